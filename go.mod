@@ -1,0 +1,7 @@
+module gorewind
+
+go 1.25
+
+require github.com/syndtr/goleveldb v1.0.1-0.20220721030215-126854af5e6d
+
+require github.com/golang/snappy v0.0.4 // indirect

@@ -1,0 +1,187 @@
+package leveldb
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Names in a store's directory; see format.go.
+const (
+	lockName   = "LOCK"
+	dbName     = "db"
+	newDBName  = "db.new"
+	formatName = "FORMAT"
+)
+
+// Errors of Probe and Open about a directory that cannot be this store's.
+var (
+	ErrNotDirectory = errors.New("not a directory")
+	ErrNotEmpty     = errors.New("not empty, and holds no gorewind store")
+	ErrFormat       = errors.New("format not known to this version")
+	ErrInUse        = errors.New("in use by another process")
+)
+
+// An identity is the content of db/FORMAT.
+type identity struct {
+	id         string
+	generation uint64
+}
+
+func newIdentity() identity {
+	var b [16]byte
+	rand.Read(b[:]) // never fails, see its documentation
+	return identity{hex.EncodeToString(b[:]), 1}
+}
+
+func (i identity) String() string {
+	return fmt.Sprintf("gorewind store\nformat %d\nid %s\ngeneration %d\n", formatVersion, i.id, i.generation)
+}
+
+func readIdentity(db string) (i identity, err error) {
+	text, err := os.ReadFile(filepath.Join(db, formatName))
+	if err != nil {
+		return i, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	var version int
+	rest, ours := strings.CutPrefix(string(text), "gorewind store\n")
+	if _, err := fmt.Sscanf(rest, "format %d\n", &version); !ours || err != nil {
+		return i, fmt.Errorf("%w: %s does not say which", ErrFormat, filepath.Join(db, formatName))
+	}
+	if version != formatVersion {
+		return i, fmt.Errorf("%w: it is %d, this version reads %d", ErrFormat, version, formatVersion)
+	}
+	if _, err := fmt.Sscanf(rest, "format %d\nid %s\ngeneration %d\n", &version, &i.id, &i.generation); err != nil {
+		return i, fmt.Errorf("%w: %s: %w", ErrFormat, filepath.Join(db, formatName), err)
+	}
+	return i, nil
+}
+
+// Probe reports why Open would refuse dir, as far as that can be told without
+// making or changing anything.
+func Probe(dir string) error {
+	if err := inspect(dir); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	f, err := os.Open(filepath.Join(dir, lockName))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close() // which unlocks
+	return flock(f)
+}
+
+// inspect looks at a directory without touching it.
+func inspect(dir string) error {
+	fi, err := os.Stat(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !fi.IsDir() {
+		return ErrNotDirectory
+	}
+	const write, search = 2, 1
+	if err := syscall.Access(dir, write|search); err != nil {
+		return fmt.Errorf("not writable: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	foreign := false
+	for _, e := range entries {
+		switch e.Name() {
+		case dbName:
+			_, err := readIdentity(filepath.Join(dir, dbName))
+			return err
+		case lockName, newDBName, highwaterName:
+		default:
+			foreign = true
+		}
+	}
+	if foreign {
+		return ErrNotEmpty
+	}
+	return nil
+}
+
+func flock(f *os.File) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return fmt.Errorf("%s: %w", filepath.Dir(f.Name()), ErrInUse)
+	}
+	return err
+}
+
+// lockDirectory makes dir if need be and locks it; closing the file unlocks.
+func lockDirectory(dir string) (*os.File, error) {
+	if err := inspect(dir); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// create makes an empty database in dir, all or nothing: db is there once it is
+// whole. What an earlier attempt left is made anew.
+func create(dir string) error {
+	h, err := openHighwater(filepath.Join(dir, highwaterName), true)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	if h.last.position > 0 {
+		return fmt.Errorf("%w: the database %s is missing; it held commits up to position %d",
+			ErrNotEmpty, filepath.Join(dir, dbName), h.last.position)
+	}
+	making := filepath.Join(dir, newDBName)
+	if err := os.RemoveAll(making); err != nil {
+		return err
+	}
+	if err := os.Mkdir(making, 0o755); err != nil {
+		return err
+	}
+	if err := writeSynced(filepath.Join(making, formatName), newIdentity().String()); err != nil {
+		return err
+	}
+	if err := syncDir(making); err != nil {
+		return err
+	}
+	if err := os.Rename(making, filepath.Join(dir, dbName)); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(dir), syncDir(filepath.Dir(filepath.Clean(dir))))
+}
+
+func writeSynced(path, text string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString(text); err != nil {
+		f.Close()
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

@@ -1,0 +1,336 @@
+// Package leveldb is the store engine on LevelDB, by way of syndtr/goleveldb.
+//
+// Goroutines, each owned by a DB and awaited by its Close:
+//
+//   - commitLoop, the committer: alone in writing to the database; ends when
+//     the queue is closed and empty.
+//   - highwaterLoop: records about once a second how far the commits reach;
+//     ends when the committer has.
+package leveldb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/filter"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"gorewind/store"
+)
+
+// Options of Open. The zero value works.
+type Options struct {
+	// Log gets what the engine does about faults. Default: nowhere.
+	Log *slog.Logger
+
+	// wrap puts a layer between LevelDB's files and the engine, for tests that
+	// make them fail.
+	wrap func(storage.Storage) storage.Storage
+}
+
+// settings are what LevelDB is opened with.
+var settings = opt.Options{
+	// A damaged manifest is refused rather than taken for an empty database. A
+	// torn journal tail is ordinary after a power cut, so StrictJournal is not set.
+	Strict: opt.DefaultStrict | opt.StrictManifest,
+	// Above the largest commit, which else would go another way, past the
+	// journal: 8 MiB of data and what belongs to it.
+	WriteBuffer:                  16 << 20,
+	DisableLargeBatchTransaction: true,
+	NoWriteMerge:                 true, // there is one writer
+	BlockCacheCapacity:           32 << 20,
+	OpenFilesCacheCapacity:       maxTables,
+	CompactionTableSize:          8 << 20,
+	CompactionTotalSize:          64 << 20,
+	Filter:                       filter.NewBloomFilter(10), // most look-ups of a counter are of new streams
+}
+
+// FileReserve is how many descriptors an engine may need at once; see
+// ReserveFiles.
+const FileReserve = maxTables + 64
+
+// maxTables is how many table files are kept open.
+const maxTables = 256
+
+// A DB is a store on LevelDB. It implements store.Store.
+type DB struct {
+	log      *slog.Logger
+	files    func() (storage.Storage, string, error) // opens the files, and names their directory
+	lock     *os.File                                // nil in memory
+	high     *highwaterFile                          // nil in memory; owned by Open, then highwaterLoop, then Close
+	identity identity
+
+	handle sync.RWMutex // protects the fields below; held for reading while db is used
+	db     *leveldb.DB  // nil when it could not be opened again after a fault
+	guard  *guard
+
+	state sync.Mutex // protects the field below
+	last  tip        // what is on disk; written by the committer
+
+	retryAt time.Time // owned by the committer: when to try to open the database again
+
+	queue   queue
+	streams streams
+	recent  recent
+
+	committed chan struct{} // closed when commitLoop has ended
+	recorded  chan struct{} // closed when highwaterLoop has ended
+	closing   sync.Once
+	closeErr  error
+}
+
+var _ store.Store = (*DB)(nil)
+
+// A tip is the end of the log.
+type tip struct {
+	position   uint64
+	time       int64
+	chain      uint64
+	nextNumber uint64
+}
+
+func (c commitRecord) tip() tip { return tip{c.last, c.time, c.chain, c.nextNumber} }
+
+// Open opens the store in dir, or makes one in a directory that is empty or
+// does not exist. It refuses a store that does not hold everything that it has
+// to, and removes nothing from it then.
+func Open(dir string, o Options) (*DB, error) {
+	lock, err := lockDirectory(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	d, err := openLocked(dir, o)
+	if err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("open store %s: %w", dir, err)
+	}
+	d.lock = lock
+	return d, nil
+}
+
+func openLocked(dir string, o Options) (*DB, error) {
+	path := filepath.Join(dir, dbName)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		if err := create(dir); err != nil {
+			return nil, err
+		}
+	}
+	id, err := readIdentity(path)
+	if err != nil {
+		return nil, err
+	}
+	high, err := openHighwater(filepath.Join(dir, highwaterName), false)
+	if err != nil {
+		return nil, err
+	}
+	d := newDB(o, id, func() (storage.Storage, string, error) {
+		s, err := storage.OpenFile(path, false)
+		return s, path, err
+	})
+	d.high = high
+	if err := d.start(high.last); err != nil {
+		high.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// OpenMemory makes an empty store that leaves no file and ends with the process.
+func OpenMemory(o Options) (*DB, error) {
+	mem := storage.NewMemStorage()
+	d := newDB(o, newIdentity(), func() (storage.Storage, string, error) { return mem, "", nil })
+	return d, d.start(highwater{})
+}
+
+func newDB(o Options, id identity, files func() (storage.Storage, string, error)) *DB {
+	d := &DB{
+		log: o.Log, identity: id, files: files,
+		committed: make(chan struct{}), recorded: make(chan struct{}),
+	}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	if o.wrap != nil {
+		d.files = func() (storage.Storage, string, error) {
+			s, dir, err := files()
+			if err != nil {
+				return nil, "", err
+			}
+			return o.wrap(s), dir, nil
+		}
+	}
+	d.queue.init()
+	d.streams.init()
+	d.recent.init()
+	return d
+}
+
+// start opens the database, checks that it reaches at least, and starts the
+// goroutines.
+func (d *DB) start(least highwater) error {
+	last, err := d.openHandle(least)
+	if err != nil {
+		return err
+	}
+	d.last = last
+	d.recent.last = last.position
+	go d.commitLoop()
+	go d.highwaterLoop()
+	return nil
+}
+
+// openHandle sets db and guard to a handle on a database that was found
+// complete, and returns the end of its log. The caller holds handle, or is
+// alone.
+func (d *DB) openHandle(least highwater) (last tip, err error) {
+	files, dir, err := d.files()
+	if err != nil {
+		return last, err
+	}
+	g := newGuard(files, dir)
+	db, err := leveldb.Open(g, &settings)
+	if err != nil {
+		files.Close()
+		return last, fmt.Errorf("%w: leveldb: %w", store.ErrDamaged, err)
+	}
+	last, err = check(db, least)
+	if err == nil {
+		err = g.release()
+	}
+	if err == nil {
+		err = g.err()
+	}
+	if err != nil {
+		db.Close()
+		files.Close()
+		return last, err
+	}
+	d.db, d.guard = db, g
+	return last, nil
+}
+
+// closeHandle gives db and guard up. The caller holds handle, or is alone.
+func (d *DB) closeHandle() error {
+	if d.db == nil {
+		return nil
+	}
+	err := errors.Join(d.db.Close(), d.guard.Storage.Close())
+	d.db, d.guard = nil, nil
+	return err
+}
+
+// check verifies that the commits reach at least as far as least and that none
+// after it is missing, and returns the last one. It reads the commits of about
+// a second, however large the store is.
+func check(db *leveldb.DB, least highwater) (tip, error) {
+	last := tip{nextNumber: 1}
+	if least.position > 0 {
+		value, err := db.Get(commitKey(least.position), nil)
+		if errors.Is(err, leveldb.ErrNotFound) {
+			return last, fmt.Errorf("%w: the commit at position %d is missing", store.ErrDamaged, least.position)
+		}
+		if err != nil {
+			return last, fmt.Errorf("%w: commit at position %d: %w", store.ErrDamaged, least.position, err)
+		}
+		c, err := parseCommit(commitKey(least.position), value)
+		if err != nil {
+			return last, err
+		}
+		if c.chain != least.chain {
+			return last, fmt.Errorf("%w: the commit at position %d is another one than the store had", store.ErrDamaged, least.position)
+		}
+		last = c.tip()
+	}
+	err := commitsAfter(db, last.position, func(c commitRecord, value []byte) error {
+		if !c.follows(last.chain, value) {
+			return fmt.Errorf("%w: a commit between the positions %d and %d is missing", store.ErrDamaged, last.position, c.last)
+		}
+		last = c.tip()
+		return nil
+	})
+	return last, err
+}
+
+// highwaterLoop records how far the commits reach about once a second, and
+// once more when the committer has ended.
+func (d *DB) highwaterLoop() {
+	defer close(d.recorded)
+	if d.high == nil {
+		<-d.committed
+		return
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for ended := false; !ended; {
+		select {
+		case <-tick.C:
+		case <-d.committed:
+			ended = true
+		}
+		last := d.tip()
+		if last.position == d.high.last.position {
+			continue
+		}
+		if err := d.high.write(highwater{last.position, last.chain}); err != nil {
+			d.log.Warn("cannot record how far the store reaches", "error", err)
+		}
+	}
+}
+
+func (d *DB) tip() tip {
+	d.state.Lock()
+	defer d.state.Unlock()
+	return d.last
+}
+
+// Info implements store.Store.
+func (d *DB) Info() store.Info {
+	return store.Info{
+		ID: d.identity.id, Generation: d.identity.generation,
+		Format: formatVersion, LastPosition: d.tip().position,
+	}
+}
+
+// Close implements store.Store.
+func (d *DB) Close() error {
+	d.closing.Do(func() {
+		d.queue.close() // 1. take no more
+		<-d.committed   // 2. commit what was taken
+		d.recent.close()
+		<-d.recorded // 3. record how far that is
+		d.handle.Lock()
+		defer d.handle.Unlock() // 4. when nobody reads any more, close the database
+		d.closeErr = d.closeHandle()
+		if d.high != nil {
+			d.closeErr = errors.Join(d.closeErr, d.high.close())
+		}
+		if d.lock != nil {
+			d.closeErr = errors.Join(d.closeErr, d.lock.Close())
+		}
+	})
+	return d.closeErr
+}
+
+// use calls f with the database, which stays open until f returns.
+func (d *DB) use(ctx context.Context, f func(*leveldb.DB) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d.handle.RLock()
+	defer d.handle.RUnlock()
+	if d.db == nil {
+		if d.queue.isClosed() {
+			return store.ErrClosed
+		}
+		return fmt.Errorf("%w: the database could not be opened again after a fault", store.ErrUnavailable)
+	}
+	return f(d.db)
+}

@@ -1,0 +1,255 @@
+package leveldb
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"hash/crc64"
+
+	"gorewind/store"
+)
+
+// What is on disk, format 0. It becomes format 1 and stays readable for ever
+// once the commands that change events exist; until then it may change.
+//
+// A store is a directory:
+//
+//	LOCK        locked while a process has the store open
+//	highwater   how far the commits reach at least; see highwater.go
+//	db/         the LevelDB database
+//	db/FORMAT   text: the format, the store's id and its generation
+//	db.new/     a database that is being made; it is renamed to db when whole
+//
+// The database has four kinds of keys. Numbers are unsigned and big-endian in
+// keys; `number` is one octet that says how many octets follow, then these,
+// without leading zeros, so that short ones stay short and all sort by value.
+// In values, uv is an unsigned varint.
+//
+//	's' stream            → uv number, uv last id, uv deleted up to
+//	'n' number            → stream
+//	'e' number id:8       → flags:1 position:8 time:8 checksum:4 data
+//	'c' last position:8   → flags:1 time:8 first position:8 uv next number,
+//	                        uv runs, per run: uv number, uv first id, uv count,
+//	                        chain:8
+//
+// s is a stream's counter, n is its name by the number that stands for it in
+// the other keys. e is an event; its checksum is CRC-32C over the number and
+// the id as 8 octets each, then all of the value but the checksum itself. Flags
+// are 0; a reader refuses others.
+//
+// c is a commit, one record for each, under the last position that it took. Its
+// runs are in the order of positions: count events of a stream from first id
+// on. next number is what the next new stream will be called. chain is CRC-64
+// (ECMA) over the chain of the commit before, the key and all of the value but
+// chain: it proves that no commit is missing from the middle. Times are
+// microseconds since 1970 and never fall.
+const formatVersion = 0
+
+// Sizes of the fixed parts.
+const (
+	eventHeader = 1 + 8 + 8 + 4
+	maxKey      = 1 + 9 + 8
+)
+
+// Kinds of keys; the first octet of each.
+const (
+	kindStream = 's'
+	kindName   = 'n'
+	kindEvent  = 'e'
+	kindCommit = 'c'
+)
+
+var (
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+	ecma       = crc64.MakeTable(crc64.ECMA)
+)
+
+func appendNumber(b []byte, n uint64) []byte {
+	var full [8]byte
+	binary.BigEndian.PutUint64(full[:], n)
+	skip := 0
+	for skip < 8 && full[skip] == 0 {
+		skip++
+	}
+	return append(append(b, byte(8-skip)), full[skip:]...)
+}
+
+func streamKey(name []byte) []byte {
+	return append([]byte{kindStream}, name...)
+}
+
+func nameKey(number uint64) []byte {
+	return appendNumber([]byte{kindName}, number)
+}
+
+func appendEventKey(b []byte, number, id uint64) []byte {
+	return binary.BigEndian.AppendUint64(appendNumber(append(b, kindEvent), number), id)
+}
+
+func commitKey(last uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{kindCommit}, last)
+}
+
+// keyNumber returns the 8 octets at the end of a key: an id or a position.
+func keyNumber(key []byte) uint64 {
+	return binary.BigEndian.Uint64(key[len(key)-8:])
+}
+
+// A counter is what the store keeps of a stream.
+type counter struct {
+	number  uint64 // stands for the stream in keys; from 1
+	last    uint64 // id of the last event
+	deleted uint64 // events up to this id are gone
+}
+
+func (c counter) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, c.number)
+	b = binary.AppendUvarint(b, c.last)
+	return binary.AppendUvarint(b, c.deleted)
+}
+
+func parseCounter(b []byte) (c counter, err error) {
+	d := decoder{b: b}
+	c = counter{d.uvarint(), d.uvarint(), d.uvarint()}
+	if !d.end() || c.number == 0 || c.deleted > c.last {
+		return c, fmt.Errorf("%w: record of a stream: %x", store.ErrDamaged, b)
+	}
+	return c, nil
+}
+
+// An eventRecord is the value of an event.
+type eventRecord struct {
+	position uint64
+	time     int64 // µs since 1970
+	data     []byte
+}
+
+func (e eventRecord) append(b []byte, number, id uint64) []byte {
+	start := len(b)
+	b = append(b, 0)
+	b = binary.BigEndian.AppendUint64(b, e.position)
+	b = binary.BigEndian.AppendUint64(b, uint64(e.time))
+	sum := eventSum(number, id, b[start:], e.data)
+	b = binary.BigEndian.AppendUint32(b, sum)
+	return append(b, e.data...)
+}
+
+// parseEvent reads and verifies the value of an event. data shares b's memory.
+func parseEvent(b []byte, number, id uint64) (e eventRecord, err error) {
+	if len(b) < eventHeader {
+		return e, fmt.Errorf("%w: event %d of stream number %d is cut to %d octets", store.ErrDamaged, id, number, len(b))
+	}
+	head, sum, data := b[:eventHeader-4], binary.BigEndian.Uint32(b[eventHeader-4:]), b[eventHeader:]
+	if eventSum(number, id, head, data) != sum || head[0] != 0 {
+		return e, fmt.Errorf("%w: event %d of stream number %d has a wrong checksum", store.ErrDamaged, id, number)
+	}
+	return eventRecord{binary.BigEndian.Uint64(head[1:]), int64(binary.BigEndian.Uint64(head[9:])), data}, nil
+}
+
+func eventSum(number, id uint64, head, data []byte) uint32 {
+	var name [16]byte
+	binary.BigEndian.PutUint64(name[:], number)
+	binary.BigEndian.PutUint64(name[8:], id)
+	sum := crc32.Update(0, castagnoli, name[:])
+	sum = crc32.Update(sum, castagnoli, head)
+	return crc32.Update(sum, castagnoli, data)
+}
+
+// A run is some neighbouring events of one stream in a commit.
+type run struct{ number, first, count uint64 }
+
+// A commitRecord is what the store keeps of a commit.
+type commitRecord struct {
+	last       uint64 // last position, the key
+	time       int64  // µs since 1970
+	first      uint64 // first position
+	nextNumber uint64 // of the stream that is made next
+	runs       []run
+	chain      uint64 // proves the record and all before it
+}
+
+// append encodes c after setting its chain from the one before it.
+func (c *commitRecord) append(b []byte, before uint64) []byte {
+	start := len(b)
+	b = append(b, 0)
+	b = binary.BigEndian.AppendUint64(b, uint64(c.time))
+	b = binary.BigEndian.AppendUint64(b, c.first)
+	b = binary.AppendUvarint(b, c.nextNumber)
+	b = binary.AppendUvarint(b, uint64(len(c.runs)))
+	for _, r := range c.runs {
+		b = binary.AppendUvarint(b, r.number)
+		b = binary.AppendUvarint(b, r.first)
+		b = binary.AppendUvarint(b, r.count)
+	}
+	c.chain = chain(before, c.last, b[start:])
+	return binary.BigEndian.AppendUint64(b, c.chain)
+}
+
+func chain(before, last uint64, value []byte) uint64 {
+	sum := crc64.Update(0, ecma, binary.BigEndian.AppendUint64(nil, before))
+	sum = crc64.Update(sum, ecma, commitKey(last))
+	return crc64.Update(sum, ecma, value)
+}
+
+// parseCommit reads a commit. It does not verify its chain: follows does.
+func parseCommit(key, value []byte) (c commitRecord, err error) {
+	damaged := fmt.Errorf("%w: record of the commit %x", store.ErrDamaged, key)
+	if len(key) != 9 || len(value) < 8 {
+		return c, damaged
+	}
+	d := decoder{b: value[:len(value)-8]}
+	if d.octet() != 0 {
+		return c, damaged
+	}
+	c.last = keyNumber(key)
+	c.time = int64(d.uint64())
+	c.first = d.uint64()
+	c.nextNumber = d.uvarint()
+	n := d.uvarint()
+	for ; n > 0 && !d.short; n-- {
+		c.runs = append(c.runs, run{d.uvarint(), d.uvarint(), d.uvarint()})
+	}
+	if !d.end() {
+		return c, damaged
+	}
+	c.chain = binary.BigEndian.Uint64(value[len(value)-8:])
+	return c, nil
+}
+
+// follows verifies that value is the record that came after one whose chain
+// was before.
+func (c commitRecord) follows(before uint64, value []byte) bool {
+	return chain(before, c.last, value[:len(value)-8]) == c.chain
+}
+
+// A decoder reads numbers off a slice; short is set for good when it ends
+// early.
+type decoder struct {
+	b     []byte
+	short bool
+}
+
+func (d *decoder) end() bool { return !d.short && len(d.b) == 0 }
+
+func (d *decoder) take(n int) []byte {
+	if d.short || n > len(d.b) {
+		d.short = true
+		return make([]byte, n)
+	}
+	head := d.b[:n]
+	d.b = d.b[n:]
+	return head
+}
+
+func (d *decoder) octet() byte    { return d.take(1)[0] }
+func (d *decoder) uint64() uint64 { return binary.BigEndian.Uint64(d.take(8)) }
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.short = true
+		return 0
+	}
+	d.take(n)
+	return v
+}

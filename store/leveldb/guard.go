@@ -1,0 +1,179 @@
+package leveldb
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/syndtr/goleveldb/leveldb/storage"
+)
+
+// A guard stands between LevelDB and its files and makes up for what LevelDB
+// leaves out:
+//
+//   - it remembers the first error of a write or a sync of any file, also one
+//     that LevelDB would try again: after it, nothing on this handle is to be
+//     believed;
+//   - it syncs the directory after a file was made, without which a power cut
+//     may take a new journal with everything that was acknowledged from it;
+//   - it keeps files from being removed until the store was found complete,
+//     since LevelDB removes tables that a damaged manifest does not name;
+//   - it opens files with descriptors that are kept for the store.
+type guard struct {
+	storage.Storage
+	dir string // to be synced; empty for a store in memory
+
+	mu     sync.Mutex // protects the fields below
+	failed error
+	holds  bool
+	held   []storage.FileDesc
+}
+
+func newGuard(s storage.Storage, dir string) *guard {
+	return &guard{Storage: s, dir: dir, holds: true}
+}
+
+// err returns the first error of a write or a sync, if there was one.
+func (g *guard) err() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.failed
+}
+
+func (g *guard) note(err error) error {
+	if err != nil {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.failed == nil {
+			g.failed = err
+		}
+	}
+	return err
+}
+
+// release removes what was held back, and from then on removes at once.
+func (g *guard) release() error {
+	g.mu.Lock()
+	held := g.held
+	g.held, g.holds = nil, false
+	g.mu.Unlock()
+	for _, fd := range held {
+		if err := g.Storage.Remove(fd); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *guard) Remove(fd storage.FileDesc) error {
+	g.mu.Lock()
+	if g.holds {
+		g.held = append(g.held, fd)
+		g.mu.Unlock()
+		return nil
+	}
+	g.mu.Unlock()
+	return g.Storage.Remove(fd)
+}
+
+func (g *guard) Create(fd storage.FileDesc) (w storage.Writer, err error) {
+	err = withReserve(func() error {
+		w, err = g.Storage.Create(fd)
+		return err
+	})
+	if err == nil && g.dir != "" {
+		err = withReserve(func() error { return syncDir(g.dir) })
+		if err != nil {
+			w.Close()
+		}
+	}
+	if g.note(err) != nil {
+		return nil, err
+	}
+	return guardedWriter{w, g}, nil
+}
+
+func (g *guard) Open(fd storage.FileDesc) (r storage.Reader, err error) {
+	err = withReserve(func() error {
+		r, err = g.Storage.Open(fd)
+		return err
+	})
+	return r, err
+}
+
+func (g *guard) SetMeta(fd storage.FileDesc) error {
+	return g.note(withReserve(func() error { return g.Storage.SetMeta(fd) }))
+}
+
+func (g *guard) Rename(from, to storage.FileDesc) error {
+	return g.note(g.Storage.Rename(from, to))
+}
+
+type guardedWriter struct {
+	storage.Writer
+	g *guard
+}
+
+func (w guardedWriter) Write(b []byte) (int, error) {
+	n, err := w.Writer.Write(b)
+	return n, w.g.note(err)
+}
+
+func (w guardedWriter) Sync() error { return w.g.note(w.Writer.Sync()) }
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	return errors.Join(err, d.Close())
+}
+
+// reserve keeps file descriptors back: the process's soft limit stays that much
+// below what it could have, and is raised for the moment in which the store
+// opens a file and finds none left. libzmq accepts connections until descriptors
+// run out, and a store that cannot open its files would stop.
+var reserve struct {
+	sync.Mutex
+	high uint64 // the raised limit; 0 while nothing is kept back
+	low  uint64
+}
+
+// ReserveFiles raises the process's limit of open files as far as it may be
+// raised, keeps n of them (at most a quarter) for stores of this process, and
+// returns how many are left for everybody else.
+func ReserveFiles(n uint64) (left uint64, err error) {
+	reserve.Lock()
+	defer reserve.Unlock()
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, err
+	}
+	reserve.high = limit.Max
+	reserve.low = limit.Max - min(n, limit.Max/4)
+	limit.Cur = reserve.low
+	return reserve.low, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+}
+
+// withReserve calls open, and again with the reserve when it fails for want of
+// file descriptors.
+func withReserve(open func() error) error {
+	err := open()
+	if !errors.Is(err, syscall.EMFILE) {
+		return err
+	}
+	reserve.Lock()
+	defer reserve.Unlock()
+	if reserve.high == 0 {
+		return err
+	}
+	raised := syscall.Rlimit{Cur: reserve.high, Max: reserve.high}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &raised); err != nil {
+		return err
+	}
+	err = open()
+	lowered := syscall.Rlimit{Cur: reserve.low, Max: reserve.high}
+	return errors.Join(err, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lowered))
+}

@@ -1,0 +1,37 @@
+package leveldb
+
+import (
+	"testing"
+
+	"gorewind/store"
+	"gorewind/store/storetest"
+)
+
+func mustOpen(t testing.TB, dir string, o Options) *DB {
+	t.Helper()
+	d, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestConformance(t *testing.T) {
+	t.Run("disk", func(t *testing.T) {
+		storetest.Run(t, false, func(t *testing.T) func() store.Store {
+			dir := t.TempDir()
+			return func() store.Store { return mustOpen(t, dir, Options{}) }
+		})
+	})
+	t.Run("memory", func(t *testing.T) {
+		storetest.Run(t, true, func(t *testing.T) func() store.Store {
+			return func() store.Store {
+				d, err := OpenMemory(Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return d
+			}
+		})
+	})
+}

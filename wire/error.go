@@ -1,0 +1,114 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+// A Code says what kind of refusal an ERROR is.
+type Code string
+
+// The codes of ERROR. They are part of the protocol: never change or remove
+// one, add new ones at the end. Clients treat a code that they do not know as
+// INTERNAL.
+const (
+	Malformed      Code = "MALFORMED"
+	UnknownCommand Code = "UNKNOWN-COMMAND"
+	BadOption      Code = "BAD-OPTION"
+	UnknownID      Code = "UNKNOWN-ID"
+	BadRange       Code = "BAD-RANGE"
+	TooLarge       Code = "TOO-LARGE"
+	Conflict       Code = "CONFLICT"
+	KeyReused      Code = "KEY-REUSED"
+	Behind         Code = "BEHIND"
+	Busy           Code = "BUSY"
+	ReadOnly       Code = "READ-ONLY"
+	Damaged        Code = "DAMAGED"
+	Denied         Code = "DENIED"
+	Timeout        Code = "TIMEOUT"
+	Cancelled      Code = "CANCELLED"
+	Stopping       Code = "STOPPING"
+	OtherStore     Code = "OTHER-STORE"
+	Apart          Code = "APART"
+	OutcomeUnknown Code = "OUTCOME-UNKNOWN"
+	Internal       Code = "INTERNAL"
+)
+
+// An Error is a refusal as it goes over the wire, in one frame:
+//
+//	ERROR CODE name=value* ; what happened; what to do
+type Error struct {
+	Code   Code
+	Params []Param // in order; names are unique
+	What   string  // what happened
+	Do     string  // what to do about it
+}
+
+// A Param is one fact of an error for programs to read. Octets (ids, streams)
+// are given in lower-case hex.
+type Param struct{ Name, Value string }
+
+// Hex returns the Param of a stream, an id or other octets.
+func Hex(name string, octets []byte) Param {
+	return Param{name, hex.EncodeToString(octets)}
+}
+
+// Errorf returns an Error with a formatted text of what happened.
+func Errorf(code Code, do, format string, args ...any) *Error {
+	return &Error{Code: code, What: fmt.Sprintf(format, args...), Do: do}
+}
+
+// With returns e with parameters added at the end of those it has.
+func (e *Error) With(params ...Param) *Error {
+	e.Params = append(e.Params, params...)
+	return e
+}
+
+// Error returns the text of the frame without its first word.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(string(e.Code))
+	for _, p := range e.Params {
+		b.WriteByte(' ')
+		b.WriteString(p.Name)
+		b.WriteByte('=')
+		b.WriteString(p.Value)
+	}
+	b.WriteString(" ; ")
+	b.WriteString(e.What)
+	b.WriteString("; ")
+	b.WriteString(e.Do)
+	return b.String()
+}
+
+// Frames returns the one frame of the reply.
+func (e *Error) Frames() [][]byte {
+	return [][]byte{[]byte("ERROR " + e.Error())}
+}
+
+// parseError reads the one frame of an ERROR, without its first word. Whatever
+// does not have the form is kept as the text of an INTERNAL error: a client
+// must survive a server that is newer than itself.
+func parseError(text []byte) *Error {
+	head, tail, ok := bytes.Cut(text, []byte(" ; "))
+	words := strings.Split(string(head), " ")
+	if !ok || words[0] == "" {
+		return &Error{Code: Internal, What: string(text)}
+	}
+	e := &Error{Code: Code(words[0])}
+	for _, w := range words[1:] {
+		name, value, ok := strings.Cut(w, "=")
+		if !ok {
+			return &Error{Code: Internal, What: string(text)}
+		}
+		e.Params = append(e.Params, Param{name, value})
+	}
+	what, do, ok := strings.Cut(string(tail), "; ")
+	if !ok {
+		return &Error{Code: Internal, What: string(text)}
+	}
+	e.What, e.Do = what, do
+	return e
+}
