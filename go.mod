@@ -2,6 +2,10 @@ module gorewind
 
 go 1.25
 
-require github.com/syndtr/goleveldb v1.0.1-0.20220721030215-126854af5e6d
+require (
+	github.com/alecthomas/kong v1.17.0
+	github.com/pebbe/zmq4 v1.4.0
+	github.com/syndtr/goleveldb v1.0.1-0.20220721030215-126854af5e6d
+)
 
 require github.com/golang/snappy v0.0.4 // indirect

@@ -1,0 +1,171 @@
+// Gorewind is an event store that talks ZeroMQ.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"gorewind/server"
+	"gorewind/store"
+	"gorewind/store/leveldb"
+)
+
+const version = "0.1.0"
+
+// Exit statuses.
+const (
+	exitOK      = 0
+	exitFailure = 1 // it could not do what it was asked to
+	exitUsage   = 2 // it was not asked properly
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// cli is what the command line can say. Every flag is an environment variable
+// too: GOREWIND_ and its name in capitals, with _ for -.
+type cli struct {
+	Version kong.VersionFlag `env:"-" help:"Print the version and exit."`
+
+	Serve serveCmd `cmd:"" help:"Serve an event store over ZeroMQ until SIGTERM or SIGINT."`
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	exited := -1
+	parser, err := kong.New(&cli{},
+		kong.Name("gorewind"),
+		kong.Description("An event store that talks ZeroMQ: a ROUTER socket takes requests, a PUB socket broadcasts every event that is on disk."),
+		kong.Vars{"version": "gorewind " + version},
+		kong.DefaultEnvars("GOREWIND"),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.BindTo(stderr, (*io.Writer)(nil)),
+	)
+	if err != nil {
+		return fail(stderr, exitFailure, err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	kctx, err := parser.Parse(args)
+	if exited >= 0 { // --help or --version
+		return exited
+	}
+	if err != nil {
+		return fail(stderr, exitUsage, fmt.Errorf("%w; see gorewind --help", err))
+	}
+	if err := kctx.Run(); err != nil {
+		return fail(stderr, exitFailure, err)
+	}
+	return exitOK
+}
+
+// fail says in one line what went wrong.
+func fail(stderr io.Writer, status int, err error) int {
+	fmt.Fprintln(stderr, "gorewind:", strings.ReplaceAll(err.Error(), "\n", "; "))
+	return status
+}
+
+type serveCmd struct {
+	Router        []string `default:"tcp://127.0.0.1:9002" placeholder:"ENDPOINT" help:"Bind for requests. May be given several times. Default: ${default}."`
+	Pub           []string `default:"tcp://127.0.0.1:9003" placeholder:"ENDPOINT" help:"Bind for broadcasts. May be given several times. Default: ${default}."`
+	DataDir       string   `default:"data" placeholder:"DIR" help:"Where the events are; made if it does not exist. Default: ${default}."`
+	InMemory      bool     `help:"Keep events in memory only and LOSE them at the end. Default: false."`
+	MaxEventBytes int      `default:"1048576" placeholder:"N" help:"How large an event may be, at most 4194304. Default: ${default}."`
+	LogLevel      string   `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Log from this level on: ${enum}. Default: ${default}."`
+	LogFormat     string   `default:"text" enum:"text,json" placeholder:"FORMAT" help:"Log as ${enum}. Default: ${default}."`
+}
+
+// Run serves until a signal comes.
+func (c *serveCmd) Run(stderr io.Writer) (err error) {
+	log := c.logger(stderr)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal kills
+
+	// Nothing may be made or changed if it turns out that this cannot serve: so
+	// the directory is looked at first, then the sockets are bound, then the
+	// store is opened.
+	if !c.InMemory {
+		if err := leveldb.Probe(c.DataDir); err != nil {
+			return c.advise(err)
+		}
+	}
+	if _, err := leveldb.ReserveFiles(leveldb.FileReserve); err != nil {
+		log.Warn("cannot raise the limit of open files", "error", err)
+	}
+	srv, err := server.New(server.Options{
+		Router: c.Router, Pub: c.Pub, MaxEvent: c.MaxEventBytes, Version: version, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer srv.Close()
+	events, err := c.open(log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, events.Close()) }()
+
+	info := events.Info()
+	log.Info("serving", "router", strings.Join(srv.RouterAddrs(), ","), "pub", strings.Join(srv.PubAddrs(), ","),
+		"data", c.where(), "store", info.ID, "position", info.LastPosition)
+	if err := srv.Run(ctx, events); err != nil {
+		return err
+	}
+	log.Info("stopped", "position", events.Info().LastPosition)
+	return nil
+}
+
+// where says where the events are.
+func (c *serveCmd) where() string {
+	if c.InMemory {
+		return "memory"
+	}
+	return c.DataDir
+}
+
+// open opens the store.
+func (c *serveCmd) open(log *slog.Logger) (store.Store, error) {
+	if c.InMemory {
+		log.Warn("EVENTS ARE KEPT IN MEMORY ONLY: every one of them is lost when this process ends")
+		return leveldb.OpenMemory(leveldb.Options{Log: log})
+	}
+	s, err := leveldb.Open(c.DataDir, leveldb.Options{Log: log})
+	if err != nil {
+		return nil, c.advise(err)
+	}
+	return s, nil
+}
+
+// advise adds to an error of the data directory what to do about it.
+func (c *serveCmd) advise(err error) error {
+	do := "choose another with --data-dir"
+	switch {
+	case errors.Is(err, leveldb.ErrInUse):
+		do = "stop the other one, or choose another with --data-dir"
+	case errors.Is(err, leveldb.ErrFormat):
+		do = "use the version of gorewind that made it, or choose another with --data-dir"
+	case errors.Is(err, store.ErrDamaged):
+		do = "nothing was removed; keep a copy of the directory, then restore a backup, or choose another with --data-dir"
+	}
+	return fmt.Errorf("data directory: %w; %s", err, do)
+}
+
+func (c *serveCmd) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong has checked it
+	o := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"container/heap"
+	"time"
+
+	"gorewind/wire"
+)
+
+// Bounds of one peer. protocol.md tells what happens at each.
+const (
+	maxUnsentOctets  = 8 << 20 // large frames that libzmq has of a peer's: more counts as full
+	maxUnreadOctets  = 8 << 20 // answers that a full peer may leave here, besides queries' events: past that it is given up
+	maxWaiting       = 65_536  // requests that wait behind others of their envelopes: past that it is given up
+	maxWaitingOctets = 16 << 20
+	maxRunning       = 4096 // queries at once; further ones wait
+	maxReadAhead     = 4    // queries at once whose chunk is in memory
+)
+
+// Total bound of what full peers leave here; who would exceed it is given up.
+const maxUnreadTotal = 128 << 20
+
+// A conn is one connection of a peer. All of it is owned by the loop.
+type conn struct {
+	id     []byte // routing id
+	chosen bool   // by the peer, so that it may come back over another connection
+	fd     int
+	token  uintptr
+	pin    pin
+	peer   peer
+	dead   bool // it is gone: what is under way has nobody to be answered to
+	deaf   bool // it was given up: nothing from it takes effect until it reconnects
+
+	lanes map[string]*lane // with an envelope, while they have something to do
+	plain lane             // without one
+
+	waiting       int // requests in the lanes' queues
+	waitingOctets int
+
+	out      []byte // packed answers that libzmq has yet to take
+	outAt    int    // where they begin
+	flushing bool   // it is in the loop's flush list
+
+	running  int      // queries of this connection that were begun
+	later    []*query // that wait to begin
+	toRead   []*query // that wait for their next chunk to be read
+	toSend   []*query // whose chunk is at hand
+	readable bool     // it is in the loop's read list
+	inHand   int      // chunks that are being read or at hand
+
+	full     bool // it takes no more at the moment
+	since    time.Time
+	retryAt  time.Time
+	backoff  time.Duration
+	heapSlot int // in the loop's retries, or -1
+}
+
+// A lane is the requests of one envelope of a connection. They take effect and
+// are answered one after the other, but neighbouring writes together.
+type lane struct {
+	conn     *conn
+	key      string
+	envelope envelope
+	writes   int    // that the store has
+	query    *query // that runs
+	queue    []request
+}
+
+func newConn(id []byte, from origin) *conn {
+	c := &conn{
+		id: append([]byte(nil), id...), chosen: id[0] != 0, fd: from.fd,
+		token: from.token, pin: from.pin, heapSlot: -1,
+	}
+	c.plain.conn = c
+	c.peer = newPeer()
+	return c
+}
+
+// lane returns the lane of an envelope.
+func (c *conn) lane(frames [][]byte) *lane {
+	if len(frames) == 0 {
+		return &c.plain
+	}
+	var scratch [wire.MaxEnvelopeOctets + 4*wire.MaxEnvelopeFrames]byte
+	packed := packFrames(scratch[:0], frames...)
+	if ln, ok := c.lanes[string(packed)]; ok {
+		return ln
+	}
+	key := string(packed)
+	ln := &lane{conn: c, key: key, envelope: envelope{len(frames), key}}
+	if c.lanes == nil {
+		c.lanes = make(map[string]*lane)
+	}
+	c.lanes[key] = ln
+	return ln
+}
+
+// idle reports whether a request of any kind may take effect now.
+func (ln *lane) idle() bool { return ln.writes == 0 && ln.query == nil && len(ln.queue) == 0 }
+
+// forget drops the lane from its connection when it has nothing to do.
+func (ln *lane) forget() {
+	if ln.key != "" && ln.idle() {
+		delete(ln.conn.lanes, ln.key)
+	}
+}
+
+// unread returns the octets of answers that wait.
+func (c *conn) unread() int { return len(c.out) - c.outAt }
+
+// retries orders full connections by when to try them again.
+type retries []*conn
+
+var _ heap.Interface = (*retries)(nil)
+
+func (h retries) Len() int           { return len(h) }
+func (h retries) Less(i, j int) bool { return h[i].retryAt.Before(h[j].retryAt) }
+func (h retries) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].heapSlot, h[j].heapSlot = i, j
+}
+
+func (h *retries) Push(x any) {
+	c := x.(*conn)
+	c.heapSlot = len(*h)
+	*h = append(*h, c)
+}
+
+func (h *retries) Pop() any {
+	old := *h
+	c := old[len(old)-1]
+	*h = old[:len(old)-1]
+	c.heapSlot = -1
+	return c
+}

@@ -1,0 +1,84 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gorewind/store"
+)
+
+// relayAhead is how many packed batches of broadcasts may wait for the loop.
+const relayAhead = 4
+
+// relayOctets is how much a batch has at most, about.
+const relayOctets = 1 << 20
+
+// relay has the loop broadcast every event after a position, in commit order,
+// until ctx is done. It follows the store and not the requests, so that events
+// are broadcast whoever wrote them.
+func relay(ctx context.Context, s store.Store, from uint64, l *loop) {
+	room := make(chan struct{}, relayAhead)
+	for ctx.Err() == nil {
+		var err error
+		for events, failed := range s.Tail(ctx, from) {
+			if err = failed; err != nil {
+				break
+			}
+			if !relayBatch(ctx, events, room, l) {
+				return
+			}
+			from = events[len(events)-1].Position
+		}
+		if err == nil || errors.Is(err, store.ErrClosed) || ctx.Err() != nil {
+			return
+		}
+		// The store is being opened again, or what it holds is damaged; in
+		// either case subscribers see from the ids that something is missing.
+		l.log.Error("broadcasts wait for the store", "position", from, "error", err)
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// relayBatch posts events to the loop, as fast as that broadcasts them.
+func relayBatch(ctx context.Context, events []store.Event, room chan struct{}, l *loop) bool {
+	for len(events) > 0 {
+		select {
+		case room <- struct{}{}:
+		case <-ctx.Done():
+			return false
+		}
+		var packed []byte
+		n, largest := 0, 0
+		for n < len(events) && len(packed) < relayOctets {
+			e := &events[n]
+			packed = packBroadcast(packed, e.Stream, e.ID, e.Data)
+			largest = max(largest, len(e.Stream)+len(e.Data))
+			n++
+		}
+		position := events[n-1].Position
+		events = events[n:]
+		l.out.post(func() {
+			<-room
+			l.broadcast(packed, n, largest, position)
+		})
+	}
+	return true
+}
+
+// broadcast sends packed broadcasts, up to the event at a position.
+func (l *loop) broadcast(packed []byte, events, largest int, position uint64) {
+	l.broadcasts = position
+	err := l.pubMark.see(events, largest)
+	if err == nil {
+		err = broadcast(l.pub, packed)
+	}
+	if err != nil {
+		l.log.Error("broadcast failed", "error", err)
+		return
+	}
+	l.stats.Broadcast.Add(uint64(events))
+}

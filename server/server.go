@@ -1,0 +1,284 @@
+// Package server is the broker: a ROUTER socket that takes requests and streams
+// answers, and a PUB socket that broadcasts every persisted event.
+//
+// Goroutines, all owned and awaited by Run:
+//
+//   - Run's own runs the loop, the one owner of all sockets. It ends when it
+//     was told to stop and has finished what it took.
+//   - readers read chunks of events for queries; they end when jobs is closed,
+//     after the loop.
+//   - relay turns commits into broadcasts; it ends when its context is
+//     cancelled, after the loop.
+//
+// The store's committer calls back with results; it only posts to the loop.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	zmq "github.com/pebbe/zmq4"
+
+	"gorewind/store"
+	"gorewind/wire"
+)
+
+// Options of New.
+type Options struct {
+	Router   []string     // ZeroMQ endpoints to bind for requests; at least one
+	Pub      []string     // endpoints to bind for broadcasts; at least one
+	MaxEvent int          // octets, 1 to store.MaxEvent. Default: DefaultMaxEvent
+	Version  string       // of the program, for INFO
+	Log      *slog.Logger // Default: nowhere
+}
+
+// DefaultMaxEvent is how large an event may be unless told otherwise.
+const DefaultMaxEvent = 1 << 20
+
+// High-water marks, in messages, and the octets to which each is lowered while
+// messages are large.
+const (
+	routerReceive       = 1000 // for each peer
+	routerReceiveOctets = 8 << 20
+	routerSend          = 1000 // for each peer; octets are counted apart, see maxUnsentOctets
+	pubSend             = 50_000
+	pubSendOctets       = 64 << 20 // for each subscriber
+)
+
+// A Server is a broker on bound sockets.
+type Server struct {
+	Stats Stats
+
+	opts Options
+	log  *slog.Logger
+	zctx *zmq.Context
+	loop *loop
+	jobs chan *query
+
+	routerAddrs, pubAddrs []string
+
+	closing sync.Once
+}
+
+// New binds the sockets. Run must follow, or Close.
+func New(o Options) (*Server, error) {
+	if o.MaxEvent == 0 {
+		o.MaxEvent = DefaultMaxEvent
+	}
+	if o.MaxEvent < 1 || o.MaxEvent > store.MaxEvent {
+		return nil, fmt.Errorf("--max-event-bytes is %d; it must be 1 to %d", o.MaxEvent, store.MaxEvent)
+	}
+	s := &Server{opts: o, log: o.Log, jobs: make(chan *query, maxChunkOctets/chunkOctets)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	zctx, err := zmq.NewContext()
+	if err != nil {
+		return nil, fmt.Errorf("zeromq: %w", err)
+	}
+	s.zctx = zctx
+	s.loop = &loop{
+		log: s.log, stats: &s.Stats, info: s.info, maxEvent: o.MaxEvent,
+		out: new(outbox), jobs: s.jobs, batch: new(batch), poller: zmq.NewPoller(),
+		conns: make(map[string]*conn), byFD: make(map[int][]*conn),
+		live: make(map[int]bool), ghosts: make(map[string]*conn),
+	}
+	if err := s.open(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// open makes and binds the sockets.
+func (s *Server) open() (err error) {
+	l := s.loop
+	// One I/O thread, also because the monitor's ACCEPTED comes before the first
+	// message of a connection only if one thread does both.
+	if err := s.zctx.SetIoThreads(1); err != nil {
+		return fmt.Errorf("zeromq: %w", err)
+	}
+	if l.router, err = s.zctx.NewSocket(zmq.ROUTER); err != nil {
+		return fmt.Errorf("zeromq: %w", err)
+	}
+	if l.pub, err = s.zctx.NewSocket(zmq.PUB); err != nil {
+		return fmt.Errorf("zeromq: %w", err)
+	}
+	l.routerMark = watermark{normal: routerReceive, least: 4, octets: routerReceiveOctets, set: l.router.SetRcvhwm}
+	l.pubMark = watermark{normal: pubSend, least: 4, octets: pubSendOctets, set: l.pub.SetSndhwm}
+	if err := errors.Join(configure(l.router), configure(l.pub),
+		l.router.SetRouterMandatory(1),
+		l.router.SetRcvhwm(routerReceive),
+		l.router.SetSndhwm(routerSend),
+		l.router.SetMaxmsgsize(int64(max(2*s.opts.MaxEvent, 64<<10))),
+		l.pub.SetSndhwm(pubSend),
+		l.pub.SetMaxmsgsize(2*wire.MaxStream), // a subscription
+		s.pairs(),
+	); err != nil {
+		return fmt.Errorf("zeromq: %w", err)
+	}
+	l.recv = newReceiver(l.router, maxRequestFrames, maxRequestOctets)
+	l.routerAt = l.poller.Add(l.router, zmq.POLLIN)
+	l.poller.Add(l.wake, zmq.POLLIN)
+	l.poller.Add(l.monitor, zmq.POLLIN)
+	if s.routerAddrs, err = bindAll(l.router, "--router", s.opts.Router); err != nil {
+		return err
+	}
+	s.pubAddrs, err = bindAll(l.pub, "--pub", s.opts.Pub)
+	return err
+}
+
+// configure sets what both doors share.
+func configure(z *zmq.Socket) error {
+	return errors.Join(
+		z.SetLinger(0),
+		z.SetBacklog(1024),
+		z.SetHandshakeIvl(10*time.Second),
+		z.SetTcpKeepalive(1), // so that a peer that vanished without a word is noticed
+		z.SetTcpKeepaliveIdle(60),
+		z.SetTcpKeepaliveIntvl(10),
+		z.SetTcpKeepaliveCnt(6),
+	)
+}
+
+// pairs makes the bell and the monitor.
+func (s *Server) pairs() (err error) {
+	const bell, monitor = "inproc://bell", "inproc://monitor"
+	l := s.loop
+	if l.wake, err = s.zctx.NewSocket(zmq.PAIR); err != nil {
+		return err
+	}
+	if l.monitor, err = s.zctx.NewSocket(zmq.PAIR); err != nil {
+		return err
+	}
+	if l.out.bell, err = s.zctx.NewSocket(zmq.PAIR); err != nil {
+		return err
+	}
+	return errors.Join(
+		l.wake.Bind(bell),
+		l.out.bell.SetLinger(0),
+		l.out.bell.Connect(bell),
+		// Without a bound: libzmq's I/O thread waits for room here, and no peer
+		// may have it wait.
+		l.monitor.SetRcvhwm(0),
+		l.router.Monitor(monitor, zmq.EVENT_ACCEPTED|zmq.EVENT_DISCONNECTED),
+		l.monitor.Connect(monitor),
+	)
+}
+
+// bindAll binds endpoints and returns them with their real ports.
+func bindAll(z *zmq.Socket, flag string, endpoints []string) (addrs []string, err error) {
+	if len(endpoints) == 0 {
+		return nil, fmt.Errorf("%s is empty; give an endpoint such as tcp://127.0.0.1:9002", flag)
+	}
+	for _, e := range endpoints {
+		// libzmq takes a unix socket away from whoever serves it.
+		if path, ok := strings.CutPrefix(e, "ipc://"); ok {
+			if c, err := net.Dial("unix", path); err == nil {
+				c.Close()
+				return nil, fmt.Errorf("%s %s: cannot bind: another process serves it; stop it or choose another endpoint", flag, e)
+			}
+		}
+		if strings.Contains(e, "[") { // only there: with it on, 127.0.0.1 is logged as an address of IPv6
+			if err := z.SetIpv6(true); err != nil {
+				return nil, fmt.Errorf("%s %s: %w", flag, e, err)
+			}
+		}
+		if err := z.Bind(e); err != nil {
+			return nil, fmt.Errorf("%s %s: cannot bind: %w; choose an endpoint that is free, such as tcp://127.0.0.1:9002 or ipc:///tmp/gorewind", flag, e, err)
+		}
+		addr, err := z.GetLastEndpoint()
+		if err != nil {
+			return nil, fmt.Errorf("%s %s: %w", flag, e, err)
+		}
+		addrs = append(addrs, addr)
+	}
+	return addrs, nil
+}
+
+// RouterAddrs returns the endpoints for requests, with their real ports.
+func (s *Server) RouterAddrs() []string { return s.routerAddrs }
+
+// PubAddrs returns the endpoints for broadcasts, with their real ports.
+func (s *Server) PubAddrs() []string { return s.pubAddrs }
+
+// info answers INFO.
+func (s *Server) info() wire.InfoReply {
+	i := s.loop.store.Info()
+	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
+	return wire.InfoReply{Facts: []wire.Param{
+		{Name: "protocol", Value: "1"},
+		{Name: "version", Value: s.opts.Version},
+		{Name: "store", Value: i.ID},
+		{Name: "generation", Value: number(i.Generation)},
+		{Name: "position", Value: number(i.LastPosition)},
+		{Name: "max-event-bytes", Value: strconv.Itoa(s.opts.MaxEvent)},
+		{Name: "max-stream-bytes", Value: strconv.Itoa(wire.MaxStream)},
+	}}
+}
+
+// Run serves a store until ctx is done, finishes what it took, and closes the
+// sockets. It returns an error if it had to stop by itself. The store stays open.
+func (s *Server) Run(ctx context.Context, events store.Store) error {
+	l := s.loop
+	from := events.Info().LastPosition
+	l.store, l.broadcasts = events, from
+	work, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var wg sync.WaitGroup
+	const readersCount = 2
+	for range readersCount {
+		wg.Go(func() { readers(work, events, s.jobs, l) })
+	}
+	wg.Go(func() { relay(work, events, from, l) })
+	// 1. ctx is done: the loop takes no more requests, ends queries with ERROR
+	//    STOPPING, and 2. waits for the store's answers, for PUB to have every
+	//    event, and a little for peers to take what is theirs.
+	unstop := context.AfterFunc(ctx, func() { l.out.post(l.stop) })
+	defer unstop()
+	err := l.run()
+	// 3. The readers and the relay end: nobody waits for them any more.
+	close(s.jobs)
+	cancel()
+	wg.Wait()
+	// 4. The sockets close, with a short time for what libzmq has yet to send.
+	return errors.Join(err, s.Close())
+}
+
+// linger is how long closing waits for libzmq to send what it has.
+const linger = time.Second
+
+// Close closes the sockets. Run does it by itself.
+func (s *Server) Close() (err error) {
+	s.closing.Do(func() {
+		l := s.loop
+		var errs []error
+		if l.recv != nil {
+			for _, c := range l.conns {
+				l.drop(c)
+			}
+			l.exorcise()
+			l.recv.close()
+		}
+		errs = append(errs, l.out.close())
+		for _, z := range []*zmq.Socket{l.router, l.pub} {
+			if z != nil {
+				errs = append(errs, z.SetLinger(linger), z.Close())
+			}
+		}
+		for _, z := range []*zmq.Socket{l.wake, l.monitor} {
+			if z != nil {
+				errs = append(errs, z.SetLinger(0), z.Close())
+			}
+		}
+		err = errors.Join(append(errs, s.zctx.Term())...)
+	})
+	return err
+}

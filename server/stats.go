@@ -1,0 +1,20 @@
+package server
+
+import "sync/atomic"
+
+// Stats counts what a server did, from its start. Each field may be read at any
+// time.
+type Stats struct {
+	Connections    atomic.Int64  // that are there now
+	Received       atomic.Uint64 // messages of ROUTER
+	Published      atomic.Uint64 // events that were acknowledged
+	Queries        atomic.Uint64 // that were begun
+	QueriesRunning atomic.Int64  // that are there now
+	EventsSent     atomic.Uint64 // that answers to queries took from the store
+	Broadcast      atomic.Uint64 // events that were handed to PUB
+	Refused        atomic.Uint64 // requests that were answered with ERROR
+	Dropped        atomic.Uint64 // messages without an answer: no envelope that could be answered, or of a connection that was given up
+	GivenUp        atomic.Uint64 // connections that did not read their answers
+	Blocked        atomic.Int64  // connections that take no more at the moment
+	Stalls         atomic.Uint64 // times that receiving waited for the committer
+}
