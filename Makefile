@@ -1,0 +1,43 @@
+# Targets: run build test check race fuzz torture bench clean
+LENGTH ?= 10m
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+run: build
+	./gorewind serve
+
+build: need-build
+	go build -o gorewind .
+
+# Everything that a change must pass.
+test: need-test check
+	go test -race -timeout 14m ./...
+
+check: need-build
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	go mod tidy -diff
+
+fuzz: need-build
+	go test ./wire -run '^$$' -fuzz FuzzRequest -fuzztime $(LENGTH)
+	go test ./wire -run '^$$' -fuzz FuzzReply -fuzztime $(LENGTH)
+
+# Kills the daemon for LENGTH, at random moments, under writers that check it.
+torture: need-build
+	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run TestKill -v .
+
+bench: need-build
+	go test ./... -run '^$$' -bench . -benchmem
+
+clean:
+	rm -f gorewind
+
+# What is missing is installed on Debian and its kin; elsewhere it is named.
+need-build:
+	@pkg-config --exists 'libzmq >= 4.2' 2>/dev/null || sh .ci/install \
+		'libzmq 4.2 or newer with its headers, pkg-config, a C compiler' libzmq3-dev pkg-config gcc
+need-test: need-build
+	@/usr/bin/python3 -c 'import zmq' 2>/dev/null || python3 -c 'import zmq' 2>/dev/null || sh .ci/install \
+		'Python 3 with pyzmq' python3-zmq
+
+.PHONY: run build test check fuzz torture bench clean need-build need-test

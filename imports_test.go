@@ -1,0 +1,55 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestImports keeps imports running one way. A package may import the standard
+// library and what its line lists, nothing else outside of tests.
+func TestImports(t *testing.T) {
+	const (
+		zmq4      = "github.com/pebbe/zmq4"
+		goleveldb = "github.com/syndtr/goleveldb/"
+		kong      = "github.com/alecthomas/kong"
+	)
+	for pkg, rule := range map[string]struct {
+		why   string
+		allow []string
+	}{
+		"gorewind/wire":            {"the protocol must be usable without sockets or a store", nil},
+		"gorewind/store":           {"the contract knows no engine", nil},
+		"gorewind/store/storetest": {"the suite knows no engine", []string{"gorewind/store"}},
+		"gorewind/store/leveldb":   {"the engine knows neither wire nor sockets", []string{"gorewind/store", goleveldb}},
+		"gorewind/server":          {"the broker runs on any engine", []string{"gorewind/store", "gorewind/wire", zmq4}},
+		"gorewind":                 {"main wires it all up, and alone knows the command line", []string{"gorewind/server", "gorewind/store", "gorewind/store/leveldb", kong}},
+	} {
+		for _, path := range imports(t, pkg) {
+			first, _, _ := strings.Cut(path, "/")
+			standard := !strings.Contains(first, ".") && first != "gorewind"
+			if standard || allowed(path, rule.allow) {
+				continue
+			}
+			t.Errorf("%s imports %s; it must not, because %s", pkg, path, rule.why)
+		}
+	}
+}
+
+func allowed(path string, allow []string) bool {
+	for _, a := range allow {
+		if path == a || strings.HasSuffix(a, "/") && strings.HasPrefix(path, a) {
+			return true
+		}
+	}
+	return false
+}
+
+func imports(t *testing.T, pkg string) []string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, pkg).Output()
+	if err != nil {
+		t.Fatal(pkg, err)
+	}
+	return strings.Fields(string(out))
+}

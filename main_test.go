@@ -1,0 +1,382 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	zmq "github.com/pebbe/zmq4"
+
+	"gorewind/wire"
+)
+
+// binary returns the program, built once.
+var binary = sync.OnceValue(func() string {
+	path := filepath.Join(testDir, "gorewind")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("%v\n%s", err, out))
+	}
+	return path
+})
+
+// testDir is there until the last test has ended.
+var testDir string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "gorewind-test")
+	if err != nil {
+		panic(err)
+	}
+	testDir = dir
+	status := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+// A daemon is a running gorewind serve.
+type daemon struct {
+	cmd         *exec.Cmd
+	router, pub string
+	log         *bytes.Buffer // what it wrote before it was serving; the rest once ended
+	ended       chan struct{} // closed when its output has ended
+	mu          sync.Mutex    // protects log
+}
+
+var serving = regexp.MustCompile(`msg=serving router=(\S+) pub=(\S+)`)
+
+// start runs gorewind serve on free ports and waits until it serves.
+func start(t testing.TB, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{log: new(bytes.Buffer), ended: make(chan struct{})}
+	args = append([]string{"serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"}, args...)
+	d.cmd = exec.Command(binary(), args...)
+	d.cmd.Dir = t.TempDir()
+	stderr, err := d.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.kill() })
+	lines := bufio.NewReader(stderr)
+	for {
+		line, err := lines.ReadString('\n')
+		d.log.WriteString(line)
+		if err != nil {
+			t.Fatalf("gorewind %q ended before it served:\n%s", args, d.log)
+		}
+		if m := serving.FindStringSubmatch(line); m != nil {
+			d.router, d.pub = m[1], m[2]
+			break
+		}
+	}
+	go func() { // ends when the process does
+		defer close(d.ended)
+		rest, _ := io.ReadAll(lines)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.log.Write(rest)
+	}()
+	return d
+}
+
+// kill ends the process at once.
+func (d *daemon) kill() {
+	d.cmd.Process.Kill()
+	d.wait()
+}
+
+// stop asks the process to end and returns its log.
+func (d *daemon) stop(t testing.TB, signal os.Signal) string {
+	t.Helper()
+	d.cmd.Process.Signal(signal)
+	if err := d.wait(); err != nil {
+		t.Errorf("%v: %v\n%s", signal, err, d.log)
+	}
+	return d.log.String()
+}
+
+func (d *daemon) wait() error {
+	<-d.ended
+	return d.cmd.Wait()
+}
+
+// A peer is a DEALER with a limit of patience.
+type peer struct {
+	t testing.TB
+	*zmq.Socket
+}
+
+func dial(t testing.TB, endpoint string) *peer {
+	t.Helper()
+	s, err := zmq.NewSocket(zmq.DEALER)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(s.SetLinger(0), s.SetRcvtimeo(20*time.Second), s.SetSndtimeo(20*time.Second),
+		s.SetSndhwm(0), s.SetRcvhwm(0), s.Connect(endpoint))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return &peer{t, s}
+}
+
+func (p *peer) send(r wire.Request) {
+	p.t.Helper()
+	if _, err := p.SendMessage(r.Frames()); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *peer) receive() (wire.Reply, error) {
+	frames, err := p.RecvMessageBytes(0)
+	if err != nil {
+		return nil, err
+	}
+	return wire.ParseReply(frames)
+}
+
+func (p *peer) ask(r wire.Request) wire.Reply {
+	p.t.Helper()
+	p.send(r)
+	reply, err := p.receive()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return reply
+}
+
+// events returns the data of a stream's events after an id, in order, having
+// checked that their ids have no gap.
+func (p *peer) events(stream string, after uint64) (data []string) {
+	p.t.Helper()
+	p.send(wire.Query{Stream: []byte(stream), After: wire.Bound{ID: after, Given: true}})
+	for {
+		reply, err := p.receive()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		switch r := reply.(type) {
+		case wire.Event:
+			data = append(data, string(r.Data))
+			if want := after + uint64(len(data)); r.ID != want {
+				p.t.Fatalf("stream %q: want id %d, have %d", stream, want, r.ID)
+			}
+		case wire.End:
+			return data
+		default:
+			p.t.Fatalf("stream %q: %v", stream, reply)
+		}
+	}
+}
+
+// gorewind runs the program to its end.
+func gorewind(dir string, args ...string) (stdout, stderr string, status int) {
+	cmd := exec.Command(binary(), args...)
+	cmd.Dir = dir
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	_ = cmd.Run()
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	for _, args := range [][]string{{"--version"}, {"--help"}, {"serve", "--help"}, {}} {
+		out, errs, status := gorewind(t.TempDir(), args...)
+		if status != 0 || errs != "" || out == "" {
+			t.Errorf("%q: status %d, stdout %q, stderr %q", args, status, out, errs)
+		}
+	}
+}
+
+// TestP8Refusals: one line that says what and what to do, a status, and nothing
+// made or changed.
+func TestP8Refusals(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	busy := "tcp://" + taken.Addr().String()
+	for name, c := range map[string]struct {
+		args   []string
+		make   func(dir string) error
+		status int
+		want   string
+	}{
+		"unknown flag":        {args: []string{"serve", "--frobnicate"}, status: 2, want: "--frobnicate"},
+		"unknown command":     {args: []string{"frobnicate"}, status: 2, want: "frobnicate"},
+		"bad level":           {args: []string{"serve", "--log-level", "loud"}, status: 2, want: "--log-level"},
+		"bad number":          {args: []string{"serve", "--max-event-bytes", "many"}, status: 2, want: "--max-event-bytes"},
+		"number out of range": {args: []string{"serve", "--max-event-bytes", "5000000"}, status: 1, want: "--max-event-bytes"},
+		"router port in use":  {args: []string{"serve", "--router", busy}, status: 1, want: "--router " + busy},
+		"pub port in use":     {args: []string{"serve", "--router", "tcp://127.0.0.1:*", "--pub", busy}, status: 1, want: "--pub " + busy},
+		"no endpoint":         {args: []string{"serve", "--router", "nonsense"}, status: 1, want: "--router nonsense"},
+		"directory is a file": {args: []string{"serve"}, make: func(dir string) error { return os.WriteFile(filepath.Join(dir, "data"), nil, 0o644) }, status: 1, want: "not a directory"},
+		"directory of others": {args: []string{"serve", "--data-dir", "."}, make: func(dir string) error { return os.WriteFile(filepath.Join(dir, "thesis"), nil, 0o644) }, status: 1, want: "not empty"},
+		"directory cannot be": {args: []string{"serve", "--data-dir", "/proc/none/data", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"}, status: 1, want: "/proc/none"},
+		"format not known": {args: []string{"serve"}, make: func(dir string) error {
+			if err := os.MkdirAll(filepath.Join(dir, "data", "db"), 0o755); err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(dir, "data", "db", "FORMAT"), []byte("gorewind store\nformat 99\n"), 0o644)
+		}, status: 1, want: "format"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if c.make != nil {
+				if err := c.make(dir); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := files(t, dir)
+			out, errs, status := gorewind(dir, c.args...)
+			if status != c.status || out != "" {
+				t.Errorf("want status %d, have %d, stdout %q", c.status, status, out)
+			}
+			if strings.Count(errs, "\n") != 1 || !strings.Contains(errs, c.want) || !strings.HasPrefix(errs, "gorewind: ") {
+				t.Errorf("want one line with %q, have\n%s", c.want, errs)
+			}
+			if after := files(t, dir); !slices.Equal(after, before) {
+				t.Errorf("want the files %q, have %q", before, after)
+			}
+		})
+	}
+}
+
+// files lists everything below dir.
+func files(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	err := filepath.Walk(dir, func(path string, fi os.FileInfo, err error) error {
+		names = append(names, fmt.Sprint(path, fi.Size()))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestSecondDaemonIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	start(t, "--data-dir", dir)
+	_, errs, status := gorewind(t.TempDir(), "serve", "--data-dir", dir, "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*")
+	if status != 1 || !strings.Contains(errs, "in use") || strings.Count(errs, "\n") != 1 {
+		t.Errorf("status %d\n%s", status, errs)
+	}
+}
+
+// TestIPCIsNotStolen: libzmq takes a unix socket away from whoever serves it.
+func TestIPCIsNotStolen(t *testing.T) {
+	endpoint := "ipc://" + filepath.Join(t.TempDir(), "router")
+	first := start(t, "--in-memory", "--router", endpoint)
+	_, errs, status := gorewind(t.TempDir(), "serve", "--in-memory", "--router", endpoint, "--pub", "tcp://127.0.0.1:*")
+	if status != 1 || !strings.Contains(errs, "another process") {
+		t.Errorf("status %d\n%s", status, errs)
+	}
+	p := dial(t, endpoint)
+	if r := p.ask(wire.Ping{}); fmt.Sprint(r) != fmt.Sprint(wire.Pong{}) {
+		t.Errorf("%v", r)
+	}
+	first.stop(t, syscall.SIGTERM)
+}
+
+func TestInMemoryLeavesNoFile(t *testing.T) {
+	d := start(t, "--in-memory")
+	p := dial(t, d.router)
+	p.ask(wire.Publish{Stream: []byte("s"), Data: []byte("d")})
+	log := d.stop(t, syscall.SIGTERM)
+	if names := files(t, d.cmd.Dir); len(names) != 1 {
+		t.Errorf("left %q", names)
+	}
+	if !strings.Contains(log, "level=WARN") {
+		t.Errorf("no warning:\n%s", log)
+	}
+}
+
+// TestStop: a signal answers what was taken; after a restart everything is
+// there, and ids go on.
+func TestStop(t *testing.T) {
+	dir := t.TempDir()
+	there := 0
+	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		d := start(t, "--data-dir", dir)
+		p := dial(t, d.router)
+		for i := range 1000 {
+			p.send(wire.Publish{Stream: []byte("s"), Data: fmt.Append(nil, i)})
+		}
+		// One answer means that it has begun to take them; the rest was taken or
+		// not, and must be there if it was answered.
+		answered := 0
+		for {
+			r, err := p.receive()
+			if err != nil {
+				break
+			}
+			if want := any(wire.Published{ID: uint64(there + answered + 1)}); r != want {
+				t.Fatalf("want %v, have %v", want, r)
+			}
+			if answered++; answered == 1 {
+				d.stop(t, signal)
+				p.SetRcvtimeo(500 * time.Millisecond)
+			}
+		}
+		d = start(t, "--data-dir", dir)
+		have := dial(t, d.router).events("s", 0)
+		if len(have) < there+answered {
+			t.Fatalf("%d were there, %d were answered, %d are there", there, answered, len(have))
+		}
+		there = len(have)
+		d.stop(t, signal)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Setenv("GOREWIND_IN_MEMORY", "true")
+	t.Setenv("GOREWIND_LOG_FORMAT", "json")
+	t.Setenv("GOREWIND_MAX_EVENT_BYTES", "10")
+	cmd := exec.Command(binary(), "serve", "--router", "tcp://127.0.0.1:*,tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*")
+	cmd.Dir = t.TempDir()
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	lines := json.NewDecoder(stderr)
+	var line struct{ Msg, Router string }
+	for line.Msg != "serving" {
+		if err := lines.Decode(&line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	routers := strings.Split(line.Router, ",")
+	if len(routers) != 2 {
+		t.Fatalf("want two endpoints, have %q", routers)
+	}
+	for _, r := range routers {
+		p := dial(t, r)
+		reply := p.ask(wire.Publish{Stream: []byte("s"), Data: make([]byte, 11)})
+		if e, ok := reply.(*wire.Error); !ok || e.Code != wire.TooLarge {
+			t.Errorf("%s: %v", r, reply)
+		}
+	}
+}

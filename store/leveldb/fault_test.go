@@ -1,0 +1,393 @@
+package leveldb
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"gorewind/store"
+	"gorewind/store/storetest"
+)
+
+// faulty is a layer under the engine whose journals fail on demand.
+type faulty struct {
+	storage.Storage
+	f *faults
+}
+
+// faults are what the journals of a store do next.
+type faults struct {
+	mu     sync.Mutex
+	sync   int // that many syncs fail
+	write  int // that many writes are cut short
+	create int // that many files cannot be made
+}
+
+func (f *faults) set(change func(*faults)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f)
+}
+
+// take reports whether the fault that n counts is due.
+func (f *faults) take(n *int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if *n == 0 {
+		return false
+	}
+	*n--
+	return true
+}
+
+func (s faulty) Create(fd storage.FileDesc) (storage.Writer, error) {
+	if s.f.take(&s.f.create) {
+		return nil, syscall.ENOSPC
+	}
+	w, err := s.Storage.Create(fd)
+	if err != nil || fd.Type != storage.TypeJournal {
+		return w, err
+	}
+	return faultyWriter{w, s.f}, nil
+}
+
+type faultyWriter struct {
+	storage.Writer
+	f *faults
+}
+
+func (w faultyWriter) Write(b []byte) (int, error) {
+	if w.f.take(&w.f.write) {
+		n, _ := w.Writer.Write(b[:len(b)/2])
+		return n, syscall.ENOSPC
+	}
+	return w.Writer.Write(b)
+}
+
+func (w faultyWriter) Sync() error {
+	if w.f.take(&w.f.sync) {
+		return syscall.EIO
+	}
+	return w.Writer.Sync()
+}
+
+func (f *faults) options() Options {
+	return Options{wrap: func(s storage.Storage) storage.Storage { return faulty{s, f} }}
+}
+
+// try appends events, one request each but in one call, and returns the errors.
+func try(d *DB, stream string, events ...string) []error {
+	var reqs []store.Append
+	for _, e := range events {
+		reqs = append(reqs, store.Append{Stream: []byte(stream), Events: [][]byte{[]byte(e)}})
+	}
+	done := make(chan []error, 1)
+	d.Append(reqs, func(results []store.Result) {
+		errs := make([]error, len(results))
+		for i, r := range results {
+			errs[i] = r.Err
+		}
+		done <- errs
+	})
+	return <-done
+}
+
+func content(t *testing.T, d *DB, stream string) string {
+	t.Helper()
+	return strings.Join(storetest.Read(t, d, store.Range{Stream: []byte(stream)}), " ")
+}
+
+// TestP1P2FailedCommitIsUndone is G1 and G3 of what goleveldb does by itself: a
+// commit whose sync failed was there after a restart and the next one, which
+// had been acknowledged, was not; after a short write every later one failed.
+func TestP1P2FailedCommitIsUndone(t *testing.T) {
+	for name, fault := range map[string]func(*faults){
+		"a failed sync":   func(f *faults) { f.sync = 1 },
+		"a short write":   func(f *faults) { f.write = 1 },
+		"both in a row":   func(f *faults) { f.sync, f.write = 1, 1 },
+		"and the re-open": func(f *faults) { f.sync, f.create = 1, 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := new(faults)
+			dir := t.TempDir()
+			d := mustOpen(t, dir, f.options())
+			storetest.Append(t, d, "old", "A")
+			storetest.Append(t, d, "s", "A")
+			f.set(fault)
+			for _, err := range try(d, "s", "F", "F") {
+				if err == nil {
+					t.Errorf("acknowledged although the disk failed")
+				}
+			}
+			// While the engine recovers, it may refuse these or not; but then so it is.
+			want := map[string]string{"new": "", "old": "A"}
+			for stream := range want {
+				if try(d, stream, "F")[0] == nil {
+					want[stream] = strings.TrimSpace(want[stream] + " F")
+				}
+			}
+			d.retryAt = d.retryAt.Add(-reopenEvery) // the committer is idle, and need not wait
+			storetest.Append(t, d, "s", "G")
+			storetest.Append(t, d, "fresh", "H")
+			want["s"], want["fresh"] = "A G", "H"
+			check := func(d *DB) {
+				t.Helper()
+				for stream, want := range want {
+					if have := content(t, d, stream); have != want {
+						t.Errorf("%s: want %q, have %q", stream, want, have)
+					}
+				}
+			}
+			check(d)
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+			d = mustOpen(t, dir, Options{})
+			check(d)
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestP2DiskStaysDead: as long as the disk fails, the first commit's outcome is
+// unknown, and everything later is refused without being tried.
+func TestP2DiskStaysDead(t *testing.T) {
+	f := new(faults)
+	dir := t.TempDir()
+	d := mustOpen(t, dir, f.options())
+	storetest.Append(t, d, "s", "A")
+	f.set(func(f *faults) { f.sync, f.create = 1, 1<<30 })
+	if err := try(d, "s", "F")[0]; !errors.Is(err, store.ErrOutcomeUnknown) {
+		t.Errorf("want outcome unknown, have %v", err)
+	}
+	for range 3 {
+		if err := try(d, "s", "G")[0]; !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("want unavailable, have %v", err)
+		}
+	}
+	if _, _, err := d.Bounds(t.Context(), store.Range{Stream: []byte("cold")}); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("read: want unavailable, have %v", err)
+	}
+	d.Close()
+	d = mustOpen(t, dir, Options{})
+	defer d.Close()
+	if have := content(t, d, "s"); have != "A" && have != "A F" {
+		t.Errorf("want A or A F, have %s", have)
+	}
+}
+
+// write makes a store with n commits of one event and returns its directory.
+func write(t *testing.T, n int) string {
+	t.Helper()
+	dir := t.TempDir()
+	d := mustOpen(t, dir, Options{})
+	for i := range n {
+		storetest.Append(t, d, "s", strconv.Itoa(i))
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// snapshot returns the names and sizes of all files below dir.
+func snapshot(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.Walk(dir, func(path string, fi os.FileInfo, err error) error {
+		if err == nil && !fi.IsDir() {
+			fmt.Fprintln(&b, path, fi.Size())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestP9LostCommits: a database that lost commits that were there is refused,
+// and nothing is removed from it. goleveldb opens all of these without a word.
+func TestP9LostCommits(t *testing.T) {
+	journal := func(t *testing.T, dir string) string {
+		t.Helper()
+		logs, err := filepath.Glob(filepath.Join(dir, "db", "*.log"))
+		if err != nil || len(logs) != 1 {
+			t.Fatal(logs, err)
+		}
+		return logs[0]
+	}
+	for name, damage := range map[string]func(t *testing.T, dir string){
+		"G4 a bit in the middle of the journal": func(t *testing.T, dir string) {
+			edit(t, journal(t, dir), func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+		},
+		"G5 the journal's end is cut": func(t *testing.T, dir string) {
+			edit(t, journal(t, dir), func(b []byte) []byte { return b[:len(b)-10] })
+		},
+		"the journal is gone": func(t *testing.T, dir string) {
+			if err := os.Remove(journal(t, dir)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the database is gone": func(t *testing.T, dir string) {
+			if err := os.RemoveAll(filepath.Join(dir, "db")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the high-water file is gone": func(t *testing.T, dir string) {
+			if err := os.Remove(filepath.Join(dir, highwaterName)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"both halves of the high-water file": func(t *testing.T, dir string) {
+			edit(t, filepath.Join(dir, highwaterName), func(b []byte) []byte { b[0] ^= 1; b[highwaterStride] ^= 1; return b })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := write(t, 50)
+			damage(t, dir)
+			if d, err := Open(dir, Options{}); err == nil {
+				d.Close()
+				t.Fatal("opened as if nothing had happened")
+			}
+		})
+	}
+}
+
+// TestTornHighwater: a crash while the high-water file is written leaves the
+// other half.
+func TestTornHighwater(t *testing.T) {
+	dir := write(t, 50)
+	edit(t, filepath.Join(dir, highwaterName), func(b []byte) []byte { b[0] ^= 1; return b })
+	d := mustOpen(t, dir, Options{})
+	defer d.Close()
+	if have := d.Info().LastPosition; have != 50 {
+		t.Errorf("want position 50, have %d", have)
+	}
+}
+
+// TestP9DamagedTable is G6: an iterator that meets damage just ends.
+func TestP9DamagedTable(t *testing.T) {
+	dir := t.TempDir()
+	d := mustOpen(t, dir, Options{})
+	big := strings.Repeat("x", 1<<20)
+	for range 40 { // past the write buffer, into tables
+		storetest.Append(t, d, "s", big)
+	}
+	d.Close()
+	tables, err := filepath.Glob(filepath.Join(dir, "db", "*.ldb"))
+	if err != nil || len(tables) == 0 {
+		t.Fatal(tables, err)
+	}
+	edit(t, tables[0], func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+	d = mustOpen(t, dir, Options{})
+	defer d.Close()
+	var last error
+	n := 0
+	for _, err := range d.Read(t.Context(), store.Range{Stream: []byte("s")}) {
+		if last = err; err == nil {
+			n++
+		}
+	}
+	if !errors.Is(last, store.ErrDamaged) {
+		t.Errorf("%d events of 40, then %v", n, last)
+	}
+}
+
+func edit(t *testing.T, path string, change func([]byte) []byte) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, change(b), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRefusedDirectories: what is not ours is left as it is.
+func TestRefusedDirectories(t *testing.T) {
+	for name, c := range map[string]struct {
+		make func(t *testing.T, dir string)
+		want error
+	}{
+		"other files": {func(t *testing.T, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, "thesis.doc"), []byte("x"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, ErrNotEmpty},
+		"a newer format": {func(t *testing.T, dir string) {
+			mustOpen(t, dir, Options{}).Close()
+			edit(t, filepath.Join(dir, "db", formatName), func(b []byte) []byte {
+				return []byte(strings.Replace(string(b), "format 0", "format 7", 1))
+			})
+		}, ErrFormat},
+		"no format": {func(t *testing.T, dir string) {
+			mustOpen(t, dir, Options{}).Close()
+			if err := os.Remove(filepath.Join(dir, "db", formatName)); err != nil {
+				t.Fatal(err)
+			}
+		}, ErrFormat},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			c.make(t, dir)
+			before := snapshot(t, dir)
+			if err := Probe(dir); !errors.Is(err, c.want) {
+				t.Errorf("probe: want %v, have %v", c.want, err)
+			}
+			if _, err := Open(dir, Options{}); !errors.Is(err, c.want) {
+				t.Errorf("open: want %v, have %v", c.want, err)
+			}
+			if after := snapshot(t, dir); after != before {
+				t.Errorf("want\n%shave\n%s", before, after)
+			}
+		})
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := Probe(file); !errors.Is(err, ErrNotDirectory) {
+		t.Errorf("a file: %v", err)
+	}
+}
+
+func TestInUse(t *testing.T) {
+	dir := t.TempDir()
+	d := mustOpen(t, dir, Options{})
+	if err := Probe(dir); !errors.Is(err, ErrInUse) {
+		t.Errorf("probe: %v", err)
+	}
+	if _, err := Open(dir, Options{}); !errors.Is(err, ErrInUse) {
+		t.Errorf("open: %v", err)
+	}
+	d.Close()
+	if err := Probe(dir); err != nil {
+		t.Errorf("probe after close: %v", err)
+	}
+}
+
+// TestHalfMade: a crash while the store is made costs nothing but another try.
+func TestHalfMade(t *testing.T) {
+	dir := t.TempDir()
+	if err := create(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(dir, dbName), filepath.Join(dir, newDBName)); err != nil {
+		t.Fatal(err)
+	}
+	d := mustOpen(t, dir, Options{})
+	defer d.Close()
+	storetest.Append(t, d, "s", "A")
+}
