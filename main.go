@@ -99,11 +99,12 @@ func (c *serveCmd) Run(stderr io.Writer) (err error) {
 			return c.advise(err)
 		}
 	}
-	if _, err := leveldb.ReserveFiles(leveldb.FileReserve); err != nil {
+	maxFiles, err := leveldb.ReserveFiles(leveldb.FileReserve)
+	if err != nil {
 		log.Warn("cannot raise the limit of open files", "error", err)
 	}
 	srv, err := server.New(server.Options{
-		Router: c.Router, Pub: c.Pub, MaxEvent: c.MaxEventBytes, Version: version, Log: log,
+		Router: c.Router, Pub: c.Pub, MaxFiles: int(min(maxFiles, 1<<30)), MaxEvent: c.MaxEventBytes, Version: version, Log: log,
 	})
 	if err != nil {
 		return err

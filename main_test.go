@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -56,14 +55,20 @@ type daemon struct {
 	mu          sync.Mutex    // protects log
 }
 
-var serving = regexp.MustCompile(`msg=serving router=(\S+) pub=(\S+)`)
+// serving matches the line that tells where a daemon serves, in either format.
+var serving = regexp.MustCompile(`msg"?[=:]"?serving"?[ ,]"?router"?[=:]"?([^" ]+)"?[ ,]"?pub"?[=:]"?([^" ]+)`)
 
 // start runs gorewind serve on free ports and waits until it serves.
 func start(t testing.TB, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{log: new(bytes.Buffer), ended: make(chan struct{})}
 	args = append([]string{"serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"}, args...)
-	d.cmd = exec.Command(binary(), args...)
+	return startCommand(t, exec.Command(binary(), args...))
+}
+
+// startCommand runs a command that becomes gorewind serve.
+func startCommand(t testing.TB, cmd *exec.Cmd) *daemon {
+	t.Helper()
+	d := &daemon{cmd: cmd, log: new(bytes.Buffer), ended: make(chan struct{})}
 	d.cmd.Dir = t.TempDir()
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
@@ -78,7 +83,7 @@ func start(t testing.TB, args ...string) *daemon {
 		line, err := lines.ReadString('\n')
 		d.log.WriteString(line)
 		if err != nil {
-			t.Fatalf("gorewind %q ended before it served:\n%s", args, d.log)
+			t.Fatalf("%q ended before it served:\n%s", cmd.Args, d.log)
 		}
 		if m := serving.FindStringSubmatch(line); m != nil {
 			d.router, d.pub = m[1], m[2]
@@ -351,24 +356,8 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("GOREWIND_IN_MEMORY", "true")
 	t.Setenv("GOREWIND_LOG_FORMAT", "json")
 	t.Setenv("GOREWIND_MAX_EVENT_BYTES", "10")
-	cmd := exec.Command(binary(), "serve", "--router", "tcp://127.0.0.1:*,tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*")
-	cmd.Dir = t.TempDir()
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	lines := json.NewDecoder(stderr)
-	var line struct{ Msg, Router string }
-	for line.Msg != "serving" {
-		if err := lines.Decode(&line); err != nil {
-			t.Fatal(err)
-		}
-	}
-	routers := strings.Split(line.Router, ",")
+	d := startCommand(t, exec.Command(binary(), "serve", "--router", "tcp://127.0.0.1:*,tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"))
+	routers := strings.Split(d.router, ",")
 	if len(routers) != 2 {
 		t.Fatalf("want two endpoints, have %q", routers)
 	}
@@ -378,5 +367,34 @@ func TestEnvironment(t *testing.T) {
 		if e, ok := reply.(*wire.Error); !ok || e.Code != wire.TooLarge {
 			t.Errorf("%s: %v", r, reply)
 		}
+	}
+}
+
+// TestOutOfDescriptors: connections take every descriptor that they can get, and
+// the store goes on to make and open files.
+func TestOutOfDescriptors(t *testing.T) {
+	script := `ulimit -n 1000 && exec "$0" serve --router tcp://127.0.0.1:* --pub tcp://127.0.0.1:*`
+	d := startCommand(t, exec.Command("sh", "-c", script, binary()))
+	p := dial(t, d.router)
+	p.ask(wire.Ping{})
+	for range 1200 {
+		c, err := net.DialTimeout("tcp", strings.TrimPrefix(d.router, "tcp://"), 100*time.Millisecond)
+		if err != nil {
+			break // the gate has closed
+		}
+		defer c.Close()
+	}
+	const events = 64
+	data := make([]byte, 1<<20)
+	for i := range events { // past the write buffer several times: new journals, new tables
+		if r := p.ask(wire.Publish{Stream: []byte("s"), Data: data}); r != any(wire.Published{ID: uint64(i + 1)}) {
+			t.Fatalf("event %d: %v\n%s", i, r, d.stop(t, syscall.SIGTERM))
+		}
+	}
+	if have := p.events("s", 0); len(have) != events {
+		t.Errorf("want %d events, have %d", events, len(have))
+	}
+	if log := d.stop(t, syscall.SIGTERM); strings.Contains(log, "level=ERROR") {
+		t.Errorf("%s", log)
 	}
 }

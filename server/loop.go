@@ -38,6 +38,7 @@ type loop struct {
 	pub      *zmq.Socket // broadcasts
 	wake     *zmq.Socket // PAIR: readable when out has something
 	monitor  *zmq.Socket // PAIR: tells of router's connections
+	pubEyes  *zmq.Socket // PAIR: tells of pub's
 	recv     *receiver
 	poller   *zmq.Poller
 	routerAt int // in poller
@@ -47,7 +48,9 @@ type loop struct {
 
 	conns  map[string]*conn // by routing id
 	byFD   map[int][]*conn
-	live   map[int]bool     // descriptors of connections, as the monitor tells
+	live   map[int]bool // descriptors of router's connections, as the monitor tells
+	subs   int          // pub's connections
+	gate   gate
 	ghosts map[string]*conn // that are gone, but of which messages may wait
 	last   *conn            // that the last message was of
 
@@ -91,6 +94,8 @@ func (l *loop) run() error {
 				}
 			case l.monitor:
 				l.observe()
+			case l.pubEyes:
+				l.observePub()
 			case l.router:
 				readable = true
 			}
@@ -161,11 +166,7 @@ func (l *loop) silence() error {
 
 // observe takes note of which connections came and went.
 func (l *loop) observe() {
-	for {
-		event, _, fd, err := l.monitor.RecvEvent(zmq.DONTWAIT)
-		if err != nil {
-			return
-		}
+	l.watch(l.monitor, func(event zmq.Event, fd int) {
 		switch event {
 		case zmq.EVENT_ACCEPTED:
 			l.live[fd] = true
@@ -176,7 +177,46 @@ func (l *loop) observe() {
 			}
 			delete(l.byFD, fd)
 		}
-		l.stats.Connections.Store(int64(len(l.live)))
+	})
+}
+
+// observePub counts PUB's connections.
+func (l *loop) observePub() {
+	l.watch(l.pubEyes, func(event zmq.Event, _ int) {
+		switch event {
+		case zmq.EVENT_ACCEPTED:
+			l.subs++
+		case zmq.EVENT_DISCONNECTED:
+			l.subs--
+		}
+	})
+}
+
+// watch reads a monitor to its end.
+func (l *loop) watch(monitor *zmq.Socket, note func(event zmq.Event, fd int)) {
+	for {
+		event, _, fd, err := monitor.RecvEvent(zmq.DONTWAIT)
+		if err != nil {
+			return
+		}
+		note(event, fd)
+		connections := len(l.live) + l.subs
+		l.stats.Connections.Store(int64(connections))
+		was := l.gate.closed
+		switch event {
+		case zmq.EVENT_LISTENING:
+			l.gate.listeners = append(l.gate.listeners, fd)
+		case zmq.EVENT_ACCEPTED:
+			err = l.gate.accepted(fd)
+		case zmq.EVENT_DISCONNECTED:
+			err = l.gate.ended(connections)
+		}
+		if err != nil {
+			l.log.Error("cannot hold connections off", "error", err)
+		}
+		if l.gate.closed != was {
+			l.log.Warn("file descriptors run short: new connections wait", "connections", connections, "waiting", l.gate.closed)
+		}
 	}
 }
 

@@ -34,6 +34,7 @@ import (
 type Options struct {
 	Router   []string     // ZeroMQ endpoints to bind for requests; at least one
 	Pub      []string     // endpoints to bind for broadcasts; at least one
+	MaxFiles int          // descriptors that connections may take; the store's come on top. Default: no limit
 	MaxEvent int          // octets, 1 to store.MaxEvent. Default: DefaultMaxEvent
 	Version  string       // of the program, for INFO
 	Log      *slog.Logger // Default: nowhere
@@ -89,6 +90,7 @@ func New(o Options) (*Server, error) {
 		out: new(outbox), jobs: s.jobs, batch: new(batch), poller: zmq.NewPoller(),
 		conns: make(map[string]*conn), byFD: make(map[int][]*conn),
 		live: make(map[int]bool), ghosts: make(map[string]*conn),
+		gate: gate{files: o.MaxFiles, filter: dropAll},
 	}
 	if err := s.open(); err != nil {
 		s.Close()
@@ -128,6 +130,7 @@ func (s *Server) open() (err error) {
 	l.routerAt = l.poller.Add(l.router, zmq.POLLIN)
 	l.poller.Add(l.wake, zmq.POLLIN)
 	l.poller.Add(l.monitor, zmq.POLLIN)
+	l.poller.Add(l.pubEyes, zmq.POLLIN)
 	if s.routerAddrs, err = bindAll(l.router, "--router", s.opts.Router); err != nil {
 		return err
 	}
@@ -139,7 +142,7 @@ func (s *Server) open() (err error) {
 func configure(z *zmq.Socket) error {
 	return errors.Join(
 		z.SetLinger(0),
-		z.SetBacklog(1024),
+		z.SetBacklog(backlog),
 		z.SetHandshakeIvl(10*time.Second),
 		z.SetTcpKeepalive(1), // so that a peer that vanished without a word is noticed
 		z.SetTcpKeepaliveIdle(60),
@@ -148,28 +151,38 @@ func configure(z *zmq.Socket) error {
 	)
 }
 
-// pairs makes the bell and the monitor.
+// pairs makes the bell and the monitors.
 func (s *Server) pairs() (err error) {
-	const bell, monitor = "inproc://bell", "inproc://monitor"
+	const bell = "inproc://bell"
 	l := s.loop
 	if l.wake, err = s.zctx.NewSocket(zmq.PAIR); err != nil {
-		return err
-	}
-	if l.monitor, err = s.zctx.NewSocket(zmq.PAIR); err != nil {
 		return err
 	}
 	if l.out.bell, err = s.zctx.NewSocket(zmq.PAIR); err != nil {
 		return err
 	}
-	return errors.Join(
-		l.wake.Bind(bell),
-		l.out.bell.SetLinger(0),
-		l.out.bell.Connect(bell),
+	if err := errors.Join(l.wake.Bind(bell), l.out.bell.SetLinger(0), l.out.bell.Connect(bell)); err != nil {
+		return err
+	}
+	if l.monitor, err = s.watch(l.router, "inproc://router"); err != nil {
+		return err
+	}
+	l.pubEyes, err = s.watch(l.pub, "inproc://pub")
+	return err
+}
+
+// watch returns a socket that tells of another one's connections.
+func (s *Server) watch(z *zmq.Socket, name string) (*zmq.Socket, error) {
+	eyes, err := s.zctx.NewSocket(zmq.PAIR)
+	if err != nil {
+		return nil, err
+	}
+	return eyes, errors.Join(
 		// Without a bound: libzmq's I/O thread waits for room here, and no peer
 		// may have it wait.
-		l.monitor.SetRcvhwm(0),
-		l.router.Monitor(monitor, zmq.EVENT_ACCEPTED|zmq.EVENT_DISCONNECTED),
-		l.monitor.Connect(monitor),
+		eyes.SetRcvhwm(0),
+		z.Monitor(name, zmq.EVENT_LISTENING|zmq.EVENT_ACCEPTED|zmq.EVENT_DISCONNECTED),
+		eyes.Connect(name),
 	)
 }
 
@@ -273,7 +286,7 @@ func (s *Server) Close() (err error) {
 				errs = append(errs, z.SetLinger(linger), z.Close())
 			}
 		}
-		for _, z := range []*zmq.Socket{l.wake, l.monitor} {
+		for _, z := range []*zmq.Socket{l.wake, l.monitor, l.pubEyes} {
 			if z != nil {
 				errs = append(errs, z.SetLinger(0), z.Close())
 			}

@@ -185,3 +185,12 @@ func writeSynced(path, text string) error {
 	}
 	return errors.Join(f.Sync(), f.Close())
 }
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	return errors.Join(err, d.Close())
+}

@@ -195,10 +195,14 @@ func (d *DB) openHandle(least highwater) (last tip, err error) {
 	if err != nil {
 		return last, err
 	}
-	g := newGuard(files, dir)
-	db, err := leveldb.Open(g, &settings)
+	g, err := newGuard(files, dir)
 	if err != nil {
 		files.Close()
+		return last, err
+	}
+	db, err := leveldb.Open(g, &settings)
+	if err != nil {
+		g.Close()
 		return last, fmt.Errorf("%w: leveldb: %w", store.ErrDamaged, err)
 	}
 	last, err = check(db, least)
@@ -210,7 +214,7 @@ func (d *DB) openHandle(least highwater) (last tip, err error) {
 	}
 	if err != nil {
 		db.Close()
-		files.Close()
+		g.Close()
 		return last, err
 	}
 	d.db, d.guard = db, g
@@ -222,7 +226,7 @@ func (d *DB) closeHandle() error {
 	if d.db == nil {
 		return nil
 	}
-	err := errors.Join(d.db.Close(), d.guard.Storage.Close())
+	err := errors.Join(d.db.Close(), d.guard.Close())
 	d.db, d.guard = nil, nil
 	return err
 }

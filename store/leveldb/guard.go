@@ -22,7 +22,7 @@ import (
 //   - it opens files with descriptors that are kept for the store.
 type guard struct {
 	storage.Storage
-	dir string // to be synced; empty for a store in memory
+	dir *os.File // to be synced; nil for a store in memory
 
 	mu     sync.Mutex // protects the fields below
 	failed error
@@ -30,8 +30,24 @@ type guard struct {
 	held   []storage.FileDesc
 }
 
-func newGuard(s storage.Storage, dir string) *guard {
-	return &guard{Storage: s, dir: dir, holds: true}
+// newGuard guards files; path names their directory, or is empty.
+func newGuard(s storage.Storage, path string) (*guard, error) {
+	g := &guard{Storage: s, holds: true}
+	if path == "" {
+		return g, nil
+	}
+	var err error
+	g.dir, err = os.Open(path)
+	return g, err
+}
+
+// Close closes the files.
+func (g *guard) Close() error {
+	err := g.Storage.Close()
+	if g.dir != nil {
+		err = errors.Join(err, g.dir.Close())
+	}
+	return err
 }
 
 // err returns the first error of a write or a sync, if there was one.
@@ -82,9 +98,8 @@ func (g *guard) Create(fd storage.FileDesc) (w storage.Writer, err error) {
 		w, err = g.Storage.Create(fd)
 		return err
 	})
-	if err == nil && g.dir != "" {
-		err = withReserve(func() error { return syncDir(g.dir) })
-		if err != nil {
+	if err == nil && g.dir != nil {
+		if err = g.dir.Sync(); err != nil {
 			w.Close()
 		}
 	}
@@ -120,15 +135,14 @@ func (w guardedWriter) Write(b []byte) (int, error) {
 	return n, w.g.note(err)
 }
 
-func (w guardedWriter) Sync() error { return w.g.note(w.Writer.Sync()) }
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
+func (w guardedWriter) Sync() error {
+	err := w.Writer.Sync()
+	if errors.Is(err, syscall.EMFILE) && w.g.dir != nil {
+		// The file is synced; what needs a descriptor is to sync the directory of
+		// a manifest after it, and that is open here.
+		err = w.g.dir.Sync()
 	}
-	err = d.Sync()
-	return errors.Join(err, d.Close())
+	return w.g.note(err)
 }
 
 // reserve keeps file descriptors back: the process's soft limit stays that much
@@ -158,7 +172,8 @@ func ReserveFiles(n uint64) (left uint64, err error) {
 }
 
 // withReserve calls open, and again with the reserve when it fails for want of
-// file descriptors.
+// file descriptors. open should be short: while it runs, others may take from
+// the reserve too.
 func withReserve(open func() error) error {
 	err := open()
 	if !errors.Is(err, syscall.EMFILE) {

@@ -1,0 +1,47 @@
+package server
+
+// A gate keeps connections from taking the descriptors that the store needs.
+// Where libzmq finds none left, its one I/O thread spins, and it takes every one
+// that becomes free for a moment. So the gate closes before: new connections
+// are then dropped by the kernel, like packets on a bad line, until others have
+// ended. It is the loop's.
+type gate struct {
+	files     int   // descriptors there may be; 0: no gate
+	listeners []int // descriptors that listen
+	closed    bool
+	filter    func(listener int, on bool) error // has the kernel drop what comes
+}
+
+// backlog is how many connections the kernel may have for an endpoint that
+// libzmq has yet to accept: so many may still come when the gate has closed.
+const backlog = 128
+
+// room is how many descriptors must be free for the gate to stay open.
+func (g *gate) room() int { return min((1+len(g.listeners))*backlog, g.files/4) }
+
+// accepted is called with the descriptor of a new connection. The kernel gives
+// the lowest that is free, so that a high one means that few are.
+func (g *gate) accepted(fd int) error {
+	if g.files == 0 || g.closed || fd < g.files-g.room() {
+		return nil
+	}
+	return g.set(true)
+}
+
+// ended is called when a connection has ended and so many are left.
+func (g *gate) ended(connections int) error {
+	if !g.closed || connections > g.files-2*g.room() {
+		return nil
+	}
+	return g.set(false)
+}
+
+func (g *gate) set(closed bool) error {
+	g.closed = closed
+	for _, fd := range g.listeners {
+		if err := g.filter(fd, closed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
