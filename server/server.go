@@ -48,7 +48,7 @@ const DefaultMaxEvent = 1 << 20
 const (
 	routerReceive       = 1000 // for each peer
 	routerReceiveOctets = 8 << 20
-	routerSend          = 1000 // for each peer; octets are counted apart, see maxUnsentOctets
+	routerSend          = 8000 // for each peer; octets are counted apart, see maxUnsentOctets
 	pubSend             = 50_000
 	pubSendOctets       = 64 << 20 // for each subscriber
 )

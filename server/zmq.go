@@ -199,7 +199,7 @@ static void gw_sent(void *data, void *hint) {
 	free(b);
 }
 
-enum { GW_COUNTED = 2048 }; // frames from this size on are counted
+enum { GW_COUNTED = 512 }; // frames from this size on are counted
 
 static int gw_frame_init(zmq_msg_t *m, const char *data, size_t len, gw_peer *peer) {
 	if (!peer || len < GW_COUNTED) {
