@@ -6,6 +6,7 @@ require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/pebbe/zmq4 v1.4.0
 	github.com/syndtr/goleveldb v1.0.1-0.20220721030215-126854af5e6d
+	golang.org/x/sys v0.37.0
 )
 
 require github.com/golang/snappy v0.0.4 // indirect

@@ -13,6 +13,7 @@ func TestImports(t *testing.T) {
 		zmq4      = "github.com/pebbe/zmq4"
 		goleveldb = "github.com/syndtr/goleveldb/"
 		kong      = "github.com/alecthomas/kong"
+		unix      = "golang.org/x/sys/unix"
 	)
 	for pkg, rule := range map[string]struct {
 		why   string
@@ -22,7 +23,7 @@ func TestImports(t *testing.T) {
 		"gorewind/store":           {"the contract knows no engine", nil},
 		"gorewind/store/storetest": {"the suite knows no engine", []string{"gorewind/store"}},
 		"gorewind/store/leveldb":   {"the engine knows neither wire nor sockets", []string{"gorewind/store", goleveldb}},
-		"gorewind/server":          {"the broker runs on any engine", []string{"gorewind/store", "gorewind/wire", zmq4}},
+		"gorewind/server":          {"the broker runs on any engine", []string{"gorewind/store", "gorewind/wire", zmq4, unix}},
 		"gorewind":                 {"main wires it all up, and alone knows the command line", []string{"gorewind/server", "gorewind/store", "gorewind/store/leveldb", kong}},
 	} {
 		for _, path := range imports(t, pkg) {

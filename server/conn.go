@@ -17,6 +17,10 @@ const (
 	maxReadAhead     = 4    // queries at once whose chunk is in memory
 )
 
+// holdAnswers is how much may be left unread before answers of requests that had
+// to wait are held back.
+const holdAnswers = 1 << 20
+
 // Total bound of what full peers leave here; who would exceed it is given up.
 const maxUnreadTotal = 128 << 20
 
@@ -37,9 +41,10 @@ type conn struct {
 	waiting       int // requests in the lanes' queues
 	waitingOctets int
 
-	out      []byte // packed answers that libzmq has yet to take
-	outAt    int    // where they begin
-	flushing bool   // it is in the loop's flush list
+	out      []byte  // packed answers that libzmq has yet to take
+	outAt    int     // where they begin
+	flushing bool    // it is in the loop's flush list
+	held     []*lane // whose next answers wait until out is small again
 
 	running  int      // queries of this connection that were begun
 	later    []*query // that wait to begin
@@ -64,6 +69,7 @@ type lane struct {
 	writes   int    // that the store has
 	query    *query // that runs
 	queue    []request
+	held     bool // it is in conn.held
 }
 
 func newConn(id []byte, from origin) *conn {

@@ -18,7 +18,7 @@ const (
 	burst            = 1024     // messages received before answers get a turn
 	maxQueued        = 20_000   // events that the committer has: when there are more, receiving waits
 	maxQueuedOctets  = 16 << 20 // and their data
-	maxRequestFrames = 16_384   // of one message, its envelope included; more are not kept
+	maxRequestFrames = 16_384   // of one message, its envelope included, its routing id not; more are not kept
 	maxRequestOctets = 9 << 20  // of one message
 )
 
@@ -43,13 +43,10 @@ type loop struct {
 	poller   *zmq.Poller
 	routerAt int // in poller
 
-	routerMark watermark
-	pubMark    watermark
-
 	conns  map[string]*conn // by routing id
 	byFD   map[int][]*conn
 	live   map[int]bool // descriptors of router's connections, as the monitor tells
-	subs   int          // pub's connections
+	subs   subscribers
 	gate   gate
 	ghosts map[string]*conn // that are gone, but of which messages may wait
 	last   *conn            // that the last message was of
@@ -180,14 +177,14 @@ func (l *loop) observe() {
 	})
 }
 
-// observePub counts PUB's connections.
+// observePub does so for PUB.
 func (l *loop) observePub() {
-	l.watch(l.pubEyes, func(event zmq.Event, _ int) {
+	l.watch(l.pubEyes, func(event zmq.Event, fd int) {
 		switch event {
 		case zmq.EVENT_ACCEPTED:
-			l.subs++
+			l.subs.stalled[fd] = 0
 		case zmq.EVENT_DISCONNECTED:
-			l.subs--
+			delete(l.subs.stalled, fd)
 		}
 	})
 }
@@ -200,7 +197,7 @@ func (l *loop) watch(monitor *zmq.Socket, note func(event zmq.Event, fd int)) {
 			return
 		}
 		note(event, fd)
-		connections := len(l.live) + l.subs
+		connections := len(l.live) + len(l.subs.stalled)
 		l.stats.Connections.Store(int64(connections))
 		was := l.gate.closed
 		switch event {
@@ -224,18 +221,10 @@ func (l *loop) watch(monitor *zmq.Socket, note func(event zmq.Event, fd int)) {
 // handling: whatever connection a message came over, it is known by then
 // whether that is gone.
 func (l *loop) receive() (drained bool, err error) {
-	largest, n := 0, 0
 	drained, err = l.recv.receive(burst, l.observe, func(m message) {
-		n++
-		for _, f := range m.frames {
-			largest = max(largest, len(f))
-		}
+		l.stats.Received.Add(1)
 		l.handle(m)
 	})
-	l.stats.Received.Add(uint64(n))
-	if err == nil && n > 0 {
-		err = l.routerMark.see(n, largest)
-	}
 	if drained {
 		l.exorcise()
 	}
@@ -333,6 +322,7 @@ func (l *loop) release(c *conn) {
 	c.waiting, c.waitingOctets = 0, 0
 	l.unread -= c.unread()
 	c.out, c.outAt = nil, 0
+	c.held = nil
 	l.unblock(c)
 }
 
@@ -389,8 +379,8 @@ type request struct {
 	packed  []byte // an answer that needs nothing but its turn
 }
 
-func (r *request) octets() int {
-	n := 256 + len(r.packed)
+func (ln *lane) octets(r *request) int {
+	n := 512 + len(ln.key) + len(r.packed)
 	if r.publish != nil {
 		n += len(r.publish.Stream) + len(r.publish.Data)
 	}
@@ -405,9 +395,14 @@ func (l *loop) wait(ln *lane, r request) {
 	}
 	ln.queue = append(ln.queue, r)
 	c.waiting++
-	c.waitingOctets += r.octets()
+	c.waitingOctets += ln.octets(&r)
+	l.boundWaiting(c)
+}
+
+// boundWaiting gives a connection up that has too much waiting.
+func (l *loop) boundWaiting(c *conn) {
 	if c.waiting > maxWaiting || c.waitingOctets > maxWaitingOctets {
-		l.giveUp(c, "too many requests wait behind one that is not finished")
+		l.giveUp(c, "too many of its requests wait for others of its own to finish")
 	}
 }
 
@@ -418,12 +413,19 @@ func (l *loop) advance(ln *lane) {
 		if ln.writes > 0 && r.publish == nil {
 			return
 		}
+		if c := ln.conn; c.unread() > holdAnswers {
+			if !ln.held {
+				ln.held = true
+				c.held = append(c.held, ln)
+			}
+			return
+		}
 		ln.queue[0] = request{}
 		if ln.queue = ln.queue[1:]; len(ln.queue) == 0 {
 			ln.queue = nil
 		}
 		ln.conn.waiting--
-		ln.conn.waitingOctets -= r.octets()
+		ln.conn.waitingOctets -= ln.octets(&r)
 		switch {
 		case r.publish != nil:
 			l.stage(ln, *r.publish)
@@ -524,6 +526,8 @@ func (l *loop) flush(c *conn) error {
 			l.block(c, progress)
 			return nil
 		}
+		l.unblock(c)
+		l.resume(c)
 	}
 	for range len(c.toSend) {
 		q := c.toSend[0]
@@ -537,8 +541,11 @@ func (l *loop) flush(c *conn) error {
 			l.block(c, progress)
 			return nil
 		}
+		l.unblock(c)
 		c.toSend = c.toSend[1:]
-		l.sentChunk(q)
+		if l.sentChunk(q); c.deaf { // what waited behind it was too much
+			return nil
+		}
 	}
 	l.unblock(c)
 	if c.unread() > 0 || len(c.toSend) > 0 {
@@ -546,6 +553,16 @@ func (l *loop) flush(c *conn) error {
 	}
 	l.readLater(c)
 	return nil
+}
+
+// resume lets requests go on whose answers were held back.
+func (l *loop) resume(c *conn) {
+	held := c.held
+	c.held = nil
+	for _, ln := range held {
+		ln.held = false
+		l.advance(ln)
+	}
 }
 
 // send hands messages to libzmq and reports whether it took all. Where the peer

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"strconv"
 
 	"gorewind/store"
 	"gorewind/wire"
@@ -48,7 +49,8 @@ func (l *loop) publish(ln *lane, args [][]byte) {
 
 func tooLarge(octets, limit int) *wire.Error {
 	return wire.Errorf(wire.TooLarge, "send smaller events, or raise --max-event-bytes",
-		"the event has %d octets, the limit is %d", octets, limit)
+		"the event has %d octets, the limit is %d", octets, limit).
+		With(wire.Param{Name: "limit", Value: strconv.Itoa(limit)})
 }
 
 // stage puts an event into the next batch.
@@ -132,7 +134,7 @@ func (l *loop) explain(err error) *wire.Error {
 		return wire.Errorf(wire.OutcomeUnknown, "look whether it is there before sending it again", "the disk failed during the write")
 	case errors.Is(err, store.ErrUnavailable):
 		l.log.Error("store unavailable", "error", err)
-		return wire.Errorf(wire.ReadOnly, "try again later; the server's log says more", "the disk failed and the write was undone")
+		return wire.Errorf(wire.ReadOnly, "nothing was changed; try again later; the server's log says more", "the store cannot be used: the disk failed")
 	case errors.Is(err, store.ErrDamaged):
 		l.log.Error("store damaged", "error", err)
 		return wire.Errorf(wire.Damaged, "the server's log says what; what came before this is good", "what is stored is damaged")

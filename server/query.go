@@ -64,6 +64,9 @@ func (l *loop) startQuery(q *query) {
 	l.stats.QueriesRunning.Add(1)
 	if c.running >= maxRunning {
 		c.later = append(c.later, q)
+		c.waiting++
+		c.waitingOctets += ln.octets(new(request))
+		l.boundWaiting(c)
 		return
 	}
 	l.admit(c, q)
@@ -119,6 +122,7 @@ func (l *loop) read(q *query) {
 	c := q.lane.conn
 	if q.ended {
 		l.releaseChunk(q)
+		l.readLater(c)
 		return
 	}
 	c.toSend = append(c.toSend, q)
@@ -169,7 +173,7 @@ func (l *loop) endQuery(ln *lane) {
 	ln.query = nil
 	q.ended = true
 	l.stats.QueriesRunning.Add(-1)
-	if q.chunk != nil && !q.reading {
+	if !q.reading && q.chunk != nil {
 		l.releaseChunk(q)
 	}
 	c := ln.conn
@@ -180,6 +184,8 @@ func (l *loop) endQuery(ln *lane) {
 	for len(c.later) > 0 && c.running < maxRunning && !c.dead && !c.deaf {
 		next := c.later[0]
 		c.later = c.later[1:]
+		c.waiting--
+		c.waitingOctets -= next.lane.octets(new(request))
 		if !next.ended {
 			l.admit(c, next)
 		}
@@ -201,6 +207,10 @@ func (l *loop) stopQuery(ln *lane) {
 			}
 		}
 		*list = kept
+	}
+	if !q.counted {
+		c.waiting--
+		c.waitingOctets -= ln.octets(new(request))
 	}
 	l.endQuery(ln)
 	l.answer(ln, ln.envelope.pack(nil, stopping().Frames()))

@@ -52,33 +52,29 @@ func relayBatch(ctx context.Context, events []store.Event, room chan struct{}, l
 			return false
 		}
 		var packed []byte
-		n, largest := 0, 0
+		n := 0
 		for n < len(events) && len(packed) < relayOctets {
 			e := &events[n]
 			packed = packBroadcast(packed, e.Stream, e.ID, e.Data)
-			largest = max(largest, len(e.Stream)+len(e.Data))
 			n++
 		}
 		position := events[n-1].Position
 		events = events[n:]
 		l.out.post(func() {
 			<-room
-			l.broadcast(packed, n, largest, position)
+			l.broadcast(packed, n, position)
 		})
 	}
 	return true
 }
 
 // broadcast sends packed broadcasts, up to the event at a position.
-func (l *loop) broadcast(packed []byte, events, largest int, position uint64) {
+func (l *loop) broadcast(packed []byte, events int, position uint64) {
 	l.broadcasts = position
-	err := l.pubMark.see(events, largest)
-	if err == nil {
-		err = broadcast(l.pub, packed)
-	}
-	if err != nil {
+	if err := broadcast(l.pub, l.subs.pinned, packed); err != nil {
 		l.log.Error("broadcast failed", "error", err)
 		return
 	}
 	l.stats.Broadcast.Add(uint64(events))
+	l.stats.CutOff.Add(uint64(l.subs.bound(l.log)))
 }

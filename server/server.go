@@ -43,15 +43,23 @@ type Options struct {
 // DefaultMaxEvent is how large an event may be unless told otherwise.
 const DefaultMaxEvent = 1 << 20
 
-// High-water marks, in messages, and the octets to which each is lowered while
-// messages are large.
+// High-water marks, in messages. They are fixed before the first connection:
+// libzmq's pipes acknowledge what was read in steps of half a mark, so that one
+// that is lowered later may be full for ever.
 const (
-	routerReceive       = 1000 // for each peer
-	routerReceiveOctets = 8 << 20
-	routerSend          = 8000 // for each peer; octets are counted apart, see maxUnsentOctets
-	pubSend             = 50_000
-	pubSendOctets       = 64 << 20 // for each subscriber
+	routerSend = 8000   // for each peer; large frames are counted apart, see maxUnsentOctets
+	pubSend    = 50_000 // for each subscriber; large frames are counted apart, see maxPinned
+
+	routerReceiveOctets = 128 << 20 // for each peer, at the largest events
+	routerReceiveLeast  = 64
+	routerReceiveMost   = 1000
 )
+
+// routerReceive is the mark for requests of a peer that wait in libzmq. There is
+// no other bound of their octets.
+func routerReceive(maxEvent int) int {
+	return min(max(routerReceiveOctets/maxEvent, routerReceiveLeast), routerReceiveMost)
+}
 
 // A Server is a broker on bound sockets.
 type Server struct {
@@ -91,6 +99,7 @@ func New(o Options) (*Server, error) {
 		conns: make(map[string]*conn), byFD: make(map[int][]*conn),
 		live: make(map[int]bool), ghosts: make(map[string]*conn),
 		gate: gate{files: o.MaxFiles, filter: dropAll},
+		subs: subscribers{stalled: make(map[int]int), pinned: newPeer()},
 	}
 	if err := s.open(); err != nil {
 		s.Close()
@@ -107,17 +116,16 @@ func (s *Server) open() (err error) {
 	if err := s.zctx.SetIoThreads(1); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
+	seed()
 	if l.router, err = s.zctx.NewSocket(zmq.ROUTER); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
 	if l.pub, err = s.zctx.NewSocket(zmq.PUB); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
-	l.routerMark = watermark{normal: routerReceive, least: 4, octets: routerReceiveOctets, set: l.router.SetRcvhwm}
-	l.pubMark = watermark{normal: pubSend, least: 4, octets: pubSendOctets, set: l.pub.SetSndhwm}
 	if err := errors.Join(configure(l.router), configure(l.pub),
 		l.router.SetRouterMandatory(1),
-		l.router.SetRcvhwm(routerReceive),
+		l.router.SetRcvhwm(routerReceive(s.opts.MaxEvent)),
 		l.router.SetSndhwm(routerSend),
 		l.router.SetMaxmsgsize(int64(max(2*s.opts.MaxEvent, 64<<10))),
 		l.pub.SetSndhwm(pubSend),
@@ -126,7 +134,8 @@ func (s *Server) open() (err error) {
 	); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
-	l.recv = newReceiver(l.router, maxRequestFrames, maxRequestOctets)
+	const maxID = 255 // octets of a routing id, a frame of its own
+	l.recv = newReceiver(l.router, 1+maxRequestFrames, maxID+maxRequestOctets)
 	l.routerAt = l.poller.Add(l.router, zmq.POLLIN)
 	l.poller.Add(l.wake, zmq.POLLIN)
 	l.poller.Add(l.monitor, zmq.POLLIN)
@@ -280,6 +289,7 @@ func (s *Server) Close() (err error) {
 			l.exorcise()
 			l.recv.close()
 		}
+		l.subs.pinned.release()
 		errs = append(errs, l.out.close())
 		for _, z := range []*zmq.Socket{l.router, l.pub} {
 			if z != nil {

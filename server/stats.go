@@ -15,6 +15,7 @@ type Stats struct {
 	Refused        atomic.Uint64 // requests that were answered with ERROR
 	Dropped        atomic.Uint64 // messages without an answer: no envelope that could be answered, or of a connection that was given up
 	GivenUp        atomic.Uint64 // connections that did not read their answers
+	CutOff         atomic.Uint64 // subscribers that did not read large broadcasts
 	Blocked        atomic.Int64  // connections that take no more at the moment
 	Stalls         atomic.Uint64 // times that receiving waited for the committer
 }

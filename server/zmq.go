@@ -180,6 +180,10 @@ static gw_peer *gw_peer_new(void) {
 	return p;
 }
 
+static long gw_peer_octets(gw_peer *p) {
+	return atomic_load(&p->octets);
+}
+
 static void gw_peer_release(gw_peer *p) {
 	if (atomic_fetch_sub(&p->refs, 1) == 1)
 		free(p);
@@ -285,6 +289,7 @@ import "C"
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"unsafe"
 
 	zmq "github.com/pebbe/zmq4"
@@ -293,6 +298,11 @@ import (
 // This file is where the server touches libzmq past pebbe's API, whose several
 // cgo calls for every frame are most of what a message costs: here one call
 // moves many messages.
+
+// seed makes libzmq number peers from where nobody can guess. It numbers them
+// from rand(), which starts alike in every process, and aborts when a peer has
+// chosen the number that is next as its routing id.
+func seed() { C.srand(C.uint(rand.Uint32())) }
 
 // raw returns the socket that pebbe's Socket wraps, its first field. A test
 // keeps watch that this stays so.
@@ -418,6 +428,9 @@ type peer struct{ p *C.gw_peer }
 
 func newPeer() peer { return peer{C.gw_peer_new()} }
 
+// unsent returns how many octets of large frames libzmq has.
+func (p peer) unsent() int { return int(C.gw_peer_octets(p.p)) }
+
 // release may be called while libzmq has messages; they hold the count.
 func (p peer) release() { C.gw_peer_release(p.p) }
 
@@ -442,9 +455,10 @@ func send(router *zmq.Socket, id []byte, p peer, monitor *zmq.Socket, packed []b
 	return sendRaw(raw(router), (*C.char)(unsafe.Pointer(unsafe.SliceData(id))), len(id), p.p, m, packed)
 }
 
-// broadcast sends packed messages on a PUB, which never waits.
-func broadcast(pub *zmq.Socket, packed []byte) error {
-	_, _, err := sendRaw(raw(pub), nil, 0, nil, nil, packed)
+// broadcast sends packed messages on a PUB, which never waits. p counts those of
+// all subscribers together.
+func broadcast(pub *zmq.Socket, p peer, packed []byte) error {
+	_, _, err := sendRaw(raw(pub), nil, 0, p.p, nil, packed)
 	return err
 }
 

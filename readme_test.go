@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// readme returns README.rst.
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("README.rst")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// indented returns the block of README.rst that follows a line that ends with
+// introduction, without its indentation.
+func indented(t *testing.T, introduction string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(readme(t), introduction+"\n\n")
+	if !ok {
+		t.Fatalf("want %q in README.rst, have it not", introduction)
+	}
+	var block strings.Builder
+	for line := range strings.Lines(rest) {
+		text, ok := strings.CutPrefix(line, "    ")
+		if !ok && line != "\n" {
+			break
+		}
+		block.WriteString(text)
+		if !ok {
+			block.WriteString("\n")
+		}
+	}
+	return strings.TrimRight(block.String(), "\n") + "\n"
+}
+
+// pythonWithZMQ returns an interpreter that has pyzmq. Where tests must not be
+// skipped, there has to be one.
+func pythonWithZMQ(t *testing.T) string {
+	t.Helper()
+	for _, python := range []string{"/usr/bin/python3", "python3"} {
+		if exec.Command(python, "-c", "import zmq").Run() == nil {
+			return python
+		}
+	}
+	const missing = "no python3 has the module zmq; install pyzmq, which Debian calls python3-zmq"
+	if os.Getenv("CI") != "" {
+		t.Fatal(missing)
+	}
+	t.Skip(missing)
+	return ""
+}
+
+// command returns a command that is killed when it takes too long: a client that
+// waits for an answer that never comes would wait for ever.
+func command(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return exec.CommandContext(ctx, name, args...)
+}
+
+func TestReadmePythonClient(t *testing.T) {
+	python := pythonWithZMQ(t)
+	d := start(t, "--in-memory")
+	const endpoint = "tcp://127.0.0.1:9002"
+	client := indented(t, ".. code-block:: python")
+	if !strings.Contains(client, endpoint) {
+		t.Fatalf("want a client that connects to %s, have\n%s", endpoint, client)
+	}
+	file := filepath.Join(t.TempDir(), "client.py")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(client, endpoint, d.router)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	have, err := command(t, python, file).CombinedOutput()
+	if want := indented(t, "it prints::"); err != nil || string(have) != want {
+		t.Errorf("want\n%s\nhave %v\n%s", want, err, have)
+	}
+}
+
+func TestReadmeLibrary(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "main.go")
+	source := strings.ReplaceAll(indented(t, ".. code-block:: go"), `"mydata"`, "`"+filepath.Join(dir, "data")+"`")
+	if err := os.WriteFile(file, []byte(source), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const want = "1 Hello,\n2 world!\n"
+	have, err := command(t, "go", "run", file).CombinedOutput()
+	if err != nil || string(have) != want {
+		t.Errorf("want\n%s\nhave %v\n%s", want, err, have)
+	}
+}
+
+// An option is what help and README.rst say of a flag.
+type option struct{ env, byDefault string }
+
+var defaultForm = regexp.MustCompile(`Default: (\S+) \(\$(\w+)\)`)
+
+// helpOptions returns the options that gorewind serve --help tells.
+func helpOptions(t *testing.T) map[string]option {
+	t.Helper()
+	stdout, stderr, status := gorewind(t.TempDir(), "serve", "--help")
+	if status != 0 {
+		t.Fatalf("want the help, have status %d\n%s", status, stderr)
+	}
+	found := make(map[string]option)
+	text := strings.Join(strings.Fields(stdout), " ") // lines are broken anywhere
+	for _, about := range strings.Split(text, " --")[1:] {
+		name := about[:strings.IndexAny(about+" ", "= ,")]
+		if m := defaultForm.FindStringSubmatch(about); m != nil {
+			found[name] = option{env: m[2], byDefault: m[1]}
+		} else if name != "help" && name != "version" {
+			t.Errorf("want a default in the help of --%s, have %q", name, about)
+		}
+	}
+	return found
+}
+
+func TestReadmeOptions(t *testing.T) {
+	row := regexp.MustCompile("(?m)^``--([a-z-]+)`` +``(\\w+)`` +``([^`]+)``")
+	have := make(map[string]option)
+	for _, m := range row.FindAllStringSubmatch(readme(t), -1) {
+		have[m[1]] = option{env: m[2], byDefault: m[3]}
+	}
+	want := helpOptions(t)
+	if len(want) == 0 {
+		t.Error("want options in the help, have none")
+	}
+	for name, o := range want {
+		if have[name] != o {
+			t.Errorf("--%s: want %v in README.rst, have %v", name, o, have[name])
+		}
+		delete(have, name)
+	}
+	for name := range have {
+		t.Errorf("want only flags that there are in README.rst, have --%s", name)
+	}
+}
+
+// TestReadmeTargets holds README.rst and the Makefile together.
+func TestReadmeTargets(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile("``make ([a-z]+)[^`]*``").FindAllStringSubmatch(readme(t), -1) {
+		if !regexp.MustCompile(`(?m)^` + m[1] + `:`).Match(makefile) {
+			t.Errorf("want a target %s in the Makefile, have none", m[1])
+		}
+	}
+}

@@ -1,0 +1,26 @@
+package server
+
+// The bounds that protocol.md states, for the test that compares it.
+const (
+	MaxPinned        = maxPinned
+	MaxQueued        = maxQueued
+	MaxQueuedOctets  = maxQueuedOctets
+	MaxRequestFrames = maxRequestFrames
+	MaxRequestOctets = maxRequestOctets
+	MaxUnsentOctets  = maxUnsentOctets
+	MaxUnreadOctets  = maxUnreadOctets
+	MaxUnreadTotal   = maxUnreadTotal
+	MaxWaiting       = maxWaiting
+	MaxWaitingOctets = maxWaitingOctets
+	MaxRunning       = maxRunning
+	MaxReadAhead     = maxReadAhead
+	ChunkOctets      = chunkOctets
+	MaxChunkOctets   = maxChunkOctets
+	RouterSend       = routerSend
+	PubSend          = pubSend
+	HoldChunks       = holdChunks
+	Grace            = grace
+)
+
+// RouterReceive computes the mark for requests.
+var RouterReceive = routerReceive

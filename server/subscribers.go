@@ -1,0 +1,56 @@
+package server
+
+import (
+	"log/slog"
+	"syscall"
+	"time"
+)
+
+// subscribers bounds what libzmq keeps of broadcasts for subscribers that do not
+// read. PUB's high-water mark counts messages, and cannot be lowered while
+// messages are large: libzmq's pipes then take a subscriber for full that has
+// read everything. So large frames are counted while libzmq has them, and when
+// they are too many, connections are cut whose other side has long not taken
+// what the kernel has for it. Such a subscriber reconnects by itself and sees
+// from the ids what it missed. It is the loop's.
+type subscribers struct {
+	stalled map[int]int // by descriptor of the connection: looks in a row at which it was behind
+	pinned  peer        // counts the octets of large frames
+	next    time.Time   // when to look again
+}
+
+const (
+	maxPinned    = 64 << 20              // octets of large frames
+	stalledLook  = 50 * time.Millisecond // how often connections are looked at
+	stalledLooks = 4                     // so often in a row: it is cut
+	stalledFrom  = 64 << 10              // octets that the kernel has of it
+)
+
+// bound cuts stalled connections if need be, and returns how many.
+func (s *subscribers) bound(log *slog.Logger) (cut int) {
+	if s.pinned.unsent() <= maxPinned {
+		for fd := range s.stalled {
+			s.stalled[fd] = 0
+		}
+		return 0
+	}
+	now := time.Now()
+	if now.Before(s.next) {
+		return 0
+	}
+	s.next = now.Add(stalledLook)
+	for fd, looks := range s.stalled {
+		if unsent(fd) < stalledFrom {
+			s.stalled[fd] = 0
+			continue
+		}
+		if s.stalled[fd] = looks + 1; looks+1 < stalledLooks {
+			continue
+		}
+		s.stalled[fd] = 0
+		cut++
+		err := syscall.Shutdown(fd, syscall.SHUT_RDWR)
+		log.Warn("cut a subscriber off that does not read", "unsent", s.pinned.unsent(), "error", err)
+	}
+	return cut
+}

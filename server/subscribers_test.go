@@ -1,0 +1,57 @@
+package server
+
+import (
+	"strings"
+	"testing"
+
+	zmq "github.com/pebbe/zmq4"
+)
+
+// TestOneLargeEventSilencesNobody: high-water marks were lowered while messages
+// were large, and libzmq then took peers and subscribers for full, for ever, that
+// had done nothing but send or read a few messages before.
+func TestOneLargeEventSilencesNobody(t *testing.T) {
+	d := serve(t)
+	sub := subscribe(t, d, "s")
+	a := dial(t, zmq.DEALER, d.router())
+	for range 20 {
+		a.ask("PING").want("PONG")
+	}
+	b := dial(t, zmq.DEALER, d.router())
+	for i := range 300 {
+		b.ask("PUBLISH", "s", "x").want("PUBLISHED", id(i+1))
+		sub.recv().want("s", id(i+1), "x")
+	}
+	large := strings.Repeat("x", 1<<20)
+	for i := 300; i < 310; i++ {
+		b.ask("PUBLISH", "s", large).want("PUBLISHED", id(i+1))
+		sub.recv().want("s", id(i+1), large)
+		a.ask("PING").want("PONG")
+	}
+}
+
+// TestStalledSubscriberIsCutOff: one subscriber never reads while large events
+// go by; it must not pin them all, and another one gets each of them.
+func TestStalledSubscriberIsCutOff(t *testing.T) {
+	d := serve(t)
+	stalled := dial(t, zmq.SUB, d.PubAddrs()[0], tiny)
+	if err := stalled.SetSubscribe(""); err != nil {
+		t.Fatal(err)
+	}
+	sub := subscribe(t, d, "s")
+	p := dial(t, zmq.DEALER, d.router())
+	large := strings.Repeat("x", 1<<20)
+	most := 0
+	for i := range 400 {
+		p.ask("PUBLISH", "s", large).want("PUBLISHED", id(i+1))
+		sub.recv().want("s", id(i+1), large)
+		most = max(most, d.loop.subs.pinned.unsent())
+	}
+	if d.Stats.CutOff.Load() == 0 {
+		t.Error("nobody was cut off")
+	}
+	if most > 3*maxPinned {
+		t.Errorf("want about %d octets pinned at most, have %d", maxPinned, most)
+	}
+	eventually(t, "the large frames are not let go of", func() bool { return d.loop.subs.pinned.unsent() <= maxPinned })
+}
