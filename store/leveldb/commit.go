@@ -199,6 +199,7 @@ func (d *DB) write(c *commit) error {
 	}
 	c.scratch = c.record.append(c.scratch[:0], c.before.chain)
 	c.batch.Put(commitKey(c.record.last), c.scratch)
+	d.pacer.pace(d.db)
 	err := d.db.Write(&c.batch, &opt.WriteOptions{Sync: true})
 	if err != nil {
 		return d.undo(c, err)

@@ -49,8 +49,11 @@ var settings = opt.Options{
 	BlockCacheCapacity:           32 << 20,
 	OpenFilesCacheCapacity:       maxTables,
 	CompactionTableSize:          8 << 20,
-	CompactionTotalSize:          64 << 20,
-	Filter:                       filter.NewBloomFilter(10), // most look-ups of a counter are of new streams
+	CompactionTotalSize:          128 << 20,
+	// The pacer slows writes down instead: LevelDB would stop them for seconds.
+	WriteL0SlowdownTrigger: 1 << 20,
+	WriteL0PauseTrigger:    1 << 20,
+	Filter:                 filter.NewBloomFilter(10), // most look-ups of a counter are of new streams
 }
 
 // FileReserve is how many descriptors an engine may need at once; see
@@ -76,6 +79,7 @@ type DB struct {
 	last  tip        // what is on disk; written by the committer
 
 	retryAt time.Time // owned by the committer: when to try to open the database again
+	pacer   pacer     // owned by the committer
 
 	queue   queue
 	streams streams

@@ -20,24 +20,27 @@ import (
 //	db/FORMAT   text: the format, the store's id and its generation
 //	db.new/     a database that is being made; it is renamed to db when whole
 //
-// The database has four kinds of keys. Numbers are unsigned and big-endian in
+// The database has four kinds of keys. Their first octets are chosen for their
+// order: what a busy stream writes (the end of its events, its counter, commits)
+// lies together, with no older events in between, so that LevelDB's compactions
+// do not write those again and again. Numbers are unsigned and big-endian in
 // keys; `number` is one octet that says how many octets follow, then these,
 // without leading zeros, so that short ones stay short and all sort by value.
 // In values, uv is an unsigned varint.
 //
-//	's' stream            → uv number, uv last id, uv deleted up to
-//	'n' number            → stream
 //	'e' number id:8       → flags:1 position:8 time:8 checksum:4 data
-//	'c' last position:8   → flags:1 time:8 first position:8 uv next number,
+//	'n' number            → stream
+//	's' stream            → uv number, uv last id, uv deleted up to
+//	'x' last position:8   → flags:1 time:8 first position:8 uv next number,
 //	                        uv runs, per run: uv number, uv first id, uv count,
 //	                        chain:8
 //
-// s is a stream's counter, n is its name by the number that stands for it in
-// the other keys. e is an event; its checksum is CRC-32C over the number and
-// the id as 8 octets each, then all of the value but the checksum itself. Flags
-// are 0; a reader refuses others.
+// e is an event; its checksum is CRC-32C over the number and the id as 8 octets
+// each, then all of the value but the checksum itself. Flags are 0; a reader
+// refuses others. s is a stream's counter, n is its name by the number that
+// stands for it in the other keys.
 //
-// c is a commit, one record for each, under the last position that it took. Its
+// x is a commit, one record for each, under the last position that it took. Its
 // runs are in the order of positions: count events of a stream from first id
 // on. next number is what the next new stream will be called. chain is CRC-64
 // (ECMA) over the chain of the commit before, the key and all of the value but
@@ -53,10 +56,10 @@ const (
 
 // Kinds of keys; the first octet of each.
 const (
-	kindStream = 's'
-	kindName   = 'n'
 	kindEvent  = 'e'
-	kindCommit = 'c'
+	kindName   = 'n'
+	kindStream = 's'
+	kindCommit = 'x'
 )
 
 var (

@@ -22,10 +22,10 @@ func TestLayout(t *testing.T) {
 		"stream key":  {streamKey([]byte("a\x00")), "73" + "6100"},
 		"name key":    {nameKey(300), "6e" + "02012c"},
 		"event key":   {appendEventKey(nil, 1, 2), "65" + "0101" + "0000000000000002"},
-		"commit key":  {commitKey(258), "63" + "0000000000000102"},
+		"commit key":  {commitKey(258), "78" + "0000000000000102"},
 		"counter":     {counter{300, 5, 0}.append(nil), "ac02" + "05" + "00"},
 		"event":       {eventRecord{3, 0x1122, []byte("hi")}.append(nil, 1, 2), "00" + "0000000000000003" + "0000000000001122" + "da6169ba" + "6869"},
-		"commit":      {c.append(nil, 42), "00" + "0000000000001122" + "0000000000000003" + "ac02" + "02" + "ab020102" + "070901" + "27f678e5f9c3b29c"},
+		"commit":      {c.append(nil, 42), "00" + "0000000000001122" + "0000000000000003" + "ac02" + "02" + "ab020102" + "070901" + "71580429de297d67"},
 		"high water":  {highwater{5, 6}.encode(), "0000000000000005" + "0000000000000006" + "6772776877303031" + "cf3aea99"},
 		"empty event": {eventRecord{}.append(nil, 1, 1), "00" + "0000000000000000" + "0000000000000000" + "b999d9dd"},
 	} {

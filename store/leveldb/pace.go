@@ -1,0 +1,38 @@
+package leveldb
+
+import (
+	"time"
+
+	"github.com/syndtr/goleveldb/leveldb"
+)
+
+// A pacer slows the committer down while LevelDB's compactions fall behind. Left
+// to itself LevelDB takes writes at full speed until too many tables wait, and
+// then none for seconds; a short wait before each commit lets compactions keep
+// up, and nobody waits long. It is the committer's.
+type pacer struct {
+	looked time.Time
+	wait   time.Duration
+}
+
+const (
+	paceLook  = 10 * time.Millisecond // how often it looks
+	paceFrom  = 12                    // tables of level 0 from which on it slows down
+	paceStep  = time.Millisecond      // for each table more
+	paceLimit = 50 * time.Millisecond
+)
+
+// pace waits as long as db needs before the next commit.
+func (p *pacer) pace(db *leveldb.DB) {
+	if now := time.Now(); now.Sub(p.looked) >= paceLook {
+		p.looked = now
+		var s leveldb.DBStats
+		p.wait = 0
+		if err := db.Stats(&s); err == nil && len(s.LevelTablesCounts) > 0 {
+			p.wait = min(max(time.Duration(s.LevelTablesCounts[0]-paceFrom), 0)*paceStep, paceLimit)
+		}
+	}
+	if p.wait > 0 {
+		time.Sleep(p.wait)
+	}
+}
