@@ -199,6 +199,7 @@ func (l *loop) watch(monitor *zmq.Socket, note func(event zmq.Event, fd int)) {
 		note(event, fd)
 		connections := len(l.live) + len(l.subs.stalled)
 		l.stats.Connections.Store(int64(connections))
+		l.stats.Subscribers.Store(int64(len(l.subs.stalled)))
 		was := l.gate.closed
 		switch event {
 		case zmq.EVENT_LISTENING:

@@ -18,14 +18,17 @@ const relayOctets = 1 << 20
 // until ctx is done. It follows the store and not the requests, so that events
 // are broadcast whoever wrote them.
 func relay(ctx context.Context, s store.Store, from uint64, l *loop) {
-	room := make(chan struct{}, relayAhead)
+	buffers := make(chan []byte, relayAhead)
+	for range relayAhead {
+		buffers <- nil
+	}
 	for ctx.Err() == nil {
 		var err error
 		for events, failed := range s.Tail(ctx, from) {
 			if err = failed; err != nil {
 				break
 			}
-			if !relayBatch(ctx, events, room, l) {
+			if !relayBatch(ctx, events, buffers, l) {
 				return
 			}
 			from = events[len(events)-1].Position
@@ -43,16 +46,20 @@ func relay(ctx context.Context, s store.Store, from uint64, l *loop) {
 	}
 }
 
-// relayBatch posts events to the loop, as fast as that broadcasts them.
-func relayBatch(ctx context.Context, events []store.Event, room chan struct{}, l *loop) bool {
+// relayBatch posts events to the loop, as fast as that broadcasts them and gives
+// the buffers back.
+func relayBatch(ctx context.Context, events []store.Event, buffers chan []byte, l *loop) bool {
 	for len(events) > 0 {
+		var packed []byte
 		select {
-		case room <- struct{}{}:
+		case packed = <-buffers:
 		case <-ctx.Done():
 			return false
 		}
-		var packed []byte
 		n := 0
+		if l.stats.Subscribers.Load() == 0 {
+			n = len(events) // nobody to hear them; who connects now is told of what comes then
+		}
 		for n < len(events) && len(packed) < relayOctets {
 			e := &events[n]
 			packed = packBroadcast(packed, e.Stream, e.ID, e.Data)
@@ -61,8 +68,11 @@ func relayBatch(ctx context.Context, events []store.Event, room chan struct{}, l
 		position := events[n-1].Position
 		events = events[n:]
 		l.out.post(func() {
-			<-room
 			l.broadcast(packed, n, position)
+			if cap(packed) > 2*relayOctets {
+				packed = nil // it held large events
+			}
+			buffers <- packed[:0]
 		})
 	}
 	return true

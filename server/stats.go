@@ -6,6 +6,7 @@ import "sync/atomic"
 // time.
 type Stats struct {
 	Connections    atomic.Int64  // that are there now
+	Subscribers    atomic.Int64  // connections of PUB, of those
 	Received       atomic.Uint64 // messages of ROUTER
 	Published      atomic.Uint64 // events that were acknowledged
 	Queries        atomic.Uint64 // that were begun

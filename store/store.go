@@ -87,9 +87,11 @@ type Info struct {
 // until they return. Octets that the store hands out must not be written either.
 type Store interface {
 	// Append queues independent requests, in order, and returns. done is called
-	// once, when all of them are settled, with a Result for each, on a
-	// goroutine of the engine: it must not block. Calls of done come in the
-	// order of the calls of Append, and after everything in them can be read.
+	// once, when all of them are settled, with a Result for each: on a
+	// goroutine of the engine or, where little is asked and nothing waits, on
+	// the caller's before Append returns. It must not block. Calls of done come
+	// in the order of the calls of Append, and after everything in them can be
+	// read.
 	//
 	// Each request is atomic. Requests take effect in order; those that wait at
 	// the same time share a commit, and with it the wait for the disk. The

@@ -2,8 +2,8 @@
 //
 // Goroutines, each owned by a DB and awaited by its Close:
 //
-//   - commitLoop, the committer: alone in writing to the database; ends when
-//     the queue is closed and empty.
+//   - commitLoop, the committer: commits what waits; ends when the queue is
+//     closed and empty. A little may be committed by the goroutine that asks.
 //   - highwaterLoop: records about once a second how far the commits reach;
 //     ends when the committer has.
 package leveldb
@@ -78,8 +78,13 @@ type DB struct {
 	state sync.Mutex // protects the field below
 	last  tip        // what is on disk; written by the committer
 
-	retryAt time.Time // owned by the committer: when to try to open the database again
-	pacer   pacer     // owned by the committer
+	// turn is held by whoever commits: the committer, or for little a caller. It
+	// protects the fields below, and what is said to be the committer's.
+	turn     sync.Mutex
+	commit   commit
+	retryAt  time.Time // when to try to open the database again
+	pacer    pacer
+	syncTook time.Duration // by the last commit
 
 	queue   queue
 	streams streams
@@ -312,6 +317,7 @@ func (d *DB) Close() error {
 	d.closing.Do(func() {
 		d.queue.close() // 1. take no more
 		<-d.committed   // 2. commit what was taken
+		d.turn.Lock()   // and keep the turn: nobody commits any more
 		d.recent.close()
 		<-d.recorded // 3. record how far that is
 		d.handle.Lock()

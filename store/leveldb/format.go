@@ -35,9 +35,8 @@ import (
 //	                        uv runs, per run: uv number, uv first id, uv count,
 //	                        chain:8
 //
-// e is an event; its checksum is CRC-32C over the number and the id as 8 octets
-// each, then all of the value but the checksum itself. Flags are 0; a reader
-// refuses others. s is a stream's counter, n is its name by the number that
+// e is an event; its checksum is CRC-32C over the key, then all of the value but
+// the checksum itself. Flags are 0; a reader refuses others. s is a stream's counter, n is its name by the number that
 // stands for it in the other keys.
 //
 // x is a commit, one record for each, under the last position that it took. Its
@@ -127,33 +126,31 @@ type eventRecord struct {
 	data     []byte
 }
 
-func (e eventRecord) append(b []byte, number, id uint64) []byte {
+// append encodes the event that is stored under key.
+func (e eventRecord) append(b, key []byte) []byte {
 	start := len(b)
 	b = append(b, 0)
 	b = binary.BigEndian.AppendUint64(b, e.position)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.time))
-	sum := eventSum(number, id, b[start:], e.data)
+	sum := eventSum(key, b[start:], e.data)
 	b = binary.BigEndian.AppendUint32(b, sum)
 	return append(b, e.data...)
 }
 
-// parseEvent reads and verifies the value of an event. data shares b's memory.
-func parseEvent(b []byte, number, id uint64) (e eventRecord, err error) {
+// parseEvent reads and verifies an event. data shares b's memory.
+func parseEvent(key, b []byte) (e eventRecord, err error) {
 	if len(b) < eventHeader {
-		return e, fmt.Errorf("%w: event %d of stream number %d is cut to %d octets", store.ErrDamaged, id, number, len(b))
+		return e, fmt.Errorf("%w: event %x is cut to %d octets", store.ErrDamaged, key, len(b))
 	}
 	head, sum, data := b[:eventHeader-4], binary.BigEndian.Uint32(b[eventHeader-4:]), b[eventHeader:]
-	if eventSum(number, id, head, data) != sum || head[0] != 0 {
-		return e, fmt.Errorf("%w: event %d of stream number %d has a wrong checksum", store.ErrDamaged, id, number)
+	if eventSum(key, head, data) != sum || head[0] != 0 {
+		return e, fmt.Errorf("%w: event %x has a wrong checksum", store.ErrDamaged, key)
 	}
 	return eventRecord{binary.BigEndian.Uint64(head[1:]), int64(binary.BigEndian.Uint64(head[9:])), data}, nil
 }
 
-func eventSum(number, id uint64, head, data []byte) uint32 {
-	var name [16]byte
-	binary.BigEndian.PutUint64(name[:], number)
-	binary.BigEndian.PutUint64(name[8:], id)
-	sum := crc32.Update(0, castagnoli, name[:])
+func eventSum(key, head, data []byte) uint32 {
+	sum := crc32.Update(0, castagnoli, key)
 	sum = crc32.Update(sum, castagnoli, head)
 	return crc32.Update(sum, castagnoli, data)
 }

@@ -24,10 +24,10 @@ func TestLayout(t *testing.T) {
 		"event key":   {appendEventKey(nil, 1, 2), "65" + "0101" + "0000000000000002"},
 		"commit key":  {commitKey(258), "78" + "0000000000000102"},
 		"counter":     {counter{300, 5, 0}.append(nil), "ac02" + "05" + "00"},
-		"event":       {eventRecord{3, 0x1122, []byte("hi")}.append(nil, 1, 2), "00" + "0000000000000003" + "0000000000001122" + "da6169ba" + "6869"},
+		"event":       {eventRecord{3, 0x1122, []byte("hi")}.append(nil, appendEventKey(nil, 1, 2)), "00" + "0000000000000003" + "0000000000001122" + "72a60732" + "6869"},
 		"commit":      {c.append(nil, 42), "00" + "0000000000001122" + "0000000000000003" + "ac02" + "02" + "ab020102" + "070901" + "71580429de297d67"},
 		"high water":  {highwater{5, 6}.encode(), "0000000000000005" + "0000000000000006" + "6772776877303031" + "cf3aea99"},
-		"empty event": {eventRecord{}.append(nil, 1, 1), "00" + "0000000000000000" + "0000000000000000" + "b999d9dd"},
+		"empty event": {eventRecord{}.append(nil, appendEventKey(nil, 1, 1)), "00" + "0000000000000000" + "0000000000000000" + "b6e3ef17"},
 	} {
 		if have := hex.EncodeToString(p.have); have != p.want {
 			t.Errorf("%s: want %s, have %s", name, p.want, have)
@@ -89,34 +89,35 @@ func randomCommit(r *rand.Rand) commitRecord {
 
 // TestP9EveryBitOfAnEvent: no change of an event, or of its place, is missed.
 func TestP9EveryBitOfAnEvent(t *testing.T) {
-	value := eventRecord{3, 4, []byte("data")}.append(nil, 1, 2)
-	if _, err := parseEvent(value, 1, 2); err != nil {
+	key := appendEventKey(nil, 1, 2)
+	value := eventRecord{3, 4, []byte("data")}.append(nil, key)
+	if _, err := parseEvent(key, value); err != nil {
 		t.Fatal(err)
 	}
 	for i := range value {
 		for bit := range 8 {
 			flipped := bytes.Clone(value)
 			flipped[i] ^= 1 << bit
-			if _, err := parseEvent(flipped, 1, 2); err == nil {
+			if _, err := parseEvent(key, flipped); err == nil {
 				t.Errorf("bit %d of octet %d changed unseen", bit, i)
 			}
 		}
-		if _, err := parseEvent(value[:i], 1, 2); err == nil {
+		if _, err := parseEvent(key, value[:i]); err == nil {
 			t.Errorf("cut to %d octets unseen", i)
 		}
 	}
-	if _, err := parseEvent(value, 1, 3); err == nil {
+	if _, err := parseEvent(appendEventKey(nil, 1, 3), value); err == nil {
 		t.Error("an event under another id unseen")
 	}
 }
 
 func FuzzRecords(f *testing.F) {
 	f.Add(counter{1, 2, 0}.append(nil))
-	f.Add(eventRecord{1, 2, nil}.append(nil, 1, 1))
+	f.Add(eventRecord{1, 2, nil}.append(nil, appendEventKey(nil, 1, 1)))
 	f.Add((&commitRecord{runs: []run{{1, 2, 3}}}).append(nil, 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parseCounter(b)
-		parseEvent(b, 1, 1)
+		parseEvent(nil, b)
 		parseCommit(commitKey(1), b)
 		parseHighwater(b)
 	})

@@ -35,14 +35,27 @@ func (q *queue) put(c *call) bool {
 	return true
 }
 
-// take waits for calls and returns all there are; none means that the queue
-// was closed and is empty. It reuses spare for what comes next.
-func (q *queue) take(spare []*call) []*call {
+// wait waits for calls. It reports false when the queue was closed and is empty.
+func (q *queue) wait() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.calls) == 0 && !q.closed {
 		q.filled.Wait()
 	}
+	return len(q.calls) > 0
+}
+
+// open reports whether nothing waits and close was not called.
+func (q *queue) open() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.calls) == 0 && !q.closed
+}
+
+// take returns all calls there are. It reuses spare for what comes next.
+func (q *queue) take(spare []*call) []*call {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	calls := q.calls
 	clear(spare)
 	q.calls = spare[:0]

@@ -116,7 +116,7 @@ func scan(db *leveldb.DB, events []store.Event, name []byte, r run, octets int) 
 		if !it.Next() || keyNumber(it.Key()) != id {
 			break
 		}
-		e, err := parseEvent(it.Value(), r.number, id)
+		e, err := parseEvent(it.Key(), it.Value())
 		if err != nil {
 			return events, err
 		}
