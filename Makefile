@@ -1,4 +1,4 @@
-# Targets: run build test check race fuzz torture bench clean
+# Targets: run build test check fuzz torture bench bench-peers clean
 LENGTH ?= 10m
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -26,8 +26,15 @@ fuzz: need-build
 torture: need-build
 	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run TestKill -v .
 
-bench: need-build
+# The parts, by Go's benchmarks, then the whole beside this machine's limits.
+bench: build
 	go test ./... -run '^$$' -bench . -benchmem
+	./gorewind bench
+
+# Redis Streams and NATS JetStream beside Gorewind; writes bench/results.*.
+bench-peers: need-build
+	@command -v redis-server >/dev/null || sh .ci/install 'redis-server' redis-server
+	cd bench && go run .
 
 clean:
 	rm -f gorewind
@@ -40,4 +47,4 @@ need-test: need-build
 	@/usr/bin/python3 -c 'import zmq' 2>/dev/null || python3 -c 'import zmq' 2>/dev/null || sh .ci/install \
 		'Python 3 with pyzmq' python3-zmq
 
-.PHONY: run build test check fuzz torture bench clean need-build need-test
+.PHONY: run build test check fuzz torture bench bench-peers clean need-build need-test

@@ -1,0 +1,154 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// settle is how long nothing may come from PUB, once all is published, until
+// what is missing counts as lost; but no longer than the target's patience.
+const settle = time.Second
+
+// fanningOut has one client publish and subscribers take everything.
+func fanningOut(ctx context.Context, t Target, w Workload) (Result, error) {
+	stream := newStream()
+	f := &fanout{t: t, w: w, stream: stream + "/event", probes: stream + "/probe"}
+	defer f.close()
+	if err := f.connect(ctx); err != nil {
+		return Result{}, err
+	}
+	return f.measure(ctx)
+}
+
+// A fanout has subscribers in groups, each with a thread and an I/O thread.
+type fanout struct {
+	t              Target
+	w              Workload
+	stream, probes string
+	groups         []*session
+}
+
+func (f *fanout) close() {
+	for _, s := range f.groups {
+		s.close()
+	}
+}
+
+// connect makes the subscribers and waits until each one hears PUB. A group more
+// than half of the processors would take time from the daemon.
+func (f *fanout) connect(ctx context.Context) error {
+	n := min(f.w.Subscribers, max(1, runtime.NumCPU()/2))
+	for i := range n {
+		s, err := newSession(f.t, f.w.Size)
+		if err != nil {
+			return err
+		}
+		f.groups = append(f.groups, s)
+		for range (f.w.Subscribers + i) / n {
+			c, err := s.open(f.t.Pub, f.stream[:len(f.stream)-len("event")])
+			if err != nil {
+				return err
+			}
+			if err := s.assign(c, job{stream: f.stream, size: f.w.Size, count: f.w.Count}); err != nil {
+				return err
+			}
+		}
+	}
+	return f.probe(ctx)
+}
+
+// probe publishes to a stream of its own until every subscriber has heard of it.
+func (f *fanout) probe(ctx context.Context) error {
+	probes, err := newSession(f.t, f.w.Size)
+	if err != nil {
+		return err
+	}
+	defer probes.close()
+	conns, err := probes.dial(ctx, f.t.Router, 1)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	for i := 0; ; i++ {
+		if err := probes.assign(conns[0], job{stream: fmt.Sprint(f.probes, i), size: f.w.Size, count: 1, inFlight: 1}); err != nil {
+			return err
+		}
+		if err := probes.drive(ctx, conns, publish, nil, nil, nil); err != nil {
+			return err
+		}
+		if heard, err := f.heard(ctx); heard || err != nil {
+			return err
+		}
+		if time.Since(begun) > f.t.patience() {
+			return fmt.Errorf("no broadcast came from %q for %v; see whether it is the PUB endpoint of the daemon at %q", f.t.Pub, f.t.patience(), f.t.Router)
+		}
+	}
+}
+
+// heard waits a moment for subscribers that have not heard a probe yet.
+func (f *fanout) heard(ctx context.Context) (bool, error) {
+	all := true
+	for _, s := range f.groups {
+		late := false
+		err := s.drive(ctx, s.conns, probe, nil, nil, func(time.Duration) bool { late = true; return true })
+		if err != nil {
+			return false, err
+		}
+		all = all && !late
+	}
+	return all, nil
+}
+
+// measure publishes and collects.
+func (f *fanout) measure(ctx context.Context) (Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var published atomic.Bool
+	var wg sync.WaitGroup
+	errs := make([]error, len(f.groups))
+	for i, s := range f.groups {
+		for _, c := range s.conns {
+			c.again()
+		}
+		wg.Go(func() { // ends with the last event, when nothing more comes, or with ctx
+			errs[i] = s.drive(ctx, s.conns, subscribe, nil, nil, func(quiet time.Duration) bool {
+				return published.Load() && quiet >= min(settle, f.t.patience())
+			})
+			if errs[i] != nil {
+				cancel(errs[i])
+			}
+		})
+	}
+	acks, err := publishTo(ctx, f.t, f.w, f.stream, 0)
+	if err != nil {
+		cancel(err)
+	}
+	published.Store(true)
+	wg.Wait()
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return Result{}, context.Cause(ctx) // the first of them
+	}
+	return f.count(acks), nil
+}
+
+// count adds up what was delivered and what was not, from the first request to
+// the last delivery. Latencies are those of the acknowledgements.
+func (f *fanout) count(acks Result) Result {
+	delivered, lost, last := 0, 0, acks.began
+	for _, s := range f.groups {
+		for _, c := range s.conns {
+			delivered += c.answered()
+			lost += f.w.Count - c.answered()
+			last = max(last, c.finished())
+		}
+	}
+	r := f.w.result(delivered, last-acks.began)
+	r.Lost = lost
+	r.P50, r.P99, r.P999, r.Max = acks.P50, acks.P99, acks.P999, acks.Max
+	return r
+}

@@ -1,0 +1,70 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// publishing has clients publish, each to a stream of its own.
+func publishing(ctx context.Context, t Target, w Workload) (Result, error) {
+	s, err := newSession(t, w.Size)
+	if err != nil {
+		return Result{}, err
+	}
+	defer s.close()
+	conns, err := s.dial(ctx, t.Router, min(w.Clients, w.Count))
+	if err != nil {
+		return Result{}, err
+	}
+	stream := newStream()
+	for i, c := range conns {
+		share := w.Count / len(conns)
+		if i < w.Count%len(conns) {
+			share++
+		}
+		j := job{stream: fmt.Sprint(stream, "/", i), size: w.Size, count: share, inFlight: w.InFlight}
+		if err := s.assign(c, j); err != nil {
+			return Result{}, err
+		}
+	}
+	var h Histogram
+	if err := s.drive(ctx, conns, publish, &h, t.progress(w.Name, w.Count), nil); err != nil {
+		return Result{}, err
+	}
+	return w.result(w.Count, span(conns)).latencies(&h), nil
+}
+
+// span returns the time from the first request of conns to their last answer.
+func span(conns []conn) time.Duration {
+	from, to := conns[0].began(), conns[0].finished()
+	for _, c := range conns {
+		from, to = min(from, c.began()), max(to, c.finished())
+	}
+	return to - from
+}
+
+// publishTo has one client publish all events of a workload to a stream, one
+// every interval, or as answers come if that is 0.
+func publishTo(ctx context.Context, t Target, w Workload, stream string, interval time.Duration) (Result, error) {
+	s, err := newSession(t, w.Size)
+	if err != nil {
+		return Result{}, err
+	}
+	defer s.close()
+	conns, err := s.dial(ctx, t.Router, 1)
+	if err != nil {
+		return Result{}, err
+	}
+	j := job{stream: stream, size: w.Size, count: w.Count, inFlight: w.InFlight, interval: interval}
+	if err := s.assign(conns[0], j); err != nil {
+		return Result{}, err
+	}
+	var h Histogram
+	if err := s.drive(ctx, conns, publish, &h, t.progress(w.Name, w.Count), nil); err != nil {
+		return Result{}, err
+	}
+	r := w.result(w.Count, span(conns)).latencies(&h)
+	r.began = conns[0].began()
+	return r, nil
+}
