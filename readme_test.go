@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -157,5 +158,20 @@ func TestReadmeTargets(t *testing.T) {
 		if !regexp.MustCompile(`(?m)^` + m[1] + `:`).Match(makefile) {
 			t.Errorf("want a target %s in the Makefile, have none", m[1])
 		}
+	}
+}
+
+// TestReadmeFigures keeps the table of README.rst the one that was measured last.
+func TestReadmeFigures(t *testing.T) {
+	results, err := os.ReadFile(filepath.Join("bench", "results.rst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to := bytes.Index(results, []byte("\n=")), bytes.LastIndex(results, []byte("=\n"))
+	if from < 0 || to < from {
+		t.Fatal("bench/results.rst has no table")
+	}
+	if !strings.Contains(readme(t), string(results[from:to])) {
+		t.Errorf("want this table, that of bench/results.rst:\n%s", results[from:to])
 	}
 }
