@@ -1,10 +1,7 @@
 package server
 
 import (
-	"container/heap"
 	"time"
-
-	"gorewind/wire"
 )
 
 // Bounds of one peer. protocol.md tells what happens at each.
@@ -60,18 +57,6 @@ type conn struct {
 	heapSlot int // in the loop's retries, or -1
 }
 
-// A lane is the requests of one envelope of a connection. They take effect and
-// are answered one after the other, but neighbouring writes together.
-type lane struct {
-	conn     *conn
-	key      string
-	envelope envelope
-	writes   int    // that the store has
-	query    *query // that runs
-	queue    []request
-	held     bool // it is in conn.held
-}
-
 func newConn(id []byte, from origin) *conn {
 	c := &conn{
 		id: append([]byte(nil), id...), chosen: id[0] != 0, fd: from.fd,
@@ -82,60 +67,5 @@ func newConn(id []byte, from origin) *conn {
 	return c
 }
 
-// lane returns the lane of an envelope.
-func (c *conn) lane(frames [][]byte) *lane {
-	if len(frames) == 0 {
-		return &c.plain
-	}
-	var scratch [wire.MaxEnvelopeOctets + 4*wire.MaxEnvelopeFrames]byte
-	packed := packFrames(scratch[:0], frames...)
-	if ln, ok := c.lanes[string(packed)]; ok {
-		return ln
-	}
-	key := string(packed)
-	ln := &lane{conn: c, key: key, envelope: envelope{len(frames), key}}
-	if c.lanes == nil {
-		c.lanes = make(map[string]*lane)
-	}
-	c.lanes[key] = ln
-	return ln
-}
-
-// idle reports whether a request of any kind may take effect now.
-func (ln *lane) idle() bool { return ln.writes == 0 && ln.query == nil && len(ln.queue) == 0 }
-
-// forget drops the lane from its connection when it has nothing to do.
-func (ln *lane) forget() {
-	if ln.key != "" && ln.idle() {
-		delete(ln.conn.lanes, ln.key)
-	}
-}
-
 // unread returns the octets of answers that wait.
 func (c *conn) unread() int { return len(c.out) - c.outAt }
-
-// retries orders full connections by when to try them again.
-type retries []*conn
-
-var _ heap.Interface = (*retries)(nil)
-
-func (h retries) Len() int           { return len(h) }
-func (h retries) Less(i, j int) bool { return h[i].retryAt.Before(h[j].retryAt) }
-func (h retries) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].heapSlot, h[j].heapSlot = i, j
-}
-
-func (h *retries) Push(x any) {
-	c := x.(*conn)
-	c.heapSlot = len(*h)
-	*h = append(*h, c)
-}
-
-func (h *retries) Pop() any {
-	old := *h
-	c := old[len(old)-1]
-	*h = old[:len(old)-1]
-	c.heapSlot = -1
-	return c
-}

@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -230,21 +229,6 @@ func (s *Server) RouterAddrs() []string { return s.routerAddrs }
 
 // PubAddrs returns the endpoints for broadcasts, with their real ports.
 func (s *Server) PubAddrs() []string { return s.pubAddrs }
-
-// info answers INFO.
-func (s *Server) info() wire.InfoReply {
-	i := s.loop.store.Info()
-	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
-	return wire.InfoReply{Facts: []wire.Param{
-		{Name: "protocol", Value: "1"},
-		{Name: "version", Value: s.opts.Version},
-		{Name: "store", Value: i.ID},
-		{Name: "generation", Value: number(i.Generation)},
-		{Name: "position", Value: number(i.LastPosition)},
-		{Name: "max-event-bytes", Value: strconv.Itoa(s.opts.MaxEvent)},
-		{Name: "max-stream-bytes", Value: strconv.Itoa(wire.MaxStream)},
-	}}
-}
 
 // Run serves a store until ctx is done, finishes what it took, and closes the
 // sockets. It returns an error if it had to stop by itself. The store stays open.

@@ -1,0 +1,149 @@
+package server
+
+import "gorewind/wire"
+
+// A lane is the requests of one envelope of a connection. They take effect and
+// are answered one after the other, but neighbouring writes together.
+type lane struct {
+	conn     *conn
+	key      string
+	envelope envelope
+	writes   int    // that the store has
+	query    *query // that runs
+	queue    []request
+	held     bool // it is in conn.held
+}
+
+// forget drops the lane from its connection when it has nothing to do.
+func (ln *lane) forget() {
+	if ln.key != "" && ln.idle() {
+		delete(ln.conn.lanes, ln.key)
+	}
+}
+
+// idle reports whether a request of any kind may take effect now.
+func (ln *lane) idle() bool { return ln.writes == 0 && ln.query == nil && len(ln.queue) == 0 }
+
+// lane returns the lane of an envelope.
+func (c *conn) lane(frames [][]byte) *lane {
+	if len(frames) == 0 {
+		return &c.plain
+	}
+	var scratch [wire.MaxEnvelopeOctets + 4*wire.MaxEnvelopeFrames]byte
+	packed := packFrames(scratch[:0], frames...)
+	if ln, ok := c.lanes[string(packed)]; ok {
+		return ln
+	}
+	key := string(packed)
+	ln := &lane{conn: c, key: key, envelope: envelope{len(frames), key}}
+	if c.lanes == nil {
+		c.lanes = make(map[string]*lane)
+	}
+	c.lanes[key] = ln
+	return ln
+}
+
+// A request waits in its lane until those before it are answered.
+type request struct {
+	publish *wire.Publish
+	query   *query
+	info    bool
+	packed  []byte // an answer that needs nothing but its turn
+}
+
+func (ln *lane) octets(r *request) int {
+	n := 512 + len(ln.key) + len(r.packed)
+	if r.publish != nil {
+		n += len(r.publish.Stream) + len(r.publish.Data)
+	}
+	return n
+}
+
+// wait puts a request behind others of its lane.
+func (l *loop) wait(ln *lane, r request) {
+	c := ln.conn
+	if c.dead {
+		return // nobody would hear the answer
+	}
+	ln.queue = append(ln.queue, r)
+	c.waiting++
+	c.waitingOctets += ln.octets(&r)
+	l.boundWaiting(c)
+}
+
+// boundWaiting gives a connection up that has too much waiting.
+func (l *loop) boundWaiting(c *conn) {
+	if c.waiting > maxWaiting || c.waitingOctets > maxWaitingOctets {
+		l.giveUp(c, "too many of its requests wait for others of its own to finish")
+	}
+}
+
+// advance lets waiting requests of a lane take effect, as far as it may.
+func (l *loop) advance(ln *lane) {
+	for len(ln.queue) > 0 && ln.query == nil {
+		r := ln.queue[0]
+		if ln.writes > 0 && r.publish == nil {
+			return
+		}
+		if c := ln.conn; c.unread() > holdAnswers {
+			if !ln.held {
+				ln.held = true
+				c.held = append(c.held, ln)
+			}
+			return
+		}
+		ln.queue[0] = request{}
+		if ln.queue = ln.queue[1:]; len(ln.queue) == 0 {
+			ln.queue = nil
+		}
+		ln.conn.waiting--
+		ln.conn.waitingOctets -= ln.octets(&r)
+		switch {
+		case r.publish != nil:
+			l.stage(ln, *r.publish)
+		case r.query != nil:
+			l.startQuery(r.query)
+		case r.info:
+			l.answer(ln, ln.envelope.pack(nil, l.info().Frames()))
+		default:
+			l.answer(ln, r.packed)
+		}
+	}
+	ln.forget()
+}
+
+// reply answers a request in its turn.
+func (l *loop) reply(ln *lane, r wire.Reply) {
+	packed := ln.envelope.pack(nil, r.Frames())
+	if ln.idle() {
+		l.answer(ln, packed)
+		return
+	}
+	l.wait(ln, request{packed: packed})
+}
+
+// refuse answers a request with an ERROR.
+func (l *loop) refuse(ln *lane, e *wire.Error) {
+	l.stats.Refused.Add(1)
+	l.reply(ln, e)
+}
+
+// answer hands a packed answer to the peer of a lane.
+func (l *loop) answer(ln *lane, packed []byte) {
+	c := ln.conn
+	if c.dead || c.deaf {
+		return
+	}
+	c.out = append(c.out, packed...)
+	l.answered(c, len(packed))
+}
+
+// answered takes note that answers were appended to c.out.
+func (l *loop) answered(c *conn, octets int) {
+	l.unread += octets
+	if c.full && (c.unread() > maxUnreadOctets || l.unread > maxUnreadTotal) {
+		l.giveUp(c, "it does not read its answers")
+		return
+	}
+	l.flushLater(c)
+}
