@@ -416,6 +416,7 @@ type cutter struct {
 	cuts   int
 	half   bool       // a cut leaves the daemon's side open
 	halves []net.Conn // that were left open
+	ended  bool       // nothing is connected any more
 }
 
 func newCutter(t *testing.T, endpoint string) *cutter {
@@ -437,7 +438,7 @@ func newCutter(t *testing.T, endpoint string) *cutter {
 	t.Cleanup(func() {
 		l.Close()
 		x.mu.Lock()
-		x.half = false
+		x.half, x.ended = false, true
 		x.cut()
 		x.mu.Unlock()
 		x.mend()
@@ -455,8 +456,13 @@ func (x *cutter) connect(client net.Conn) {
 		return
 	}
 	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.ended {
+		client.Close()
+		server.Close()
+		return
+	}
 	x.conns = append(x.conns, client, server)
-	x.mu.Unlock()
 	x.wg.Go(func() { io.Copy(server, client); x.over(client, server) })
 	x.wg.Go(func() { x.down(client, server); x.over(client, server) })
 }

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	burst            = 1024     // messages received before answers get a turn
-	maxQueued        = 20_000   // events that the committer has: when there are more, receiving waits
-	maxQueuedOctets  = 16 << 20 // and their data
-	maxRequestFrames = 16_384   // of one message, its envelope included, its routing id not; more are not kept
-	maxRequestOctets = 9 << 20  // of one message
+	burst            = 1024    // messages received before answers get a turn
+	maxQueued        = 4000    // events that the committer has: when there are more, receiving waits. Whoever comes then waits behind them
+	maxQueuedOctets  = 8 << 20 // and their data
+	maxRequestFrames = 16_384  // of one message, its envelope included, its routing id not; more are not kept
+	maxRequestOctets = 9 << 20 // of one message
 )
 
 // A loop owns the server's sockets: its goroutine alone touches router, pub,

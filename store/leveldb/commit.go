@@ -66,7 +66,7 @@ func (d *DB) commitNow(c *call) bool {
 		return false
 	}
 	defer d.turn.Unlock()
-	if !d.queue.open() || d.syncTook > nowSync || d.pacer.wait > 0 {
+	if !d.queue.open() || d.syncTook > nowSync || d.pacer.step > 0 {
 		return false
 	}
 	octets := 0
@@ -231,7 +231,7 @@ func (d *DB) write(c *commit) error {
 	}
 	c.scratch = c.record.append(c.scratch[:0], c.before.chain)
 	c.batch.Put(commitKey(c.record.last), c.scratch)
-	d.pacer.pace(d.db)
+	d.pacer.pace(d.db, c.count)
 	began := time.Now()
 	err := d.db.Write(&c.batch, &opt.WriteOptions{Sync: true})
 	d.syncTook = time.Since(began)

@@ -12,27 +12,27 @@ import (
 // up, and nobody waits long. It is the committer's.
 type pacer struct {
 	looked time.Time
-	wait   time.Duration
+	step   time.Duration // to wait for each event
 }
 
 const (
 	paceLook  = 10 * time.Millisecond // how often it looks
 	paceFrom  = 12                    // tables of level 0 from which on it slows down
-	paceStep  = time.Millisecond      // for each table more
-	paceLimit = 50 * time.Millisecond
+	paceStep  = 500 * time.Nanosecond // for each event and each table more
+	paceLimit = 100 * time.Millisecond
 )
 
-// pace waits as long as db needs before the next commit.
-func (p *pacer) pace(db *leveldb.DB) {
+// pace waits as long as db needs before a commit of so many events.
+func (p *pacer) pace(db *leveldb.DB, events int) {
 	if now := time.Now(); now.Sub(p.looked) >= paceLook {
 		p.looked = now
 		var s leveldb.DBStats
-		p.wait = 0
+		p.step = 0
 		if err := db.Stats(&s); err == nil && len(s.LevelTablesCounts) > 0 {
-			p.wait = min(max(time.Duration(s.LevelTablesCounts[0]-paceFrom), 0)*paceStep, paceLimit)
+			p.step = time.Duration(max(s.LevelTablesCounts[0]-paceFrom, 0)) * paceStep
 		}
 	}
-	if p.wait > 0 {
-		time.Sleep(p.wait)
+	if p.step > 0 {
+		time.Sleep(min(p.step*time.Duration(events), paceLimit))
 	}
 }
