@@ -162,6 +162,8 @@ func (c *serveCmd) advise(err error) error {
 		do = "stop the other one, or choose another with --data-dir"
 	case errors.Is(err, leveldb.ErrFormat):
 		do = "use the version of gorewind that made it, or choose another with --data-dir"
+	case errors.Is(err, store.ErrUnavailable):
+		do = "see to what the system refused, then start it again"
 	case errors.Is(err, store.ErrDamaged):
 		do = "nothing was removed; keep a copy of the directory, then restore a backup, or choose another with --data-dir"
 	}

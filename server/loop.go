@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,13 +26,14 @@ const (
 // wake and monitor, and everything below them. Other goroutines reach it by
 // posting to out.
 type loop struct {
-	store    store.Store
-	log      *slog.Logger
-	stats    *Stats
-	info     func() wire.InfoReply
-	maxEvent int
-	out      *outbox
-	jobs     chan<- *query // chunks to be read; never full, see maxChunkOctets
+	store      store.Store
+	log        *slog.Logger
+	stats      *Stats
+	info       func() wire.InfoReply
+	maxEvent   int
+	out        *outbox
+	complained atomic.Int64  // when an error of the store was logged, in seconds; readers use it too
+	jobs       chan<- *query // chunks to be read; never full, see maxChunkOctets
 
 	router   *zmq.Socket // requests in, answers out
 	pub      *zmq.Socket // broadcasts
@@ -73,6 +75,7 @@ func (l *loop) run() error {
 	var posts []func()
 	drained := true
 	for !l.finished() {
+		listening := l.accepting()
 		ready, err := l.poller.Poll(l.timeout(drained))
 		if err != nil {
 			return fmt.Errorf("poll: %w", err)
@@ -100,6 +103,8 @@ func (l *loop) run() error {
 			if drained, err = l.receive(); err != nil {
 				return err
 			}
+		} else if listening && drained {
+			l.exorcise()
 		}
 		l.submit()
 		l.retry(time.Now())
@@ -176,6 +181,10 @@ func (l *loop) receive() (drained bool, err error) {
 
 // handle deals with one message.
 func (l *loop) handle(m message) {
+	if m.from.odd {
+		l.stats.Dropped.Add(1)
+		return
+	}
 	c := l.connOf(m)
 	l.last = c
 	if c.deaf {

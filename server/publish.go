@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"strconv"
+	"time"
 
 	"gorewind/store"
 	"gorewind/wire"
@@ -130,19 +131,27 @@ func (l *loop) explain(err error) *wire.Error {
 	case errors.Is(err, store.ErrBadRange):
 		return wire.Errorf(wire.BadRange, "give an upto that is not before after", "%v", err)
 	case errors.Is(err, store.ErrOutcomeUnknown):
-		l.log.Error("outcome of a write unknown", "error", err)
+		l.complain("outcome of a write unknown", err)
 		return wire.Errorf(wire.OutcomeUnknown, "look whether it is there before sending it again", "the disk failed during the write")
 	case errors.Is(err, store.ErrUnavailable):
-		l.log.Error("store unavailable", "error", err)
+		l.complain("store unavailable", err)
 		return wire.Errorf(wire.ReadOnly, "nothing was changed; try again later; the server's log says more", "the store cannot be used: the disk failed")
 	case errors.Is(err, store.ErrDamaged):
-		l.log.Error("store damaged", "error", err)
+		l.complain("store damaged", err)
 		return wire.Errorf(wire.Damaged, "the server's log says what; what came before this is good", "what is stored is damaged")
 	case errors.Is(err, store.ErrClosed):
 		return stopping()
 	}
-	l.log.Error("unexpected error of the store", "error", err)
+	l.complain("unexpected error of the store", err)
 	return wire.Errorf(wire.Internal, "the server's log says more", "the server failed")
+}
+
+// complain logs an error of the store, at most once a second: there may be one
+// for every request.
+func (l *loop) complain(what string, err error) {
+	if now := time.Now().Unix(); l.complained.Swap(now) != now {
+		l.log.Error(what, "error", err)
+	}
 }
 
 func stopping() *wire.Error {

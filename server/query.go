@@ -89,7 +89,8 @@ func (l *loop) readLater(c *conn) {
 
 // readNext hands chunks to the readers, connections taking turns.
 func (l *loop) readNext() {
-	for len(l.reads) > 0 && l.inHand+chunkOctets <= maxChunkOctets {
+	charge := chunkOctets + l.maxEvent // as large as a chunk may turn out
+	for len(l.reads) > 0 && l.inHand+charge <= maxChunkOctets {
 		c := l.reads[0]
 		l.reads[0] = nil
 		if l.reads = l.reads[1:]; len(l.reads) == 0 {
@@ -104,7 +105,7 @@ func (l *loop) readNext() {
 		c.toRead = c.toRead[1:]
 		c.inHand++
 		l.reading++
-		q.charge = chunkOctets
+		q.charge = charge
 		l.inHand += q.charge
 		q.small = probing
 		q.reading = true

@@ -36,9 +36,14 @@ func relay(ctx context.Context, s store.Store, from uint64, l *loop) {
 		if err == nil || errors.Is(err, store.ErrClosed) || ctx.Err() != nil {
 			return
 		}
-		// The store is being opened again, or what it holds is damaged; in
-		// either case subscribers see from the ids that something is missing.
-		l.log.Error("broadcasts wait for the store", "position", from, "error", err)
+		if errors.Is(err, store.ErrDamaged) {
+			// Subscribers see from the ids of what comes next that something is
+			// missing, and a query tells them what.
+			l.log.Error("events cannot be broadcast", "after", from, "error", err)
+			from = s.Info().LastPosition
+			continue
+		}
+		l.log.Error("broadcasts wait for the store", "after", from, "error", err)
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():

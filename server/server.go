@@ -10,7 +10,8 @@
 //   - relay turns commits into broadcasts; it ends when its context is
 //     cancelled, after the loop.
 //
-// The store's committer calls back with results; it only posts to the loop.
+// The store calls back with results, on its committer or on the loop's own
+// goroutine; that only posts to the loop.
 package server
 
 import (

@@ -23,11 +23,16 @@ enum {
 	GW_LAST = 2,   // of the message
 	GW_CUT = 4,    // beyond the limits: the frame's octets were dropped
 	GW_ORIGIN = 8, // it says what connection the message is of
-	GW_SAME = 16   // the same as the message before
+	GW_SAME = 16,  // the same as the message before
+	GW_ODD = 32    // from a peer that chose its routing id, with a first frame that nothing can begin with
 };
 
 // Results of gw_receive.
 enum { GW_DRAINED, GW_BURST, GW_ROOM };
+
+// A longer first frame is neither a command nor an envelope's. It is not kept as
+// a pin.
+enum { GW_PIN_OCTETS = 1024 };
 
 // A gw_receiver is what gw_receive keeps from call to call.
 typedef struct {
@@ -86,7 +91,10 @@ static void gw_origin(gw_receiver *r, zmq_msg_t *m, gw_frame *f) {
 		r->fd = zmq_msg_get(m, ZMQ_SRCFD);
 		if (r->id_len == 0) {
 			f->token = (uintptr_t) zmq_msg_gets(m, "__fd");
-			if (f->token && f->token != r->token) {
+			if (zmq_msg_size(m) > GW_PIN_OCTETS) {
+				f->flags |= GW_ODD;
+				f->token = 0;
+			} else if (f->token && f->token != r->token) {
 				zmq_msg_t *pin = malloc(sizeof *pin);
 				zmq_msg_init(pin);
 				zmq_msg_copy(pin, m);
@@ -322,6 +330,7 @@ type receiver struct {
 // An origin says what connection a message came over.
 type origin struct {
 	same  bool    // as the message before
+	odd   bool    // it cannot be told: the message is to be dropped
 	fd    int     // -1 if unknown
 	token uintptr // names the connection of a peer that chose its routing id; 0 for others
 	pin   pin     // keeps the token from being reused
@@ -374,7 +383,7 @@ func (r *receiver) receive(max int, before func(), handle func(message)) (draine
 				r.frames = r.frames[:0]
 			}
 			if f.flags&C.GW_ORIGIN != 0 {
-				r.origin = origin{f.flags&C.GW_SAME != 0, int(f.fd), uintptr(f.token), pin(f.pin)}
+				r.origin = origin{f.flags&C.GW_SAME != 0, f.flags&C.GW_ODD != 0, int(f.fd), uintptr(f.token), pin(f.pin)}
 			}
 			cut := f.flags&C.GW_CUT != 0
 			if !cut {
@@ -392,6 +401,7 @@ func (r *receiver) receive(max int, before func(), handle func(message)) (draine
 		case len(r.frames) > 0: // a message goes on
 			r.moveOn(int(r.state.need))
 			r.state.need = 0
+			max = 1 // no more than the message that was begun: others wait for their turn
 		case rc == C.GW_ROOM:
 			if n := int(r.state.need); n > len(r.buf) {
 				r.buf = make([]byte, n)

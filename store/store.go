@@ -90,8 +90,8 @@ type Store interface {
 	// once, when all of them are settled, with a Result for each: on a
 	// goroutine of the engine or, where little is asked and nothing waits, on
 	// the caller's before Append returns. It must not block. Calls of done come
-	// in the order of the calls of Append, and after everything in them can be
-	// read.
+	// in the order of the calls of Append, save after Close, and after
+	// everything in them can be read.
 	//
 	// Each request is atomic. Requests take effect in order; those that wait at
 	// the same time share a commit, and with it the wait for the disk. The
@@ -117,8 +117,8 @@ type Store interface {
 	// Tail yields every event with a position greater than from, then each new
 	// one once it is durable, in the order of their positions, in batches that
 	// it must not keep. It ends only with an error, the last thing that is
-	// yielded: ErrClosed after Close, once everything has been yielded, or that
-	// of ctx. A caller that is slow costs no memory: it gets from the disk what
+	// yielded: that of ctx, or ErrClosed after Close, when who kept up has been
+	// given everything and who is behind is cut short. A caller that is slow costs no memory: it gets from the disk what
 	// it missed.
 	Tail(ctx context.Context, from uint64) iter.Seq2[[]Event, error]
 

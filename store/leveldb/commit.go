@@ -84,7 +84,6 @@ func (d *DB) commitNow(c *call) bool {
 
 // commitLoop is the committer.
 func (d *DB) commitLoop() {
-	defer close(d.committed)
 	var calls []*call
 	for d.queue.wait() {
 		d.turn.Lock() // then take: whoever has the turn and finds nothing waiting is next in order
@@ -92,6 +91,9 @@ func (d *DB) commitLoop() {
 		d.process(&d.commit, calls)
 		d.turn.Unlock()
 	}
+	d.turn.Lock()
+	close(d.committed) // and no commit is under way on a caller's goroutine
+	d.turn.Unlock()
 }
 
 // process settles calls, in as few commits as the limits allow.
@@ -252,7 +254,6 @@ func (d *DB) write(c *commit) error {
 // otherwise their outcome is unknown.
 func (d *DB) undo(c *commit, cause error) error {
 	d.log.Error("commit failed, opening the database again", "position", c.record.last, "error", cause)
-	d.streams.discard(c.touched)
 	err := d.reopen()
 	verdict := fmt.Errorf("%w: the disk refused the commit: %w", store.ErrUnavailable, cause)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
@@ -212,7 +213,7 @@ func (d *DB) openHandle(least highwater) (last tip, err error) {
 	db, err := leveldb.Open(g, &settings)
 	if err != nil {
 		g.Close()
-		return last, fmt.Errorf("%w: leveldb: %w", store.ErrDamaged, err)
+		return last, fault("leveldb", err)
 	}
 	last, err = check(db, least)
 	if err == nil {
@@ -251,7 +252,7 @@ func check(db *leveldb.DB, least highwater) (tip, error) {
 			return last, fmt.Errorf("%w: the commit at position %d is missing", store.ErrDamaged, least.position)
 		}
 		if err != nil {
-			return last, fmt.Errorf("%w: commit at position %d: %w", store.ErrDamaged, least.position, err)
+			return last, fault(fmt.Sprintf("commit at position %d", least.position), err)
 		}
 		c, err := parseCommit(commitKey(least.position), value)
 		if err != nil {
@@ -331,6 +332,16 @@ func (d *DB) Close() error {
 		}
 	})
 	return d.closeErr
+}
+
+// fault says what an error of LevelDB means: where the system refused, the store
+// cannot be used now; otherwise, or where a file is gone, it is damaged.
+func fault(what string, err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) && errno != syscall.ENOENT {
+		return fmt.Errorf("%w: %s: %w", store.ErrUnavailable, what, err)
+	}
+	return fmt.Errorf("%w: %s: %w", store.ErrDamaged, what, err)
 }
 
 // use calls f with the database, which stays open until f returns.

@@ -391,3 +391,18 @@ func TestHalfMade(t *testing.T) {
 	defer d.Close()
 	storetest.Append(t, d, "s", "A")
 }
+
+// TestFullDiskIsNotDamage: what the system refuses at the start was told as
+// damage, with the advice to restore a backup.
+func TestFullDiskIsNotDamage(t *testing.T) {
+	dir := write(t, 10)
+	f := &faults{create: 1}
+	if _, err := Open(dir, f.options()); !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrDamaged) {
+		t.Errorf("want unavailable, have %v", err)
+	}
+	d := mustOpen(t, dir, Options{})
+	defer d.Close()
+	if have := d.Info().LastPosition; have != 10 {
+		t.Errorf("want position 10, have %d", have)
+	}
+}

@@ -136,7 +136,7 @@ func scan(db *leveldb.DB, events []store.Event, name []byte, r run, octets int) 
 	}
 	// An iterator that meets damage ends like one that is through, but for this.
 	if err := it.Error(); err != nil {
-		return events, fmt.Errorf("%w: stream %x from id %d on: %w", store.ErrDamaged, name, id, err)
+		return events, fault(fmt.Sprintf("stream %x from id %d on", name, id), err)
 	}
 	if octets > 0 && id < r.first+min(r.count, chunkEvents) {
 		return events, fmt.Errorf("%w: stream %x has no event %d", store.ErrDamaged, name, id)
@@ -160,7 +160,7 @@ func commitsAfter(db *leveldb.DB, position uint64, f func(c commitRecord, value 
 		}
 	}
 	if err := it.Error(); err != nil {
-		return fmt.Errorf("%w: commits after position %d: %w", store.ErrDamaged, position, err)
+		return fault(fmt.Sprintf("commits after position %d", position), err)
 	}
 	return nil
 }

@@ -7,12 +7,10 @@ import (
 	"sync"
 
 	"github.com/syndtr/goleveldb/leveldb"
-
-	"gorewind/store"
 )
 
 // maxCounters is how many streams' counters are kept in memory, about 150
-// octets each. Others are read from the database when they are needed.
+// octets and twice the name each. Others are read from the database when they are needed.
 const maxCounters = 256 << 10
 
 // A stream is the counter of one stream in memory.
@@ -80,16 +78,6 @@ func (s *streams) publish(touched []*stream) {
 	}
 }
 
-// discard forgets streams whose commit failed.
-func (s *streams) discard(touched []*stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range touched {
-		delete(s.byName, string(c.name))
-	}
-	s.recent = nil
-}
-
 // loadCounter reads a counter from the database; the zero value means that
 // there is no such stream.
 func loadCounter(db *leveldb.DB, name []byte) (counter, error) {
@@ -98,7 +86,7 @@ func loadCounter(db *leveldb.DB, name []byte) (counter, error) {
 		return counter{}, nil
 	}
 	if err != nil {
-		return counter{}, fmt.Errorf("%w: record of the stream %x: %w", store.ErrDamaged, name, err)
+		return counter{}, fault(fmt.Sprintf("record of the stream %x", name), err)
 	}
 	return parseCounter(value)
 }

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"unsafe"
 
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
 )
 
-// recentOctets is how much event data of the newest commits is kept for those
+// recentOctets is how much memory the newest commits may take that are kept for those
 // who follow. Who is farther behind reads from the database.
 const recentOctets = 4 << 20
 
@@ -55,7 +56,8 @@ func (r *recent) add(last uint64, events []store.Event) {
 	if events == nil {
 		r.commits, r.octets = nil, 0
 	} else {
-		c := recentCommit{before: r.last, events: events}
+		const eventSize = int(unsafe.Sizeof(store.Event{}))
+		c := recentCommit{before: r.last, events: events, octets: cap(events) * eventSize}
 		for i := range events {
 			c.octets += len(events[i].Data)
 		}
@@ -181,7 +183,7 @@ func nameOf(db *leveldb.DB, number uint64, names map[uint64][]byte) ([]byte, err
 	}
 	name, err := db.Get(nameKey(number), nil)
 	if err != nil {
-		return nil, fmt.Errorf("%w: name of the stream number %d: %w", store.ErrDamaged, number, err)
+		return nil, fault(fmt.Sprintf("name of the stream number %d", number), err)
 	}
 	const remembered = 10_000
 	if len(names) >= remembered {
