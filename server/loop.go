@@ -76,7 +76,7 @@ func (l *loop) run() error {
 	drained := true
 	for !l.finished() {
 		listening := l.accepting()
-		ready, err := l.poller.Poll(l.timeout(drained))
+		ready, err := l.poller.Poll(l.timeout(drained, listening))
 		if err != nil {
 			return fmt.Errorf("poll: %w", err)
 		}
@@ -133,11 +133,10 @@ func (l *loop) accepting() bool {
 }
 
 // timeout returns how long to poll.
-func (l *loop) timeout(drained bool) time.Duration {
-	if !drained && l.accepting() || len(l.flushes) > 0 {
+func (l *loop) timeout(drained, listening bool) time.Duration {
+	if !drained && listening || len(l.flushes) > 0 {
 		return 0
 	}
-	l.accepting() // sets what is polled for
 	next := time.Duration(-1)
 	if len(l.retries) > 0 {
 		next = max(time.Until(l.retries[0].retryAt), 0)

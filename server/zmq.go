@@ -404,7 +404,7 @@ func (r *receiver) receive(max int, before func(), handle func(message)) (draine
 			max = 1 // no more than the message that was begun: others wait for their turn
 		case rc == C.GW_ROOM:
 			if n := int(r.state.need); n > len(r.buf) {
-				r.buf = make([]byte, n)
+				r.moveOn(n)
 			}
 			r.state.need = 0
 			return false, nil
@@ -420,8 +420,8 @@ func (r *receiver) forget() {
 	r.state.token, r.state.id_len = 0, 0
 }
 
-// moveOn gets a buffer for the rest of a message whose first frames stay where
-// they are.
+// moveOn gets a buffer with room for a frame of need octets; frames that were
+// received stay where they are.
 func (r *receiver) moveOn(need int) {
 	r.buf = make([]byte, max(receiveBuffer, need))
 }

@@ -71,9 +71,8 @@ func (d *DB) commitNow(c *call) bool {
 	}
 	octets := 0
 	for i := range c.reqs {
-		for _, e := range c.reqs[i].Events {
-			octets += len(e)
-		}
+		n, _ := measure(&c.reqs[i]) // process refuses what is too large
+		octets += n
 	}
 	if octets > nowOctets {
 		return false
