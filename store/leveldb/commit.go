@@ -37,11 +37,20 @@ type commit struct {
 	octets  int // of what callers handed in
 	count   int // events
 	touched []*stream
+	staged  []staged
 	settles []settled
 	events  []store.Event // for Tail; nil when nobody follows
 	follow  bool
+	page    pageWriter
 	key     []byte // scratch
 	scratch []byte
+}
+
+// staged is an event of a commit. Those of one stream are a list.
+type staged struct {
+	position uint64
+	data     []byte
+	next     int // index of the stream's next event, or 0
 }
 
 // settled names a request that a commit decides.
@@ -167,8 +176,9 @@ func (d *DB) begin(c *commit) {
 	}
 	c.octets, c.count = 0, 0
 	clear(c.touched)
+	clear(c.staged)
 	clear(c.settles)
-	c.touched, c.settles = c.touched[:0], c.settles[:0]
+	c.touched, c.staged, c.settles = c.touched[:0], c.staged[:0], c.settles[:0]
 }
 
 // stage puts a request into c.
@@ -180,6 +190,7 @@ func (d *DB) stage(c *commit, call *call, i, octets int) error {
 	}
 	if s.commit != c.serial {
 		s.commit, s.staged = c.serial, s.counter
+		s.oldest = len(c.staged)
 		c.touched = append(c.touched, s)
 	}
 	if s.staged.number == 0 {
@@ -211,13 +222,33 @@ func (c *commit) extend(k counter, n uint64) {
 
 // put adds the event that s.staged and c.record name last.
 func (c *commit) put(s *stream, data []byte) {
-	c.key = appendEventKey(c.key[:0], s.staged.number, s.staged.last)
-	c.scratch = eventRecord{c.record.last, c.record.time, data}.append(c.scratch[:0], c.key)
-	c.batch.Put(c.key, c.scratch)
+	at := len(c.staged)
+	if at > s.oldest {
+		c.staged[s.newest].next = at
+	}
+	s.newest = at
+	c.staged = append(c.staged, staged{position: c.record.last, data: data})
 	if c.follow {
 		c.events = append(c.events, store.Event{
 			Stream: s.name, ID: s.staged.last, Position: c.record.last, Time: time.UnixMicro(c.record.time), Data: data,
 		})
+	}
+}
+
+// putPages adds a stream's events to the batch.
+func (c *commit) putPages(s *stream) {
+	id := s.last
+	for at := s.oldest; ; at = c.staged[at].next {
+		e := &c.staged[at]
+		id++
+		c.page.add(e.position, c.record.time, e.data)
+		if e.next == 0 || c.page.full() {
+			c.key = appendEventKey(c.key[:0], s.staged.number, id)
+			c.batch.Put(c.key, c.page.end(c.key))
+		}
+		if e.next == 0 {
+			return
+		}
 	}
 }
 
@@ -228,7 +259,10 @@ func (d *DB) write(c *commit) error {
 		return nil
 	}
 	for _, s := range c.touched {
-		c.batch.Put(streamKey(s.name), s.staged.append(c.scratch[:0]))
+		c.putPages(s)
+		c.key = append(append(c.key[:0], kindStream), s.name...)
+		c.scratch = s.staged.append(c.scratch[:0])
+		c.batch.Put(c.key, c.scratch)
 	}
 	c.scratch = c.record.append(c.scratch[:0], c.before.chain)
 	c.batch.Put(commitKey(c.record.last), c.scratch)

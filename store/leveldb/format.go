@@ -28,16 +28,19 @@ import (
 // without leading zeros, so that short ones stay short and all sort by value.
 // In values, uv is an unsigned varint.
 //
-//	'e' number id:8       → flags:1 position:8 time:8 checksum:4 data
+//	'e' number last id:8  → flags:1 checksum:4 time:8 position:8 count:2, per event:
+//	                        uv positions after the one before, uv octets, data
 //	'n' number            → stream
 //	's' stream            → uv number, uv last id, uv deleted up to
 //	'x' last position:8   → flags:1 time:8 first position:8 uv next number,
 //	                        uv runs, per run: uv number, uv first id, uv count,
 //	                        chain:8
 //
-// e is an event; its checksum is CRC-32C over the key, then all of the value but
-// the checksum itself. Flags are 0; a reader refuses others. s is a stream's counter, n is its name by the number that
-// stands for it in the other keys.
+// e is a page: count events of a stream, which one commit wrote, up to the last
+// id. Their time is one; position is that of the first. The checksum is CRC-32C
+// over the key, then all of the value but the checksum itself. Flags are 0; a
+// reader refuses others. s is a stream's counter, n is its name by the number
+// that stands for it in the other keys.
 //
 // x is a commit, one record for each, under the last position that it took. Its
 // runs are in the order of positions: count events of a stream from first id
@@ -47,11 +50,8 @@ import (
 // microseconds since 1970 and never fall.
 const formatVersion = 0
 
-// Sizes of the fixed parts.
-const (
-	eventHeader = 1 + 8 + 8 + 4
-	maxKey      = 1 + 9 + 8
-)
+// maxKey is how many octets a key of numbers has at most.
+const maxKey = 1 + 9 + 8
 
 // Kinds of keys; the first octet of each.
 const (
@@ -117,42 +117,6 @@ func parseCounter(b []byte) (c counter, err error) {
 		return c, fmt.Errorf("%w: record of a stream: %x", store.ErrDamaged, b)
 	}
 	return c, nil
-}
-
-// An eventRecord is the value of an event.
-type eventRecord struct {
-	position uint64
-	time     int64 // µs since 1970
-	data     []byte
-}
-
-// append encodes the event that is stored under key.
-func (e eventRecord) append(b, key []byte) []byte {
-	start := len(b)
-	b = append(b, 0)
-	b = binary.BigEndian.AppendUint64(b, e.position)
-	b = binary.BigEndian.AppendUint64(b, uint64(e.time))
-	sum := eventSum(key, b[start:], e.data)
-	b = binary.BigEndian.AppendUint32(b, sum)
-	return append(b, e.data...)
-}
-
-// parseEvent reads and verifies an event. data shares b's memory.
-func parseEvent(key, b []byte) (e eventRecord, err error) {
-	if len(b) < eventHeader {
-		return e, fmt.Errorf("%w: event %x is cut to %d octets", store.ErrDamaged, key, len(b))
-	}
-	head, sum, data := b[:eventHeader-4], binary.BigEndian.Uint32(b[eventHeader-4:]), b[eventHeader:]
-	if eventSum(key, head, data) != sum || head[0] != 0 {
-		return e, fmt.Errorf("%w: event %x has a wrong checksum", store.ErrDamaged, key)
-	}
-	return eventRecord{binary.BigEndian.Uint64(head[1:]), int64(binary.BigEndian.Uint64(head[9:])), data}, nil
-}
-
-func eventSum(key, head, data []byte) uint32 {
-	sum := crc32.Update(0, castagnoli, key)
-	sum = crc32.Update(sum, castagnoli, head)
-	return crc32.Update(sum, castagnoli, data)
 }
 
 // A run is some neighbouring events of one stream in a commit.
@@ -236,7 +200,7 @@ func (d *decoder) take(n int) []byte {
 		d.short = true
 		return make([]byte, n)
 	}
-	head := d.b[:n]
+	head := d.b[:n:n]
 	d.b = d.b[n:]
 	return head
 }

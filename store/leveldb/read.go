@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
@@ -107,38 +108,44 @@ func (d *DB) readChunk(ctx context.Context, events []store.Event, name []byte, r
 func scan(db *leveldb.DB, events []store.Event, name []byte, r run, octets int) ([]store.Event, error) {
 	it := db.NewIterator(&util.Range{
 		Start: appendEventKey(nil, r.number, r.first),
-		Limit: appendEventKey(nil, r.number, r.first+r.count),
+		Limit: appendEventKey(nil, r.number, math.MaxUint64),
 	}, nil)
 	defer it.Release()
-	buf := make([]byte, 0, min(octets, int(min(r.count, chunkEvents))*128))
-	id := r.first
-	for range min(r.count, chunkEvents) {
-		if !it.Next() || keyNumber(it.Key()) != id {
-			break
+	buf := make([]byte, 0, min(octets, int(min(r.count, chunkEvents))*128)+pageOctets)
+	id, end := r.first, r.first+min(r.count, chunkEvents)
+	for id < end && octets > 0 && it.Next() {
+		value := it.Value()
+		if cap(buf)-len(buf) < len(value) {
+			buf = make([]byte, 0, max(len(value), cap(buf)))
 		}
-		e, err := parseEvent(it.Key(), it.Value())
+		buf = append(buf, value...)
+		p, err := parsePage(it.Key(), buf[len(buf)-len(value):])
 		if err != nil {
 			return events, err
 		}
-		if cap(buf)-len(buf) < len(e.data) {
-			buf = make([]byte, 0, max(len(e.data), cap(buf)))
-		}
-		start := len(buf)
-		buf = append(buf, e.data...)
-		events = append(events, store.Event{
-			Stream: name, ID: id, Position: e.position, Time: time.UnixMicro(e.time),
-			Data: buf[start:len(buf):len(buf)],
-		})
-		id++
-		if octets -= len(e.data); octets <= 0 {
+		if p.first > id {
 			break
+		}
+		for p.left > 0 && id < end && octets > 0 {
+			have, position, data, err := p.next()
+			if err != nil {
+				return events, fmt.Errorf("stream %x: %w", name, err)
+			}
+			if have < id {
+				continue
+			}
+			events = append(events, store.Event{
+				Stream: name, ID: id, Position: position, Time: time.UnixMicro(p.time), Data: data,
+			})
+			id++
+			octets -= len(data)
 		}
 	}
 	// An iterator that meets damage ends like one that is through, but for this.
 	if err := it.Error(); err != nil {
 		return events, fault(fmt.Sprintf("stream %x from id %d on", name, id), err)
 	}
-	if octets > 0 && id < r.first+min(r.count, chunkEvents) {
+	if octets > 0 && id < end {
 		return events, fmt.Errorf("%w: stream %x has no event %d", store.ErrDamaged, name, id)
 	}
 	return events, nil

@@ -19,6 +19,8 @@ type stream struct {
 	counter         // protected by streams.mu
 	staged  counter // owned by the committer: with the commit that it is making
 	commit  uint64  // owned by the committer: the serial number of that commit
+	oldest  int     // owned by the committer: its first event in that commit
+	newest  int     // and its last
 }
 
 // streams is a bounded cache of counters. The committer alone adds to it and

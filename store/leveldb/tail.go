@@ -1,10 +1,12 @@
 package leveldb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -150,7 +152,8 @@ var errEnough = errors.New("enough")
 func (d *DB) readCommit(ctx context.Context, from uint64, names map[uint64][]byte) (events []store.Event, err error) {
 	err = d.use(ctx, func(db *leveldb.DB) error {
 		return commitsAfter(db, from, func(c commitRecord, _ []byte) error {
-			for _, r := range c.runs {
+			spans := c.spans()
+			for _, r := range spans {
 				name, err := nameOf(db, r.number, names)
 				if err != nil {
 					return err
@@ -165,6 +168,9 @@ func (d *DB) readCommit(ctx context.Context, from uint64, names map[uint64][]byt
 					r.count -= read
 				}
 			}
+			if len(spans) > 1 {
+				slices.SortFunc(events, func(a, b store.Event) int { return cmp.Compare(a.Position, b.Position) })
+			}
 			return errEnough
 		})
 	})
@@ -175,6 +181,23 @@ func (d *DB) readCommit(ctx context.Context, from uint64, names map[uint64][]byt
 		return nil, err
 	}
 	return since(events, from), nil
+}
+
+// spans returns a run for each stream of a commit: where streams alternate, there
+// are many runs, but what a commit adds to a stream has neighbouring ids.
+func (c *commitRecord) spans() []run {
+	at := make(map[uint64]int)
+	var spans []run
+	for _, r := range c.runs {
+		i, ok := at[r.number]
+		if !ok {
+			at[r.number] = len(spans)
+			spans = append(spans, r)
+			continue
+		}
+		spans[i].count += r.count
+	}
+	return spans
 }
 
 func nameOf(db *leveldb.DB, number uint64, names map[uint64][]byte) ([]byte, error) {

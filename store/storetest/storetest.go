@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ func Run(t *testing.T, volatile bool, open func(t *testing.T) func() store.Store
 		{"R6 names of any octets", testAnyNames},
 		{"P3 P6 bounds", testBounds},
 		{"several events at once", testSeveral},
+		{"alternating streams", testAlternating},
 		{"too large", testTooLarge},
 		{"large events", testLargeEvents},
 		{"octet limit", testOctets},
@@ -283,6 +285,44 @@ func testSeveral(t *testing.T, open func() store.Store) {
 	Append(t, s, "many", many...)
 	want(t, Read(t, s, all("many")), many...)
 	want(t, Read(t, s, all("s")), "a", "b", "c")
+}
+
+// testAlternating: many requests at once, of several streams in turn, and any
+// part of what they wrote.
+func testAlternating(t *testing.T, open func() store.Store) {
+	s := open()
+	defer s.Close()
+	r, _ := Rand(t)
+	streams := []string{"a", "b", "c"}
+	var reqs []store.Append
+	var order []string
+	written := make(map[string][]string)
+	for i := range 3000 {
+		name := streams[i%len(streams)]
+		var events []string
+		for range 1 + r.IntN(2) {
+			events = append(events, strings.Repeat(strconv.Itoa(i), r.IntN(30)))
+		}
+		reqs = append(reqs, store.Append{Stream: []byte(name), Events: octets(events)})
+		written[name] = append(written[name], events...)
+		order = append(order, events...)
+	}
+	for i, result := range appendAll(s, reqs...) {
+		if result.Err != nil {
+			t.Fatalf("request %d: %v", i, result.Err)
+		}
+	}
+	for range 200 {
+		name := streams[r.IntN(len(streams))]
+		after := r.IntN(len(written[name]))
+		upTo := after + 1 + r.IntN(len(written[name])-after)
+		want(t, Read(t, s, store.Range{Stream: []byte(name), After: uint64(after), UpTo: uint64(upTo)}), written[name][after:upTo]...)
+	}
+	for i, e := range follow(t, s, 0, len(order)) {
+		if string(e.Data) != order[i] {
+			t.Fatalf("event %d of the store is %q, want %q", i, e.Data, order[i])
+		}
+	}
 }
 
 func testTooLarge(t *testing.T, open func() store.Store) {
