@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
-	"github.com/syndtr/goleveldb/leveldb/filter"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
@@ -37,6 +36,8 @@ type Options struct {
 	wrap func(storage.Storage) storage.Storage
 }
 
+const writeBuffer = 16 << 20
+
 // settings are what LevelDB is opened with.
 var settings = opt.Options{
 	// A damaged manifest is refused rather than taken for an empty database. A
@@ -44,7 +45,7 @@ var settings = opt.Options{
 	Strict: opt.DefaultStrict | opt.StrictManifest,
 	// Above the largest commit, which else would go another way, past the
 	// journal: 8 MiB of data and what belongs to it.
-	WriteBuffer:                  16 << 20,
+	WriteBuffer:                  writeBuffer,
 	DisableLargeBatchTransaction: true,
 	NoWriteMerge:                 true, // there is one writer
 	BlockCacheCapacity:           32 << 20,
@@ -54,7 +55,8 @@ var settings = opt.Options{
 	// The pacer slows writes down instead: LevelDB would stop them for seconds.
 	WriteL0SlowdownTrigger: 1 << 20,
 	WriteL0PauseTrigger:    1 << 20,
-	Filter:                 filter.NewBloomFilter(10), // most look-ups of a counter are of new streams
+	Filter:                 newCounterFilter(),
+	Compression:            opt.NoCompression,
 }
 
 // FileReserve is how many descriptors an engine may need at once; see
