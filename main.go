@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -93,6 +94,12 @@ func (c *serveCmd) Run(stderr io.Writer) (err error) {
 	// as often costs little, and keeps what a flood adds small.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
+	}
+	// The broker's loop and the committer are mostly in libzmq or the kernel, where
+	// Go takes their processors away if others want one, and then has them wait for
+	// it: two more make a twelfth more events on two CPUs.
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

@@ -129,7 +129,7 @@ func (l *loop) sentAnswers(c *conn, n int) {
 
 // When a full connection is tried again: soon at first, then less often.
 const (
-	firstRetry = time.Millisecond
+	firstRetry = 100 * time.Microsecond
 	lastRetry  = 50 * time.Millisecond
 	lazyRetry  = 500 * time.Millisecond // once its queries gave back their chunks
 	holdChunks = time.Second            // that long a full connection's queries keep them

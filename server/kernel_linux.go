@@ -1,6 +1,19 @@
 package server
 
-import "golang.org/x/sys/unix"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// poll waits for descriptors, at most for a time unless that is negative.
+func poll(fds []unix.PollFd, timeout time.Duration) (int, error) {
+	if timeout < 0 {
+		return unix.Ppoll(fds, nil, nil)
+	}
+	t := unix.NsecToTimespec(int64(timeout))
+	return unix.Ppoll(fds, &t, nil)
+}
 
 // dropAll has the kernel drop every packet to a listening TCP socket, or none.
 // It has no effect on a unix socket.

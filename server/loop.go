@@ -2,10 +2,8 @@ package server
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
@@ -22,8 +20,8 @@ const (
 	maxRequestOctets = 9 << 20 // of one message
 )
 
-// A loop owns the server's sockets: its goroutine alone touches router, pub,
-// wake and monitor, and everything below them. Other goroutines reach it by
+// A loop owns the server's sockets: its goroutine alone touches router, pub
+// and the monitors, and everything below them. Other goroutines reach it by
 // posting to out.
 type loop struct {
 	store      store.Store
@@ -35,14 +33,12 @@ type loop struct {
 	complained atomic.Int64  // when an error of the store was logged, in seconds; readers use it too
 	jobs       chan<- *query // chunks to be read; never full, see maxChunkOctets
 
-	router   *zmq.Socket // requests in, answers out
-	pub      *zmq.Socket // broadcasts
-	wake     *zmq.Socket // PAIR: readable when out has something
-	monitor  *zmq.Socket // PAIR: tells of router's connections
-	pubEyes  *zmq.Socket // PAIR: tells of pub's
-	recv     *receiver
-	poller   *zmq.Poller
-	routerAt int // in poller
+	router  *zmq.Socket // requests in, answers out
+	pub     *zmq.Socket // broadcasts
+	monitor *zmq.Socket // PAIR: tells of router's connections
+	pubEyes *zmq.Socket // PAIR: tells of pub's
+	recv    *receiver
+	poller  *poller
 
 	conns  map[string]*conn // by routing id
 	byFD   map[int][]*conn
@@ -56,6 +52,7 @@ type loop struct {
 	spare        []*batch
 	queued       int // events that the store has
 	queuedOctets int
+	stalled      bool // there are too many of them: receiving waits
 
 	flushes    []*conn // that may have something to send
 	reads      []*conn // that may have a query whose chunk can be read
@@ -74,32 +71,27 @@ type loop struct {
 func (l *loop) run() error {
 	var posts []func()
 	drained := true
+	l.observe() // libzmq signals what comes once somebody has looked and found no more
+	l.observePub()
 	for !l.finished() {
 		listening := l.accepting()
-		ready, err := l.poller.Poll(l.timeout(drained, listening))
+		ready, err := l.poller.wait(listening, l.timeout(drained, listening))
 		if err != nil {
-			return fmt.Errorf("poll: %w", err)
+			return err
 		}
-		readable := false
-		for _, r := range ready {
-			switch r.Socket {
-			case l.wake:
-				if err := l.silence(); err != nil {
-					return err
-				}
-				posts = l.out.take(posts)
-				for _, f := range posts {
-					f()
-				}
-			case l.monitor:
-				l.observe()
-			case l.pubEyes:
-				l.observePub()
-			case l.router:
-				readable = true
+		if ready[fromWake] {
+			posts = l.out.take(posts)
+			for _, f := range posts {
+				f()
 			}
 		}
-		if (readable || !drained) && l.accepting() {
+		if ready[fromMonitor] {
+			l.observe()
+		}
+		if ready[fromPubEyes] {
+			l.observePub()
+		}
+		if (ready[fromRouter] || !drained) && l.accepting() {
 			if drained, err = l.receive(); err != nil {
 				return err
 			}
@@ -121,13 +113,10 @@ func (l *loop) run() error {
 // and with it, by way of TCP, the peers.
 func (l *loop) accepting() bool {
 	ok := !l.stopping && l.queued < maxQueued && l.queuedOctets < maxQueuedOctets
-	events := zmq.State(0)
-	if ok {
-		events = zmq.POLLIN
-	}
-	before, _ := l.poller.Update(l.routerAt, events) // fails only for an index out of range
-	if before != events && !ok {
-		l.stats.Stalls.Add(1)
+	if l.stalled == ok {
+		if l.stalled = !ok; l.stalled {
+			l.stats.Stalls.Add(1)
+		}
 	}
 	return ok
 }
@@ -146,22 +135,7 @@ func (l *loop) timeout(drained, listening bool) time.Duration {
 			next = left
 		}
 	}
-	if next > 0 {
-		next = next.Truncate(time.Millisecond) + time.Millisecond // poll counts in these
-	}
 	return next
-}
-
-func (l *loop) silence() error {
-	for {
-		_, err := l.wake.RecvBytes(zmq.DONTWAIT)
-		if zmq.AsErrno(err) == zmq.Errno(syscall.EAGAIN) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("wake-up: %w", err)
-		}
-	}
 }
 
 // receive takes requests off the ROUTER. The monitor is read between taking and

@@ -95,7 +95,7 @@ func New(o Options) (*Server, error) {
 	s.zctx = zctx
 	s.loop = &loop{
 		log: s.log, stats: &s.Stats, info: s.info, maxEvent: o.MaxEvent,
-		out: new(outbox), jobs: s.jobs, batch: new(batch), poller: zmq.NewPoller(),
+		jobs: s.jobs, batch: new(batch),
 		conns: make(map[string]*conn), byFD: make(map[int][]*conn),
 		live: make(map[int]bool), ghosts: make(map[string]*conn),
 		gate: gate{files: o.MaxFiles, filter: dropAll},
@@ -117,6 +117,9 @@ func (s *Server) open() (err error) {
 		return fmt.Errorf("zeromq: %w", err)
 	}
 	seed()
+	if l.out, err = newOutbox(); err != nil {
+		return fmt.Errorf("wake-up: %w", err)
+	}
 	if l.router, err = s.zctx.NewSocket(zmq.ROUTER); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
@@ -130,16 +133,15 @@ func (s *Server) open() (err error) {
 		l.router.SetMaxmsgsize(int64(max(2*s.opts.MaxEvent, 64<<10))),
 		l.pub.SetSndhwm(pubSend),
 		l.pub.SetMaxmsgsize(2*wire.MaxStream), // a subscription
-		s.pairs(),
+		s.eyes(),
 	); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
 	const maxID = 255 // octets of a routing id, a frame of its own
 	l.recv = newReceiver(l.router, 1+maxRequestFrames, maxID+maxRequestOctets)
-	l.routerAt = l.poller.Add(l.router, zmq.POLLIN)
-	l.poller.Add(l.wake, zmq.POLLIN)
-	l.poller.Add(l.monitor, zmq.POLLIN)
-	l.poller.Add(l.pubEyes, zmq.POLLIN)
+	if l.poller, err = newPoller(l.router, l.out.wake, l.monitor, l.pubEyes); err != nil {
+		return fmt.Errorf("zeromq: %w", err)
+	}
 	if s.routerAddrs, err = bindAll(l.router, "--router", s.opts.Router); err != nil {
 		return err
 	}
@@ -160,19 +162,9 @@ func configure(z *zmq.Socket) error {
 	)
 }
 
-// pairs makes the bell and the monitors.
-func (s *Server) pairs() (err error) {
-	const bell = "inproc://bell"
+// eyes makes the monitors.
+func (s *Server) eyes() (err error) {
 	l := s.loop
-	if l.wake, err = s.zctx.NewSocket(zmq.PAIR); err != nil {
-		return err
-	}
-	if l.out.bell, err = s.zctx.NewSocket(zmq.PAIR); err != nil {
-		return err
-	}
-	if err := errors.Join(l.wake.Bind(bell), l.out.bell.SetLinger(0), l.out.bell.Connect(bell)); err != nil {
-		return err
-	}
 	if l.monitor, err = s.watch(l.router, "inproc://router"); err != nil {
 		return err
 	}
@@ -275,13 +267,15 @@ func (s *Server) Close() (err error) {
 			l.recv.close()
 		}
 		l.subs.pinned.release()
-		errs = append(errs, l.out.close())
+		if l.out != nil {
+			errs = append(errs, l.out.close())
+		}
 		for _, z := range []*zmq.Socket{l.router, l.pub} {
 			if z != nil {
 				errs = append(errs, z.SetLinger(linger), z.Close())
 			}
 		}
-		for _, z := range []*zmq.Socket{l.wake, l.monitor, l.pubEyes} {
+		for _, z := range []*zmq.Socket{l.monitor, l.pubEyes} {
 			if z != nil {
 				errs = append(errs, z.SetLinger(0), z.Close())
 			}

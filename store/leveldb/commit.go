@@ -75,7 +75,7 @@ func (d *DB) commitNow(c *call) bool {
 		return false
 	}
 	defer d.turn.Unlock()
-	if !d.queue.open() || d.syncTook > nowSync || d.pacer.step > 0 {
+	if !d.queue.pass(len(c.reqs)) || d.syncTook > nowSync || d.pacer.step > 0 {
 		return false
 	}
 	octets := 0
@@ -93,10 +93,12 @@ func (d *DB) commitNow(c *call) bool {
 // commitLoop is the committer.
 func (d *DB) commitLoop() {
 	var calls []*call
-	for d.queue.wait() {
+	var took time.Duration // by the last sync
+	for d.queue.wait(took) {
 		d.turn.Lock() // then take: whoever has the turn and finds nothing waiting is next in order
 		calls = d.queue.take(calls)
 		d.process(&d.commit, calls)
+		took = d.syncTook
 		d.turn.Unlock()
 	}
 	d.turn.Lock()

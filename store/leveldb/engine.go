@@ -49,6 +49,7 @@ var settings = opt.Options{
 	DisableLargeBatchTransaction: true,
 	NoWriteMerge:                 true, // there is one writer
 	BlockCacheCapacity:           32 << 20,
+	BlockSize:                    16 << 10,
 	OpenFilesCacheCapacity:       maxTables,
 	CompactionTableSize:          8 << 20,
 	CompactionTotalSize:          128 << 20,

@@ -2,6 +2,7 @@ package leveldb
 
 import (
 	"sync"
+	"time"
 
 	"gorewind/store"
 )
@@ -14,12 +15,31 @@ type call struct {
 }
 
 // A queue holds the calls that wait for the committer.
+//
+// While the disk syncs a commit, the next one gathers. Where callers have many
+// requests under way, that alone makes commits far smaller than they could be:
+// the faster the disk, the smaller, until most of the machine's time goes into
+// commits rather than events. So the queue remembers how many requests were
+// under way at once, and before a commit waits a little for half of that: the
+// other half is what callers ask for meanwhile. It never waits for more than
+// there were, and so not at all for a caller who waits for each answer.
 type queue struct {
 	mu     sync.Mutex // protects the fields below
-	filled *sync.Cond // calls is not empty, or closed is set
+	filled *sync.Cond // there are want requests, or late or closed is set
 	calls  []*call
+	count  int // requests in calls
+	taken  int // requests that the committer has
+	peak   int // most requests of both at once
+	want   int // how many the committer waits for
+	late   bool
 	closed bool
 }
+
+const (
+	gatherMost = 1000             // requests that the queue waits for at most
+	gatherTime = time.Millisecond // and how long, or
+	gatherSync = 3                // so many times the last sync, if that is less
+)
 
 func (q *queue) init() { q.filled = sync.NewCond(&q.mu) }
 
@@ -31,25 +51,61 @@ func (q *queue) put(c *call) bool {
 		return false
 	}
 	q.calls = append(q.calls, c)
-	q.filled.Signal()
+	q.count += len(c.reqs)
+	q.peak = max(q.peak, q.count+q.taken)
+	if q.count >= q.want {
+		q.filled.Signal()
+	}
 	return true
 }
 
-// wait waits for calls. It reports false when the queue was closed and is empty.
-func (q *queue) wait() bool {
+// half returns how many requests the next commit should have.
+func (q *queue) half() int { return min(q.peak/2, gatherMost) }
+
+// wait waits for calls, and then for more, if there are usually more, as long as
+// that pays when a sync takes so long. It reports false when the queue was closed
+// and is empty.
+func (q *queue) wait(sync time.Duration) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.taken = 0
 	for len(q.calls) == 0 && !q.closed {
 		q.filled.Wait()
+	}
+	if half := q.half(); q.count < half && !q.closed {
+		q.gather(half, min(gatherSync*sync, gatherTime))
 	}
 	return len(q.calls) > 0
 }
 
-// open reports whether nothing waits and close was not called.
-func (q *queue) open() bool {
+func (q *queue) gather(want int, limit time.Duration) {
+	q.want, q.late = want, false
+	timer := time.AfterFunc(limit, func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.late = true
+		q.filled.Signal()
+	})
+	defer timer.Stop()
+	for q.count < want && !q.late && !q.closed {
+		q.filled.Wait()
+	}
+	q.want = 0
+	if q.count < want {
+		q.peak = q.count // there are fewer under way by now
+	}
+}
+
+// pass reports whether a call of n requests need not wait: nothing else does, and
+// there are seldom more at once.
+func (q *queue) pass(n int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.calls) == 0 && !q.closed
+	if len(q.calls) > 0 || q.closed || n < q.half() {
+		return false
+	}
+	q.peak = max(q.peak, n)
+	return true
 }
 
 // take returns all calls there are. It reuses spare for what comes next.
@@ -59,6 +115,7 @@ func (q *queue) take(spare []*call) []*call {
 	calls := q.calls
 	clear(spare)
 	q.calls = spare[:0]
+	q.taken, q.count = q.count, 0
 	return calls
 }
 

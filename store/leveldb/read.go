@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
@@ -75,9 +76,16 @@ func (d *DB) Read(ctx context.Context, r store.Range) iter.Seq2[store.Event, err
 		if limit <= 0 {
 			limit = 1 << 62
 		}
-		var events []store.Event
+		scratch := eventSlices.Get().(*[]store.Event)
+		events, used := *scratch, 0
+		defer func() {
+			clear(events[:used])
+			*scratch = events[:0]
+			eventSlices.Put(scratch)
+		}()
 		for next <= last && limit > 0 {
 			events, err = d.readChunk(ctx, events[:0], r.Stream, run{c.number, next, last + 1 - next}, min(limit, chunkOctets))
+			used = max(used, len(events))
 			for _, e := range events {
 				if !yield(e, nil) {
 					return
@@ -92,6 +100,10 @@ func (d *DB) Read(ctx context.Context, r store.Range) iter.Seq2[store.Event, err
 		}
 	}
 }
+
+// eventSlices recycles what a chunk's events are collected in: it is as large as
+// the chunk.
+var eventSlices = sync.Pool{New: func() any { return new([]store.Event) }}
 
 // readChunk appends the first events of a run to events, up to a chunk's limits
 // and at least one. It never returns fewer than that without an error.
