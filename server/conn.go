@@ -41,6 +41,7 @@ type conn struct {
 	out      []byte  // packed answers that libzmq has yet to take
 	outAt    int     // where they begin
 	flushing bool    // it is in the loop's flush list
+	heldBack bool    // it is among those whose chunks wait for writes
 	held     []*lane // whose next answers wait until out is small again
 
 	running  int      // queries of this connection that were begun

@@ -52,8 +52,14 @@ func (l *loop) flush(c *conn) error {
 		l.resume(c)
 	}
 	for range len(c.toSend) {
+		began := time.Now()
+		if l.holdBack(c, began) {
+			l.readLater(c)
+			return nil
+		}
 		q := c.toSend[0]
 		n, ok, err := l.send(c, q.chunk[q.sent:])
+		l.precedence.sent(began, l.queued)
 		if err != nil || c.dead {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 
 const (
 	burst            = 1024    // messages received before answers get a turn
-	maxQueued        = 4000    // events that the committer has: when there are more, receiving waits. Whoever comes then waits behind them
+	maxQueued        = 8000    // events that the committer has: when there are more, receiving waits. Whoever comes then waits behind them
 	maxQueuedOctets  = 8 << 20 // and their data
 	maxRequestFrames = 16_384  // of one message, its envelope included, its routing id not; more are not kept
 	maxRequestOctets = 9 << 20 // of one message
@@ -57,6 +57,7 @@ type loop struct {
 	flushes    []*conn // that may have something to send
 	reads      []*conn // that may have a query whose chunk can be read
 	retries    retries
+	precedence precedence
 	unread     int    // octets of answers in all conns' out
 	inHand     int    // octets of chunks in memory, also of those that are being read
 	reading    int    // chunks
@@ -99,7 +100,9 @@ func (l *loop) run() error {
 			l.exorcise()
 		}
 		l.submit()
-		l.retry(time.Now())
+		now := time.Now()
+		l.retry(now)
+		l.precede(now)
 		if err := l.flushAll(); err != nil {
 			return err
 		}
@@ -129,6 +132,11 @@ func (l *loop) timeout(drained, listening bool) time.Duration {
 	next := time.Duration(-1)
 	if len(l.retries) > 0 {
 		next = max(time.Until(l.retries[0].retryAt), 0)
+	}
+	if len(l.precedence.held) > 0 {
+		if left := max(time.Until(l.precedence.until), 0); next < 0 || left < next {
+			next = left
+		}
 	}
 	if l.settled {
 		if left := max(time.Until(l.deadline), 0); next < 0 || left < next {

@@ -1,0 +1,55 @@
+package server
+
+import "time"
+
+// precedence has writes go before the chunks of queries. A replay takes as much
+// of the processors and of libzmq's I/O thread as it is given, and writes that
+// come faster than what is left then wait longer and longer. So after each chunk
+// all others wait, the longer the more writes are under way: many writes leave
+// replays a seventh of the loop's time, few leave them nearly all. It is the
+// loop's.
+type precedence struct {
+	until time.Time
+	held  []*conn // that have a chunk to send then
+}
+
+const (
+	precedenceStep  = 64                    // writes that have a chunk's time pass once more
+	precedenceMost  = 6                     // and how often it passes at most
+	precedenceLimit = 20 * time.Millisecond // however long a chunk took
+)
+
+// sent is called when a chunk has been handed to libzmq, which took from began
+// on, while so many writes are under way.
+func (p *precedence) sent(began time.Time, writes int) {
+	now := time.Now()
+	took := now.Sub(began) * time.Duration(min(writes, precedenceMost*precedenceStep)) / precedenceStep
+	p.until = now.Add(min(took, precedenceLimit))
+}
+
+// precede has connections send their chunks whose time has come.
+func (l *loop) precede(now time.Time) {
+	p := &l.precedence
+	if len(p.held) == 0 || now.Before(p.until) {
+		return
+	}
+	for i, c := range p.held {
+		c.heldBack = false
+		p.held[i] = nil
+		l.flushLater(c)
+	}
+	p.held = p.held[:0]
+}
+
+// holdBack reports whether a connection's chunks have to wait.
+func (l *loop) holdBack(c *conn, now time.Time) bool {
+	p := &l.precedence
+	if !now.Before(p.until) {
+		return false
+	}
+	if !c.heldBack {
+		c.heldBack = true
+		p.held = append(p.held, c)
+	}
+	return true
+}

@@ -1,0 +1,47 @@
+package server
+
+import (
+	"testing"
+	"time"
+)
+
+// TestPrecedence: the more writes are under way, the longer chunks wait, never
+// for ever; without writes they do not wait at all.
+func TestPrecedence(t *testing.T) {
+	took := func(chunk time.Duration, writes int) time.Duration {
+		var p precedence
+		began := time.Now().Add(-chunk)
+		p.sent(began, writes)
+		return p.until.Sub(began) - chunk
+	}
+	const chunk, about = 4 * time.Millisecond, 3 * time.Millisecond
+	for _, c := range []struct {
+		writes int
+		want   time.Duration
+	}{{0, 0}, {1, chunk / precedenceStep}, {precedenceStep, chunk}, {1e6, precedenceLimit}} {
+		if have := took(chunk, c.writes); have < c.want || have > c.want+about {
+			t.Errorf("%d writes: want about %v, have %v", c.writes, c.want, have)
+		}
+	}
+	if have := took(time.Microsecond, 1e6); have < precedenceMost*time.Microsecond || have > about {
+		t.Errorf("want %d times a microsecond or little more, have %v", precedenceMost, have)
+	}
+}
+
+func TestHeldBackOnce(t *testing.T) {
+	now := time.Now()
+	l := &loop{precedence: precedence{until: now.Add(time.Second)}}
+	c := new(conn)
+	if !l.holdBack(c, now) || !l.holdBack(c, now) || len(l.precedence.held) != 1 {
+		t.Fatalf("want it held once, have %d", len(l.precedence.held))
+	}
+	if l.precede(now); len(l.flushes) != 0 {
+		t.Error("want it held until its time, have it sent")
+	}
+	if l.precede(now.Add(time.Second)); len(l.flushes) != 1 || len(l.precedence.held) != 0 || c.heldBack {
+		t.Error("want it sent when its time has come")
+	}
+	if l.holdBack(c, now.Add(time.Second)) {
+		t.Error("want it to go on, have it held")
+	}
+}
