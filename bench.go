@@ -27,8 +27,9 @@ type benchCmd struct {
 	Size      int      `default:"100" placeholder:"N" help:"How many octets an event has, except in large. Default: ${default}."`
 	Clients   int      `default:"16" placeholder:"N" help:"How many clients there are where there are many. Default: ${default}."`
 	InFlight  int      `default:"10000" placeholder:"N" help:"How many requests wait for an answer where one client pipelines. Default: ${default}."`
+	Streams   int      `default:"1000000" placeholder:"N" help:"How many streams there are where one client publishes to many. Default: ${default}."`
 	Runs      int      `default:"3" placeholder:"N" help:"How often to run everything; medians are shown. Default: ${default}."`
-	Only      []string `placeholder:"NAME" help:"Run only these of pipelined, single, clients, clients-single, large, replay, fanout, mixed. Default: all."`
+	Only      []string `placeholder:"NAME" help:"Run only these of pipelined, single, clients, clients-single, streams, large, replay, fanout, mixed. Default: all."`
 	JSON      bool     `name:"json" help:"Print one JSON document instead of a table. Default: false."`
 }
 
@@ -80,6 +81,7 @@ func (c *benchCmd) workloads() ([]load.Workload, error) {
 		{"size", c.Size, 0, store.MaxEvent},
 		{"clients", c.Clients, 1, 1000},
 		{"in-flight", c.InFlight, 1, 60_000}, // the daemon gives up a client that has more waiting
+		{"streams", c.Streams, 2, 100_000_000},
 		{"runs", c.Runs, 1, 1000},
 	} {
 		if f.n < f.least || f.n > f.top {
@@ -93,7 +95,7 @@ func (c *benchCmd) workloads() ([]load.Workload, error) {
 	if size == 0 {
 		size = -1
 	}
-	all := load.Workloads(load.Options{Events: c.Events, Size: size, Clients: c.Clients, InFlight: c.InFlight})
+	all := load.Workloads(load.Options{Events: c.Events, Size: size, Clients: c.Clients, InFlight: c.InFlight, Streams: c.Streams})
 	chosen, err := chooseWorkloads(all, c.Only)
 	if err != nil {
 		return nil, err

@@ -29,10 +29,10 @@ func (r benchReport) table(w io.Writer) error {
 	fmt.Fprintf(w, "gorewind %s, %d CPUs, %s\n\n", r.Version, r.CPUs, runs)
 	r.floorTable(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "workload       \tclients\tin flight\tsize\tevents/s\tMB/s\tp50\tp99\tp99.9\tmax\tratio\tto\t")
+	fmt.Fprintln(t, "workload       \tclients\tin flight\tsize\tevents/s\tMB/s\tp50\tp99\tp99.9\tmax\tpause\tratio\tto\t")
 	for _, x := range r.Results {
-		fmt.Fprintf(t, "%-15s\t%d\t%s\t%d\t%s\t%.1f\t%s\t%s\t%s\t%s\t%s\t%s\t\n", x.Workload, x.Clients, grouped(float64(x.InFlight)), x.Size,
-			grouped(x.Rate), x.MB, latency(x.P50), latency(x.P99), latency(x.P999), latency(x.Max), ratio(x.Ratio), orDash(x.Floor))
+		fmt.Fprintf(t, "%-15s\t%d\t%s\t%d\t%s\t%.1f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", x.Workload, x.Clients, grouped(float64(x.InFlight)), x.Size,
+			grouped(x.Rate), x.MB, latency(x.P50), latency(x.P99), latency(x.P999), latency(x.Max), latency(x.Pause), ratio(x.Ratio), orDash(x.Floor))
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -26,6 +26,7 @@ const (
 	toEcho
 	toSyncedRoundTrip
 	toStream
+	toOneStream
 	toOneSubscriber
 	toAlone
 )
@@ -52,9 +53,10 @@ func (f *Floors) measure(ctx context.Context, t Target, w Workload) (err error) 
 	return err
 }
 
-// compare adds to a result its ratio to its floor. one is the result of the
-// fan-out to one subscriber, if it was measured.
-func (f *Floors) compare(r *Result, w Workload, one float64) {
+// compare adds to a result its ratio to its floor. pipelined and one are what
+// those workloads reached, one being the fan-out to one subscriber, if they were
+// measured.
+func (f *Floors) compare(r *Result, w Workload, pipelined, one float64) {
 	switch w.floor {
 	case toEcho:
 		r.Floor, r.Ratio = "echo", r.Rate/f.Echo
@@ -65,6 +67,10 @@ func (f *Floors) compare(r *Result, w Workload, one float64) {
 		r.Floor, r.Ratio = "round-trip+fdatasync", r.Rate*(f.RoundTrip+f.Fdatasync)/1e6
 	case toStream:
 		r.Floor, r.Ratio = "stream", r.Rate/f.Stream
+	case toOneStream:
+		if pipelined > 0 {
+			r.Floor, r.Ratio = "pipelined", r.Rate/pipelined
+		}
 	case toOneSubscriber:
 		if one > 0 {
 			r.Floor, r.Ratio = "fanout-1", r.Rate/one

@@ -25,7 +25,7 @@ func Pass(ctx context.Context, t Target, workloads []Workload) (Floors, []Result
 		case "fanout-1":
 			one = r.Rate
 		}
-		floors.compare(&r, w, one)
+		floors.compare(&r, w, t.pipelined, one)
 		results = append(results, r)
 	}
 	return floors, results, nil

@@ -32,7 +32,16 @@ func publishing(ctx context.Context, t Target, w Workload) (Result, error) {
 	if err := s.drive(ctx, conns, publish, &h, t.progress(w.Name, w.Count), nil); err != nil {
 		return Result{}, err
 	}
-	return w.result(w.Count, span(conns)).latencies(&h), nil
+	r := w.result(w.Count, span(conns)).latencies(&h)
+	for _, c := range conns {
+		r.Pause = max(r.Pause, micro(c.pause()))
+	}
+	return r, nil
+}
+
+// publishingToMany has one client publish to random ones of many streams.
+func publishingToMany(ctx context.Context, t Target, w Workload) (Result, error) {
+	return publishTo(ctx, t, w, newStream(), 0)
 }
 
 // span returns the time from the first request of conns to their last answer.
@@ -56,7 +65,7 @@ func publishTo(ctx context.Context, t Target, w Workload, stream string, interva
 	if err != nil {
 		return Result{}, err
 	}
-	j := job{stream: stream, size: w.Size, count: w.Count, inFlight: w.InFlight, interval: interval}
+	j := job{stream: stream, size: w.Size, count: w.Count, inFlight: w.InFlight, interval: interval, streams: w.Streams}
 	if err := s.assign(conns[0], j); err != nil {
 		return Result{}, err
 	}
@@ -66,5 +75,6 @@ func publishTo(ctx context.Context, t Target, w Workload, stream string, interva
 	}
 	r := w.result(w.Count, span(conns)).latencies(&h)
 	r.began = conns[0].began()
+	r.Pause = micro(conns[0].pause())
 	return r, nil
 }

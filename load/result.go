@@ -10,11 +10,12 @@ type Result struct {
 	Workload    string  `json:"workload"`
 	Clients     int     `json:"clients"`
 	Subscribers int     `json:"subscribers,omitempty"`
-	InFlight    int     `json:"in_flight"` // requests of each client
-	Size        int     `json:"size"`      // octets of an event
-	Events      int     `json:"events"`    // acknowledged, replayed, or delivered in all
-	Lost        int     `json:"lost"`      // broadcasts that did not come
-	Seconds     float64 `json:"seconds"`   // from the first request to the last event
+	InFlight    int     `json:"in_flight"`         // requests of each client
+	Streams     int     `json:"streams,omitempty"` // where one client publishes to many
+	Size        int     `json:"size"`              // octets of an event
+	Events      int     `json:"events"`            // acknowledged, replayed, or delivered in all
+	Lost        int     `json:"lost"`              // broadcasts that did not come
+	Seconds     float64 `json:"seconds"`           // from the first request to the last event
 	Rate        float64 `json:"events_per_s"`
 	MB          float64 `json:"mb_per_s"` // 10⁶ octets of events
 
@@ -24,6 +25,8 @@ type Result struct {
 	P99  float64 `json:"p99_us,omitempty"`
 	P999 float64 `json:"p999_us,omitempty"`
 	Max  float64 `json:"max_us,omitempty"`
+
+	Pause float64 `json:"pause_us,omitempty"` // the longest time between two answers to a client
 
 	// Of `mixed`: the same workload without the replays, and their speed.
 	AloneP50     float64 `json:"alone_p50_us,omitempty"`
@@ -38,7 +41,7 @@ type Result struct {
 
 // result begins the Result of a workload whose events took a time.
 func (w Workload) result(events int, took time.Duration) Result {
-	r := Result{Workload: w.Name, Clients: w.Clients, Subscribers: w.Subscribers, InFlight: w.InFlight, Size: w.Size, Events: events}
+	r := Result{Workload: w.Name, Clients: w.Clients, Subscribers: w.Subscribers, InFlight: w.InFlight, Streams: w.Streams, Size: w.Size, Events: events}
 	r.Seconds = took.Seconds()
 	if took > 0 {
 		r.Rate = float64(events) / r.Seconds
@@ -67,6 +70,7 @@ func Median(results []Result) Result {
 		func(r *Result) *float64 { return &r.P99 },
 		func(r *Result) *float64 { return &r.P999 },
 		func(r *Result) *float64 { return &r.Max },
+		func(r *Result) *float64 { return &r.Pause },
 		func(r *Result) *float64 { return &r.AloneP50 },
 		func(r *Result) *float64 { return &r.AloneP99 },
 		func(r *Result) *float64 { return &r.ReplayedRate },

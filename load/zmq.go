@@ -6,6 +6,7 @@ package load
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -53,7 +54,15 @@ typedef struct {
 	uint64_t sent, answered;
 	uint64_t last; // id
 	uint64_t started, ended; // ns of CLOCK_MONOTONIC
+	uint64_t pause;          // ns, the longest between two answers
+	uint64_t heard;          // when the last answer came
 	uint64_t *due;           // ring: when those in flight were sent, or should have been
+
+	// Where there are several streams, events go to random ones of them.
+	uint32_t streams;
+	uint32_t *to;       // ring: the streams of those in flight
+	uint64_t *last_of;  // ids, by stream
+	uint64_t random;
 
 	zmq_msg_t frame[3]; // of the last message
 	char text[LD_TEXT]; // its first frame, when it ended the run
@@ -118,6 +127,8 @@ static void ld_term(void *context) {
 
 static void ld_free(ld_conn *c) {
 	free(c->due);
+	free(c->to);
+	free(c->last_of);
 	free(c);
 }
 
@@ -200,6 +211,22 @@ static const char *ld_cut(ld_conn *c) {
 	return p;
 }
 
+// ld_name names the stream of the next event and returns how long that is.
+static size_t ld_name(ld_conn *c, char *name) {
+	c->random ^= c->random << 13; // xorshift64
+	c->random ^= c->random >> 7;
+	c->random ^= c->random << 17;
+	uint32_t n = c->random % c->streams;
+	c->to[c->sent % c->in_flight] = n;
+	memcpy(name, c->stream, c->stream_len);
+	return c->stream_len + sprintf(name + c->stream_len, "/%u", n);
+}
+
+// ld_last returns where the last id stands of the stream that was asked next.
+static uint64_t *ld_last(ld_conn *c) {
+	return c->streams > 1 ? &c->last_of[c->to[c->answered % c->in_flight]] : &c->last;
+}
+
 // ld_send_due sends what may be sent now, and returns how much that was.
 static int ld_send_due(ld_conn *c) {
 	int n = 0;
@@ -218,8 +245,10 @@ static int ld_send_due(ld_conn *c) {
 				break;
 			return -zmq_errno();
 		}
-		if (zmq_send_const(c->socket, c->stream, c->stream_len, ZMQ_SNDMORE) == -1
-		    || zmq_send_const(c->socket, ld_cut(c), c->size, 0) == -1)
+		char name[sizeof c->stream + 16];
+		int rc = c->streams > 1 ? zmq_send(c->socket, name, ld_name(c, name), ZMQ_SNDMORE)
+		                        : zmq_send_const(c->socket, c->stream, c->stream_len, ZMQ_SNDMORE);
+		if (rc == -1 || zmq_send_const(c->socket, ld_cut(c), c->size, 0) == -1)
 			return -zmq_errno();
 		c->due[c->sent % c->in_flight] = now;
 		c->sent++;
@@ -241,10 +270,14 @@ static int ld_publish(ld_conn *c, uint64_t *hist) {
 		}
 		if (n < 2 || !LD_WORD(c, "PUBLISHED") || !ld_id(c, &id))
 			return ld_strange(c);
-		if (id != c->last + 1)
-			return ld_differ(c, LD_ORDER, c->last + 1, id);
-		c->last = id;
+		uint64_t *last = ld_last(c);
+		if (id != *last + 1)
+			return ld_differ(c, LD_ORDER, *last + 1, id);
+		*last = id;
 		now = ld_now();
+		if (c->heard && now - c->heard > c->pause)
+			c->pause = now - c->heard;
+		c->heard = now;
 		ld_record(hist, now - c->due[c->answered % c->in_flight]);
 		if (++c->answered == c->count) {
 			c->ended = now;
@@ -400,11 +433,22 @@ static int ld_drive(ld_conn **c, int n, int what, uint64_t *hist, uint64_t ns, i
 
 // ld_assign gives a connection its next work.
 static int ld_assign(ld_conn *c, const char *stream, size_t stream_len, const char *data, size_t data_len,
-                     size_t size, size_t offset, uint64_t count, uint64_t in_flight, uint64_t interval) {
+                     size_t size, size_t offset, uint64_t count, uint64_t in_flight, uint64_t interval,
+                     uint32_t streams) {
 	uint64_t *due = realloc(c->due, (in_flight ? in_flight : 1) * sizeof *due);
 	if (!due)
 		return -ENOMEM;
 	c->due = due;
+	if (streams > 1) {
+		free(c->to);
+		free(c->last_of);
+		c->to = calloc(in_flight, sizeof *c->to);
+		c->last_of = calloc(streams, sizeof *c->last_of);
+		if (!c->to || !c->last_of)
+			return -ENOMEM;
+	}
+	c->streams = streams;
+	c->random = 88172645463325252u; // as good as any but 0
 	memcpy(c->stream, stream, stream_len);
 	c->stream_len = stream_len;
 	c->data = data;
@@ -415,7 +459,7 @@ static int ld_assign(ld_conn *c, const char *stream, size_t stream_len, const ch
 	c->in_flight = in_flight;
 	c->interval = interval;
 	c->done = 0;
-	c->sent = c->answered = c->last = c->started = c->ended = 0;
+	c->sent = c->answered = c->last = c->started = c->ended = c->pause = c->heard = 0;
 	return 0;
 }
 
@@ -569,6 +613,9 @@ func (c conn) began() time.Duration { return time.Duration(c.c.started) }
 // finished returns when it had its last answer.
 func (c conn) finished() time.Duration { return time.Duration(c.c.ended) }
 
+// pause returns the longest time between two answers to PUBLISH.
+func (c conn) pause() time.Duration { return time.Duration(c.c.pause) }
+
 // answered returns how many answers or events came.
 func (c conn) answered() int { return int(c.c.answered) }
 
@@ -653,17 +700,19 @@ type job struct {
 	count    int
 	inFlight int
 	interval time.Duration // from one event to the next; 0: as answers come
+	streams  int           // if there are several, that begin with stream: events go to random ones
 }
 
 func (s *session) assign(c conn, j job) error {
-	if len(j.stream) > wire.MaxStream {
-		return fmt.Errorf("the stream %q has more than %d octets; choose a shorter prefix", j.stream, wire.MaxStream)
+	if len(j.stream)+len("/4294967295") > wire.MaxStream {
+		return fmt.Errorf("the stream %q is longer than %d octets with a number; choose a shorter prefix", j.stream, wire.MaxStream)
 	}
 	const apart = 65537 // so that clients do not send the same
 	at := len(s.conns) * apart % block
 	rc := C.ld_assign(c.c, (*C.char)(unsafe.Pointer(unsafe.StringData(j.stream))), C.size_t(len(j.stream)),
 		(*C.char)(unsafe.Pointer(&s.data[0])), C.size_t(len(s.data)), C.size_t(j.size), C.size_t(at),
-		C.uint64_t(j.count), C.uint64_t(j.inFlight), C.uint64_t(j.interval.Nanoseconds()))
+		C.uint64_t(j.count), C.uint64_t(j.inFlight), C.uint64_t(j.interval.Nanoseconds()),
+		C.uint32_t(j.streams))
 	if rc < 0 {
 		return fmt.Errorf("no memory for %d requests in flight; take fewer", j.inFlight)
 	}

@@ -1,6 +1,8 @@
 package leveldb
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,7 +38,8 @@ type commit struct {
 	batch   leveldb.Batch
 	octets  int // of what callers handed in
 	count   int // events
-	touched []*stream
+	touched []stream
+	recent  int // in touched: the stream of the last request
 	staged  []staged
 	settles []settled
 	events  []store.Event // for Tail; nil when nobody follows
@@ -176,7 +179,7 @@ func (d *DB) begin(c *commit) {
 	if c.events, c.follow = nil, d.recent.followed(); c.follow {
 		c.events = make([]store.Event, 0, c.count+c.count/8) // about as many as the last one
 	}
-	c.octets, c.count = 0, 0
+	c.octets, c.count, c.recent = 0, 0, 0
 	clear(c.touched)
 	clear(c.staged)
 	clear(c.settles)
@@ -186,29 +189,24 @@ func (d *DB) begin(c *commit) {
 // stage puts a request into c.
 func (d *DB) stage(c *commit, call *call, i, octets int) error {
 	req := &call.reqs[i]
-	s, err := d.streams.get(d.db, req.Stream)
+	s, err := c.touch(&d.streams, d.db, req.Stream)
 	if err != nil {
 		return err
 	}
-	if s.commit != c.serial {
-		s.commit, s.staged = c.serial, s.counter
-		s.oldest = len(c.staged)
-		c.touched = append(c.touched, s)
-	}
-	if s.staged.number == 0 {
-		s.staged.number = c.record.nextNumber
+	if s.after.number == 0 {
+		s.after.number = c.record.nextNumber
 		c.record.nextNumber++
-		c.batch.Put(nameKey(s.staged.number), s.name)
+		c.batch.Put(nameKey(s.after.number), s.name)
 	}
-	c.extend(s.staged, uint64(len(req.Events)))
+	c.extend(s.after, uint64(len(req.Events)))
 	for _, data := range req.Events {
-		s.staged.last++
+		s.after.last++
 		c.record.last++
 		c.put(s, data)
 	}
 	c.count += len(req.Events)
 	c.octets += octets
-	call.results[i].ID = s.staged.last
+	call.results[i].ID = s.after.last
 	c.settles = append(c.settles, settled{call, i})
 	return nil
 }
@@ -222,7 +220,7 @@ func (c *commit) extend(k counter, n uint64) {
 	c.record.runs = append(c.record.runs, run{k.number, k.last + 1, n})
 }
 
-// put adds the event that s.staged and c.record name last.
+// put adds the event that s.after and c.record name last.
 func (c *commit) put(s *stream, data []byte) {
 	at := len(c.staged)
 	if at > s.oldest {
@@ -232,20 +230,20 @@ func (c *commit) put(s *stream, data []byte) {
 	c.staged = append(c.staged, staged{position: c.record.last, data: data})
 	if c.follow {
 		c.events = append(c.events, store.Event{
-			Stream: s.name, ID: s.staged.last, Position: c.record.last, Time: time.UnixMicro(c.record.time), Data: data,
+			Stream: s.name, ID: s.after.last, Position: c.record.last, Time: time.UnixMicro(c.record.time), Data: data,
 		})
 	}
 }
 
 // putPages adds a stream's events to the batch.
 func (c *commit) putPages(s *stream) {
-	id := s.last
+	id := s.before.last
 	for at := s.oldest; ; at = c.staged[at].next {
 		e := &c.staged[at]
 		id++
 		c.page.add(e.position, c.record.time, e.data)
 		if e.next == 0 || c.page.full() {
-			c.key = appendEventKey(c.key[:0], s.staged.number, id)
+			c.key = appendEventKey(c.key[:0], s.after.number, id)
 			c.batch.Put(c.key, c.page.end(c.key))
 		}
 		if e.next == 0 {
@@ -260,10 +258,17 @@ func (d *DB) write(c *commit) error {
 	if c.count == 0 {
 		return nil
 	}
-	for _, s := range c.touched {
-		c.putPages(s)
+	// In the order of their keys: where there are thousands of streams, LevelDB
+	// then inserts a fifth faster.
+	slices.SortFunc(c.touched, func(a, b stream) int { return cmp.Compare(a.after.number, b.after.number) })
+	for i := range c.touched {
+		c.putPages(&c.touched[i])
+	}
+	slices.SortFunc(c.touched, func(a, b stream) int { return bytes.Compare(a.name, b.name) })
+	for i := range c.touched {
+		s := &c.touched[i]
 		c.key = append(append(c.key[:0], kindStream), s.name...)
-		c.scratch = s.staged.append(c.scratch[:0])
+		c.scratch = s.after.append(c.scratch[:0])
 		c.batch.Put(c.key, c.scratch)
 	}
 	c.scratch = c.record.append(c.scratch[:0], c.before.chain)

@@ -50,8 +50,10 @@ var settings = opt.Options{
 	NoWriteMerge:                 true, // there is one writer
 	BlockCacheCapacity:           32 << 20,
 	BlockSize:                    16 << 10,
+	DisableSeeksCompaction:       true,
 	OpenFilesCacheCapacity:       maxTables,
 	CompactionTableSize:          8 << 20,
+	CompactionL0Trigger:          12,
 	CompactionTotalSize:          128 << 20,
 	// The pacer slows writes down instead: LevelDB would stop them for seconds.
 	WriteL0SlowdownTrigger: 1 << 20,
