@@ -52,9 +52,9 @@ var settings = opt.Options{
 	BlockSize:                    16 << 10,
 	DisableSeeksCompaction:       true,
 	OpenFilesCacheCapacity:       maxTables,
-	CompactionTableSize:          8 << 20,
-	CompactionL0Trigger:          12,
-	CompactionTotalSize:          128 << 20,
+	CompactionTableSize:          4 << 20,
+	CompactionL0Trigger:          16,
+	CompactionTotalSize:          12 << 20,
 	// The pacer slows writes down instead: LevelDB would stop them for seconds.
 	WriteL0SlowdownTrigger: 1 << 20,
 	WriteL0PauseTrigger:    1 << 20,

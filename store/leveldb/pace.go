@@ -17,7 +17,7 @@ type pacer struct {
 
 const (
 	paceLook  = 10 * time.Millisecond // how often it looks
-	paceFrom  = 24                    // tables of level 0 from which on it slows down
+	paceFrom  = 32                    // tables of level 0 from which on it slows down
 	paceStep  = 500 * time.Nanosecond // for each event and each table more
 	paceLimit = 100 * time.Millisecond
 )
