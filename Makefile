@@ -1,4 +1,4 @@
-# Targets: run build test check fuzz torture bench bench-peers clean
+# Targets: run build test check fuzz torture bench profile bench-peers clean
 LENGTH ?= 10m
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -31,13 +31,20 @@ bench: build
 	go test ./... -run '^$$' -bench . -benchmem
 	./gorewind bench
 
+# What the daemon does in the three main workloads, for go tool pprof: profile/*.
+profile: build
+	for w in pipelined clients replay; do \
+		./gorewind bench --only $$w --events 3000000 --runs 1 --profile profile/$$w || exit 1; \
+		go tool pprof -top -nodecount 15 gorewind profile/$$w/cpu.pprof || exit 1; \
+	done
+
 # Redis Streams and NATS JetStream beside Gorewind; writes bench/results.*.
 bench-peers: need-build
 	@command -v redis-server >/dev/null || sh .ci/install 'redis-server' redis-server
 	cd bench && go run .
 
 clean:
-	rm -f gorewind
+	rm -rf gorewind profile
 
 # What is missing is installed on Debian and its kin; elsewhere it is named.
 need-build:
@@ -47,4 +54,4 @@ need-test: need-build
 	@/usr/bin/python3 -c 'import zmq' 2>/dev/null || python3 -c 'import zmq' 2>/dev/null || sh .ci/install \
 		'Python 3 with pyzmq' python3-zmq
 
-.PHONY: run build test check fuzz torture bench bench-peers clean need-build need-test
+.PHONY: run build test check fuzz torture bench profile bench-peers clean need-build need-test

@@ -30,6 +30,7 @@ type benchCmd struct {
 	Streams   int      `default:"1000000" placeholder:"N" help:"How many streams there are where one client publishes to many. Default: ${default}."`
 	Runs      int      `default:"3" placeholder:"N" help:"How often to run everything; medians are shown. Default: ${default}."`
 	Only      []string `placeholder:"NAME" help:"Run only these of pipelined, single, clients, clients-single, streams, large, replay, fanout, mixed. Default: all."`
+	Profile   string   `placeholder:"DIR" help:"Have the started daemon leave profiles of processor time and allocations here. Default: none."`
 	JSON      bool     `name:"json" help:"Print one JSON document instead of a table. Default: false."`
 }
 
@@ -90,6 +91,9 @@ func (c *benchCmd) workloads() ([]load.Workload, error) {
 	}
 	if c.Connect == "" && c.Subscribe != "" {
 		return nil, errors.New("--subscribe needs --connect; give both endpoints of a daemon, or neither")
+	}
+	if c.Connect != "" && c.Profile != "" {
+		return nil, errors.New("--profile is for the daemon that bench starts; leave out --connect, or start the other one with --profile")
 	}
 	size := c.Size
 	if size == 0 {

@@ -39,6 +39,9 @@ func (c *benchCmd) host(stderr io.Writer, cancel context.CancelCauseFunc) (h *ho
 	h = &hosted{dir: dir, ended: make(chan struct{})}
 	h.cmd = exec.Command(self, "serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*", "--log-format", "json", "--log-level", "info",
 		"--data-dir", filepath.Join(dir, "data"), "--max-event-bytes", strconv.Itoa(max(1<<20, c.Size)))
+	if c.Profile != "" {
+		h.cmd.Args = append(h.cmd.Args, "--profile", c.Profile)
+	}
 	// No flag from the environment, and no Ctrl-C: that is for the benchmark,
 	// which then stops the daemon.
 	h.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GOREWIND_") })

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,7 +17,8 @@ import (
 // benchmark stays behind.
 func TestBench(t *testing.T) {
 	dir := t.TempDir()
-	out, errs, status := gorewind(dir, "bench", "--events", "2000", "--runs", "1", "--json", "--dir", dir)
+	profiles := filepath.Join(t.TempDir(), "profiles")
+	out, errs, status := gorewind(dir, "bench", "--events", "2000", "--runs", "1", "--streams", "100", "--json", "--dir", dir, "--profile", profiles)
 	if status != 0 || errs != "" {
 		t.Fatalf("status %d\n%s", status, errs)
 	}
@@ -53,6 +55,11 @@ func TestBench(t *testing.T) {
 	if left := files(t, dir); len(left) != 1 {
 		t.Errorf("left behind: %q", left)
 	}
+	for _, name := range []string{"cpu.pprof", "allocs.pprof"} {
+		if p, err := os.ReadFile(filepath.Join(profiles, name)); err != nil || !bytes.HasPrefix(p, []byte("\x1f\x8b")) {
+			t.Errorf("%s is no profile: %.20q, %v", name, p, err)
+		}
+	}
 }
 
 // TestBenchTwice: a daemon that is there already is measured again and again,
@@ -86,6 +93,7 @@ func TestBenchRefusals(t *testing.T) {
 		"--subscribe needs":      {"--subscribe", gone.pub},
 		`cannot connect to "x"`:  {"--connect", "x", "--only", "clients"},
 		"choose another":         {"--dir", "/nowhere"},
+		"--profile is for":       {"--connect", gone.router, "--profile", "x", "--only", "single"},
 		"refused: TOO-LARGE":     {"--connect", tooSmall(t).router, "--only", "large", "--events", "50"},
 	} {
 		out, errs, status := gorewind(t.TempDir(), append([]string{"bench"}, args...)...)

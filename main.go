@@ -85,10 +85,11 @@ type serveCmd struct {
 	MaxEventBytes int      `default:"1048576" placeholder:"N" help:"How large an event may be, at most 4194304. Default: ${default}."`
 	LogLevel      string   `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Log from this level on: ${enum}. Default: ${default}."`
 	LogFormat     string   `default:"text" enum:"text,json" placeholder:"FORMAT" help:"Log as ${enum}. Default: ${default}."`
+	Profile       string   `placeholder:"DIR" help:"Leave profiles of processor time and allocations here, cpu.pprof and allocs.pprof. Default: none."`
 }
 
 // Run serves until a signal comes.
-func (c *serveCmd) Run(stderr io.Writer) (err error) {
+func (c *serveCmd) Run(stderr io.Writer) (failed error) {
 	log := c.logger(stderr)
 	// Most memory is LevelDB's buffers, which hold no pointers: collecting twice
 	// as often costs little, and keeps what a flood adds small.
@@ -100,6 +101,13 @@ func (c *serveCmd) Run(stderr io.Writer) (err error) {
 	// it: two more make a twelfth more events on two CPUs.
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
+	}
+	if c.Profile != "" {
+		stop, err := profile(c.Profile)
+		if err != nil {
+			return err
+		}
+		defer func() { failed = errors.Join(failed, stop()) }()
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -128,7 +136,7 @@ func (c *serveCmd) Run(stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, events.Close()) }()
+	defer func() { failed = errors.Join(failed, events.Close()) }()
 
 	info := events.Info()
 	log.Info("serving", "router", strings.Join(srv.RouterAddrs(), ","), "pub", strings.Join(srv.PubAddrs(), ","),

@@ -217,6 +217,7 @@ func TestMisbehaviour(t *testing.T) {
 		"gone in replay":      {"replay", at(events+half, gone), "nothing came from the daemon"},
 		"replay with a gap":   {"replay", at(events+half, wire.Event{ID: half + 1, Data: make([]byte, 100)}), "wrong id: want 100, have 101"},
 		"replay cut short":    {"replay", at(events+half, wire.End{}), "want 200, have 99"},
+		"wrong id of many":    {"streams", at(half, wire.Published{ID: 9999}), "have 9999"},
 		"replay of others":    {"replay", at(events+half, wire.Event{ID: half, Data: []byte("?")}), "want 100 octets, have 1"},
 	} {
 		t.Run(name, func(t *testing.T) {

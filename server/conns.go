@@ -74,7 +74,7 @@ func (l *loop) exorcise() {
 	}
 	clear(l.ghosts)
 	l.last = nil
-	l.recv.forget()
+	l.transport.forget()
 }
 
 // connOf returns the connection that a message came over.

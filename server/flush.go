@@ -3,8 +3,6 @@ package server
 import (
 	"container/heap"
 	"time"
-
-	zmq "github.com/pebbe/zmq4"
 )
 
 func (l *loop) flushLater(c *conn) {
@@ -96,12 +94,8 @@ func (l *loop) resume(c *conn) {
 // send hands messages to libzmq and reports whether it took all. Where the peer
 // is gone it drops c.
 func (l *loop) send(c *conn, packed []byte) (n int, ok bool, err error) {
-	var monitor *zmq.Socket
-	if c.chosen {
-		monitor = l.monitor
-	}
 	for {
-		sent, state, err := send(l.router, c.id, c.peer, monitor, packed[n:])
+		sent, state, err := l.transport.send(c.id, c.peer, c.chosen, packed[n:])
 		n += sent
 		switch {
 		case err != nil:

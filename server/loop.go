@@ -33,12 +33,12 @@ type loop struct {
 	complained atomic.Int64  // when an error of the store was logged, in seconds; readers use it too
 	jobs       chan<- *query // chunks to be read; never full, see maxChunkOctets
 
-	router  *zmq.Socket // requests in, answers out
-	pub     *zmq.Socket // broadcasts
-	monitor *zmq.Socket // PAIR: tells of router's connections
-	pubEyes *zmq.Socket // PAIR: tells of pub's
-	recv    *receiver
-	poller  *poller
+	router    *zmq.Socket // requests in, answers out
+	pub       *zmq.Socket // broadcasts
+	monitor   *zmq.Socket // PAIR: tells of router's connections
+	pubEyes   *zmq.Socket // PAIR: tells of pub's
+	transport transport
+	poller    *poller
 
 	conns  map[string]*conn // by routing id
 	byFD   map[int][]*conn
@@ -150,7 +150,7 @@ func (l *loop) timeout(drained, listening bool) time.Duration {
 // handling: whatever connection a message came over, it is known by then
 // whether that is gone.
 func (l *loop) receive() (drained bool, err error) {
-	drained, err = l.recv.receive(burst, l.observe, func(m message) {
+	drained, err = l.transport.receive(burst, l.observe, func(m message) {
 		l.stats.Received.Add(1)
 		l.handle(m)
 	})

@@ -86,7 +86,7 @@ func relayBatch(ctx context.Context, events []store.Event, buffers chan []byte, 
 // broadcast sends packed broadcasts, up to the event at a position.
 func (l *loop) broadcast(packed []byte, events int, position uint64) {
 	l.broadcasts = position
-	if err := broadcast(l.pub, l.subs.pinned, packed); err != nil {
+	if err := l.transport.broadcast(l.subs.pinned, packed); err != nil {
 		l.log.Error("broadcast failed", "error", err)
 		return
 	}

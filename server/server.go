@@ -117,6 +117,9 @@ func (s *Server) open() (err error) {
 		return fmt.Errorf("zeromq: %w", err)
 	}
 	seed()
+	if !layout() {
+		s.log.Warn("pebbe/zmq4 is not as this program knows it; messages go one by one, which is slow: build with the version in go.mod")
+	}
 	if l.out, err = newOutbox(); err != nil {
 		return fmt.Errorf("wake-up: %w", err)
 	}
@@ -129,16 +132,16 @@ func (s *Server) open() (err error) {
 	if err := errors.Join(configure(l.router), configure(l.pub),
 		l.router.SetRouterMandatory(1),
 		l.router.SetRcvhwm(routerReceive(s.opts.MaxEvent)),
-		l.router.SetSndhwm(routerSend),
+		l.router.SetSndhwm(sendMark(routerSend, maxUnsentOctets, s.opts.MaxEvent)),
 		l.router.SetMaxmsgsize(int64(max(2*s.opts.MaxEvent, 64<<10))),
-		l.pub.SetSndhwm(pubSend),
+		l.pub.SetSndhwm(sendMark(pubSend, maxPinned, s.opts.MaxEvent)),
 		l.pub.SetMaxmsgsize(2*wire.MaxStream), // a subscription
 		s.eyes(),
 	); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
 	const maxID = 255 // octets of a routing id, a frame of its own
-	l.recv = newReceiver(l.router, 1+maxRequestFrames, maxID+maxRequestOctets)
+	l.transport = newTransport(l.router, l.pub, l.monitor, 1+maxRequestFrames, maxID+maxRequestOctets)
 	if l.poller, err = newPoller(l.router, l.out.wake, l.monitor, l.pubEyes); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
@@ -259,12 +262,12 @@ func (s *Server) Close() (err error) {
 	s.closing.Do(func() {
 		l := s.loop
 		var errs []error
-		if l.recv != nil {
+		if l.transport != nil {
 			for _, c := range l.conns {
 				l.drop(c)
 			}
 			l.exorcise()
-			l.recv.close()
+			l.transport.close()
 		}
 		l.subs.pinned.release()
 		if l.out != nil {

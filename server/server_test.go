@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"reflect"
 	"runtime"
 	"slices"
 	"strconv"
@@ -15,7 +14,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"unsafe"
 
 	zmq "github.com/pebbe/zmq4"
 
@@ -120,6 +118,7 @@ func checkLeaks(t *testing.T) {
 			return
 		}
 		eventually(t, "goroutines or descriptors are left", func() bool {
+			runtime.GC() // ends the pipes that net keeps for io.Copy
 			return runtime.NumGoroutine() <= goroutines && len(descriptors()) <= fds
 		})
 	})
@@ -1003,14 +1002,6 @@ func TestAnswersBehindQueriesOfASlowReader(t *testing.T) {
 	}
 	if have := d.Stats.GivenUp.Load(); have != 0 {
 		t.Errorf("%d connections were given up", have)
-	}
-}
-
-// TestRawIsTheSocket: raw reads pebbe's Socket by its layout.
-func TestRawIsTheSocket(t *testing.T) {
-	f := reflect.TypeFor[zmq.Socket]().Field(0)
-	if f.Name != "soc" || f.Type != reflect.TypeFor[unsafe.Pointer]() || f.Offset != 0 {
-		t.Fatalf("want soc unsafe.Pointer at offset 0, have %s %s at %d", f.Name, f.Type, f.Offset)
 	}
 }
 

@@ -231,7 +231,7 @@ static int gw_frame_init(zmq_msg_t *m, const char *data, size_t len, gw_peer *pe
 	return zmq_msg_init_data(m, b->data, len, gw_sent, b);
 }
 
-// Results of gw_send.
+// Results of gw_send, in the order of sendState.
 enum { GW_ALL, GW_FULL, GW_GONE, GW_NEWS };
 
 static int gw_readable(void *socket) {
@@ -298,6 +298,7 @@ import "C"
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"unsafe"
 
 	zmq "github.com/pebbe/zmq4"
@@ -312,10 +313,25 @@ import (
 // chosen the number that is next as its routing id.
 func seed() { C.srand(C.uint(rand.Uint32())) }
 
-// raw returns the socket that pebbe's Socket wraps, its first field. A test
-// keeps watch that this stays so.
+// raw returns the socket that pebbe's Socket wraps, its first field.
 func raw(s *zmq.Socket) unsafe.Pointer {
 	return *(*unsafe.Pointer)(unsafe.Pointer(s))
+}
+
+// knownLayout reports whether raw is right about pebbe's Socket.
+func knownLayout() bool {
+	first := reflect.TypeFor[zmq.Socket]().Field(0)
+	return first.Name == "soc" && first.Type.Kind() == reflect.UnsafePointer
+}
+
+// A direct is the transport of this file.
+type direct struct {
+	*receiver
+	router, pub, monitor unsafe.Pointer
+}
+
+func newDirect(router, pub, monitor *zmq.Socket, maxFrames, maxOctets int) direct {
+	return direct{newReceiver(router, maxFrames, maxOctets), raw(router), raw(pub), raw(monitor)}
 }
 
 // A receiver takes messages off a ROUTER.
@@ -325,15 +341,6 @@ type receiver struct {
 	buf    []byte
 	frames [][]byte // of the message that is being put together
 	origin origin
-}
-
-// An origin says what connection a message came over.
-type origin struct {
-	same  bool    // as the message before
-	odd   bool    // it cannot be told: the message is to be dropped
-	fd    int     // -1 if unknown
-	token uintptr // names the connection of a peer that chose its routing id; 0 for others
-	pin   pin     // keeps the token from being reused
 }
 
 // A pin is a reference that must be released once, unless it is 0.
@@ -359,18 +366,7 @@ func (r *receiver) close() {
 	r.state = nil
 }
 
-// A message is what a ROUTER received. Its octets are valid until the function
-// that it was handed to returns.
-type message struct {
-	id     []byte // routing id
-	from   origin
-	frames [][]byte
-	cut    bool // frames are missing at the end: there were too many or too large
-}
-
-// receive takes at most about max messages that wait, and calls before, then
-// handle for each. drained reports that no message was left; if one was, the
-// socket need not poll as readable.
+// receive implements transport.
 func (r *receiver) receive(max int, before func(), handle func(message)) (drained bool, err error) {
 	for {
 		rc := C.gw_receive(r.socket, r.state, (*C.char)(unsafe.Pointer(unsafe.SliceData(r.buf))), C.size_t(len(r.buf)), C.int(max))
@@ -415,7 +411,7 @@ func (r *receiver) receive(max int, before func(), handle func(message)) (draine
 	}
 }
 
-// forget has the next message of every connection come with its pin.
+// forget implements transport.
 func (r *receiver) forget() {
 	r.state.token, r.state.id_len = 0, 0
 }
@@ -444,31 +440,18 @@ func (p peer) unsent() int { return int(C.gw_peer_octets(p.p)) }
 // release may be called while libzmq has messages; they hold the count.
 func (p peer) release() { C.gw_peer_release(p.p) }
 
-// A sendState says how a send ended.
-type sendState int
-
-const (
-	sentAll  sendState = C.GW_ALL
-	peerFull sendState = C.GW_FULL // try again later
-	peerGone sendState = C.GW_GONE // there is no such peer
-	sendNews sendState = C.GW_NEWS // read the monitor first
-)
-
-// send sends packed messages to a peer until it takes no more, and returns how
-// many octets of them are done with. monitor is nil for a routing id that
-// libzmq made.
-func send(router *zmq.Socket, id []byte, p peer, monitor *zmq.Socket, packed []byte) (sent int, state sendState, err error) {
-	var m unsafe.Pointer
-	if monitor != nil {
-		m = raw(monitor)
+// send implements transport.
+func (d direct) send(id []byte, p peer, watch bool, packed []byte) (sent int, state sendState, err error) {
+	monitor := d.monitor
+	if !watch {
+		monitor = nil
 	}
-	return sendRaw(raw(router), (*C.char)(unsafe.Pointer(unsafe.SliceData(id))), len(id), p.p, m, packed)
+	return sendRaw(d.router, (*C.char)(unsafe.Pointer(unsafe.SliceData(id))), len(id), p.p, monitor, packed)
 }
 
-// broadcast sends packed messages on a PUB, which never waits. p counts those of
-// all subscribers together.
-func broadcast(pub *zmq.Socket, p peer, packed []byte) error {
-	_, _, err := sendRaw(raw(pub), nil, 0, p.p, nil, packed)
+// broadcast implements transport.
+func (d direct) broadcast(p peer, packed []byte) error {
+	_, _, err := sendRaw(d.pub, nil, 0, p.p, nil, packed)
 	return err
 }
 

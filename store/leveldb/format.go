@@ -16,7 +16,8 @@ import (
 //
 //	LOCK        locked while a process has the store open
 //	highwater   how far the commits reach at least; see highwater.go
-//	db/         the LevelDB database
+//	db/         the LevelDB database; a journal (*.log) that was not closed has
+//	            room at its end, which reads as zeros
 //	db/FORMAT   text: the format, the store's id and its generation
 //	db.new/     a database that is being made; it is renamed to db when whole
 //

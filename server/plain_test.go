@@ -1,0 +1,62 @@
+package server
+
+import (
+	"strconv"
+	"testing"
+
+	zmq "github.com/pebbe/zmq4"
+)
+
+// TestRawIsTheSocket: the fast transport reads pebbe's Socket by its layout. When
+// this fails, pebbe has changed it: the daemon still serves, on the plain one.
+func TestRawIsTheSocket(t *testing.T) {
+	if !knownLayout() {
+		t.Error("the first field of pebbe's Socket is not that of libzmq")
+	}
+}
+
+// TestPlain has the plain transport do what the fast one does.
+func TestPlain(t *testing.T) {
+	layout = func() bool { return false }
+	defer func() { layout = knownLayout }()
+	for name, test := range map[string]func(*testing.T){
+		"envelopes":             TestEnvelopes,
+		"order":                 TestOrderOfAnEnvelope,
+		"many at once":          TestManyEnvelopesAtOnce,
+		"malformed":             TestMalformedIsAnsweredAndTheDaemonLives,
+		"envelope too long":     TestEnvelopeTooLongIsDropped,
+		"largest requests":      TestLargestRequests,
+		"bounds":                TestQueryBounds,
+		"a long query":          TestOtherAnswersAreNotHeldUpByALongQuery,
+		"broadcasts":            testBroadcastsOneByOne,
+		"stop with queries":     TestStopEndsQueries,
+		"given up":              TestGivenUp,
+		"chunks are given back": TestChunksAreGivenBack,
+		"a slow reader":         TestStalledReaderOfLargeEvents,
+		"reconnecting":          TestAnswersDoNotGoOnOverAnotherConnection,
+		"garbage":               TestGarbage,
+	} {
+		t.Run(name, test)
+	}
+}
+
+// testBroadcastsOneByOne: a burst would not do, since PUB's mark is low.
+func testBroadcastsOneByOne(t *testing.T) {
+	d := serve(t)
+	sub := dial(t, zmq.SUB, d.PubAddrs()[0], func(z *zmq.Socket) error { return z.SetSubscribe("") })
+	z := dial(t, zmq.DEALER, d.router())
+	eventually(t, "SUB hears nothing", func() bool {
+		z.ask("PUBLISH", "s", "x")
+		_, ok := sub.try()
+		return ok
+	})
+	for i := range 20 {
+		z.ask("PUBLISH", "t", strconv.Itoa(i))
+		for r := sub.recv(); ; r = sub.recv() {
+			if r.frames[0] == "t" {
+				r.want("t", id(i+1), strconv.Itoa(i))
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package leveldb
+
+import (
+	"testing"
+	"time"
+
+	"gorewind/store"
+)
+
+func calls(q *queue, requests ...int) {
+	for _, n := range requests {
+		q.put(&call{reqs: make([]store.Append, n)})
+	}
+}
+
+// TestGather: the committer waits for half of what was under way at once, and for
+// nothing when callers wait for each answer.
+func TestGather(t *testing.T) {
+	const long = time.Hour
+	q := new(queue)
+	q.init()
+	for range 3 { // one under way
+		calls(q, 1)
+		if !q.wait(long) || len(q.take(nil)) != 1 {
+			t.Fatal("want the one call at once")
+		}
+	}
+	calls(q, 60)
+	if !q.wait(long) || len(q.take(nil)) != 1 {
+		t.Fatal("want the call with more than ever at once")
+	}
+	calls(q, 40) // while the 60 are being committed: so many as 100 are under way
+	gathered := make(chan bool)
+	go func() { gathered <- q.wait(long) }() // ends when 50 wait
+	waiting := func() int {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return q.want
+	}
+	for deadline := time.Now().Add(10 * time.Second); waiting() != 50; {
+		if time.Now().After(deadline) {
+			t.Fatalf("want it to wait for 50, have %d", waiting())
+		}
+	}
+	calls(q, 9)
+	select {
+	case <-gathered:
+		t.Fatal("want it to wait for 50, have it content with 49")
+	default:
+	}
+	if calls(q, 1); !<-gathered || len(q.take(nil)) != 3 {
+		t.Fatal("want all that waits")
+	}
+}
+
+// TestGatherGivesUp: what was usual once is not waited for again and again.
+func TestGatherGivesUp(t *testing.T) {
+	q := new(queue)
+	q.init()
+	calls(q, 1000)
+	q.wait(0)
+	q.take(nil)
+	calls(q, 10)
+	if !q.wait(time.Microsecond) || q.half() != 5 {
+		t.Fatalf("want it to expect 5 from now on, have %d", q.half())
+	}
+	q.take(nil)
+	if !q.pass(5) || q.pass(4) {
+		t.Error("want 5 to pass, and 4 to wait for others")
+	}
+}
+
+// TestGatherEndsWithClose: a queue that is closed waits for nobody.
+func TestGatherEndsWithClose(t *testing.T) {
+	q := new(queue)
+	q.init()
+	calls(q, 1000)
+	q.wait(0)
+	q.take(nil)
+	calls(q, 1)
+	go q.close() // ends at once
+	if !q.wait(time.Hour) {
+		t.Error("want what waits before the end")
+	}
+	q.take(nil)
+	if q.wait(time.Hour) || q.put(new(call)) || q.pass(1) {
+		t.Error("want no more after close")
+	}
+}
