@@ -27,7 +27,7 @@ type benchCmd struct {
 	Size      int      `default:"100" placeholder:"N" help:"How many octets an event has, except in large. Default: ${default}."`
 	Clients   int      `default:"16" placeholder:"N" help:"How many clients there are where there are many. Default: ${default}."`
 	InFlight  int      `default:"10000" placeholder:"N" help:"How many requests wait for an answer where one client pipelines. Default: ${default}."`
-	Streams   int      `default:"1000000" placeholder:"N" help:"How many streams there are where one client publishes to many. Default: ${default}."`
+	Streams   int      `default:"100000" placeholder:"N" help:"How many streams there are where one client publishes to many. Default: ${default}."`
 	Runs      int      `default:"3" placeholder:"N" help:"How often to run everything; medians are shown. Default: ${default}."`
 	Only      []string `placeholder:"NAME" help:"Run only these of pipelined, single, clients, clients-single, streams, large, replay, fanout, mixed. Default: all."`
 	Profile   string   `placeholder:"DIR" help:"Have the started daemon leave profiles of processor time and allocations here. Default: none."`

@@ -87,7 +87,7 @@ type Options struct {
 	Size     int // octets of an event; -1: none. Default: 100
 	Clients  int // of the workloads with many. Default: 16
 	InFlight int // requests of a client that pipelines. Default: 10,000
-	Streams  int // of the workload with many. Default: 1,000,000
+	Streams  int // of the workload with many. Default: 100,000
 }
 
 const (
@@ -114,7 +114,7 @@ func Workloads(o Options) []Workload {
 		{Name: "single", Clients: 1, InFlight: 1, Size: size, Count: part(200), run: publishing, floor: toSyncedRoundTrip},
 		{Name: "clients", Clients: clients, InFlight: clientsInFlight, Size: size, Count: part(2), run: publishing, floor: toEcho},
 		{Name: "clients-single", Clients: clients, InFlight: 1, Size: size, Count: part(20), run: publishing},
-		{Name: "streams", Clients: 1, InFlight: inFlight, Size: size, Count: events, Streams: or(o.Streams, 1_000_000), run: publishingToMany, floor: toOneStream},
+		{Name: "streams", Clients: 1, InFlight: inFlight, Size: size, Count: events, Streams: or(o.Streams, 100_000), run: publishingToMany, floor: toOneStream},
 		{Name: "large", Clients: 1, InFlight: max(1, inFlight/10), Size: largeSize, Count: part(5), run: publishing, floor: toEcho},
 		{Name: "replay", Clients: 1, InFlight: inFlight, Size: size, Count: events, run: replaying, floor: toStream},
 		{Name: "fanout-1", Clients: 1, Subscribers: 1, InFlight: inFlight, Size: size, Count: part(2), run: fanningOut},
