@@ -32,8 +32,10 @@ func TestHeldBackOnce(t *testing.T) {
 	now := time.Now()
 	l := &loop{precedence: precedence{until: now.Add(time.Second)}}
 	c := new(conn)
-	if !l.holdBack(c, now) || !l.holdBack(c, now) || len(l.precedence.held) != 1 {
-		t.Fatalf("want it held once, have %d", len(l.precedence.held))
+	for range 2 {
+		if !l.holdBack(c, now) || len(l.precedence.held) != 1 {
+			t.Fatalf("want it held once, have %d", len(l.precedence.held))
+		}
 	}
 	if l.precede(now); len(l.flushes) != 0 {
 		t.Error("want it held until its time, have it sent")
