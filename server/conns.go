@@ -63,12 +63,19 @@ func (l *loop) watch(monitor *zmq.Socket, note func(event zmq.Event, fd int)) {
 	}
 }
 
-// exorcise forgets the connections that are gone: now there can be no more
-// messages of them.
+// exorcise forgets the connections that are gone, if there can be no more
+// messages of them: libzmq tells of an end after the last message.
 func (l *loop) exorcise() {
 	if len(l.ghosts) == 0 {
 		return
 	}
+	if state, err := l.router.GetEvents(); err != nil || state&zmq.POLLIN != 0 {
+		return
+	}
+	l.forgetGhosts()
+}
+
+func (l *loop) forgetGhosts() {
 	for _, c := range l.ghosts {
 		c.pin.release()
 	}

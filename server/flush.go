@@ -50,12 +50,12 @@ func (l *loop) flush(c *conn) error {
 		l.resume(c)
 	}
 	for range len(c.toSend) {
+		q := c.toSend[0]
 		began := time.Now()
-		if l.holdBack(c, began) {
+		if !q.short() && l.holdBack(c, began) {
 			l.readLater(c)
 			return nil
 		}
-		q := c.toSend[0]
 		n, ok, err := l.send(c, q.chunk[q.sent:])
 		l.precedence.sent(began, l.queued)
 		if err != nil || c.dead {

@@ -40,9 +40,8 @@ func (o *outbox) post(f func()) {
 	}
 	o.posts = append(o.posts, f)
 	if !o.rung {
-		o.rung = true
-		// One octet in an empty pipe: it neither waits nor fails.
-		_, _ = unix.Write(o.bell, []byte{0})
+		n, _ := unix.Write(o.bell, []byte{0}) // into an empty pipe: it does not wait
+		o.rung = n == 1
 	}
 }
 

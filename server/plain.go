@@ -28,7 +28,8 @@ func (p *plain) forget() {}
 // receive implements transport.
 func (p *plain) receive(most int, before func(), handle func(message)) (drained bool, err error) {
 	var taken []message
-	for len(taken) < most {
+	octets := 0
+	for len(taken) < most && octets < receiveBuffer {
 		m, err := p.take()
 		if zmq.AsErrno(err) == zmq.Errno(syscall.EAGAIN) {
 			drained = true
@@ -39,6 +40,9 @@ func (p *plain) receive(most int, before func(), handle func(message)) (drained 
 		}
 		if len(m.frames) > 0 || m.cut {
 			taken = append(taken, m)
+		}
+		for _, f := range m.frames {
+			octets += len(f)
 		}
 	}
 	before()

@@ -17,7 +17,12 @@ const (
 	precedenceStep  = 64                    // writes that have a chunk's time pass once more
 	precedenceMost  = 6                     // and how often it passes at most
 	precedenceLimit = 20 * time.Millisecond // however long a chunk took
+	precedenceShort = 16 << 10              // octets of an answer's end that do not wait
 )
+
+// short reports whether what is left of a query is so little that it need not
+// wait behind replays.
+func (q *query) short() bool { return q.last && len(q.chunk)-q.sent <= precedenceShort }
 
 // sent is called when a chunk has been handed to libzmq, which took from began
 // on, while so many writes are under way.

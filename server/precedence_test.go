@@ -47,3 +47,17 @@ func TestHeldBackOnce(t *testing.T) {
 		t.Error("want it to go on, have it held")
 	}
 }
+
+// TestShortAnswersGoFirst: the few events of one stream waited behind all replays.
+func TestShortAnswersGoFirst(t *testing.T) {
+	for _, c := range []struct {
+		octets int
+		last   bool
+		want   bool
+	}{{100, true, true}, {precedenceShort + 1, true, false}, {100, false, false}} {
+		q := &query{chunk: make([]byte, c.octets), last: c.last}
+		if q.short() != c.want {
+			t.Errorf("%+v: have %v", c, q.short())
+		}
+	}
+}

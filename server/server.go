@@ -266,7 +266,7 @@ func (s *Server) Close() (err error) {
 			for _, c := range l.conns {
 				l.drop(c)
 			}
-			l.exorcise()
+			l.forgetGhosts()
 			l.transport.close()
 		}
 		l.subs.pinned.release()

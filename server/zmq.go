@@ -237,7 +237,8 @@ enum { GW_ALL, GW_FULL, GW_GONE, GW_NEWS };
 static int gw_readable(void *socket) {
 	int events = 0;
 	size_t len = sizeof events;
-	zmq_getsockopt(socket, ZMQ_EVENTS, &events, &len);
+	while (zmq_getsockopt(socket, ZMQ_EVENTS, &events, &len) == -1 && zmq_errno() == EINTR)
+		;
 	return events & ZMQ_POLLIN;
 }
 

@@ -168,6 +168,7 @@ func measure(req *store.Append) (octets int, err error) {
 
 // begin makes c the commit after the last one.
 func (d *DB) begin(c *commit) {
+	d.streams.age()
 	last := d.last // written by whoever has the turn
 	c.serial++
 	c.before = last

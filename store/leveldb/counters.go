@@ -64,9 +64,9 @@ func (c *counters) put(hash, entry uint32) {
 	c.slots[at] = entry
 }
 
-// octets returns how much memory the map needs for what it holds.
+// octets returns how much memory the map takes.
 func (c *counters) octets() int {
-	return len(c.entries)*int(unsafe.Sizeof(counterEntry{})) + len(c.names) + 4*len(c.slots)
+	return cap(c.entries)*int(unsafe.Sizeof(counterEntry{})) + cap(c.names) + 4*len(c.slots)
 }
 
 func (c *counters) grow() {

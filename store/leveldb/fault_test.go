@@ -72,6 +72,10 @@ func (w faultyWriter) Write(b []byte) (int, error) {
 	return w.Writer.Write(b)
 }
 
+// A journal that fails has its room like others.
+func (w faultyWriter) Fd() uintptr               { return w.Writer.(extent).Fd() }
+func (w faultyWriter) Truncate(size int64) error { return w.Writer.(extent).Truncate(size) }
+
 func (w faultyWriter) Sync() error {
 	if w.f.take(&w.f.sync) {
 		return syscall.EIO

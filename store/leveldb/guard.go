@@ -99,6 +99,12 @@ func (g *guard) Create(fd storage.FileDesc) (w storage.Writer, err error) {
 		w, err = g.Storage.Create(fd)
 		return err
 	})
+	if err == nil && fd.Type == storage.TypeJournal {
+		file := w
+		if w, err = newJournal(w); err != nil {
+			file.Close()
+		}
+	}
 	if err == nil && g.dir != nil {
 		if err = g.dir.Sync(); err != nil {
 			w.Close()
@@ -107,13 +113,11 @@ func (g *guard) Create(fd storage.FileDesc) (w storage.Writer, err error) {
 	if g.note(err) != nil {
 		return nil, err
 	}
-	switch fd.Type {
-	case storage.TypeJournal:
-		return guardedWriter{newJournal(w), g}, nil
-	case storage.TypeTable:
-		return newTableWriter(guardedWriter{w, g}), nil
+	guarded := guardedWriter{w, g}
+	if fd.Type == storage.TypeTable {
+		return newTableWriter(guarded), nil
 	}
-	return guardedWriter{w, g}, nil
+	return guarded, nil
 }
 
 func (g *guard) Open(fd storage.FileDesc) (r storage.Reader, err error) {

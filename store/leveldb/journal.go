@@ -26,13 +26,17 @@ type journalWriter struct {
 	written int64
 }
 
-// newJournal gives a journal its room, if the file system can.
-func newJournal(w storage.Writer) storage.Writer {
+// newJournal gives a journal its room, if the file system can and has plenty;
+// otherwise it grows, as files do.
+func newJournal(w storage.Writer) (storage.Writer, error) {
 	f, ok := w.(extent)
-	if !ok || allocate(f.Fd(), journalOctets) != nil {
-		return w // it grows, as files do
+	if !ok {
+		return w, nil
 	}
-	return &journalWriter{Writer: w, file: f}
+	if err := allocate(f.Fd(), journalOctets); err != nil {
+		return w, f.Truncate(0) // it may have got a part
+	}
+	return &journalWriter{Writer: w, file: f}, nil
 }
 
 func (j *journalWriter) Write(b []byte) (int, error) {
@@ -40,8 +44,6 @@ func (j *journalWriter) Write(b []byte) (int, error) {
 	j.written += int64(n)
 	return n, err
 }
-
-func (j *journalWriter) Sync() error { return syncData(j.file.Fd()) }
 
 func (j *journalWriter) Close() error {
 	return errors.Join(j.file.Truncate(j.written), j.Writer.Close())

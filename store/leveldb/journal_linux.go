@@ -2,14 +2,15 @@ package leveldb
 
 import "syscall"
 
-// allocate gives a new file its room.
-func allocate(fd uintptr, size int64) error { return syscall.Fallocate(int(fd), 0, 0, size) }
-
-// syncData syncs what is needed to read a file's octets again.
-func syncData(fd uintptr) error {
-	for {
-		if err := syscall.Fdatasync(int(fd)); err != syscall.EINTR {
-			return err
-		}
+// allocate gives a new file its room, unless it is a large part of what is free.
+func allocate(fd uintptr, size int64) error {
+	const part = 4
+	var fs syscall.Statfs_t
+	if err := syscall.Fstatfs(int(fd), &fs); err != nil {
+		return err
 	}
+	if int64(fs.Bavail)*fs.Bsize < part*size {
+		return syscall.ENOSPC
+	}
+	return syscall.Fallocate(int(fd), 0, 0, size)
 }

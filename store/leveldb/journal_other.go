@@ -6,5 +6,3 @@ import "syscall"
 
 // allocate says that files cannot be given their room.
 func allocate(uintptr, int64) error { return syscall.ENOTSUP }
-
-func syncData(fd uintptr) error { return syscall.Fsync(int(fd)) }

@@ -25,13 +25,12 @@ type call struct {
 // there were, and so not at all for a caller who waits for each answer.
 type queue struct {
 	mu     sync.Mutex // protects the fields below
-	filled *sync.Cond // there are want requests, or late or closed is set
+	filled *sync.Cond // there are want requests, or it is late, or closed is set
 	calls  []*call
 	count  int // requests in calls
 	taken  int // requests that the committer has
-	peak   int // most requests of both at once
+	peak   int // most requests of both at once, of more than one call
 	want   int // how many the committer waits for
-	late   bool
 	closed bool
 }
 
@@ -50,9 +49,12 @@ func (q *queue) put(c *call) bool {
 	if q.closed {
 		return false
 	}
+	alone := q.count+q.taken == 0
 	q.calls = append(q.calls, c)
 	q.count += len(c.reqs)
-	q.peak = max(q.peak, q.count+q.taken)
+	if !alone {
+		q.peak = max(q.peak, q.count+q.taken)
+	}
 	if q.count >= q.want {
 		q.filled.Signal()
 	}
@@ -79,15 +81,16 @@ func (q *queue) wait(sync time.Duration) bool {
 }
 
 func (q *queue) gather(want int, limit time.Duration) {
-	q.want, q.late = want, false
+	q.want = want
+	late := false
 	timer := time.AfterFunc(limit, func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		q.late = true
+		late = true
 		q.filled.Signal()
 	})
 	defer timer.Stop()
-	for q.count < want && !q.late && !q.closed {
+	for q.count < want && !late && !q.closed {
 		q.filled.Wait()
 	}
 	q.want = 0
@@ -101,11 +104,7 @@ func (q *queue) gather(want int, limit time.Duration) {
 func (q *queue) pass(n int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.calls) > 0 || q.closed || n < q.half() {
-		return false
-	}
-	q.peak = max(q.peak, n)
-	return true
+	return len(q.calls) == 0 && !q.closed && n >= q.half()
 }
 
 // take returns all calls there are. It reuses spare for what comes next.

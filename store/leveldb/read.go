@@ -123,12 +123,13 @@ func scan(db *leveldb.DB, events []store.Event, name []byte, r run, octets int) 
 		Limit: appendEventKey(nil, r.number, math.MaxUint64),
 	}, nil)
 	defer it.Release()
-	buf := make([]byte, 0, min(octets, int(min(r.count, chunkEvents))*128)+pageOctets)
+	var buf []byte
 	id, end := r.first, r.first+min(r.count, chunkEvents)
 	for id < end && octets > 0 && it.Next() {
 		value := it.Value()
 		if cap(buf)-len(buf) < len(value) {
-			buf = make([]byte, 0, max(len(value), cap(buf)))
+			const usual = 128 // octets of an event
+			buf = make([]byte, 0, max(len(value), min(octets+pageOctets, int(end-id)*usual)))
 		}
 		buf = append(buf, value...)
 		p, err := parsePage(it.Key(), buf[len(buf)-len(value):])

@@ -13,7 +13,7 @@ import (
 // enough for a million streams with names of 40 octets. Others are read from the
 // database when they are needed, which takes 5 µs: with a quarter as much, a
 // commit of random ones of a million streams took twice as long.
-const counterOctets = 112 << 20
+const counterOctets = 128 << 20
 
 // A stream is one that a commit adds to. All of it is the committer's.
 type stream struct {
@@ -51,7 +51,7 @@ func (s *streams) cached(name []byte) (counter, bool) {
 }
 
 // get returns where in young a stream is, whose number is 0 if it is new. It is
-// there until publish.
+// there until the next commit.
 func (s *streams) get(db *leveldb.DB, name []byte) (int, error) {
 	hash := hashStream(name)
 	if i := s.young.find(name, hash); i >= 0 {
@@ -78,9 +78,17 @@ func (s *streams) publish(touched []stream) {
 		t := &touched[i]
 		s.young.entries[t.entry].counter = t.after
 	}
-	if s.young.octets() >= counterOctets {
-		s.old, s.young = s.young, new(counters)
+}
+
+// age begins a new generation if the younger one is full. The committer calls it
+// between commits.
+func (s *streams) age() {
+	if s.young.octets() < counterOctets {
+		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.old, s.young = s.young, new(counters)
 }
 
 // touch returns the stream of a commit that is named, which is in its list from

@@ -164,6 +164,9 @@ func (d *DB) readCommit(ctx context.Context, from uint64, names map[uint64][]byt
 						return err
 					}
 					read := uint64(len(events) - have)
+					if read == 0 {
+						return fmt.Errorf("%w: the commit at position %d has %d events from %d on", store.ErrDamaged, c.last, r.count, r.first)
+					}
 					r.first += read
 					r.count -= read
 				}
