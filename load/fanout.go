@@ -64,15 +64,11 @@ func (f *fanout) connect(ctx context.Context) error {
 
 // probe publishes to a stream of its own until every subscriber has heard of it.
 func (f *fanout) probe(ctx context.Context) error {
-	probes, err := newSession(f.t, f.w.Size)
+	probes, conns, err := connect(ctx, f.t, f.w.Size, 1)
 	if err != nil {
 		return err
 	}
 	defer probes.close()
-	conns, err := probes.dial(ctx, f.t.Router, 1)
-	if err != nil {
-		return err
-	}
 	begun := time.Now()
 	for i := 0; ; i++ {
 		if err := probes.assign(conns[0], job{stream: fmt.Sprint(f.probes, i), size: f.w.Size, count: 1, inFlight: 1}); err != nil {

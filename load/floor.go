@@ -103,15 +103,12 @@ func stream(ctx context.Context, t Target, w Workload) (rate float64, err error)
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	s, err := newSession(t, w.Size)
+	t.Router = c.endpoint
+	s, conns, err := connect(ctx, t, w.Size, 1)
 	if err != nil {
 		return 0, err
 	}
 	defer s.close()
-	conns, err := s.dial(ctx, c.endpoint, 1)
-	if err != nil {
-		return 0, err
-	}
 	took, err := s.replay(ctx, conns[0], job{stream: newStream(), size: w.Size, count: w.Count}, t.progress("stream", w.Count))
 	return float64(w.Count) / took.Seconds(), err
 }

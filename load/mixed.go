@@ -67,15 +67,11 @@ func besideReplays(ctx context.Context, t Target, w Workload, stream string, int
 // second came. Once it has come to the end for the first time it closes begun.
 // The error is nil if it was ctx that ended it.
 func replayAgain(ctx context.Context, t Target, w Workload, stream string, begun chan<- struct{}) (float64, error) {
-	s, err := newSession(t, w.Size)
+	s, conns, err := connect(ctx, t, w.Size, 1)
 	if err != nil {
 		return 0, err
 	}
 	defer s.close()
-	conns, err := s.dial(ctx, t.Router, 1)
-	if err != nil {
-		return 0, err
-	}
 	j := job{stream: stream, size: w.Size, count: w.Count}
 	if _, err := s.replay(ctx, conns[0], j, nil); err != nil {
 		return 0, err

@@ -8,15 +8,11 @@ import (
 
 // publishing has clients publish, each to a stream of its own.
 func publishing(ctx context.Context, t Target, w Workload) (Result, error) {
-	s, err := newSession(t, w.Size)
+	s, conns, err := connect(ctx, t, w.Size, min(w.Clients, w.Count))
 	if err != nil {
 		return Result{}, err
 	}
 	defer s.close()
-	conns, err := s.dial(ctx, t.Router, min(w.Clients, w.Count))
-	if err != nil {
-		return Result{}, err
-	}
 	stream := newStream()
 	for i, c := range conns {
 		share := w.Count / len(conns)
@@ -28,12 +24,19 @@ func publishing(ctx context.Context, t Target, w Workload) (Result, error) {
 			return Result{}, err
 		}
 	}
+	return s.publishAll(ctx, conns, t, w)
+}
+
+// publishAll has connections publish what they were assigned.
+func (s *session) publishAll(ctx context.Context, conns []conn, t Target, w Workload) (Result, error) {
 	var h Histogram
 	if err := s.drive(ctx, conns, publish, &h, t.progress(w.Name, w.Count), nil); err != nil {
 		return Result{}, err
 	}
 	r := w.result(w.Count, span(conns)).latencies(&h)
+	r.began = conns[0].began()
 	for _, c := range conns {
+		r.began = min(r.began, c.began())
 		r.Pause = max(r.Pause, micro(c.pause()))
 	}
 	return r, nil
@@ -56,25 +59,14 @@ func span(conns []conn) time.Duration {
 // publishTo has one client publish all events of a workload to a stream, one
 // every interval, or as answers come if that is 0.
 func publishTo(ctx context.Context, t Target, w Workload, stream string, interval time.Duration) (Result, error) {
-	s, err := newSession(t, w.Size)
+	s, conns, err := connect(ctx, t, w.Size, 1)
 	if err != nil {
 		return Result{}, err
 	}
 	defer s.close()
-	conns, err := s.dial(ctx, t.Router, 1)
-	if err != nil {
-		return Result{}, err
-	}
 	j := job{stream: stream, size: w.Size, count: w.Count, inFlight: w.InFlight, interval: interval, streams: w.Streams}
 	if err := s.assign(conns[0], j); err != nil {
 		return Result{}, err
 	}
-	var h Histogram
-	if err := s.drive(ctx, conns, publish, &h, t.progress(w.Name, w.Count), nil); err != nil {
-		return Result{}, err
-	}
-	r := w.result(w.Count, span(conns)).latencies(&h)
-	r.began = conns[0].began()
-	r.Pause = micro(conns[0].pause())
-	return r, nil
+	return s.publishAll(ctx, conns, t, w)
 }

@@ -11,15 +11,11 @@ func replaying(ctx context.Context, t Target, w Workload) (Result, error) {
 	if _, err := publishTo(ctx, t.quietly(), w, stream, 0); err != nil {
 		return Result{}, err
 	}
-	s, err := newSession(t, w.Size)
+	s, conns, err := connect(ctx, t, w.Size, 1)
 	if err != nil {
 		return Result{}, err
 	}
 	defer s.close()
-	conns, err := s.dial(ctx, t.Router, 1)
-	if err != nil {
-		return Result{}, err
-	}
 	took, err := s.replay(ctx, conns[0], job{stream: stream, size: w.Size, count: w.Count}, t.progress(w.Name, w.Count))
 	if err != nil {
 		return Result{}, err

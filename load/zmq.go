@@ -663,6 +663,20 @@ func (s *session) close() {
 	C.free(unsafe.Pointer(&s.data[0]))
 }
 
+// connect begins a session with n connections to a ROUTER.
+func connect(ctx context.Context, t Target, size, n int) (*session, []conn, error) {
+	s, err := newSession(t, size)
+	if err != nil {
+		return nil, nil, err
+	}
+	conns, err := s.dial(ctx, t.Router, n)
+	if err != nil {
+		s.close()
+		return nil, nil, err
+	}
+	return s, conns, nil
+}
+
 // dial connects to the ROUTER and waits until it answers.
 func (s *session) dial(ctx context.Context, endpoint string, n int) ([]conn, error) {
 	var made []conn
