@@ -59,6 +59,12 @@ func (ln *lane) octets(r *request) int {
 	return n
 }
 
+// count adds n, 1 or -1, to what of its connection waits.
+func (ln *lane) count(r *request, n int) {
+	ln.conn.waiting += n
+	ln.conn.waitingOctets += n * ln.octets(r)
+}
+
 // wait puts a request behind others of its lane.
 func (l *loop) wait(ln *lane, r request) {
 	c := ln.conn
@@ -66,8 +72,7 @@ func (l *loop) wait(ln *lane, r request) {
 		return // nobody would hear the answer
 	}
 	ln.queue = append(ln.queue, r)
-	c.waiting++
-	c.waitingOctets += ln.octets(&r)
+	ln.count(&r, +1)
 	l.boundWaiting(c)
 }
 
@@ -96,8 +101,7 @@ func (l *loop) advance(ln *lane) {
 		if ln.queue = ln.queue[1:]; len(ln.queue) == 0 {
 			ln.queue = nil
 		}
-		ln.conn.waiting--
-		ln.conn.waitingOctets -= ln.octets(&r)
+		ln.count(&r, -1)
 		switch {
 		case r.publish != nil:
 			l.stage(ln, *r.publish)

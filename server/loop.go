@@ -130,18 +130,19 @@ func (l *loop) timeout(drained, listening bool) time.Duration {
 		return 0
 	}
 	next := time.Duration(-1)
+	until := func(at time.Time) {
+		if left := max(time.Until(at), 0); next < 0 || left < next {
+			next = left
+		}
+	}
 	if len(l.retries) > 0 {
-		next = max(time.Until(l.retries[0].retryAt), 0)
+		until(l.retries[0].retryAt)
 	}
 	if len(l.precedence.held) > 0 {
-		if left := max(time.Until(l.precedence.until), 0); next < 0 || left < next {
-			next = left
-		}
+		until(l.precedence.until)
 	}
 	if l.settled {
-		if left := max(time.Until(l.deadline), 0); next < 0 || left < next {
-			next = left
-		}
+		until(l.deadline)
 	}
 	return next
 }

@@ -64,8 +64,7 @@ func (l *loop) startQuery(q *query) {
 	l.stats.QueriesRunning.Add(1)
 	if c.running >= maxRunning {
 		c.later = append(c.later, q)
-		c.waiting++
-		c.waitingOctets += ln.octets(new(request))
+		ln.count(new(request), +1)
 		l.boundWaiting(c)
 		return
 	}
@@ -185,8 +184,7 @@ func (l *loop) endQuery(ln *lane) {
 	for len(c.later) > 0 && c.running < maxRunning && !c.dead && !c.deaf {
 		next := c.later[0]
 		c.later = c.later[1:]
-		c.waiting--
-		c.waitingOctets -= next.lane.octets(new(request))
+		next.lane.count(new(request), -1)
 		if !next.ended {
 			l.admit(c, next)
 		}
@@ -210,8 +208,7 @@ func (l *loop) stopQuery(ln *lane) {
 		*list = kept
 	}
 	if !q.counted {
-		c.waiting--
-		c.waitingOctets -= ln.octets(new(request))
+		ln.count(new(request), -1)
 	}
 	l.endQuery(ln)
 	l.answer(ln, ln.envelope.pack(nil, stopping().Frames()))
