@@ -118,8 +118,8 @@ type Store interface {
 	// one once it is durable, in the order of their positions, in batches that
 	// it must not keep. It ends only with an error, the last thing that is
 	// yielded: that of ctx, or ErrClosed after Close, when who kept up has been
-	// given everything and who is behind is cut short. A caller that is slow costs no memory: it gets from the disk what
-	// it missed.
+	// given everything and who is behind is cut short. A caller that is slow
+	// costs no memory: it gets from the disk what it missed.
 	Tail(ctx context.Context, from uint64) iter.Seq2[[]Event, error]
 
 	// Info says which store this is.

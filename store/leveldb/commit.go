@@ -268,7 +268,7 @@ func (d *DB) write(c *commit) error {
 	slices.SortFunc(c.touched, func(a, b stream) int { return bytes.Compare(a.name, b.name) })
 	for i := range c.touched {
 		s := &c.touched[i]
-		c.key = append(append(c.key[:0], kindStream), s.name...)
+		c.key = appendStreamKey(c.key[:0], s.name)
 		c.scratch = s.after.append(c.scratch[:0])
 		c.batch.Put(c.key, c.scratch)
 	}

@@ -77,9 +77,11 @@ func appendNumber(b []byte, n uint64) []byte {
 	return append(append(b, byte(8-skip)), full[skip:]...)
 }
 
-func streamKey(name []byte) []byte {
-	return append([]byte{kindStream}, name...)
+func appendStreamKey(b, name []byte) []byte {
+	return append(append(b, kindStream), name...)
 }
+
+func streamKey(name []byte) []byte { return appendStreamKey(nil, name) }
 
 func nameKey(number uint64) []byte {
 	return appendNumber([]byte{kindName}, number)

@@ -13,6 +13,16 @@ func calls(q *queue, requests ...int) {
 	}
 }
 
+// busy returns a queue of whose calls the committer has 1000 requests.
+func busy() *queue {
+	q := new(queue)
+	q.init()
+	calls(q, 500, 500)
+	q.wait(0)
+	q.take(nil)
+	return q
+}
+
 // TestGather: the committer waits for half of what was under way at once, and for
 // nothing when callers wait for each answer.
 func TestGather(t *testing.T) {
@@ -55,11 +65,7 @@ func TestGather(t *testing.T) {
 
 // TestGatherGivesUp: what was usual once is not waited for again and again.
 func TestGatherGivesUp(t *testing.T) {
-	q := new(queue)
-	q.init()
-	calls(q, 500, 500)
-	q.wait(0)
-	q.take(nil)
+	q := busy()
 	calls(q, 10)
 	if !q.wait(time.Microsecond) || q.half() != 5 {
 		t.Fatalf("want it to expect 5 from now on, have %d", q.half())
@@ -72,11 +78,7 @@ func TestGatherGivesUp(t *testing.T) {
 
 // TestGatherEndsWithClose: a queue that is closed waits for nobody.
 func TestGatherEndsWithClose(t *testing.T) {
-	q := new(queue)
-	q.init()
-	calls(q, 500, 500)
-	q.wait(0)
-	q.take(nil)
+	q := busy()
 	calls(q, 1)
 	go q.close() // ends at once
 	if !q.wait(time.Hour) {

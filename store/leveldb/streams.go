@@ -27,8 +27,8 @@ type stream struct {
 
 // streams is a bounded cache of counters, in two generations: what was used since
 // the younger one began is there, and when that is full, it becomes the older
-// one, which is forgotten. The committer alone changes them, so what they
-// hold is always what the last commit made it.
+// one, which is forgotten. The committer alone changes them, so what they hold is
+// always what the last commit made it.
 type streams struct {
 	mu    sync.RWMutex // protects the maps, and the counters in them; the committer reads without
 	young *counters

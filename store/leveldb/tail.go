@@ -15,8 +15,8 @@ import (
 	"gorewind/store"
 )
 
-// recentOctets is how much memory the newest commits may take that are kept for those
-// who follow. Who is farther behind reads from the database.
+// recentOctets is how much memory the newest commits may take that are kept for
+// those who follow. Who is farther behind reads from the database.
 const recentOctets = 4 << 20
 
 // recent holds the newest commits for those who follow.
