@@ -1,6 +1,7 @@
 package server
 
 import (
+	"sync/atomic"
 	"time"
 )
 
@@ -10,8 +11,8 @@ const (
 	maxUnreadOctets  = 8 << 20 // answers that a full peer may leave here, besides queries' events: past that it is given up
 	maxWaiting       = 65_536  // requests that wait behind others of their envelopes: past that it is given up
 	maxWaitingOctets = 16 << 20
-	maxRunning       = 4096 // queries at once; further ones wait
-	maxReadAhead     = 4    // queries at once whose chunk is in memory
+	maxRunning       = 4096 // tasks at once; further ones wait
+	maxReadAhead     = 4    // tasks at once whose chunk is in memory; those of live events are counted by their octets
 )
 
 // holdAnswers is how much may be left unread before answers of requests that had
@@ -44,12 +45,13 @@ type conn struct {
 	heldBack bool    // it is among those whose chunks wait for writes
 	held     []*lane // whose next answers wait until out is small again
 
-	running  int      // queries of this connection that were begun
-	later    []*query // that wait to begin
-	toRead   []*query // that wait for their next chunk to be read
-	toSend   []*query // whose chunk is at hand
-	readable bool     // it is in the loop's read list
-	inHand   int      // chunks that are being read or at hand
+	running  int          // tasks of this connection that were begun
+	later    fifo         // that wait to begin
+	toRead   fifo         // that wait for their next chunk to be read
+	toSend   fifo         // whose chunk is at hand
+	readable bool         // it is in the loop's read list
+	inHand   int          // chunks that are being read or at hand
+	octets   atomic.Int64 // that count for these in loop.inHand
 
 	full     bool // it takes no more at the moment
 	since    time.Time

@@ -148,16 +148,15 @@ func (l *loop) giveUp(c *conn, why string) {
 	l.release(c)
 }
 
-// release ends c's queries and frees what waits for it.
+// release ends c's tasks and frees what waits for it.
 func (l *loop) release(c *conn) {
 	for _, ln := range c.lanes {
-		l.endQuery(ln)
-		ln.queue = nil
+		l.endTask(ln)
+		ln.queue, ln.open = nil, nil
 	}
-	l.endQuery(&c.plain)
-	c.plain.queue = nil
+	l.endTask(&c.plain)
+	c.plain.queue, c.plain.open = nil, nil
 	c.lanes = nil
-	c.later, c.toRead, c.toSend = nil, nil, nil
 	c.waiting, c.waitingOctets = 0, 0
 	l.unread -= c.unread()
 	c.out, c.outAt = nil, 0

@@ -15,6 +15,7 @@ const (
 	MaxRunning       = maxRunning
 	MaxReadAhead     = maxReadAhead
 	ChunkOctets      = chunkOctets
+	SelectionOctets  = selectionOctets
 	MaxChunkOctets   = maxChunkOctets
 	RouterSend       = routerSend
 	PubSend          = pubSend

@@ -29,7 +29,7 @@ func (l *loop) flushAll() error {
 	return nil
 }
 
-// flush sends a connection's answers, then a turn of its queries' chunks.
+// flush sends a connection's answers, then a turn of its tasks' chunks.
 func (l *loop) flush(c *conn) error {
 	if c.dead || c.deaf || c.full && time.Now().Before(c.retryAt) {
 		return nil
@@ -49,32 +49,38 @@ func (l *loop) flush(c *conn) error {
 		l.unblock(c)
 		l.resume(c)
 	}
-	for range len(c.toSend) {
-		q := c.toSend[0]
+	for range c.toSend.len {
+		t := c.toSend.first
+		if l.stale(t) {
+			t.leave()
+			l.giveBack(t)
+			c.toRead.pushFront(t)
+			continue
+		}
 		began := time.Now()
-		if !q.short() && l.holdBack(c, began) {
+		if !t.short() && l.holdBack(c, began) {
 			l.readLater(c)
 			return nil
 		}
-		n, ok, err := l.send(c, q.chunk[q.sent:])
+		n, ok, err := l.send(c, t.chunk[t.sent:])
 		l.precedence.sent(began, l.queued)
 		if err != nil || c.dead {
 			return err
 		}
-		q.sent += n
+		t.sent += n
 		progress = progress || n > 0
 		if !ok {
 			l.block(c, progress)
 			return nil
 		}
 		l.unblock(c)
-		c.toSend = c.toSend[1:]
-		if l.sentChunk(q); c.deaf { // what waited behind it was too much
+		t.leave()
+		if l.sentChunk(t, began); c.deaf { // what waited behind it was too much
 			return nil
 		}
 	}
 	l.unblock(c)
-	if c.unread() > 0 || len(c.toSend) > 0 {
+	if c.unread() > 0 || c.toSend.len > 0 {
 		l.flushLater(c)
 	}
 	l.readLater(c)
@@ -131,8 +137,8 @@ func (l *loop) sentAnswers(c *conn, n int) {
 const (
 	firstRetry = 100 * time.Microsecond
 	lastRetry  = 50 * time.Millisecond
-	lazyRetry  = 500 * time.Millisecond // once its queries gave back their chunks
-	holdChunks = time.Second            // that long a full connection's queries keep them
+	lazyRetry  = 500 * time.Millisecond // once its tasks gave back their chunks
+	holdChunks = time.Second            // that long a full connection's tasks keep them
 )
 
 // block takes note that a connection takes no more.
@@ -147,14 +153,11 @@ func (l *loop) block(c *conn, progress bool) {
 		c.backoff = min(c.backoff*3/2, lastRetry)
 	} else {
 		c.backoff = min(c.backoff*3/2, lazyRetry)
-		for _, q := range c.toSend {
-			q.giveBack()
-			l.inHand -= q.charge
-			q.charge = 0
-			c.inHand--
+		for t := c.toSend.last; t != nil; t = c.toSend.last {
+			t.leave()
+			l.giveBack(t)
+			c.toRead.pushFront(t)
 		}
-		c.toRead = append(c.toSend, c.toRead...)
-		c.toSend = nil
 	}
 	c.retryAt = now.Add(c.backoff)
 	if c.heapSlot < 0 {
@@ -179,9 +182,9 @@ func (l *loop) retry(now time.Time) {
 	for len(l.retries) > 0 && !l.retries[0].retryAt.After(now) {
 		c := heap.Pop(&l.retries).(*conn)
 		switch {
-		case c.unread() > 0 || len(c.toSend) > 0:
+		case c.unread() > 0 || c.toSend.len > 0:
 			l.flushLater(c)
-		case c.inHand > 0 || len(c.toRead) > 0:
+		case c.inHand > 0 || c.toRead.len > 0:
 			l.readLater(c) // one event, to see whether it is taken
 		default:
 			l.unblock(c)

@@ -3,6 +3,7 @@ package server
 import (
 	"strconv"
 
+	"gorewind/store"
 	"gorewind/wire"
 )
 
@@ -25,7 +26,11 @@ func (s *Server) info() wire.InfoReply {
 		{Name: "store", Value: i.ID},
 		{Name: "generation", Value: number(i.Generation)},
 		{Name: "position", Value: number(i.LastPosition)},
+		{Name: "erasing", Value: strconv.Itoa(i.Erasing)},
 		{Name: "max-event-bytes", Value: strconv.Itoa(s.opts.MaxEvent)},
 		{Name: "max-stream-bytes", Value: strconv.Itoa(wire.MaxStream)},
+		{Name: "max-append-events", Value: strconv.Itoa(store.MaxCommitEvents)},
+		{Name: "max-append-bytes", Value: strconv.Itoa(store.MaxCommitOctets)},
+		{Name: "max-groups", Value: strconv.Itoa(store.MaxGroups)},
 	}}
 }

@@ -8,10 +8,11 @@ type lane struct {
 	conn     *conn
 	key      string
 	envelope envelope
-	writes   int    // that the store has
-	query    *query // that runs
+	writes   int   // that the store has
+	task     *task // that runs
 	queue    []request
-	held     bool // it is in conn.held
+	open     []*task // of the queue, what CANCEL may still end
+	held     bool    // it is in conn.held
 }
 
 // forget drops the lane from its connection when it has nothing to do.
@@ -22,7 +23,18 @@ func (ln *lane) forget() {
 }
 
 // idle reports whether a request of any kind may take effect now.
-func (ln *lane) idle() bool { return ln.writes == 0 && ln.query == nil && len(ln.queue) == 0 }
+func (ln *lane) idle() bool { return ln.writes == 0 && ln.ready() }
+
+// ready reports whether a write may take effect now.
+func (ln *lane) ready() bool { return ln.task == nil && len(ln.queue) == 0 }
+
+// opened takes the first of open off.
+func (ln *lane) opened() {
+	ln.open[0] = nil
+	if ln.open = ln.open[1:]; len(ln.open) == 0 {
+		ln.open = nil
+	}
+}
 
 // lane returns the lane of an envelope.
 func (c *conn) lane(frames [][]byte) *lane {
@@ -45,16 +57,19 @@ func (c *conn) lane(frames [][]byte) *lane {
 
 // A request waits in its lane until those before it are answered.
 type request struct {
-	publish *wire.Publish
-	query   *query
-	info    bool
-	packed  []byte // an answer that needs nothing but its turn
+	write  write
+	task   *task
+	info   bool
+	packed []byte // an answer that needs nothing but its turn
 }
 
 func (ln *lane) octets(r *request) int {
 	n := 512 + len(ln.key) + len(r.packed)
-	if r.publish != nil {
-		n += len(r.publish.Stream) + len(r.publish.Data)
+	if r.write != nil {
+		n += r.write.octets()
+	}
+	if r.task != nil {
+		n += r.task.size
 	}
 	return n
 }
@@ -85,9 +100,9 @@ func (l *loop) boundWaiting(c *conn) {
 
 // advance lets waiting requests of a lane take effect, as far as it may.
 func (l *loop) advance(ln *lane) {
-	for len(ln.queue) > 0 && ln.query == nil {
+	for len(ln.queue) > 0 && ln.task == nil {
 		r := ln.queue[0]
-		if ln.writes > 0 && r.publish == nil {
+		if ln.writes > 0 && r.write == nil {
 			return
 		}
 		if c := ln.conn; c.unread() > holdAnswers {
@@ -103,10 +118,10 @@ func (l *loop) advance(ln *lane) {
 		}
 		ln.count(&r, -1)
 		switch {
-		case r.publish != nil:
-			l.stage(ln, *r.publish)
-		case r.query != nil:
-			l.startQuery(r.query)
+		case r.write != nil:
+			r.write.stage(l, ln)
+		case r.task != nil:
+			l.start(r.task)
 		case r.info:
 			l.answer(ln, ln.envelope.pack(nil, l.info().Frames()))
 		default:

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"sync/atomic"
@@ -30,8 +31,8 @@ type loop struct {
 	info       func() wire.InfoReply
 	maxEvent   int
 	out        *outbox
-	complained atomic.Int64  // when an error of the store was logged, in seconds; readers use it too
-	jobs       chan<- *query // chunks to be read; never full, see maxChunkOctets
+	complained atomic.Int64 // when an error of the store was logged, in seconds; readers use it too
+	jobs       chan<- *task // chunks to be read; never full, see maxChunkOctets
 
 	router    *zmq.Socket // requests in, answers out
 	pub       *zmq.Socket // broadcasts
@@ -55,13 +56,20 @@ type loop struct {
 	stalled      bool // there are too many of them: receiving waits
 
 	flushes    []*conn // that may have something to send
-	reads      []*conn // that may have a query whose chunk can be read
+	reads      []*conn // that may have a task whose chunk can be read
 	retries    retries
 	precedence precedence
-	unread     int    // octets of answers in all conns' out
-	inHand     int    // octets of chunks in memory, also of those that are being read
-	reading    int    // chunks
-	broadcasts uint64 // position up to which PUB has everything
+	unread     int          // octets of answers in all conns' out
+	inHand     atomic.Int64 // octets of chunks in memory, also of those that are being read; the hub adds to it too
+	reading    int          // chunks
+	broadcasts uint64       // position up to which PUB has everything
+
+	hub       hub
+	parked    fifo // tasks that the hub has
+	liveEvery time.Duration
+	enlivenAt time.Time // parked: when to look who has heard nothing for long
+	waits     waits
+	erasures  erasures
 
 	stopping bool
 	settled  bool      // stopping, and the store has answered everything
@@ -103,6 +111,8 @@ func (l *loop) run() error {
 		now := time.Now()
 		l.retry(now)
 		l.precede(now)
+		l.enliven(now)
+		l.expire(now)
 		if err := l.flushAll(); err != nil {
 			return err
 		}
@@ -140,6 +150,12 @@ func (l *loop) timeout(drained, listening bool) time.Duration {
 	}
 	if len(l.precedence.held) > 0 {
 		until(l.precedence.until)
+	}
+	if l.parked.len > 0 {
+		until(l.enlivenAt)
+	}
+	if len(l.waits.deadlines) > 0 {
+		until(l.waits.deadlines[0].deadline)
 	}
 	if l.settled {
 		until(l.deadline)
@@ -201,8 +217,24 @@ func (l *loop) command(ln *lane, frames [][]byte) {
 		return
 	}
 	switch r := r.(type) {
+	case wire.Append:
+		l.append(ln, r)
 	case wire.Query:
 		l.query(ln, r)
+	case wire.Streams:
+		l.streams(ln, r)
+	case wire.Cancel:
+		l.cancel(ln)
+	case wire.Replace:
+		l.replace(ln, r)
+	case wire.Delete:
+		l.delete(ln, r)
+	case wire.Commit:
+		l.commit(ln, r)
+	case wire.Cursor:
+		l.cursor(ln, r)
+	case wire.Wait:
+		l.waitFor(ln, r)
 	case wire.Info:
 		l.inform(ln)
 	case wire.Ping:
@@ -214,10 +246,16 @@ func (l *loop) command(ln *lane, frames [][]byte) {
 func (l *loop) stop() {
 	l.stopping = true
 	for _, c := range l.conns {
-		l.stopQuery(&c.plain)
+		l.stopTask(&c.plain)
 		for _, ln := range c.lanes {
-			l.stopQuery(ln)
+			l.stopTask(ln)
 		}
+	}
+}
+
+func (l *loop) stopTask(ln *lane) {
+	if ln.task != nil {
+		l.finish(ln, stopping())
 	}
 }
 
@@ -233,6 +271,20 @@ func (l *loop) finished() bool {
 	if !l.settled {
 		l.settled, l.deadline = true, time.Now().Add(grace)
 	}
-	done := l.unread == 0 && l.broadcasts >= l.store.Info().LastPosition
-	return done || !time.Now().Before(l.deadline)
+	return !time.Now().Before(l.deadline) || l.unread == 0 && l.caughtUp()
+}
+
+// caughtUp reports whether PUB has had every event. Positions alone do not tell:
+// the last of them may be of changes that are not broadcast.
+func (l *loop) caughtUp() bool {
+	if l.broadcasts >= l.store.Info().LastPosition {
+		return true
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), l.deadline)
+	defer cancel()
+	all := store.Range{Select: store.Prefix(nil), After: store.Some(l.broadcasts), Nearest: true, Limit: 1}
+	for range l.store.Read(ctx, all) { // an event or an error
+		return false
+	}
+	return true
 }

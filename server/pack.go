@@ -2,7 +2,9 @@ package server
 
 import (
 	"encoding/binary"
+	"time"
 
+	"gorewind/store"
 	"gorewind/wire"
 )
 
@@ -41,8 +43,7 @@ func (e envelope) pack(b []byte, frames [][]byte) []byte {
 func packID(b []byte, word string, id uint64) []byte {
 	b = binary.NativeEndian.AppendUint32(b, uint32(len(word)))
 	b = append(b, word...)
-	b = binary.NativeEndian.AppendUint32(b, wire.IDSize)
-	return binary.BigEndian.AppendUint64(b, id)
+	return packNumber(b, id)
 }
 
 // packPublished appends wire.Published without allocating.
@@ -55,12 +56,49 @@ func (e envelope) packEvent(b []byte, id uint64, data []byte) []byte {
 	return packFrames(packID(e.begin(b, 3), wire.EVENT, id), data)
 }
 
+// packMeta appends wire.Event with its Meta, without allocating.
+func (e envelope) packMeta(b []byte, resume uint64, ev *store.Event, s *stamp) []byte {
+	b = packID(e.begin(b, 7), wire.EVENT, resume)
+	b = packFrames(b, ev.Data, ev.Stream)
+	b = packNumber(b, ev.ID)
+	b = packNumber(b, ev.Position)
+	return packFrames(b, s.of(ev.Time))
+}
+
+// A stamp is the text of a time. Events of one commit have the same, and so it
+// is formatted once for them.
+type stamp struct {
+	time time.Time
+	text []byte
+}
+
+func (s *stamp) of(t time.Time) []byte {
+	if len(s.text) == 0 || !t.Equal(s.time) {
+		s.time = t
+		s.text = t.UTC().AppendFormat(s.text[:0], wire.TimeForm)
+	}
+	return s.text
+}
+
+// packStream appends wire.StreamReply without allocating.
+func (e envelope) packStream(b []byte, name []byte, last uint64) []byte {
+	b = e.begin(b, 3)
+	b = binary.NativeEndian.AppendUint32(b, uint32(len(wire.STREAM)))
+	b = append(b, wire.STREAM...)
+	return packNumber(packFrames(b, name), last)
+}
+
+// packNumber appends an id or a position.
+func packNumber(b []byte, n uint64) []byte {
+	b = binary.NativeEndian.AppendUint32(b, wire.IDSize)
+	return binary.BigEndian.AppendUint64(b, n)
+}
+
 // packBroadcast appends wire.Broadcast without allocating.
 func packBroadcast(b []byte, stream []byte, id uint64, data []byte) []byte {
 	b = binary.NativeEndian.AppendUint32(b, 3)
 	b = packFrames(b, stream)
-	b = binary.NativeEndian.AppendUint32(b, wire.IDSize)
-	b = binary.BigEndian.AppendUint64(b, id)
+	b = packNumber(b, id)
 	return packFrames(b, data)
 }
 

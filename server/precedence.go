@@ -20,9 +20,9 @@ const (
 	precedenceShort = 16 << 10              // octets of an answer's end that do not wait
 )
 
-// short reports whether what is left of a query is so little that it need not
-// wait behind replays.
-func (q *query) short() bool { return q.last && len(q.chunk)-q.sent <= precedenceShort }
+// short reports whether what is left of a task, or has just come for it, is so
+// little that it need not wait behind replays.
+func (t *task) short() bool { return (t.last || t.prompt) && len(t.chunk)-t.sent <= precedenceShort }
 
 // sent is called when a chunk has been handed to libzmq, which took from began
 // on, while so many writes are under way.

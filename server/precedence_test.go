@@ -51,13 +51,16 @@ func TestHeldBackOnce(t *testing.T) {
 // TestShortAnswersGoFirst: the few events of one stream waited behind all replays.
 func TestShortAnswersGoFirst(t *testing.T) {
 	for _, c := range []struct {
-		octets int
-		last   bool
-		want   bool
-	}{{100, true, true}, {precedenceShort + 1, true, false}, {100, false, false}} {
-		q := &query{chunk: make([]byte, c.octets), last: c.last}
-		if q.short() != c.want {
-			t.Errorf("%+v: have %v", c, q.short())
+		octets       int
+		last, prompt bool
+		want         bool
+	}{
+		{100, true, false, true}, {precedenceShort + 1, true, false, false}, {100, false, false, false},
+		{100, false, true, true}, {precedenceShort + 1, false, true, false},
+	} {
+		task := &task{chunk: make([]byte, c.octets), last: c.last, prompt: c.prompt}
+		if task.short() != c.want {
+			t.Errorf("%+v: have %v", c, task.short())
 		}
 	}
 }

@@ -553,8 +553,16 @@ func TestProtocolErrors(t *testing.T) {
 
 // limits are what the table of limits says in words. Times are in milliseconds.
 var limits = map[string]int{
-	"octets of an id":           wire.IDSize,
-	"octets of a stream's name": wire.MaxStream,
+	"octets of an id":               wire.IDSize,
+	"octets of a stream's name":     wire.MaxStream,
+	"octets of a consumer's name":   wire.MaxConsumer,
+	"octets of a key":               wire.MaxKey,
+	"groups of an APPEND":           wire.MaxGroups,
+	"events of an APPEND":           wire.MaxAppendEvents,
+	"octets of events of an APPEND": wire.MaxAppendOctets,
+	"options `also` of a QUERY":     wire.MaxAlso,
+	"octets of a glob":              wire.MaxGlob,
+	"milliseconds of a WAIT":        int(wire.MaxWait.Milliseconds()),
 	"octets of an event, unless the server was told otherwise (INFO says)":                                                               server.DefaultMaxEvent,
 	"octets of an event that a server can be told to take":                                                                               store.MaxEvent,
 	"octets of a frame, unless the server was told otherwise: twice the largest event, at least 64 KiB":                                  2 * server.DefaultMaxEvent,
@@ -574,6 +582,7 @@ var limits = map[string]int{
 	"queries of a peer that run at once":                                                                                                 server.MaxRunning,
 	"queries of a peer that have events in memory at once":                                                                               server.MaxReadAhead,
 	"octets of events that a query has in memory, about, and at least one event":                                                         server.ChunkOctets,
+	"the same for a query of a selection, about":                                                                                         server.SelectionOctets,
 	"octets of events that all queries have in memory":                                                                                   server.MaxChunkOctets,
 	"messages that libzmq holds for a subscriber":                                                                                        server.PubSend,
 	"octets in large frames that libzmq holds for subscribers, about":                                                                    server.MaxPinned,
@@ -581,10 +590,10 @@ var limits = map[string]int{
 	"time that peers have to read their answers when the server stops":                                                                   int(server.Grace.Milliseconds()),
 }
 
-// parseLimit reads a number as a person writes it: 16,384 or 9 MiB or 2 s.
+// parseLimit reads a number as a person writes it: 16,384 or 9 MiB or 2 s or 24 h.
 func parseLimit(t *testing.T, text string) int {
 	t.Helper()
-	units := map[string]int{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "ms": 1, "s": 1000}
+	units := map[string]int{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "ms": 1, "s": 1000, "h": 3_600_000}
 	digits, unit, _ := strings.Cut(text, " ")
 	n, err := strconv.Atoi(strings.ReplaceAll(digits, ",", ""))
 	if err != nil || units[unit] == 0 {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"time"
@@ -9,14 +10,23 @@ import (
 	"gorewind/wire"
 )
 
-// A batch is the writes that go to the store in one call. It is the loop's,
-// then the store's, then the loop's again.
+// A batch is the PUBLISHes and APPENDs that go to the store in one call. It is
+// the loop's, then the store's, then the loop's again.
 type batch struct {
-	reqs   []store.Append
-	datas  [][]byte // the events; each request has a piece of it
-	lanes  []*lane
-	octets int
-	arena  []byte // streams and events were copied here: the receive buffer is used again
+	reqs    []store.Append
+	groups  []store.Group // of PUBLISHes; each has a piece of it
+	datas   [][]byte      // their events; each group has a piece of it
+	authors []author
+	events  int
+	octets  int
+	arena   []byte // streams and events were copied here: the receive buffer is used again
+}
+
+// An author is where a request of a batch came from.
+type author struct {
+	lane    *lane
+	events  int
+	appends bool // it is an APPEND
 }
 
 const arenaBlock = 64 << 10
@@ -32,6 +42,13 @@ func (b *batch) keep(octets []byte) []byte {
 	return b.arena[at:len(b.arena):len(b.arena)]
 }
 
+// publication is a PUBLISH that waits in its lane.
+type publication wire.Publish
+
+func (p publication) octets() int { return len(p.Stream) + len(p.Data) }
+
+func (p publication) stage(l *loop, ln *lane) { l.stage(ln, wire.Publish(p)) }
+
 // publish deals with a PUBLISH.
 func (l *loop) publish(ln *lane, args [][]byte) {
 	p, refused := wire.ParsePublish(args)
@@ -40,11 +57,10 @@ func (l *loop) publish(ln *lane, args [][]byte) {
 		l.refuse(ln, refused)
 	case len(p.Data) > l.maxEvent:
 		l.refuse(ln, tooLarge(len(p.Data), l.maxEvent))
-	case ln.query == nil && len(ln.queue) == 0:
+	case ln.ready():
 		l.stage(ln, p)
 	default:
-		kept := wire.Publish{Stream: append([]byte(nil), p.Stream...), Data: append([]byte(nil), p.Data...)}
-		l.wait(ln, request{publish: &kept})
+		l.wait(ln, request{write: publication{bytes.Clone(p.Stream), bytes.Clone(p.Data)}})
 	}
 }
 
@@ -59,13 +75,20 @@ func (l *loop) stage(ln *lane, p wire.Publish) {
 	b := l.batch
 	b.datas = append(b.datas, b.keep(p.Data))
 	at := len(b.datas) - 1
-	b.reqs = append(b.reqs, store.Append{Stream: b.keep(p.Stream), Events: b.datas[at : at+1 : at+1]})
-	b.lanes = append(b.lanes, ln)
-	octets := len(p.Stream) + len(p.Data)
+	b.groups = append(b.groups, store.Group{Stream: b.keep(p.Stream), Events: b.datas[at : at+1 : at+1]})
+	b.reqs = append(b.reqs, store.Append{Groups: b.groups[at : at+1 : at+1]})
+	l.staged(author{lane: ln, events: 1}, len(p.Stream)+len(p.Data))
+}
+
+// staged counts a request that was put into the batch.
+func (l *loop) staged(a author, octets int) {
+	b := l.batch
+	b.authors = append(b.authors, a)
+	b.events += a.events
 	b.octets += octets
-	l.queued++
+	l.queued += a.events
 	l.queuedOctets += octets
-	ln.writes++
+	a.lane.writes++
 }
 
 // submit hands the batch to the store.
@@ -80,16 +103,17 @@ func (l *loop) submit() {
 		l.batch.arena = b.arena[len(b.arena):] // the rest of the block
 	}
 	l.store.Append(b.reqs, func(results []store.Result) {
-		l.out.post(func() { l.published(b, results) })
+		l.out.post(func() { l.appended(b, results) })
 	})
 }
 
-// published answers the requests of a batch.
-func (l *loop) published(b *batch, results []store.Result) {
-	l.queued -= len(b.reqs)
+// appended answers the requests of a batch.
+func (l *loop) appended(b *batch, results []store.Result) {
+	l.queued -= b.events
 	l.queuedOctets -= b.octets
 	for i, r := range results {
-		ln := b.lanes[i]
+		a := &b.authors[i]
+		ln := a.lane
 		c := ln.conn
 		ln.writes--
 		switch {
@@ -98,11 +122,15 @@ func (l *loop) published(b *batch, results []store.Result) {
 			l.answer(ln, ln.envelope.pack(nil, l.explain(r.Err).Frames()))
 		case !c.dead && !c.deaf:
 			before := len(c.out)
-			c.out = ln.envelope.packPublished(c.out, r.ID)
+			if a.appends {
+				c.out = ln.envelope.pack(c.out, wire.Appended{IDs: r.IDs}.Frames())
+			} else {
+				c.out = ln.envelope.packPublished(c.out, r.IDs[0])
+			}
 			l.answered(c, len(c.out)-before)
 			fallthrough
 		default:
-			l.stats.Published.Add(1)
+			l.stats.Published.Add(uint64(a.events))
 		}
 		if ln.writes == 0 {
 			l.advance(ln)
@@ -115,19 +143,23 @@ func (l *loop) published(b *batch, results []store.Result) {
 // recycle empties b but keeps what it can use again.
 func (b *batch) recycle() {
 	clear(b.reqs)
+	clear(b.groups)
 	clear(b.datas)
-	clear(b.lanes)
-	*b = batch{reqs: b.reqs[:0], datas: b.datas[:0], lanes: b.lanes[:0]}
+	clear(b.authors)
+	*b = batch{reqs: b.reqs[:0], groups: b.groups[:0], datas: b.datas[:0], authors: b.authors[:0]}
 }
 
 // explain turns an error of the store into what the peer is told. It is the
 // only place that does.
 func (l *loop) explain(err error) *wire.Error {
+	if e := explainWrite(err); e != nil {
+		return e
+	}
 	switch {
 	case errors.Is(err, store.ErrTooLarge):
 		return wire.Errorf(wire.TooLarge, "send less at once", "%v", err)
 	case errors.Is(err, store.ErrUnknownID):
-		return wire.Errorf(wire.UnknownID, "give an id that an event of the stream has", "the stream holds no such event: %v", err)
+		return wire.Errorf(wire.UnknownID, "give an id that is there", "%v", err)
 	case errors.Is(err, store.ErrBadRange):
 		return wire.Errorf(wire.BadRange, "give an upto that is not before after", "%v", err)
 	case errors.Is(err, store.ErrOutcomeUnknown):
@@ -144,6 +176,25 @@ func (l *loop) explain(err error) *wire.Error {
 	}
 	l.complain("unexpected error of the store", err)
 	return wire.Errorf(wire.Internal, "the server's log says more", "the server failed")
+}
+
+// explainWrite does so for what only writes meet.
+func explainWrite(err error) *wire.Error {
+	var conflict *store.Conflict
+	var behind *store.Behind
+	switch {
+	case errors.As(err, &conflict):
+		return wire.Errorf(wire.Conflict, "read what came in between, then decide anew", "the stream's last event is not the one that was expected").
+			With(wire.Param{Name: "group", Value: strconv.Itoa(conflict.Group)}, wire.Hex("stream", conflict.Stream), wire.Hex("last", wire.ID(conflict.Last)))
+	case errors.As(err, &behind):
+		return wire.Errorf(wire.Behind, "send rewind with it to go back", "the cursor is past this already").
+			With(wire.Hex("cursor", wire.ID(behind.Cursor)))
+	case errors.Is(err, store.ErrKeyReused):
+		return wire.Errorf(wire.KeyReused, "give each request a key of its own", "another request was stored under this key")
+	case errors.Is(err, store.ErrInvalid):
+		return wire.Errorf(wire.Malformed, "see the protocol for what it may be", "%v", err)
+	}
+	return nil
 }
 
 // complain logs an error of the store, at most once a second: there may be one

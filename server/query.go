@@ -1,282 +1,338 @@
 package server
 
 import (
-	"context"
-	"sync"
+	"errors"
+	"fmt"
+	"math"
+	"time"
 
 	"gorewind/store"
 	"gorewind/wire"
 )
 
-const (
-	chunkOctets    = 256 << 10 // of packed messages, about; at least one event
-	maxChunkOctets = 64 << 20  // of all chunks in memory: above it, reading waits
-)
-
-// A query reads its events in chunks, the next one only when the last has gone
-// out. Between chunks it keeps nothing but its place.
-//
-// It is the loop's; while reading is set, the fields above it are the reader's.
+// A query is the source of QUERY.
 type query struct {
-	lane  *lane
-	r     store.Range // After is its place: the last event that libzmq has taken
-	empty bool        // upto was id zero: only After is looked at
-	fixed bool        // r.UpTo is its end
-	small bool        // read one event only
-	chunk []byte      // packed messages that are ready to be sent
-	next  uint64      // the place after the chunk
-	last  bool        // the chunk ends the answer
+	task     *task
+	r        store.Range // once it is fixed, the place is what bounds it on one side
+	fixed    bool
+	consumer []byte // begin after its cursor, if not nil
+	store    string // ID.GENERATION of the store that is meant, if not empty
+	since    time.Time
+	meta     bool
+	stamp    stamp
 
-	reading bool
-	sent    int // octets of chunk
-	charge  int // octets that count in loop.inHand
-	ended   bool
-	counted bool // it is one of conn.running
+	at, next place // before the chunk and after it
+
+	follow bool
+	parked bool   // the loop gave it to the hub
+	watch  *watch // the hub's
+	seen   uint64 // the last event that the hub had dealt with, before looking into the store
+	skips  uint64
+	slot   int  // in watch.parked, or -1
+	woken  bool // from the hub, by the events that it deals with at the moment
+	full   bool // no more of them are packed
+}
+
+// A place is how far a query has come.
+type place struct {
+	n    uint64 // forward: everything up to this id or position; backward: all beyond it
+	left uint64 // events that the limit leaves
+	live bool   // LIVE was sent
+	more bool   // there is more to look at, although no event was found
 }
 
 // query deals with a QUERY.
 func (l *loop) query(ln *lane, w wire.Query) {
-	if ln.conn.dead {
-		return
-	}
 	q := &query{
-		lane:  ln,
-		r:     store.Range{Stream: append([]byte(nil), w.Stream...), After: w.After.ID, UpTo: w.UpTo.ID},
-		empty: w.UpTo.Given && w.UpTo.ID == 0,
+		r: store.Range{
+			After: optional(w.After), UpTo: optional(w.UpTo),
+			Since: w.Since, Until: w.Until, Nearest: w.Nearest, Backward: w.Desc,
+		},
+		store: w.Store, since: w.Since, meta: w.Meta, follow: w.Follow, slot: -1,
 	}
-	if ln.idle() {
-		l.startQuery(q)
-		return
+	if w.Consumer != nil {
+		q.consumer = append([]byte{}, w.Consumer...)
 	}
-	l.wait(ln, request{query: q})
-}
-
-// startQuery begins a query, or has it wait until its connection has fewer.
-func (l *loop) startQuery(q *query) {
-	ln := q.lane
-	if l.stopping {
-		l.answer(ln, ln.envelope.pack(nil, stopping().Frames()))
-		return
+	if q.at.left = w.Limit; w.Limit == 0 {
+		q.at.left = math.MaxUint64
 	}
-	c := ln.conn
-	ln.query = q
-	l.stats.Queries.Add(1)
-	l.stats.QueriesRunning.Add(1)
-	if c.running >= maxRunning {
-		c.later = append(c.later, q)
-		ln.count(new(request), +1)
-		l.boundWaiting(c)
-		return
-	}
-	l.admit(c, q)
-}
-
-func (l *loop) admit(c *conn, q *query) {
-	c.running++
-	q.counted = true
-	c.toRead = append(c.toRead, q)
-	l.readLater(c)
-}
-
-// readLater has the loop see whether a connection's queries need reading.
-func (l *loop) readLater(c *conn) {
-	if !c.readable && len(c.toRead) > 0 {
-		c.readable = true
-		l.reads = append(l.reads, c)
-	}
-}
-
-// readNext hands chunks to the readers, connections taking turns.
-func (l *loop) readNext() {
-	charge := chunkOctets + l.maxEvent // as large as a chunk may turn out
-	for len(l.reads) > 0 && l.inHand+charge <= maxChunkOctets {
-		c := l.reads[0]
-		l.reads[0] = nil
-		if l.reads = l.reads[1:]; len(l.reads) == 0 {
-			l.reads = nil
+	size := len(w.Consumer) + len(w.Store)
+	if w.Match == wire.MatchName {
+		q.r.Stream = append([]byte(nil), w.Stream...)
+		size += len(w.Stream)
+	} else {
+		var refused *wire.Error
+		if q.r.Select, refused = selection(w); refused != nil {
+			l.refuse(ln, refused)
+			return
 		}
-		c.readable = false
-		probing := c.full && c.heapSlot < 0 && c.inHand == 0
-		if c.dead || c.deaf || len(c.toRead) == 0 || c.inHand >= maxReadAhead || c.full && !probing {
-			continue
-		}
-		q := c.toRead[0]
-		c.toRead = c.toRead[1:]
-		c.inHand++
-		l.reading++
-		q.charge = charge
-		l.inHand += q.charge
-		q.small = probing
-		q.reading = true
-		l.jobs <- q
-		l.readLater(c)
-	}
-}
-
-// read is called when a query's chunk is at hand.
-func (l *loop) read(q *query) {
-	q.reading = false
-	l.reading--
-	l.inHand += len(q.chunk) - q.charge
-	q.charge = len(q.chunk)
-	c := q.lane.conn
-	if q.ended {
-		l.releaseChunk(q)
-		l.readLater(c)
-		return
-	}
-	c.toSend = append(c.toSend, q)
-	l.flushLater(c)
-}
-
-func (l *loop) releaseChunk(q *query) {
-	q.lane.conn.inHand--
-	l.inHand -= q.charge
-	q.charge, q.sent = 0, 0
-	if b := q.chunk; cap(b) <= 2*chunkOctets {
-		chunks.Put(&b)
-	}
-	q.chunk = nil
-}
-
-// giveBack forgets the chunk and goes back to the last event that was sent.
-func (q *query) giveBack() {
-	unsent := len(q.chunk) - q.sent
-	for rest := q.chunk; len(rest) > unsent; {
-		var frames [][]byte
-		if frames, rest = q.lane.envelope.unpack(rest); string(frames[0]) == wire.EVENT {
-			q.r.After, _ = wire.ParseID(frames[1])
+		const compiled = 16 // times a pattern, at most about
+		for _, p := range append(w.Also, w.Stream) {
+			size += compiled * len(p)
 		}
 	}
-	q.chunk, q.sent = nil, 0
+	l.task(ln, q, size)
 }
 
-// sentChunk is called when libzmq has taken all of a query's chunk.
-func (l *loop) sentChunk(q *query) {
-	l.releaseChunk(q)
-	q.r.After = q.next
-	if !q.last {
-		q.lane.conn.toRead = append(q.lane.conn.toRead, q)
-		return
+// selection returns what selects the streams of a query with Match.
+func selection(w wire.Query) (s *store.Selection, refused *wire.Error) {
+	separator := byte(wire.DefaultSeparator)
+	if w.HasSeparator {
+		separator = w.Separator
 	}
-	l.endQuery(q.lane)
-	l.advance(q.lane)
-}
-
-// endQuery takes the query off its lane. Its connection's lists are the
-// caller's business.
-func (l *loop) endQuery(ln *lane) {
-	q := ln.query
-	if q == nil {
-		return
+	refuse := func(frame string, glob []byte, err error) *wire.Error {
+		return wire.Errorf(wire.BadOption, "send a glob as the protocol describes it", "the frame %s is no glob: %v", frame, err).
+			With(wire.Hex(frame, glob))
 	}
-	ln.query = nil
-	q.ended = true
-	l.stats.QueriesRunning.Add(-1)
-	if !q.reading && q.chunk != nil {
-		l.releaseChunk(q)
-	}
-	c := ln.conn
-	if !q.counted {
-		return
-	}
-	c.running--
-	for len(c.later) > 0 && c.running < maxRunning && !c.dead && !c.deaf {
-		next := c.later[0]
-		c.later = c.later[1:]
-		next.lane.count(new(request), -1)
-		if !next.ended {
-			l.admit(c, next)
+	s = store.Prefix(w.Stream)
+	if w.Match == wire.MatchGlob {
+		var err error
+		if s, err = store.Glob(separator, w.Stream); err != nil {
+			return nil, refuse("stream", w.Stream, err)
 		}
 	}
-}
-
-// stopQuery ends a lane's query with an ERROR.
-func (l *loop) stopQuery(ln *lane) {
-	q := ln.query
-	if q == nil {
-		return
-	}
-	c := ln.conn
-	for _, list := range []*[]*query{&c.toRead, &c.toSend, &c.later} {
-		kept := (*list)[:0]
-		for _, other := range *list {
-			if other != q {
-				kept = append(kept, other)
-			}
+	for _, glob := range w.Also {
+		if err := s.Also(separator, glob); err != nil {
+			return nil, refuse("also", glob, err)
 		}
-		*list = kept
 	}
-	if !q.counted {
-		ln.count(new(request), -1)
-	}
-	l.endQuery(ln)
-	l.answer(ln, ln.envelope.pack(nil, stopping().Frames()))
-	l.advance(ln)
+	return s, nil
 }
 
-// chunks recycles the memory of chunks.
-var chunks = sync.Pool{New: func() any {
-	b := make([]byte, 0, chunkOctets+chunkOctets/8)
-	return &b
-}}
-
-// readers reads chunks until jobs is closed. It posts each to the loop.
-func readers(ctx context.Context, s store.Store, jobs <-chan *query, l *loop) {
-	for q := range jobs {
-		events := q.fill(ctx, s, l.explain)
-		l.stats.EventsSent.Add(uint64(events))
-		l.out.post(func() { l.read(q) })
+// begin implements source.
+func (q *query) begin(l *loop, t *task) {
+	q.task = t
+	if q.follow {
+		l.hub.join(q)
 	}
 }
 
-// fill reads the next chunk and returns how many events it has.
-func (q *query) fill(ctx context.Context, s store.Store, explain func(error) *wire.Error) (events int) {
-	env := q.lane.envelope
-	b := (*chunks.Get().(*[]byte))[:0]
-	err := q.fix(ctx, s)
-	q.next = q.r.After
-	if err == nil && q.r.UpTo > q.r.After {
-		r := q.r
-		if r.Octets = chunkOctets; q.small {
-			r.Octets = 1
-		}
-		var e store.Event
-		for e, err = range s.Read(ctx, r) {
-			if err != nil {
-				break
-			}
-			b = env.packEvent(b, e.ID, e.Data)
-			q.next = e.ID
-			if events++; len(b) >= chunkOctets || q.small {
-				break
-			}
-		}
+// octets implements source.
+func (q *query) octets() int {
+	if q.r.Select != nil {
+		return selectionOctets
 	}
-	switch q.last = true; {
+	return chunkOctets
+}
+
+// fill implements source.
+func (q *query) fill(r *reader, t *task) {
+	if q.follow {
+		r.hub.look(q)
+	}
+	err := q.fix(r)
+	q.next = q.at
+	q.next.more = false
+	t.chunk = newChunk(q.octets())
+	whole := false
+	if err == nil {
+		whole, err = q.read(r, t)
+	}
+	switch {
 	case err != nil:
-		b = env.pack(b, explain(err).With(wire.Hex("stream", q.r.Stream)).Frames())
-	case q.next >= q.r.UpTo:
-		b = env.pack(b, wire.End{}.Frames())
-	default:
-		q.last = false
+		t.chunk = t.pack(t.chunk, q.refusal(r, err))
+		t.last = true
+	case q.next.left == 0 || whole && !q.follow:
+		t.chunk = t.pack(t.chunk, wire.End{})
+		t.last = true
+	case whole && !q.next.live:
+		t.chunk = t.pack(t.chunk, wire.Live{})
+		q.next.live = true
 	}
-	q.chunk = b
-	return events
 }
 
-// fix verifies a query's bounds and fixes its end, once.
-func (q *query) fix(ctx context.Context, s store.Store) error {
+// fix verifies what was asked for and fixes its range, once. A follower's stays
+// open at its end.
+func (q *query) fix(r *reader) error {
 	if q.fixed {
 		return nil
 	}
-	_, last, err := s.Bounds(ctx, q.r)
+	if i := r.store.Info(); q.store != "" && q.store != storeName(i) {
+		return wire.Errorf(wire.OtherStore, "begin anew, without a position or an id of before",
+			"this store is not the one that was named, or it was restored since").
+			With(wire.Param{Name: "store", Value: storeName(i)})
+	}
+	if q.consumer != nil {
+		cursor, err := r.store.Cursor(r, q.consumer, q.r.Stream)
+		if err != nil {
+			return err
+		}
+		q.r.After, q.r.Nearest = store.Some(cursor), true
+	}
+	fixed, err := r.store.Resolve(r, q.r)
 	if err != nil {
 		return err
 	}
-	if q.empty {
-		last = q.r.After
+	q.r.After, q.r.UpTo = fixed.After, fixed.UpTo
+	q.r.Since, q.r.Until, q.r.Nearest = time.Time{}, time.Time{}, true
+	if q.at.n = q.r.After.N; q.r.Backward {
+		q.at.n = q.r.UpTo.N
 	}
-	q.r.UpTo, q.fixed = last, true
+	q.fixed = true
 	return nil
 }
+
+func storeName(i store.Info) string { return fmt.Sprintf("%s.%d", i.ID, i.Generation) }
+
+// read packs events from the place on and reports whether there are no more.
+func (q *query) read(r *reader, t *task) (whole bool, err error) {
+	if whole, err = q.bound(r); whole || err != nil {
+		return whole, err
+	}
+	want := q.r
+	want.Progress = true // a selection that takes little of a large store lets others have the reader
+	if want.Octets = q.octets(); t.small {
+		want.Octets = 1
+	}
+	if q.at.left <= math.MaxInt {
+		want.Limit = int(q.at.left)
+	}
+	n, octets := 0, 0
+	for e, err := range r.store.Read(r, want) {
+		if err != nil {
+			return false, err
+		}
+		if e.Stream == nil {
+			q.next.n, q.next.more = e.Position, true
+			r.events.Add(uint64(n))
+			return false, nil
+		}
+		t.chunk = q.pack(t.chunk, &e)
+		n++
+		octets += len(e.Data)
+		if len(t.chunk) >= q.octets() || t.small {
+			r.events.Add(uint64(n))
+			return q.atEnd(), nil
+		}
+	}
+	r.events.Add(uint64(n))
+	if octets >= want.Octets || n == want.Limit && want.Limit > 0 {
+		return q.atEnd(), nil
+	}
+	if q.follow {
+		q.next.n = max(q.next.n, q.seen, q.r.UpTo.N)
+	}
+	return true, nil
+}
+
+// bound has the range begin at the place, and reports whether it selects nothing.
+func (q *query) bound(r *reader) (nothing bool, err error) {
+	if q.r.Backward {
+		q.r.UpTo.N = q.at.n
+	} else {
+		q.r.After.N = q.at.n
+	}
+	if q.follow {
+		q.r.UpTo = store.Optional{}
+		now, err := r.store.Resolve(r, q.r)
+		if err != nil {
+			return false, err
+		}
+		q.r.UpTo = now.UpTo
+		if nothing = q.r.UpTo.N <= q.r.After.N; nothing {
+			q.next.n = max(q.next.n, q.seen)
+		}
+		return nothing, nil
+	}
+	return q.r.UpTo.N <= q.r.After.N, nil
+}
+
+// atEnd reports whether the place after the chunk is the end of the range.
+func (q *query) atEnd() bool {
+	if q.r.Backward {
+		return q.next.n <= q.r.After.N
+	}
+	return q.next.n >= q.r.UpTo.N
+}
+
+// pack appends an event and moves the place after the chunk over it. It does
+// not allocate.
+func (q *query) pack(b []byte, e *store.Event) []byte {
+	id := e.ID
+	if q.r.Select != nil {
+		id = e.Position
+	}
+	q.next.over(id, q.r.Backward)
+	env := q.task.lane.envelope
+	switch {
+	case q.follow && e.Time.Before(q.since):
+		return b // it came before a time that is yet to come
+	case q.meta:
+		b = env.packMeta(b, id, e, &q.stamp)
+	default:
+		b = env.packEvent(b, id, e.Data)
+	}
+	q.next.left--
+	return b
+}
+
+func (p *place) over(id uint64, backward bool) {
+	if p.n = id; backward {
+		p.n--
+	}
+}
+
+// pass implements source.
+func (q *query) pass(frames [][]byte) {
+	switch string(frames[0]) {
+	case wire.EVENT:
+		id, _ := wire.ParseID(frames[1])
+		q.at.over(id, q.r.Backward)
+		q.at.left--
+	case wire.LIVE:
+		q.at.live = true
+	}
+}
+
+// passAll implements source.
+func (q *query) passAll() { q.at = q.next }
+
+// stale implements source.
+func (q *query) stale(t *task, e *erasures) bool {
+	if q.r.Select == nil {
+		stream := e.hash(q.r.Stream)
+		held := span{min(q.at.n, q.next.n), max(q.at.n, q.next.n)}
+		return e.since(t.epoch, func(x erasure) bool { return x.stream == stream && held.overlaps(x.span) })
+	}
+	held := make(map[uint64]span)
+	for rest := t.chunk; len(rest) > 0; {
+		var frames [][]byte
+		if frames, rest = t.lane.envelope.unpack(rest); string(frames[0]) != wire.EVENT {
+			continue
+		}
+		stream := e.hash(frames[3])
+		id, _ := wire.ParseID(frames[4])
+		if s, ok := held[stream]; ok {
+			held[stream] = s.with(id)
+		} else {
+			held[stream] = span{id, id}
+		}
+	}
+	return e.since(t.epoch, func(x erasure) bool {
+		s, ok := held[x.stream]
+		return ok && s.overlaps(x.span)
+	})
+}
+
+// refusal explains why events cannot be read.
+func (q *query) refusal(r *reader, err error) *wire.Error {
+	if refused := (*wire.Error)(nil); errors.As(err, &refused) {
+		return refused
+	}
+	e := r.explain(err)
+	if e.Code != wire.UnknownID {
+		if q.r.Select == nil {
+			e.With(wire.Hex("stream", q.r.Stream))
+		}
+		return e
+	}
+	only := store.Range{Stream: q.r.Stream, Select: q.r.Select, After: q.r.After}
+	unknown := q.r.UpTo.N
+	if _, err := r.store.Resolve(r, only); errors.Is(err, store.ErrUnknownID) {
+		unknown = q.r.After.N
+	}
+	return e.With(idParams(q.r.Stream, unknown)...)
+}
+
+// cancelled implements source.
+func (q *query) cancelled() wire.Reply { return wire.End{} }

@@ -15,23 +15,26 @@ const relayAhead = 4
 const relayOctets = 1 << 20
 
 // relay has the loop broadcast every event after a position, in commit order,
-// until ctx is done. It follows the store and not the requests, so that events
+// and the hub wake followers, until ctx is done. It follows the store and not the requests, so that events
 // are broadcast whoever wrote them.
 func relay(ctx context.Context, s store.Store, from uint64, l *loop) {
 	buffers := make(chan []byte, relayAhead)
 	for range relayAhead {
 		buffers <- nil
 	}
+	epoch := l.erasures.now.Load()
 	for ctx.Err() == nil {
 		var err error
 		for events, failed := range s.Tail(ctx, from) {
 			if err = failed; err != nil {
 				break
 			}
+			l.hub.deal(events, epoch, l)
 			if !relayBatch(ctx, events, buffers, l) {
 				return
 			}
 			from = events[len(events)-1].Position
+			epoch = l.erasures.now.Load() // the next batch comes later
 		}
 		if err == nil || errors.Is(err, store.ErrClosed) || ctx.Err() != nil {
 			return
@@ -41,6 +44,7 @@ func relay(ctx context.Context, s store.Store, from uint64, l *loop) {
 			// missing, and a query tells them what.
 			l.log.Error("events cannot be broadcast", "after", from, "error", err)
 			from = s.Info().LastPosition
+			l.hub.skip(from, l)
 			continue
 		}
 		l.log.Error("broadcasts wait for the store", "after", from, "error", err)
@@ -73,7 +77,7 @@ func relayBatch(ctx context.Context, events []store.Event, buffers chan []byte, 
 		position := events[n-1].Position
 		events = events[n:]
 		l.out.post(func() {
-			l.broadcast(packed, n, position)
+			l.sendBroadcasts(packed, n, position)
 			if cap(packed) > 2*relayOctets {
 				packed = nil // it held large events
 			}
@@ -83,8 +87,8 @@ func relayBatch(ctx context.Context, events []store.Event, buffers chan []byte, 
 	return true
 }
 
-// broadcast sends packed broadcasts, up to the event at a position.
-func (l *loop) broadcast(packed []byte, events int, position uint64) {
+// sendBroadcasts sends packed broadcasts, up to the event at a position.
+func (l *loop) sendBroadcasts(packed []byte, events int, position uint64) {
 	l.broadcasts = position
 	if err := l.transport.broadcast(l.subs.pinned, packed); err != nil {
 		l.log.Error("broadcast failed", "error", err)

@@ -5,10 +5,10 @@
 //
 //   - Run's own runs the loop, the one owner of all sockets. It ends when it
 //     was told to stop and has finished what it took.
-//   - readers read chunks of events for queries; they end when jobs is closed,
-//     after the loop.
-//   - relay turns commits into broadcasts; it ends when its context is
-//     cancelled, after the loop.
+//   - readers read chunks of answers that take time; they end when jobs is
+//     closed, after the loop.
+//   - relay turns commits into broadcasts and wakes those who follow; it ends
+//     when its context is cancelled, after the loop.
 //
 // The store calls back with results, on its committer or on the loop's own
 // goroutine; that only posts to the loop.
@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"net"
 	"strings"
@@ -69,7 +70,7 @@ type Server struct {
 	log  *slog.Logger
 	zctx *zmq.Context
 	loop *loop
-	jobs chan *query
+	jobs chan *task
 
 	routerAddrs, pubAddrs []string
 
@@ -84,7 +85,7 @@ func New(o Options) (*Server, error) {
 	if o.MaxEvent < 1 || o.MaxEvent > store.MaxEvent {
 		return nil, fmt.Errorf("--max-event-bytes is %d; it must be 1 to %d", o.MaxEvent, store.MaxEvent)
 	}
-	s := &Server{opts: o, log: o.Log, jobs: make(chan *query, maxChunkOctets/chunkOctets)}
+	s := &Server{opts: o, log: o.Log, jobs: make(chan *task, maxChunkOctets/chunkOctets)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -98,8 +99,12 @@ func New(o Options) (*Server, error) {
 		jobs: s.jobs, batch: new(batch),
 		conns: make(map[string]*conn), byFD: make(map[int][]*conn),
 		live: make(map[int]bool), ghosts: make(map[string]*conn),
-		gate: gate{files: o.MaxFiles, filter: dropAll},
-		subs: subscribers{stalled: make(map[int]int), pinned: newPeer()},
+		gate:      gate{files: o.MaxFiles, filter: dropAll},
+		subs:      subscribers{stalled: make(map[int]int), pinned: newPeer()},
+		hub:       hub{streams: make(map[string]*watch), selections: make(map[*watch]struct{})},
+		waits:     waits{byCursor: make(map[string]map[*wait]struct{})},
+		erasures:  erasures{seed: maphash.MakeSeed()},
+		liveEvery: liveEvery,
 	}
 	if err := s.open(); err != nil {
 		s.Close()
@@ -231,7 +236,7 @@ func (s *Server) PubAddrs() []string { return s.pubAddrs }
 func (s *Server) Run(ctx context.Context, events store.Store) error {
 	l := s.loop
 	from := events.Info().LastPosition
-	l.store, l.broadcasts = events, from
+	l.store, l.broadcasts, l.hub.position = events, from, from
 	work, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var wg sync.WaitGroup
@@ -240,8 +245,8 @@ func (s *Server) Run(ctx context.Context, events store.Store) error {
 		wg.Go(func() { readers(work, events, s.jobs, l) })
 	}
 	wg.Go(func() { relay(work, events, from, l) })
-	// 1. ctx is done: the loop takes no more requests, ends queries with ERROR
-	//    STOPPING, and 2. waits for the store's answers, for PUB to have every
+	// 1. ctx is done: the loop takes no more requests, ends what takes time with
+	//    ERROR STOPPING, and 2. waits for the store's answers, for PUB to have every
 	//    event, and a little for peers to take what is theirs.
 	unstop := context.AfterFunc(ctx, func() { l.out.post(l.stop) })
 	defer unstop()
@@ -275,7 +280,9 @@ func (s *Server) Close() (err error) {
 		}
 		for _, z := range []*zmq.Socket{l.router, l.pub} {
 			if z != nil {
-				errs = append(errs, z.SetLinger(linger), z.Close())
+				// While it lingers, it would tell of connections that end, and wait for
+				// ever for a monitor that is closed.
+				errs = append(errs, z.Monitor("", 0), z.SetLinger(linger), z.Close())
 			}
 		}
 		for _, z := range []*zmq.Socket{l.monitor, l.pubEyes} {

@@ -41,7 +41,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 // A daemon is a Server that runs.
 type daemon struct {
 	*Server
-	t     *testing.T
+	t     testing.TB
 	store store.Store
 	stop  func() // tells Run to end
 	ended func() error
@@ -65,7 +65,7 @@ func serve(t *testing.T) *daemon {
 	return serveStore(t, s)
 }
 
-func serveStore(t *testing.T, s store.Store) *daemon {
+func serveStore(t testing.TB, s store.Store) *daemon {
 	t.Helper()
 	srv, err := New(Options{Router: []string{"tcp://127.0.0.1:*"}, Pub: []string{"tcp://127.0.0.1:*"}, Version: "test"})
 	if err != nil {
@@ -146,6 +146,16 @@ func (d *daemon) is(f func(l *loop) bool) (ok bool) {
 	return ok
 }
 
+// last returns the id of a stream's last event.
+func (d *daemon) last(t testing.TB, stream string) uint64 {
+	t.Helper()
+	r, err := d.store.Resolve(context.Background(), store.Range{Stream: []byte(stream)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.UpTo.N
+}
+
 func (d *daemon) router() string { return d.RouterAddrs()[0] }
 
 // alive checks that the daemon still serves others.
@@ -171,8 +181,8 @@ func fill(t testing.TB, s store.Store, stream string, n, size int) {
 			events = append(events, datum(at, size))
 		}
 		done := make(chan store.Result, 1)
-		s.Append([]store.Append{{Stream: []byte(stream), Events: events}}, func(r []store.Result) { done <- r[0] })
-		if r := <-done; r.Err != nil || r.ID != uint64(at) {
+		s.Append([]store.Append{{Groups: []store.Group{{Stream: []byte(stream), Events: events}}}}, func(r []store.Result) { done <- r[0] })
+		if r := <-done; r.Err != nil || r.IDs[0] != uint64(at) {
 			t.Fatalf("fill: %+v", r)
 		}
 	}
@@ -412,7 +422,7 @@ func TestOrderOfAnEnvelope(t *testing.T) {
 							return false
 						}
 					}
-					return l.unread == 0 && l.inHand == 0 && l.queued == 0 && l.queuedOctets == 0
+					return l.unread == 0 && l.inHand.Load() == 0 && l.queued == 0 && l.queuedOctets == 0
 				})
 			})
 		})
@@ -492,24 +502,24 @@ func TestMalformedIsAnsweredAndTheDaemonLives(t *testing.T) {
 		"PUBLISH, one frame more":      {[]string{"PUBLISH", "s", "d", "x"}, wire.BadOption},
 		"PUBLISH, one empty frame more": {
 			[]string{"PUBLISH", "s", "d", ""}, wire.BadOption},
-		"PUBLISH, no name":        {[]string{"PUBLISH", "", "d"}, wire.Malformed},
-		"PUBLISH, name too long":  {[]string{"PUBLISH", strings.Repeat("s", 256), "d"}, wire.TooLarge},
-		"PUBLISH, event too big":  {[]string{"PUBLISH", "s", big}, wire.TooLarge},
-		"QUERY":                   {[]string{"QUERY"}, wire.Malformed},
-		"QUERY stream":            {[]string{"QUERY", "s"}, wire.Malformed},
-		"QUERY stream after":      {[]string{"QUERY", "s", ""}, wire.Malformed},
-		"QUERY, no name":          {[]string{"QUERY", "", "", ""}, wire.Malformed},
-		"QUERY, name too long":    {[]string{"QUERY", strings.Repeat("s", 256), "", ""}, wire.TooLarge},
-		"QUERY, bound of 7":       {[]string{"QUERY", "s", id(1)[1:], ""}, wire.Malformed},
-		"QUERY, bound of 9":       {[]string{"QUERY", "s", "", id(1) + "x"}, wire.Malformed},
-		"QUERY, one frame more":   {[]string{"QUERY", "s", "", "", "frobnicate"}, wire.BadOption},
-		"QUERY, not ASCII":        {[]string{"QUERY", "s", "", "", "\x00\xff\n;"}, wire.BadOption},
-		"QUERY, 1 MiB of option":  {[]string{"QUERY", "s", "", "", big}, wire.BadOption},
-		"QUERY, unknown id":       {[]string{"QUERY", "s", id(4), ""}, wire.UnknownID},
-		"INFO, one frame more":    {[]string{"INFO", "x"}, wire.BadOption},
-		"an answer as a request":  {[]string{"PUBLISHED", id(1)}, wire.UnknownCommand},
-		"twelve capitals":         {[]string{"ABCDEFGHIJKL"}, wire.UnknownCommand},
-		"CANCEL is not there yet": {[]string{"CANCEL"}, wire.UnknownCommand},
+		"PUBLISH, no name":       {[]string{"PUBLISH", "", "d"}, wire.Malformed},
+		"PUBLISH, name too long": {[]string{"PUBLISH", strings.Repeat("s", 256), "d"}, wire.TooLarge},
+		"PUBLISH, event too big": {[]string{"PUBLISH", "s", big}, wire.TooLarge},
+		"QUERY":                  {[]string{"QUERY"}, wire.Malformed},
+		"QUERY stream":           {[]string{"QUERY", "s"}, wire.Malformed},
+		"QUERY stream after":     {[]string{"QUERY", "s", ""}, wire.Malformed},
+		"QUERY, no name":         {[]string{"QUERY", "", "", ""}, wire.Malformed},
+		"QUERY, name too long":   {[]string{"QUERY", strings.Repeat("s", 256), "", ""}, wire.TooLarge},
+		"QUERY, bound of 7":      {[]string{"QUERY", "s", id(1)[1:], ""}, wire.Malformed},
+		"QUERY, bound of 9":      {[]string{"QUERY", "s", "", id(1) + "x"}, wire.Malformed},
+		"QUERY, one frame more":  {[]string{"QUERY", "s", "", "", "frobnicate"}, wire.BadOption},
+		"QUERY, not ASCII":       {[]string{"QUERY", "s", "", "", "\x00\xff\n;"}, wire.BadOption},
+		"QUERY, 1 MiB of option": {[]string{"QUERY", "s", "", "", big}, wire.BadOption},
+		"QUERY, unknown id":      {[]string{"QUERY", "s", id(4), ""}, wire.UnknownID},
+		"INFO, one frame more":   {[]string{"INFO", "x"}, wire.BadOption},
+		"an answer as a request": {[]string{"PUBLISHED", id(1)}, wire.UnknownCommand},
+		"twelve capitals":        {[]string{"ABCDEFGHIJKL"}, wire.UnknownCommand},
+		"CANCEL, one frame more": {[]string{"CANCEL", "x"}, wire.BadOption},
 	} {
 		t.Run(name, func(t *testing.T) {
 			z := dial(t, zmq.DEALER, d.router())
@@ -767,10 +777,7 @@ func TestStopAnswersWhatWasTaken(t *testing.T) {
 	if err := d.ended(); err != nil {
 		t.Fatal(err)
 	}
-	_, last, err := d.store.Bounds(context.Background(), store.Range{Stream: []byte("s")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	last := d.last(t, "s")
 	for i := uint64(2); i <= last; i++ {
 		z.recv().want("PUBLISHED", id(int(i)))
 	}
@@ -824,7 +831,7 @@ func TestStopEndsQueries(t *testing.T) {
 	if err := d.ended(); err != nil {
 		t.Fatal(err)
 	}
-	if _, n, _ := d.store.Bounds(context.Background(), store.Range{Stream: []byte("t")}); n != 2 {
+	if n := d.last(t, "t"); n != 2 {
 		t.Errorf("want both writes that waited behind the queries, have %d", n)
 	}
 }
@@ -953,7 +960,7 @@ func TestChunksAreGivenBack(t *testing.T) {
 	}
 	for range 3 {
 		eventually(t, "chunks are kept", func() bool {
-			return d.is(func(l *loop) bool { return l.inHand == 0 && l.reading == 0 && l.stats.Blocked.Load() == 1 })
+			return d.is(func(l *loop) bool { return l.inHand.Load() == 0 && l.reading == 0 && l.stats.Blocked.Load() == 1 })
 		})
 		for range n / 2 {
 			take()
@@ -962,7 +969,7 @@ func TestChunksAreGivenBack(t *testing.T) {
 	for ended < len(envelopes) {
 		take()
 	}
-	eventually(t, "memory is charged", func() bool { return d.is(func(l *loop) bool { return l.inHand == 0 && l.unread == 0 }) })
+	eventually(t, "memory is charged", func() bool { return d.is(func(l *loop) bool { return l.inHand.Load() == 0 && l.unread == 0 }) })
 }
 
 // TestAnswersBehindQueriesOfASlowReader: two queries of a peer that is slow for

@@ -8,10 +8,10 @@ type Stats struct {
 	Connections    atomic.Int64  // that are there now
 	Subscribers    atomic.Int64  // connections of PUB, of those
 	Received       atomic.Uint64 // messages of ROUTER
-	Published      atomic.Uint64 // events that were acknowledged
-	Queries        atomic.Uint64 // that were begun
+	Published      atomic.Uint64 // events that were acknowledged, also those of APPEND
+	Queries        atomic.Uint64 // that were begun, and other requests whose answer takes time
 	QueriesRunning atomic.Int64  // that are there now
-	EventsSent     atomic.Uint64 // that answers to queries took from the store
+	EventsSent     atomic.Uint64 // that answers to queries took from the store, or as they came
 	Broadcast      atomic.Uint64 // events that were handed to PUB
 	Refused        atomic.Uint64 // requests that were answered with ERROR
 	Dropped        atomic.Uint64 // messages without an answer: no envelope that could be answered, or of a connection that was given up

@@ -6,15 +6,23 @@ import (
 	"strings"
 )
 
-// The words that begin replies, besides ERROR.
+// The words that begin replies, besides ERROR and those of commands.
 const (
 	PUBLISHED = "PUBLISHED"
+	APPENDED  = "APPENDED"
 	EVENT     = "EVENT"
+	LIVE      = "LIVE"
+	STREAM    = "STREAM"
 	END       = "END"
+	REPLACED  = "REPLACED"
+	DELETED   = "DELETED"
+	COMMITTED = "COMMITTED"
+	REACHED   = "REACHED"
 	PONG      = "PONG"
 )
 
-// A Reply is one of Published, Event, End, Pong, InfoReply and *Error.
+// A Reply is one of Published, Appended, Event, Live, StreamReply, End, Replaced,
+// Deleted, Committed, CursorReply, Reached, Pong, InfoReply and *Error.
 type Reply interface {
 	// Frames returns the reply as frames, without an envelope.
 	Frames() [][]byte
@@ -26,20 +34,68 @@ type Published struct{ ID uint64 }
 // Frames implements Reply.
 func (p Published) Frames() [][]byte { return [][]byte{[]byte(PUBLISHED), ID(p.ID)} }
 
-// Event is one event of the answer to a Query.
-type Event struct {
-	ID   uint64
-	Data []byte
+// Appended answers an Append: the id of the last event of each group.
+type Appended struct{ IDs []uint64 }
+
+// Frames implements Reply.
+func (a Appended) Frames() [][]byte {
+	frames := [][]byte{[]byte(APPENDED)}
+	for _, id := range a.IDs {
+		frames = append(frames, ID(id))
+	}
+	return frames
+}
+
+// Live says that a follower has everything there is at the moment.
+type Live struct{}
+
+// Frames implements Reply.
+func (Live) Frames() [][]byte { return [][]byte{[]byte(LIVE)} }
+
+// StreamReply is one stream of the answer to a Streams.
+type StreamReply struct {
+	Name []byte
+	Last uint64
 }
 
 // Frames implements Reply.
-func (e Event) Frames() [][]byte { return [][]byte{[]byte(EVENT), ID(e.ID), e.Data} }
+func (s StreamReply) Frames() [][]byte { return [][]byte{[]byte(STREAM), s.Name, ID(s.Last)} }
 
-// End says that the answer to a Query is complete.
+// End says that the answer to a Query or a Streams is complete.
 type End struct{}
 
 // Frames implements Reply.
 func (End) Frames() [][]byte { return [][]byte{[]byte(END)} }
+
+// Replaced answers a Replace.
+type Replaced struct{ ID uint64 }
+
+// Frames implements Reply.
+func (r Replaced) Frames() [][]byte { return [][]byte{[]byte(REPLACED), ID(r.ID)} }
+
+// Deleted answers a Delete.
+type Deleted struct{}
+
+// Frames implements Reply.
+func (Deleted) Frames() [][]byte { return [][]byte{[]byte(DELETED)} }
+
+// Committed answers a Commit.
+type Committed struct{ ID uint64 }
+
+// Frames implements Reply.
+func (c Committed) Frames() [][]byte { return [][]byte{[]byte(COMMITTED), ID(c.ID)} }
+
+// CursorReply answers a Cursor; id zero where there is none.
+type CursorReply struct{ ID uint64 }
+
+// Frames implements Reply.
+func (c CursorReply) Frames() [][]byte { return [][]byte{[]byte(CURSOR), ID(c.ID)} }
+
+// Reached answers a Wait with where the cursor is.
+type Reached struct{ Cursor uint64 }
+
+// Frames implements Reply.
+func (r Reached) Frames() [][]byte { return [][]byte{[]byte(REACHED), ID(r.Cursor)} }
 
 // Pong answers a Ping with its frames.
 type Pong struct{ Payload [][]byte }
@@ -59,17 +115,6 @@ func (r InfoReply) Frames() [][]byte {
 	return frames
 }
 
-// A Broadcast is what PUB sends for an event.
-type Broadcast struct {
-	Stream []byte
-	ID     uint64
-	Data   []byte
-}
-
-// Frames returns the message. The stream comes first, so that subscriptions
-// filter by its prefix.
-func (b Broadcast) Frames() [][]byte { return [][]byte{b.Stream, ID(b.ID), b.Data} }
-
 // ErrReply is returned for frames that are no reply known to this version.
 var ErrReply = errors.New("not a reply of this protocol")
 
@@ -84,37 +129,81 @@ func ParseReply(frames [][]byte) (Reply, error) {
 	}
 	args := frames[1:]
 	switch string(frames[0]) {
-	case PUBLISHED:
-		if id, ok := parseIDFrame(args); ok {
-			return Published{id}, nil
-		}
+	case APPENDED:
+		return parseAppended(args)
 	case EVENT:
-		if id, ok := parseIDFrame(args); ok && len(args) > 1 {
-			return Event{id, args[1]}, nil
-		}
+		return parseEvent(args)
+	case LIVE:
+		return Live{}, nil
+	case STREAM:
+		return parseStreamReply(args)
 	case END:
 		return End{}, nil
+	case DELETED:
+		return Deleted{}, nil
 	case PONG:
 		return Pong{args}, nil
 	case INFO:
-		var r InfoReply
-		for _, f := range args {
-			name, value, _ := strings.Cut(string(f), "=")
-			r.Facts = append(r.Facts, Param{name, value})
-		}
-		return r, nil
+		return parseInfo(args), nil
+	}
+	return parseIDReply(string(frames[0]), args)
+}
+
+// parseIDReply reads the replies that are a word and an id.
+func parseIDReply(word string, args [][]byte) (Reply, error) {
+	id, ok := parseIDFrame(args)
+	if !ok {
+		return nil, ErrReply
+	}
+	switch word {
+	case PUBLISHED:
+		return Published{id}, nil
+	case REPLACED:
+		return Replaced{id}, nil
+	case COMMITTED:
+		return Committed{id}, nil
+	case CURSOR:
+		return CursorReply{id}, nil
+	case REACHED:
+		return Reached{id}, nil
 	}
 	return nil, ErrReply
 }
 
-// ParseBroadcast reads a message of PUB. It reports false for one that is
-// reserved (its first frame is empty) or not understood.
-func ParseBroadcast(frames [][]byte) (b Broadcast, ok bool) {
-	if len(frames) < 3 || len(frames[0]) == 0 {
-		return b, false
+// parseAppended reads ids up to the first frame that is none.
+func parseAppended(args [][]byte) (Reply, error) {
+	var a Appended
+	for _, f := range args {
+		id, ok := ParseID(f)
+		if !ok {
+			break
+		}
+		a.IDs = append(a.IDs, id)
 	}
-	id, ok := ParseID(frames[1])
-	return Broadcast{frames[0], id, frames[2]}, ok
+	if len(a.IDs) == 0 {
+		return nil, ErrReply
+	}
+	return a, nil
+}
+
+func parseStreamReply(args [][]byte) (Reply, error) {
+	if len(args) < 2 {
+		return nil, ErrReply
+	}
+	last, ok := ParseID(args[1])
+	if !ok {
+		return nil, ErrReply
+	}
+	return StreamReply{args[0], last}, nil
+}
+
+func parseInfo(args [][]byte) InfoReply {
+	var r InfoReply
+	for _, f := range args {
+		name, value, _ := strings.Cut(string(f), "=")
+		r.Facts = append(r.Facts, Param{name, value})
+	}
+	return r
 }
 
 func parseIDFrame(args [][]byte) (uint64, bool) {

@@ -6,7 +6,10 @@
 // formats shares the memory of its fields.
 package wire
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // MaxStream is the longest name of a stream, in octets.
 const MaxStream = 255
@@ -14,12 +17,21 @@ const MaxStream = 255
 // The commands.
 const (
 	PUBLISH = "PUBLISH"
+	APPEND  = "APPEND"
 	QUERY   = "QUERY"
+	STREAMS = "STREAMS"
+	CANCEL  = "CANCEL"
+	REPLACE = "REPLACE"
+	DELETE  = "DELETE"
+	COMMIT  = "COMMIT"
+	CURSOR  = "CURSOR"
+	WAIT    = "WAIT"
 	INFO    = "INFO"
 	PING    = "PING"
 )
 
-// A Request is one of Publish, Query, Info and Ping.
+// A Request is one of Publish, Append, Query, Streams, Cancel, Replace, Delete,
+// Commit, Cursor, Wait, Info and Ping.
 type Request interface {
 	// Frames returns the request as frames, without an envelope.
 	Frames() [][]byte
@@ -36,30 +48,11 @@ func (p Publish) Frames() [][]byte {
 	return [][]byte{[]byte(PUBLISH), p.Stream, p.Data}
 }
 
-// Query asks for the events of a stream with After < id <= UpTo.
-type Query struct {
-	Stream []byte // 1 to 255 octets
-	After  Bound
-	UpTo   Bound
-}
+// Cancel asks to end the oldest unfinished request of its envelope that may last.
+type Cancel struct{}
 
 // Frames implements Request.
-func (q Query) Frames() [][]byte {
-	return [][]byte{[]byte(QUERY), q.Stream, q.After.frame(), q.UpTo.frame()}
-}
-
-// A Bound is one end of a range of ids, or none.
-type Bound struct {
-	ID    uint64
-	Given bool // false: an empty frame, no bound at this end
-}
-
-func (b Bound) frame() []byte {
-	if !b.Given {
-		return []byte{}
-	}
-	return ID(b.ID)
-}
+func (Cancel) Frames() [][]byte { return [][]byte{[]byte(CANCEL)} }
 
 // Info asks what server and which store this is.
 type Info struct{}
@@ -89,17 +82,26 @@ func ParseRequest(frames [][]byte) (Request, *Error) {
 			return nil, err
 		}
 		return p, nil
+	case APPEND:
+		return parseAppend(args)
 	case QUERY:
-		q, err := parseQuery(args)
-		if err != nil {
-			return nil, err
-		}
-		return q, nil
+		return parseQuery(args)
+	case STREAMS:
+		return parseStreams(args)
+	case CANCEL:
+		return Cancel{}, checkCount(CANCEL, "nothing after it", args, 0)
+	case REPLACE:
+		return parseReplace(args)
+	case DELETE:
+		return parseDelete(args)
+	case COMMIT:
+		return parseCommit(args)
+	case CURSOR:
+		return parseCursor(args)
+	case WAIT:
+		return parseWait(args)
 	case INFO:
-		if len(args) > 0 {
-			return nil, badOption(INFO, args[0])
-		}
-		return Info{}, nil
+		return Info{}, checkCount(INFO, "nothing after it", args, 0)
 	case PING:
 		return Ping{args}, nil
 	}
@@ -127,59 +129,34 @@ func ParsePublish(args [][]byte) (Publish, *Error) {
 	return Publish{args[0], args[1]}, nil
 }
 
-func parseQuery(args [][]byte) (q Query, err *Error) {
-	if len(args) < 3 {
-		return q, tooFew(QUERY, "stream, after and upto", len(args))
-	}
-	if len(args) > 3 {
-		return q, badOption(QUERY, args[3])
-	}
-	if err = checkStream(args[0]); err != nil {
-		return q, err
-	}
-	q.Stream = args[0]
-	if q.After, err = parseBound("after", args[1]); err != nil {
-		return q, err
-	}
-	q.UpTo, err = parseBound("upto", args[2])
-	return q, err
-}
-
-func parseBound(name string, f []byte) (Bound, *Error) {
-	if len(f) == 0 {
-		return Bound{}, nil
-	}
-	id, ok := ParseID(f)
-	if !ok {
-		return Bound{}, Errorf(Malformed, "send 8 octets, or an empty frame for no bound",
-			"the frame %s has %d octets", name, len(f))
-	}
-	return Bound{id, true}, nil
-}
-
 func checkStream(s []byte) *Error {
 	switch {
 	case len(s) == 0:
 		return Errorf(Malformed, "send a name of 1 to 255 octets", "the frame stream is empty")
 	case len(s) > MaxStream:
-		return Errorf(TooLarge, "send a name of 1 to 255 octets", "the name of the stream has %d octets", len(s)).
-			With(Param{"limit", fmt.Sprint(MaxStream)})
+		return tooLong("stream", len(s), MaxStream)
+	}
+	return nil
+}
+
+func tooLong(name string, octets, limit int) *Error {
+	return Errorf(TooLarge, fmt.Sprintf("send at most %d octets", limit), "the frame %s has %d octets", name, octets).
+		With(Param{"limit", strconv.Itoa(limit)})
+}
+
+// checkCount refuses a request that has not exactly as many frames as it wants.
+func checkCount(command, wants string, args [][]byte, n int) *Error {
+	switch {
+	case len(args) < n:
+		return tooFew(command, wants, len(args))
+	case len(args) > n:
+		return badOption(command, args[n])
 	}
 	return nil
 }
 
 func tooFew(command, wants string, got int) *Error {
 	return Errorf(Malformed, "send "+wants, "%s has %d frames after the command", command, got)
-}
-
-// badOption refuses a frame that stands where options stand.
-func badOption(command string, option []byte) *Error {
-	const shown = 64
-	if len(option) > shown {
-		option = option[:shown]
-	}
-	return Errorf(BadOption, "leave it out", "%s has no option %q", command, toASCII(option)).
-		With(Hex("option", option))
 }
 
 // toASCII returns b with everything but printable ASCII replaced, since an

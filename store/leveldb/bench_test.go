@@ -39,7 +39,7 @@ func requests(n int) []store.Append {
 	for i := range reqs {
 		data := make([]byte, 100)
 		rand.Read(data)
-		reqs[i] = store.Append{Stream: []byte("s"), Events: [][]byte{data}}
+		reqs[i] = store.Append{Groups: []store.Group{{Stream: []byte("s"), Events: [][]byte{data}}}}
 	}
 	return reqs
 }

@@ -3,6 +3,7 @@ package leveldb
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,18 +19,6 @@ import (
 // database again.
 const reopenEvery = time.Second
 
-// Append implements store.Store.
-func (d *DB) Append(reqs []store.Append, done func([]store.Result)) {
-	c := &call{reqs, done, make([]store.Result, len(reqs))}
-	if d.commitNow(c) || d.queue.put(c) {
-		return
-	}
-	for i := range c.results {
-		c.results[i].Err = store.ErrClosed
-	}
-	go done(c.results) // ends when done returns, which must not block
-}
-
 // A commit is what goes to disk at once.
 type commit struct {
 	serial  uint64 // names the commit within this process
@@ -38,10 +27,15 @@ type commit struct {
 	batch   leveldb.Batch
 	octets  int // of what callers handed in
 	count   int // events
+	request int // names the request that is being staged, within the commit
 	touched []stream
 	recent  int // in touched: the stream of the last request
 	staged  []staged
+	keys    map[string]int // by its key in the database, an operation
+	cursors map[string]cursorMove
+	pages   []pageChange
 	settles []settled
+	refused []settled     // because of what others staged before
 	events  []store.Event // for Tail; nil when nobody follows
 	follow  bool
 	page    pageWriter
@@ -74,16 +68,16 @@ const (
 // commitNow commits c at once, if nothing waits or is being committed, and
 // reports whether it did.
 func (d *DB) commitNow(c *call) bool {
-	if len(c.reqs) > nowRequests || !d.turn.TryLock() {
+	if c.size() > nowRequests || !d.turn.TryLock() {
 		return false
 	}
 	defer d.turn.Unlock()
-	if !d.queue.pass(len(c.reqs)) || d.syncTook > nowSync || d.pacer.step > 0 {
+	if !d.queue.pass(c.size()) || d.syncTook > nowSync || d.pacer.step > 0 {
 		return false
 	}
 	octets := 0
-	for i := range c.reqs {
-		n, _ := measure(&c.reqs[i]) // process refuses what is too large
+	for i := range c.size() {
+		_, n, _ := c.measure(i) // process refuses what is too large
 		octets += n
 	}
 	if octets > nowOctets {
@@ -115,13 +109,12 @@ func (d *DB) process(c *commit, calls []*call) {
 	d.begin(c)
 	first := 0 // the first call whose done is due
 	for n, call := range calls {
-		for i := range call.reqs {
-			req := &call.reqs[i]
-			octets, err := measure(req)
+		for i := range call.size() {
+			events, octets, err := call.measure(i)
 			if err == nil {
 				err = unusable
 			}
-			if err == nil && c.count > 0 && (c.count+len(req.Events) > store.MaxCommitEvents || c.octets+octets > store.MaxCommitOctets) {
+			if err == nil && d.apart(c, call, events, octets) {
 				unusable = d.write(c)
 				d.finish(calls[first:n])
 				first = n
@@ -129,41 +122,37 @@ func (d *DB) process(c *commit, calls []*call) {
 				err = unusable
 			}
 			if err == nil {
-				err = d.stage(c, call, i, octets)
+				if err = d.stage(c, call, i); err != nil && len(c.settles) > 0 {
+					c.refused = append(c.refused, settled{call, i})
+				}
 			}
 			if err != nil {
-				call.results[i].Err = err
+				call.fail(i, err)
+				continue
 			}
+			c.count += events
+			c.octets += octets
+			c.settles = append(c.settles, settled{call, i})
 		}
 	}
 	d.write(c)
 	d.finish(calls[first:])
 }
 
-func (d *DB) finish(calls []*call) {
-	for _, call := range calls {
-		call.done(call.results)
+// apart reports whether a request needs a commit after c: it does not fit into c
+// any more, or it erases what c may have to write first.
+func (d *DB) apart(c *commit, call *call, events, octets int) bool {
+	if len(c.settles) == 0 {
+		return false
 	}
+	return c.count+events > store.MaxCommitEvents || c.octets+octets > store.MaxCommitOctets ||
+		len(c.settles) >= store.MaxCommitEvents || call.erases != nil && c.holds(&d.streams, call.erases)
 }
 
-// measure returns the octets that a request counts, or why it is refused.
-func measure(req *store.Append) (octets int, err error) {
-	if n := len(req.Stream); n == 0 || n > store.MaxStream {
-		return 0, fmt.Errorf("%w: a stream's name has 1 to %d octets, not %d", store.ErrTooLarge, store.MaxStream, n)
+func (d *DB) finish(calls []*call) {
+	for _, call := range calls {
+		call.done()
 	}
-	if n := len(req.Events); n == 0 || n > store.MaxCommitEvents {
-		return 0, fmt.Errorf("%w: a request has 1 to %d events, not %d", store.ErrTooLarge, store.MaxCommitEvents, n)
-	}
-	for _, e := range req.Events {
-		if len(e) > store.MaxEvent {
-			return 0, fmt.Errorf("%w: an event has at most %d octets, not %d", store.ErrTooLarge, store.MaxEvent, len(e))
-		}
-		octets += len(e)
-	}
-	if octets > store.MaxCommitOctets {
-		return 0, fmt.Errorf("%w: the events of a request have at most %d octets, not %d", store.ErrTooLarge, store.MaxCommitOctets, octets)
-	}
-	return octets + len(req.Stream), nil
 }
 
 // begin makes c the commit after the last one.
@@ -174,42 +163,109 @@ func (d *DB) begin(c *commit) {
 	c.before = last
 	c.record = commitRecord{
 		last: last.position, first: last.position + 1, nextNumber: last.nextNumber,
-		time: max(last.time, time.Now().UnixMicro()), runs: c.record.runs[:0],
+		time: max(last.time, time.Now().UnixMicro()), runs: c.record.runs[:0], operations: c.record.operations[:0],
 	}
 	c.batch.Reset()
 	if c.events, c.follow = nil, d.recent.followed(); c.follow {
 		c.events = make([]store.Event, 0, c.count+c.count/8) // about as many as the last one
 	}
-	c.octets, c.count, c.recent = 0, 0, 0
+	c.octets, c.count, c.recent, c.request = 0, 0, 0, 0
 	clear(c.touched)
 	clear(c.staged)
 	clear(c.settles)
-	c.touched, c.staged, c.settles = c.touched[:0], c.staged[:0], c.settles[:0]
+	clear(c.refused)
+	clear(c.pages)
+	clear(c.keys)
+	clear(c.cursors)
+	c.touched, c.staged, c.pages = c.touched[:0], c.staged[:0], c.pages[:0]
+	c.settles, c.refused = c.settles[:0], c.refused[:0]
 }
 
-// stage puts a request into c.
-func (d *DB) stage(c *commit, call *call, i, octets int) error {
-	req := &call.reqs[i]
-	s, err := c.touch(&d.streams, d.db, req.Stream)
+// stage puts a request into c, or returns why not and leaves c as it was.
+func (d *DB) stage(c *commit, call *call, i int) error {
+	c.request++
+	if call.stage != nil {
+		return call.stage(d, c)
+	}
+	return d.stageAppend(c, &call.reqs[i], call.results[i].IDs)
+}
+
+// stageAppend puts an Append into c and sets the ids of its groups' last events.
+func (d *DB) stageAppend(c *commit, req *store.Append, ids []uint64) error {
+	var sum []byte
+	if len(req.Key) > 0 {
+		sum = sumOf(d.secret, req)
+		again, err := d.repeated(c, req, sum, ids)
+		if again || err != nil {
+			return err
+		}
+	}
+	for g := range req.Groups {
+		if err := d.expect(c, g, &req.Groups[g]); err != nil {
+			return err
+		}
+	}
+	for g := range req.Groups {
+		s, err := c.touch(&d.streams, d.db, req.Groups[g].Stream)
+		if err != nil {
+			return err // not here: expect has touched it
+		}
+		c.add(s, req.Groups[g].Events)
+		ids[g] = s.after.last
+	}
+	if sum != nil {
+		s, err := c.touch(&d.streams, d.db, req.Groups[0].Stream)
+		if err != nil {
+			return err // neither
+		}
+		c.remember(s.after.number, req.Key, sum, ids)
+	}
+	return nil
+}
+
+// expect checks the expectation of a request's group g.
+func (d *DB) expect(c *commit, g int, group *store.Group) error {
+	s, err := c.touch(&d.streams, d.db, group.Stream)
 	if err != nil {
 		return err
 	}
+	again := s.seen == c.request
+	s.seen = c.request
+	switch {
+	case !group.Expected.Given:
+		return nil
+	case again:
+		return fmt.Errorf("%w: the second group of the stream %x has an expectation", store.ErrInvalid, group.Stream)
+	}
+	return s.after.meets(g, group.Stream, group.Expected)
+}
+
+// meets returns a store.Conflict unless the stream's last event is the expected.
+func (c counter) meets(group int, stream []byte, expected store.Optional) error {
+	last := c.last
+	if c.deleted == last {
+		last = 0
+	}
+	if expected.Given && expected.N != last {
+		return &store.Conflict{Group: group, Stream: stream, Last: last}
+	}
+	return nil
+}
+
+// add appends events to a stream.
+func (c *commit) add(s *stream, events [][]byte) {
 	if s.after.number == 0 {
 		s.after.number = c.record.nextNumber
 		c.record.nextNumber++
 		c.batch.Put(nameKey(s.after.number), s.name)
 	}
-	c.extend(s.after, uint64(len(req.Events)))
-	for _, data := range req.Events {
+	c.extend(s.after, uint64(len(events)))
+	for _, data := range events {
 		s.after.last++
 		c.record.last++
+		c.record.octets += uint64(len(data))
 		c.put(s, data)
 	}
-	c.count += len(req.Events)
-	c.octets += octets
-	call.results[i].ID = s.after.last
-	c.settles = append(c.settles, settled{call, i})
-	return nil
 }
 
 // extend records that n events follow in the stream of k.
@@ -224,7 +280,9 @@ func (c *commit) extend(k counter, n uint64) {
 // put adds the event that s.after and c.record name last.
 func (c *commit) put(s *stream, data []byte) {
 	at := len(c.staged)
-	if at > s.oldest {
+	if s.oldest < 0 {
+		s.oldest = at
+	} else {
 		c.staged[s.newest].next = at
 	}
 	s.newest = at
@@ -256,14 +314,17 @@ func (c *commit) putPages(s *stream) {
 // write puts c on disk and settles its requests. It returns an error when no
 // more can be written now.
 func (d *DB) write(c *commit) error {
-	if c.count == 0 {
-		return nil
+	if len(c.record.runs) == 0 && len(c.record.operations) == 0 {
+		return nil // nothing changes: deleted already, or stored under its key
 	}
+	c.touched = slices.DeleteFunc(c.touched, func(s stream) bool { return s.after == s.before })
 	// In the order of their keys: where there are thousands of streams, LevelDB
 	// then inserts a fifth faster.
 	slices.SortFunc(c.touched, func(a, b stream) int { return cmp.Compare(a.after.number, b.after.number) })
 	for i := range c.touched {
-		c.putPages(&c.touched[i])
+		if s := &c.touched[i]; s.after.last > s.before.last {
+			c.putPages(s)
+		}
 	}
 	slices.SortFunc(c.touched, func(a, b stream) int { return bytes.Compare(a.name, b.name) })
 	for i := range c.touched {
@@ -272,6 +333,7 @@ func (d *DB) write(c *commit) error {
 		c.scratch = s.after.append(c.scratch[:0])
 		c.batch.Put(c.key, c.scratch)
 	}
+	erased := c.putOperations()
 	c.scratch = c.record.append(c.scratch[:0], c.before.chain)
 	c.batch.Put(commitKey(c.record.last), c.scratch)
 	d.pacer.pace(d.db, c.count)
@@ -285,7 +347,8 @@ func (d *DB) write(c *commit) error {
 	d.state.Lock()
 	d.last = c.record.tip()
 	d.state.Unlock()
-	d.recent.add(c.record.last, c.events)
+	d.eraser.add(c.record.operations)
+	d.recent.add(c.record.last, c.events, erased)
 	return nil
 }
 
@@ -295,13 +358,17 @@ func (d *DB) write(c *commit) error {
 // otherwise their outcome is unknown.
 func (d *DB) undo(c *commit, cause error) error {
 	d.log.Error("commit failed, opening the database again", "position", c.record.last, "error", cause)
+	d.inverse = c.inverse()
 	err := d.reopen()
 	verdict := fmt.Errorf("%w: the disk refused the commit: %w", store.ErrUnavailable, cause)
+	for _, s := range c.refused {
+		s.call.fail(s.i, verdict) // the reason it had, and the ids in that, are gone
+	}
 	if err != nil {
 		verdict = fmt.Errorf("%w: the disk refused the commit: %w", store.ErrOutcomeUnknown, cause)
 	}
 	for _, s := range c.settles {
-		s.call.results[s.i] = store.Result{Err: verdict}
+		s.call.fail(s.i, verdict)
 	}
 	return err
 }
@@ -338,7 +405,7 @@ func (d *DB) reopen() error {
 	d.retryAt = time.Now().Add(reopenEvery)
 	found, err := d.openHandle(highwater{d.last.position, d.last.chain})
 	if err == nil && found.position != d.last.position {
-		err = removeAfter(d.db, d.last.position)
+		err = d.db.Write(d.inverse, &opt.WriteOptions{Sync: true})
 		if err == nil {
 			err = d.guard.err()
 		}
@@ -350,52 +417,46 @@ func (d *DB) reopen() error {
 		d.log.Error("the database cannot be opened again; the next request tries once more", "error", err)
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
+	d.inverse = nil
 	d.log.Info("the database is open again", "position", d.last.position, "undone", found.position-d.last.position)
 	return nil
 }
 
-// removeAfter removes every commit after position, as if it had never been.
-func removeAfter(db *leveldb.DB, position uint64) error {
-	var records []commitRecord
-	err := commitsAfter(db, position, func(c commitRecord, _ []byte) error {
-		records = append(records, c)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	slices.Reverse(records) // a stream's oldest run has the last word on its counter
-	var batch leveldb.Batch
-	for _, c := range records {
-		slices.Reverse(c.runs)
-		for _, r := range c.runs {
-			if err := removeRun(db, &batch, r); err != nil {
-				return err
-			}
+// inverse returns what makes the database forget c, as if it had never been.
+func (c *commit) inverse() *leveldb.Batch {
+	b := new(leveldb.Batch)
+	for i := range c.touched {
+		s := &c.touched[i]
+		for id := s.before.last + 1; id <= s.after.last; id++ {
+			b.Delete(appendEventKey(nil, s.after.number, id))
 		}
-		batch.Delete(commitKey(c.last))
+		if s.before.number == 0 {
+			b.Delete(nameKey(s.after.number))
+			b.Delete(streamKey(s.name))
+			continue
+		}
+		b.Put(streamKey(s.name), s.before.append(nil))
 	}
-	return db.Write(&batch, &opt.WriteOptions{Sync: true})
-}
-
-func removeRun(db *leveldb.DB, batch *leveldb.Batch, r run) error {
-	name, err := db.Get(nameKey(r.number), nil)
-	if err != nil {
-		return fmt.Errorf("%w: name of the stream number %d: %w", store.ErrDamaged, r.number, err)
+	for _, p := range c.pages {
+		if p.before == nil {
+			b.Delete(p.key)
+		} else {
+			b.Put(p.key, p.before)
+		}
 	}
-	for id := r.first; id < r.first+r.count; id++ {
-		batch.Delete(appendEventKey(nil, r.number, id))
+	for key, m := range c.cursors {
+		if m.before == 0 {
+			b.Delete([]byte(key))
+		} else {
+			b.Put([]byte(key), binary.AppendUvarint(nil, m.before))
+		}
 	}
-	if r.first == 1 {
-		batch.Delete(nameKey(r.number))
-		batch.Delete(streamKey(name))
-		return nil
+	for key := range c.keys {
+		b.Delete([]byte(key))
 	}
-	c, err := loadCounter(db, name)
-	if err != nil {
-		return err
+	for position := c.record.first; position <= c.record.last; position++ {
+		b.Delete(erasureKey(position)) // most were never there
 	}
-	c.last = r.first - 1
-	batch.Put(streamKey(name), c.append(nil))
-	return nil
+	b.Delete(commitKey(c.record.last))
+	return b
 }

@@ -31,16 +31,19 @@ var (
 type identity struct {
 	id         string
 	generation uint64
+	secret     string // of sums, hex; see key.go
 }
 
 func newIdentity() identity {
-	var b [16]byte
-	rand.Read(b[:]) // never fails, see its documentation
-	return identity{hex.EncodeToString(b[:]), 1}
+	var id [16]byte
+	var secret [32]byte
+	rand.Read(id[:]) // never fails, see its documentation
+	rand.Read(secret[:])
+	return identity{hex.EncodeToString(id[:]), 1, hex.EncodeToString(secret[:])}
 }
 
 func (i identity) String() string {
-	return fmt.Sprintf("gorewind store\nformat %d\nid %s\ngeneration %d\n", formatVersion, i.id, i.generation)
+	return fmt.Sprintf("gorewind store\nformat %d\nid %s\ngeneration %d\nsecret %s\n", formatVersion, i.id, i.generation, i.secret)
 }
 
 func readIdentity(db string) (i identity, err error) {
@@ -56,7 +59,7 @@ func readIdentity(db string) (i identity, err error) {
 	if version != formatVersion {
 		return i, fmt.Errorf("%w: it is %d, this version reads %d", ErrFormat, version, formatVersion)
 	}
-	if _, err := fmt.Sscanf(rest, "format %d\nid %s\ngeneration %d\n", &version, &i.id, &i.generation); err != nil {
+	if _, err := fmt.Sscanf(rest, "format %d\nid %s\ngeneration %d\nsecret %s\n", &version, &i.id, &i.generation, &i.secret); err != nil {
 		return i, fmt.Errorf("%w: %s: %w", ErrFormat, filepath.Join(db, formatName), err)
 	}
 	return i, nil

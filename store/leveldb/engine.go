@@ -6,6 +6,8 @@
 //     closed and empty. A little may be committed by the goroutine that asks.
 //   - highwaterLoop: records about once a second how far the commits reach;
 //     ends when the committer has.
+//   - eraseLoop: has old octets leave the disk; ends when it was told to stop and
+//     is through, or to leave it.
 package leveldb
 
 import (
@@ -34,6 +36,8 @@ type Options struct {
 	// wrap puts a layer between LevelDB's files and the engine, for tests that
 	// make them fail.
 	wrap func(storage.Storage) storage.Storage
+	// eager has erased octets leave the disk at once, for tests.
+	eager bool
 }
 
 const writeBuffer = 16 << 20
@@ -56,7 +60,7 @@ var settings = opt.Options{
 	BlockSize: 16 << 10,
 	// Neither replays nor counters are faster with 32 MiB: the system's own cache
 	// has the rest.
-	BlockCacheCapacity:     8 << 20,
+	BlockCacheCapacity:     32 << 20,
 	OpenFilesCacheCapacity: maxTables,
 	// Small tables and a first level of 120 MiB (ten times this), merged with
 	// sixteen tables at once: 630,000 to 100 streams. 490,000, with pauses of half
@@ -95,6 +99,7 @@ type DB struct {
 	handle sync.RWMutex // protects the fields below; held for reading while db is used
 	db     *leveldb.DB  // nil when it could not be opened again after a fault
 	guard  *guard
+	opened map[int64]bool // tables that were in use at the start; see sweep.go
 
 	state sync.Mutex // protects the field below
 	last  tip        // what is on disk; written by the committer
@@ -103,13 +108,17 @@ type DB struct {
 	// protects the fields below, and what is said to be the committer's.
 	turn     sync.Mutex
 	commit   commit
-	retryAt  time.Time // when to try to open the database again
+	inverse  *leveldb.Batch // what removes the commit that failed, until that is done
+	retryAt  time.Time      // when to try to open the database again
 	pacer    pacer
 	syncTook time.Duration // by the last commit
 
 	queue   queue
 	streams streams
+	names   names
 	recent  recent
+	eraser  eraser
+	secret  []byte // see key.go
 
 	committed chan struct{} // closed when commitLoop has ended
 	recorded  chan struct{} // closed when highwaterLoop has ended
@@ -127,7 +136,7 @@ type tip struct {
 	nextNumber uint64
 }
 
-func (c commitRecord) tip() tip { return tip{c.last, c.time, c.chain, c.nextNumber} }
+func (c *commitRecord) tip() tip { return tip{c.last, c.time, c.chain, c.nextNumber} }
 
 // Open opens the store in dir, or makes one in a directory that is empty or
 // does not exist. It refuses a store that does not hold everything that it has
@@ -197,9 +206,16 @@ func newDB(o Options, id identity, files func() (storage.Storage, string, error)
 			return o.wrap(s), dir, nil
 		}
 	}
+	d.secret = []byte(id.secret)
+	d.commit.keys, d.commit.cursors = make(map[string]int), make(map[string]cursorMove)
 	d.queue.init()
 	d.streams.init()
+	d.names.init()
 	d.recent.init()
+	d.eraser.init()
+	if o.eager {
+		d.eraser.gather = 0
+	}
 	return d
 }
 
@@ -212,8 +228,12 @@ func (d *DB) start(least highwater) error {
 	}
 	d.last = last
 	d.recent.last = last.position
+	if err := d.eraser.load(d.db); err != nil {
+		return errors.Join(err, d.closeHandle())
+	}
 	go d.commitLoop()
 	go d.highwaterLoop()
+	go d.eraseLoop()
 	return nil
 }
 
@@ -241,6 +261,9 @@ func (d *DB) openHandle(least highwater) (last tip, err error) {
 	}
 	if err == nil {
 		err = g.err()
+	}
+	if err == nil {
+		d.opened, err = liveTables(db)
 	}
 	if err != nil {
 		db.Close()
@@ -274,8 +297,8 @@ func check(db *leveldb.DB, least highwater) (tip, error) {
 		if err != nil {
 			return last, fault(fmt.Sprintf("commit at position %d", least.position), err)
 		}
-		c, err := parseCommit(commitKey(least.position), value)
-		if err != nil {
+		var c commitRecord
+		if err := c.parse(commitKey(least.position), value); err != nil {
 			return last, err
 		}
 		if c.chain != least.chain {
@@ -283,7 +306,7 @@ func check(db *leveldb.DB, least highwater) (tip, error) {
 		}
 		last = c.tip()
 	}
-	err := commitsAfter(db, last.position, func(c commitRecord, value []byte) error {
+	err := commitsAfter(db, last.position, func(c *commitRecord, value []byte) error {
 		if !c.follows(last.chain, value) {
 			return fmt.Errorf("%w: a commit between the positions %d and %d is missing", store.ErrDamaged, last.position, c.last)
 		}
@@ -329,7 +352,7 @@ func (d *DB) tip() tip {
 func (d *DB) Info() store.Info {
 	return store.Info{
 		ID: d.identity.id, Generation: d.identity.generation,
-		Format: formatVersion, LastPosition: d.tip().position,
+		Format: formatVersion, LastPosition: d.tip().position, Erasing: int(d.eraser.pending.Load()),
 	}
 }
 
@@ -338,12 +361,15 @@ func (d *DB) Close() error {
 	d.closing.Do(func() {
 		d.queue.close() // 1. take no more
 		<-d.committed   // 2. commit what was taken
-		d.turn.Lock()   // and keep the turn: nobody commits any more
 		d.recent.close()
-		<-d.recorded // 3. record how far that is
+		<-d.recorded     // 3. record how far that is
+		d.eraser.close() // 4. erase what there is to be erased, if that is soon done
+		d.turn.Lock()    // and keep the turn: nobody writes any more
 		d.handle.Lock()
-		defer d.handle.Unlock() // 4. when nobody reads any more, close the database
+		defer d.handle.Unlock() // 5. when nobody reads any more, close the database
 		d.closeErr = d.closeHandle()
+		d.turn.Unlock()
+		<-d.eraser.ended
 		if d.high != nil {
 			d.closeErr = errors.Join(d.closeErr, d.high.close())
 		}

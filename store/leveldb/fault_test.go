@@ -91,7 +91,7 @@ func (f *faults) options() Options {
 func try(d *DB, stream string, events ...string) []error {
 	var reqs []store.Append
 	for _, e := range events {
-		reqs = append(reqs, store.Append{Stream: []byte(stream), Events: [][]byte{[]byte(e)}})
+		reqs = append(reqs, store.Append{Groups: []store.Group{{Stream: []byte(stream), Events: [][]byte{[]byte(e)}}}})
 	}
 	done := make(chan []error, 1)
 	d.Append(reqs, func(results []store.Result) {
@@ -179,7 +179,7 @@ func TestP2DiskStaysDead(t *testing.T) {
 			t.Errorf("want unavailable, have %v", err)
 		}
 	}
-	if _, _, err := d.Bounds(t.Context(), store.Range{Stream: []byte("cold")}); !errors.Is(err, store.ErrUnavailable) {
+	if _, err := d.Resolve(t.Context(), store.Range{Stream: []byte("cold")}); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("read: want unavailable, have %v", err)
 	}
 	d.Close()
@@ -333,7 +333,7 @@ func TestRefusedDirectories(t *testing.T) {
 		"a newer format": {func(t *testing.T, dir string) {
 			mustOpen(t, dir, Options{}).Close()
 			edit(t, filepath.Join(dir, "db", formatName), func(b []byte) []byte {
-				return []byte(strings.Replace(string(b), "format 0", "format 7", 1))
+				return []byte(strings.Replace(string(b), "format 1", "format 7", 1))
 			})
 		}, ErrFormat},
 		"no format": {func(t *testing.T, dir string) {

@@ -4,9 +4,9 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/filter"
 )
 
-// A counterFilter is a Bloom filter of the streams' counters only: these are
-// looked up one by one, mostly those of new streams; events and commits are
-// read in order, which no filter helps.
+// A counterFilter is a Bloom filter of the streams' counters, of cursors and of
+// requests' keys only: these are looked up one by one, mostly those that are not
+// there; events and commits are read in order, which no filter helps.
 type counterFilter struct{ filter.Filter }
 
 func newCounterFilter() counterFilter {
@@ -21,13 +21,17 @@ func (f counterFilter) NewGenerator() filter.FilterGenerator {
 }
 
 func (f counterFilter) Contains(b, key []byte) bool {
-	return len(key) == 0 || key[0] != kindStream || f.Filter.Contains(b, key)
+	return !filtered(key) || f.Filter.Contains(b, key)
 }
 
 type counterGenerator struct{ filter.FilterGenerator }
 
 func (g counterGenerator) Add(key []byte) {
-	if len(key) > 0 && key[0] == kindStream {
+	if filtered(key) {
 		g.FilterGenerator.Add(key)
 	}
+}
+
+func filtered(key []byte) bool {
+	return len(key) > 0 && (key[0] == kindStream || key[0] == kindCursor || key[0] == kindKey)
 }

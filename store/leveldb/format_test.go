@@ -16,7 +16,11 @@ import (
 
 // TestLayout pins what is on disk, octet by octet.
 func TestLayout(t *testing.T) {
-	c := commitRecord{last: 5, time: 0x1122, first: 3, nextNumber: 300, runs: []run{{299, 1, 2}, {7, 9, 1}}}
+	sum := []byte("0123456789abcdef")
+	c := commitRecord{last: 5, time: 0x1122, first: 3, nextNumber: 300, octets: 6, runs: []run{{299, 1, 2}, {7, 9, 1}}, operations: []operation{
+		{kind: opReplace, number: 1, id: 2, page: 3}, {kind: opDelete, number: 1, first: 2, id: 3},
+		{kind: opCursor, number: 0, id: 4, name: []byte("me")}, {kind: opKey, number: 7, name: []byte("k"), sum: sum, ids: []uint64{1, 9}},
+	}}
 	for name, p := range map[string]struct {
 		have []byte
 		want string
@@ -25,9 +29,16 @@ func TestLayout(t *testing.T) {
 		"name key":    {nameKey(300), "6e" + "02012c"},
 		"event key":   {appendEventKey(nil, 1, 2), "65" + "0101" + "0000000000000002"},
 		"commit key":  {commitKey(258), "78" + "0000000000000102"},
+		"cursor key":  {cursorKey([]byte("me"), 300), "63" + "02" + "6d65" + "02012c"},
+		"whole store": {cursorKey([]byte("me"), 0), "63" + "02" + "6d65" + "00"},
+		"key key":     {keyKey(300, []byte("k")), "6b" + "02012c" + "6b"},
+		"request":     {appendRemembered(nil, sum, []uint64{1, 300}), "30313233343536373839616263646566" + "02" + "01" + "ac02"},
+		"erasure key": {erasureKey(258), "70" + "0000000000000102"},
+		"erasure":     {(&erasure{kind: opDelete, number: 300, first: 1, last: 2}).append(nil), "64" + "ac02" + "01" + "02"},
 		"counter":     {counter{300, 5, 0}.append(nil), "ac02" + "05" + "00"},
 		"page":        {encodePage(1, 2, 0x1122, placed{3, "hi"}, placed{300, "you"}), "00" + "86923e39" + "0000000000001122" + "0000000000000003" + "0002" + "0002" + "6869" + "a902" + "03" + "796f75"},
-		"commit":      {c.append(nil, 42), "00" + "0000000000001122" + "0000000000000003" + "ac02" + "02" + "ab020102" + "070901" + "71580429de297d67"},
+		"commit": {c.append(nil, 42), "00" + "0000000000001122" + "0000000000000003" + "ac02" + "06" + "02" + "ab020102" + "070901" +
+			"04" + "72010203" + "64010203" + "630004026d65" + "6b07016b3031323334353637383961626364656602" + "0109" + "842cfe2e8f42e715"},
 		"high water":  {highwater{5, 6}.encode(), "0000000000000005" + "0000000000000006" + "6772776877303031" + "cf3aea99"},
 		"empty event": {encodePage(1, 1, 0, placed{}), "00" + "27e9642b" + "0000000000000000" + "0000000000000000" + "0001" + "0000"},
 	} {
@@ -67,14 +78,16 @@ func TestRecordsRoundTrip(t *testing.T) {
 	for range 500 {
 		c := randomCommit(r)
 		value := c.append(nil, 7)
-		back, err := parseCommit(commitKey(c.last), value)
+		var back commitRecord
+		err := back.parse(commitKey(c.last), value)
 		if err != nil || !reflect.DeepEqual(back, c) || !back.follows(7, value) || back.follows(8, value) {
 			t.Fatalf("want %+v, have %+v, %v", c, back, err)
 		}
 		for i := range value {
 			flipped := bytes.Clone(value)
 			flipped[i] ^= 1 << r.IntN(8)
-			if got, err := parseCommit(commitKey(c.last), flipped); err == nil && got.follows(7, flipped) {
+			var got commitRecord
+			if err := got.parse(commitKey(c.last), flipped); err == nil && got.follows(7, flipped) {
 				t.Fatalf("octet %d changed, and the chain holds", i)
 			}
 		}
@@ -86,7 +99,28 @@ func randomCommit(r *rand.Rand) commitRecord {
 	for range 1 + r.IntN(5) {
 		c.runs = append(c.runs, run{r.Uint64(), r.Uint64(), r.Uint64()})
 	}
+	for range 1 + r.IntN(5) {
+		c.operations = append(c.operations, randomOperation(r))
+	}
 	return c
+}
+
+func randomOperation(r *rand.Rand) operation {
+	name := make([]byte, 1+r.IntN(255))
+	switch o := (operation{number: r.Uint64(), id: r.Uint64()}); r.IntN(4) {
+	case 0:
+		o.kind, o.page = opReplace, r.Uint64()
+		return o
+	case 1:
+		o.kind, o.first = opDelete, r.Uint64()
+		return o
+	case 2:
+		o.kind, o.name = opCursor, name
+		return o
+	default:
+		o.kind, o.id, o.name, o.sum, o.ids = opKey, 0, name, make([]byte, sumOctets), []uint64{r.Uint64()}
+		return o
+	}
 }
 
 // placed is an event in a page.
@@ -158,11 +192,12 @@ func TestPagesRoundTrip(t *testing.T) {
 func FuzzRecords(f *testing.F) {
 	f.Add(counter{1, 2, 0}.append(nil))
 	f.Add(encodePage(1, 1, 2, placed{1, ""}, placed{2, "x"}))
-	f.Add((&commitRecord{runs: []run{{1, 2, 3}}}).append(nil, 0))
+	f.Add((&commitRecord{runs: []run{{1, 2, 3}}, operations: []operation{{kind: opCursor, name: []byte("x")}}}).append(nil, 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parseCounter(b)
 		fuzzPage(b)
-		parseCommit(commitKey(1), b)
+		new(commitRecord).parse(commitKey(1), b)
+		parseErasure(erasureKey(1), b)
 		parseHighwater(b)
 	})
 }

@@ -45,7 +45,9 @@ func (w *pageWriter) add(position uint64, time int64, data []byte) {
 }
 
 // full reports whether the page should end.
-func (w *pageWriter) full() bool { return len(w.b) >= pageOctets || w.count == math.MaxUint16 }
+func (w *pageWriter) full() bool {
+	return w.count > 0 && len(w.b) >= pageOctets || w.count == math.MaxUint16
+}
 
 // end returns the value to be stored under key, which is valid until the next
 // call of add.

@@ -3,16 +3,7 @@ package leveldb
 import (
 	"sync"
 	"time"
-
-	"gorewind/store"
 )
-
-// A call is one call of Append on its way through the committer.
-type call struct {
-	reqs    []store.Append
-	done    func([]store.Result)
-	results []store.Result
-}
 
 // A queue holds the calls that wait for the committer.
 //
@@ -51,7 +42,7 @@ func (q *queue) put(c *call) bool {
 	}
 	alone := q.count+q.taken == 0
 	q.calls = append(q.calls, c)
-	q.count += len(c.reqs)
+	q.count += c.size()
 	if !alone {
 		q.peak = max(q.peak, q.count+q.taken)
 	}

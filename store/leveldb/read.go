@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"math"
 	"sync"
 	"time"
 
@@ -20,9 +19,12 @@ const (
 	chunkOctets = 256 << 10
 )
 
+// unlimited stands for no limit, of octets or events.
+const unlimited = 1 << 62
+
 // lookup returns the counter of a stream; zero if there is none.
 func (d *DB) lookup(ctx context.Context, name []byte) (c counter, err error) {
-	if c, ok := d.streams.cached(name); ok {
+	if c, ok := d.streams.cached(name); ok && !d.queue.isClosed() {
 		return c, ctx.Err()
 	}
 	err = d.use(ctx, func(db *leveldb.DB) error {
@@ -32,150 +34,218 @@ func (d *DB) lookup(ctx context.Context, name []byte) (c counter, err error) {
 	return c, err
 }
 
-// Bounds implements store.Store.
-func (d *DB) Bounds(ctx context.Context, r store.Range) (first, last uint64, err error) {
-	_, first, last, err = d.resolve(ctx, r)
-	return first, last, err
+// Resolve implements store.Store.
+func (d *DB) Resolve(ctx context.Context, r store.Range) (store.Range, error) {
+	if r.Select != nil {
+		return d.resolvePositions(ctx, r)
+	}
+	r, _, err := d.resolveIDs(ctx, r)
+	return r, err
 }
 
-func (d *DB) resolve(ctx context.Context, r store.Range) (c counter, first, last uint64, err error) {
-	if c, err = d.lookup(ctx, r.Stream); err != nil {
-		return c, 0, 0, err
+// resolveIDs resolves a range of one stream, and returns its counter too.
+func (d *DB) resolveIDs(ctx context.Context, r store.Range) (store.Range, counter, error) {
+	c, err := d.lookup(ctx, r.Stream)
+	if err != nil {
+		return r, c, err
 	}
-	if r.After != 0 && r.After != c.deleted && !c.holds(r.After) {
-		return c, 0, 0, fmt.Errorf("%w: after is %d", store.ErrUnknownID, r.After)
-	}
-	last = c.last
-	if r.UpTo != 0 {
-		if !c.holds(r.UpTo) && r.UpTo != r.After {
-			return c, 0, 0, fmt.Errorf("%w: upto is %d", store.ErrUnknownID, r.UpTo)
+	if !r.Nearest {
+		if err := c.check(r.After, r.UpTo); err != nil {
+			return r, c, err
 		}
-		last = r.UpTo
 	}
-	if r.After > last {
-		return c, 0, 0, fmt.Errorf("%w: after is %d, upto %d", store.ErrBadRange, r.After, last)
+	after, upTo := max(r.After.N, c.deleted), c.last
+	if r.UpTo.Given {
+		upTo = min(upTo, r.UpTo.N)
 	}
-	first = max(r.After, c.deleted) + 1
-	if first > last {
-		return c, first, 0, nil
+	if after < upTo && !(r.Since.IsZero() && r.Until.IsZero()) {
+		if after, upTo, err = d.between(ctx, r, c.number, after, upTo); err != nil {
+			return r, c, err
+		}
 	}
-	return c, first, last, nil
+	return fixed(r, after, upTo), c, nil
+}
+
+// fixed returns r with other bounds, which are to be compared only.
+func fixed(r store.Range, after, upTo uint64) store.Range {
+	r.After, r.UpTo, r.Nearest = store.Some(after), store.Some(upTo), true
+	r.Since, r.Until = time.Time{}, time.Time{}
+	return r
+}
+
+// check verifies that a stream has the events that bounds name.
+func (c counter) check(after, upTo store.Optional) error {
+	if after.N != 0 && after.N != c.deleted && !c.holds(after.N) {
+		return fmt.Errorf("%w: after is %d", store.ErrUnknownID, after.N)
+	}
+	if upTo.N != 0 && upTo.N != after.N && !c.holds(upTo.N) {
+		return fmt.Errorf("%w: upto is %d", store.ErrUnknownID, upTo.N)
+	}
+	return checkOrder(after, upTo)
+}
+
+func checkOrder(after, upTo store.Optional) error {
+	if upTo.N != 0 && after.N > upTo.N {
+		return fmt.Errorf("%w: after is %d, upto %d", store.ErrBadRange, after.N, upTo.N)
+	}
+	return nil
 }
 
 func (c counter) holds(id uint64) bool { return id > c.deleted && id <= c.last }
 
+// resolvePositions resolves a range of several streams.
+func (d *DB) resolvePositions(ctx context.Context, r store.Range) (store.Range, error) {
+	if err := d.use(ctx, func(*leveldb.DB) error { return nil }); err != nil {
+		return r, err
+	}
+	last := d.tip().position
+	if !r.Nearest {
+		for _, bound := range []store.Optional{r.After, r.UpTo} {
+			if bound.N > last {
+				return r, fmt.Errorf("%w: the last position is %d, not %d", store.ErrUnknownID, last, bound.N)
+			}
+		}
+		if err := checkOrder(r.After, r.UpTo); err != nil {
+			return r, err
+		}
+	}
+	after, upTo := r.After.N, last
+	if r.UpTo.Given {
+		upTo = min(upTo, r.UpTo.N)
+	}
+	var err error
+	if after < upTo && !(r.Since.IsZero() && r.Until.IsZero()) {
+		after, upTo, err = d.committedBetween(ctx, r, after, upTo)
+	}
+	return fixed(r, after, upTo), err
+}
+
 // Read implements store.Store.
 func (d *DB) Read(ctx context.Context, r store.Range) iter.Seq2[store.Event, error] {
 	return func(yield func(store.Event, error) bool) {
-		c, next, last, err := d.resolve(ctx, r)
-		if err != nil {
-			yield(store.Event{}, err)
-			return
+		b := budget{events: r.Limit, octets: r.Octets, yield: yield}
+		if b.events <= 0 {
+			b.events = unlimited
 		}
-		limit := r.Octets
-		if limit <= 0 {
-			limit = 1 << 62
+		if b.octets <= 0 {
+			b.octets = unlimited
 		}
 		scratch := eventSlices.Get().(*[]store.Event)
-		events, used := *scratch, 0
 		defer func() {
-			clear(events[:used])
-			*scratch = events[:0]
+			clear((*scratch)[:cap(*scratch)])
 			eventSlices.Put(scratch)
 		}()
-		for next <= last && limit > 0 {
-			events, err = d.readChunk(ctx, events[:0], r.Stream, run{c.number, next, last + 1 - next}, min(limit, chunkOctets))
-			used = max(used, len(events))
-			for _, e := range events {
-				if !yield(e, nil) {
-					return
-				}
-				limit -= len(e.Data)
-			}
-			if err != nil {
-				yield(store.Event{}, err)
-				return
-			}
-			next += uint64(len(events))
+		read := d.readStream
+		if r.Select != nil {
+			read = d.readSelection
+		}
+		err := read(ctx, r, &b, scratch)
+		if err != nil && !b.over() {
+			yield(store.Event{}, err)
 		}
 	}
 }
+
+// A budget is what of an answer may yet be yielded.
+type budget struct {
+	events, octets int
+	stopped        bool // the caller wants no more
+	yield          func(store.Event, error) bool
+}
+
+// spend yields events as far as the budget goes.
+func (b *budget) spend(events []store.Event) {
+	for i := range events {
+		if b.over() {
+			return
+		}
+		b.events--
+		b.octets -= len(events[i].Data)
+		b.stopped = !b.yield(events[i], nil)
+	}
+}
+
+func (b *budget) over() bool { return b.stopped || b.events <= 0 || b.octets <= 0 }
 
 // eventSlices recycles what a chunk's events are collected in: it is as large as
 // the chunk.
 var eventSlices = sync.Pool{New: func() any { return new([]store.Event) }}
 
-// readChunk appends the first events of a run to events, up to a chunk's limits
-// and at least one. It never returns fewer than that without an error.
-func (d *DB) readChunk(ctx context.Context, events []store.Event, name []byte, r run, octets int) ([]store.Event, error) {
-	err := d.use(ctx, func(db *leveldb.DB) error {
-		var err error
-		events, err = scan(db, events, name, r, octets)
+// readStream yields the events of one stream.
+func (d *DB) readStream(ctx context.Context, r store.Range, b *budget, scratch *[]store.Event) error {
+	r, c, err := d.resolveIDs(ctx, r)
+	if err != nil {
+		return err
+	}
+	if r.After.N >= r.UpTo.N {
+		return nil
+	}
+	low, high := r.After.N+1, r.UpTo.N
+	for low <= high && !b.over() {
+		want := run{c.number, low, min(high+1-low, uint64(b.events), chunkEvents)}
+		if r.Backward {
+			want.first = high + 1 - want.count
+		}
+		*scratch, err = d.readRun(ctx, (*scratch)[:0], r.Stream, want, min(b.octets, chunkOctets), r.Backward)
+		b.spend(*scratch)
+		if r.Backward {
+			high -= uint64(len(*scratch))
+		} else {
+			low += uint64(len(*scratch))
+		}
+		if err == nil {
+			continue
+		}
+		// Somebody may have deleted what is missing.
+		c, lookup := d.lookup(ctx, r.Stream)
+		missing := low
+		if r.Backward {
+			missing = high
+		}
+		if lookup != nil || c.deleted < missing {
+			return err
+		}
+		low = c.deleted + 1
+	}
+	return nil
+}
+
+// readRun appends the first events of a run, or the last ones, the last one
+// first, until they have so many octets. Those that are deleted are missing, also
+// while their pages are there.
+func (d *DB) readRun(ctx context.Context, events []store.Event, name []byte, want run, octets int, backward bool) ([]store.Event, error) {
+	err := d.use(ctx, func(db *leveldb.DB) (err error) {
+		if hidden := d.eraser.hiddenUpTo(want.number); hidden >= want.first {
+			end := want.first + want.count
+			if !backward || hidden >= end-1 {
+				return gap(want.first)
+			}
+			want.first, want.count = hidden+1, end-1-hidden
+		}
+		r := newPageReader(db)
+		defer r.release()
+		if backward {
+			events, err = r.readBackward(events, name, want, octets)
+		} else {
+			events, err = r.read(events, name, want, octets)
+		}
 		return err
 	})
 	return events, err
 }
 
-// scan reads events of a run until it has their number or octets of data.
-func scan(db *leveldb.DB, events []store.Event, name []byte, r run, octets int) ([]store.Event, error) {
-	it := db.NewIterator(&util.Range{
-		Start: appendEventKey(nil, r.number, r.first),
-		Limit: appendEventKey(nil, r.number, math.MaxUint64),
-	}, nil)
-	defer it.Release()
-	var buf []byte
-	id, end := r.first, r.first+min(r.count, chunkEvents)
-	for id < end && octets > 0 && it.Next() {
-		value := it.Value()
-		if cap(buf)-len(buf) < len(value) {
-			const usual = 128 // octets of an event
-			buf = make([]byte, 0, max(len(value), min(octets+pageOctets, int(end-id)*usual)))
-		}
-		buf = append(buf, value...)
-		p, err := parsePage(it.Key(), buf[len(buf)-len(value):])
-		if err != nil {
-			return events, err
-		}
-		if p.first > id {
-			break
-		}
-		for p.left > 0 && id < end && octets > 0 {
-			have, position, data, err := p.next()
-			if err != nil {
-				return events, fmt.Errorf("stream %x: %w", name, err)
-			}
-			if have < id {
-				continue
-			}
-			events = append(events, store.Event{
-				Stream: name, ID: id, Position: position, Time: time.UnixMicro(p.time), Data: data,
-			})
-			id++
-			octets -= len(data)
-		}
-	}
-	// An iterator that meets damage ends like one that is through, but for this.
-	if err := it.Error(); err != nil {
-		return events, fault(fmt.Sprintf("stream %x from id %d on", name, id), err)
-	}
-	if octets > 0 && id < end {
-		return events, fmt.Errorf("%w: stream %x has no event %d", store.ErrDamaged, name, id)
-	}
-	return events, nil
-}
-
 // commitsAfter calls f for each commit after position, in order, with its
 // record and the octets of that, which are valid until f returns. It ends with
 // f's first error.
-func commitsAfter(db *leveldb.DB, position uint64, f func(c commitRecord, value []byte) error) error {
+func commitsAfter(db *leveldb.DB, position uint64, f func(c *commitRecord, value []byte) error) error {
 	it := db.NewIterator(&util.Range{Start: commitKey(position + 1), Limit: []byte{kindCommit + 1}}, nil)
 	defer it.Release()
+	var c commitRecord
 	for it.Next() {
-		c, err := parseCommit(it.Key(), it.Value())
-		if err != nil {
+		if err := c.parse(it.Key(), it.Value()); err != nil {
 			return err
 		}
-		if err := f(c, it.Value()); err != nil {
+		if err := f(&c, it.Value()); err != nil {
 			return err
 		}
 	}

@@ -21,8 +21,9 @@ type stream struct {
 	entry  int     // where in streams.young
 	before counter // the commit
 	after  counter
-	oldest int // its first event in the commit
+	oldest int // its first event in the commit, or -1
 	newest int // and its last
+	seen   int // the last request that named it
 }
 
 // streams is a bounded cache of counters, in two generations: what was used since
@@ -70,6 +71,12 @@ func (s *streams) get(db *leveldb.DB, name []byte) (int, error) {
 	return s.young.add(name, hash, k), nil
 }
 
+// holds reports whether the commit has something of a stream already.
+func (c *commit) holds(s *streams, name []byte) bool {
+	i := s.young.find(name, hashStream(name))
+	return i >= 0 && s.young.entries[i].commit == c.serial
+}
+
 // publish makes what a commit did to some streams what everybody sees.
 func (s *streams) publish(touched []stream) {
 	s.mu.Lock()
@@ -104,7 +111,7 @@ func (c *commit) touch(s *streams, db *leveldb.DB, name []byte) (*stream, error)
 	e := &s.young.entries[i]
 	if e.commit != c.serial {
 		e.commit, e.staged = c.serial, uint32(len(c.touched))
-		c.touched = append(c.touched, stream{name: name, entry: i, before: e.counter, after: e.counter, oldest: len(c.staged)})
+		c.touched = append(c.touched, stream{name: name, entry: i, before: e.counter, after: e.counter, oldest: -1, seen: -1})
 	}
 	c.recent = int(e.staged)
 	return &c.touched[c.recent], nil

@@ -18,7 +18,7 @@ func TestTailKeepsLittleOfEmptyEvents(t *testing.T) {
 	defer d.recent.join(-1)
 	reqs := make([]store.Append, store.MaxCommitEvents)
 	for i := range reqs {
-		reqs[i] = store.Append{Stream: []byte("s"), Events: [][]byte{nil}}
+		reqs[i] = store.Append{Groups: []store.Group{{Stream: []byte("s"), Events: [][]byte{nil}}}}
 	}
 	done := make(chan []store.Result, 1)
 	for range 20 {

@@ -1,0 +1,68 @@
+package server
+
+import (
+	"strconv"
+
+	"gorewind/store"
+	"gorewind/wire"
+)
+
+// appending is an APPEND.
+type appending struct {
+	store.Append
+	events, size int
+}
+
+// append deals with an APPEND.
+func (l *loop) append(ln *lane, w wire.Append) {
+	octets, events := len(w.Key), 0
+	for i, g := range w.Groups {
+		octets += len(g.Stream)
+		events += len(g.Events)
+		for _, e := range g.Events {
+			if len(e) > l.maxEvent {
+				l.refuse(ln, tooLarge(len(e), l.maxEvent).With(
+					wire.Param{Name: "group", Value: strconv.Itoa(i)}, wire.Hex("stream", g.Stream)))
+				return
+			}
+			octets += len(e)
+		}
+	}
+	size := octets + len(w.Groups)*groupOctets + events*eventOctets
+	l.write(ln, appending{keepAppend(w, octets, events), events, size})
+}
+
+// What a group and an event take besides their octets.
+const (
+	groupOctets = 80
+	eventOctets = 24
+)
+
+// keepAppend copies a request to memory that stays, in one piece each for its
+// octets, its events and its groups.
+func keepAppend(w wire.Append, octets, events int) store.Append {
+	arena := make([]byte, 0, octets)
+	keep := func(b []byte) []byte {
+		at := len(arena)
+		arena = append(arena, b...)
+		return arena[at:len(arena):len(arena)]
+	}
+	datas := make([][]byte, 0, events)
+	a := store.Append{Key: keep(w.Key), Groups: make([]store.Group, len(w.Groups))}
+	for i, g := range w.Groups {
+		at := len(datas)
+		for _, e := range g.Events {
+			datas = append(datas, keep(e))
+		}
+		a.Groups[i] = store.Group{Stream: keep(g.Stream), Expected: optional(g.Expected), Events: datas[at:len(datas):len(datas)]}
+	}
+	return a
+}
+
+func (a appending) octets() int { return a.size }
+
+// stage implements write: it shares a batch with PUBLISHes.
+func (a appending) stage(l *loop, ln *lane) {
+	l.batch.reqs = append(l.batch.reqs, a.Append)
+	l.staged(author{lane: ln, events: a.events, appends: true}, a.size)
+}

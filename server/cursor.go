@@ -1,0 +1,26 @@
+package server
+
+import "gorewind/wire"
+
+// cursor is the source of CURSOR.
+type cursor struct {
+	simple
+	consumer, stream []byte
+}
+
+// cursor deals with a CURSOR.
+func (l *loop) cursor(ln *lane, w wire.Cursor) {
+	c := &cursor{consumer: append([]byte(nil), w.Consumer...), stream: append([]byte(nil), w.Stream...)}
+	l.task(ln, c, len(c.consumer)+len(c.stream))
+}
+
+// fill implements source.
+func (c *cursor) fill(r *reader, t *task) {
+	t.last = true
+	id, err := r.store.Cursor(r, c.consumer, c.stream)
+	if err != nil {
+		t.chunk = t.pack(nil, r.explain(err))
+		return
+	}
+	t.chunk = t.pack(nil, wire.CursorReply{ID: id})
+}

@@ -1,0 +1,196 @@
+package server
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"gorewind/store"
+)
+
+// A hubTest is a hub without a server.
+type hubTest struct {
+	*loop
+	t *testing.T
+}
+
+func newHubTest(t *testing.T) *hubTest {
+	t.Helper()
+	out, err := newOutbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { out.close() })
+	return &hubTest{t: t, loop: &loop{
+		out: out, stats: new(Stats),
+		hub: hub{streams: make(map[string]*watch), selections: make(map[*watch]struct{})},
+	}}
+}
+
+// follower returns one that has joined.
+func (h *hubTest) follower(c *conn, r store.Range, at uint64) *query {
+	q := &query{r: r, follow: true, slot: -1, at: place{n: at, left: math.MaxUint64, live: true}}
+	q.task = &task{lane: &lane{conn: c}, source: q}
+	h.hub.join(q)
+	h.hub.look(q)
+	return q
+}
+
+func (h *hubTest) park(q *query, want bool) {
+	h.t.Helper()
+	if have := h.hub.park(q); have != want {
+		h.t.Fatalf("parked: want %v, have %v", want, have)
+	}
+}
+
+// deal shows the hub events of one stream, whose positions are ten times their ids.
+func (h *hubTest) deal(stream, data string, first, last uint64) {
+	var events []store.Event
+	for n := first; n <= last; n++ {
+		events = append(events, store.Event{Stream: []byte(stream), ID: n, Position: 10 * n, Data: []byte(data)})
+	}
+	h.hub.deal(events, 0, h.loop)
+}
+
+// ids returns what q has packed.
+func ids(q *query) (ids []int) {
+	for rest := q.task.chunk; len(rest) > 0; {
+		var frames [][]byte
+		frames, rest = q.task.lane.envelope.unpack(rest)
+		ids = append(ids, number(frames[1]))
+	}
+	return ids
+}
+
+func TestHubDealsWhatIsNew(t *testing.T) {
+	h, c := newHubTest(t), new(conn)
+	q := h.follower(c, store.Range{Stream: []byte("s")}, 3)
+	h.park(q, true)
+	h.deal("t", "x", 1, 9)
+	h.deal("s", "x", 1, 3) // q has read them from the store
+	if q.slot < 0 || q.task.chunk != nil {
+		t.Fatal("it was woken by what it has had")
+	}
+	h.deal("s", "x", 3, 5)
+	if have := ids(q); q.slot >= 0 || len(have) != 2 || have[0] != 4 || have[1] != 5 {
+		t.Fatalf("want 4 and 5, have %v", have)
+	}
+	h.deal("s", "x", 6, 6)
+	q.passAll()
+	h.park(q, false) // it has not had the last one
+	q.at.n = 6
+	h.park(q, true)
+	if !h.hub.leave(q) || len(h.hub.streams) != 0 {
+		t.Error("it is still there")
+	}
+}
+
+// TestHubSelection: one that has waited for long does not look again into what
+// did not concern it.
+func TestHubSelection(t *testing.T) {
+	h, c := newHubTest(t), new(conn)
+	q := h.follower(c, store.Range{Select: store.Prefix([]byte("s"))}, 7)
+	h.park(q, true)
+	h.deal("t", "x", 1, 90)
+	h.deal("s1", "x", 91, 92)
+	if have := ids(q); q.at.n != 900 || len(have) != 2 || have[0] != 910 || have[1] != 920 {
+		t.Fatalf("want 910 and 920 after 900, have %v after %d", have, q.at.n)
+	}
+	q.passAll()
+	h.park(q, true)
+}
+
+// TestHubSkips: when events are not dealt with, everybody looks into the store.
+func TestHubSkips(t *testing.T) {
+	h, c := newHubTest(t), new(conn)
+	parked := h.follower(c, store.Range{Stream: []byte("s")}, 0)
+	h.park(parked, true)
+	away := h.follower(c, store.Range{Select: store.Prefix(nil)}, 0)
+	h.hub.skip(100, h.loop)
+	if parked.slot >= 0 || parked.task.chunk != nil {
+		t.Error("want it woken to read, have it parked or with a chunk")
+	}
+	for _, q := range []*query{parked, away} {
+		h.park(q, false)
+		h.hub.look(q)
+		h.park(q, true)
+	}
+}
+
+// TestHubMatchesForATime: selections that are hard to match do not have a commit
+// wait, and miss nothing.
+func TestHubMatchesForATime(t *testing.T) {
+	h := newHubTest(t)
+	hard := store.Prefix([]byte("none"))
+	for range 16 {
+		if err := hard.Also('/', bytes.Repeat([]byte("**a"), 80)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const n = 5000
+	var all []*query
+	for range n {
+		q := h.follower(new(conn), store.Range{Select: hard}, 0)
+		h.park(q, true)
+		all = append(all, q)
+	}
+	began := time.Now()
+	h.deal(strings.Repeat("a", 200), "x", 1, 1)
+	if took := time.Since(began); took > 20*matchTime {
+		t.Errorf("it took %v", took)
+	}
+	for _, q := range all {
+		if q.slot >= 0 {
+			t.Fatal("one is parked that has not had the event")
+		}
+		if len(q.task.chunk) == 0 {
+			h.park(q, false)
+		}
+	}
+}
+
+// TestHubIsBounded: what it packs has a bound, for one peer and for all.
+func TestHubIsBounded(t *testing.T) {
+	const size, most = 100 << 10, maxReadAhead*chunkOctets + 101<<10
+	data := string(make([]byte, size))
+	h, greedy := newHubTest(t), new(conn)
+	for range 1000 {
+		h.park(h.follower(greedy, store.Range{Stream: []byte("s")}, 0), true)
+	}
+	h.deal("s", data, 1, 3)
+	if have := greedy.octets.Load(); have > most || have < size {
+		t.Errorf("a peer has %d octets", have)
+	}
+	for range 1000 {
+		h.park(h.follower(new(conn), store.Range{Stream: []byte("t")}, 0), true)
+	}
+	h.deal("t", data, 1, 3)
+	if have := h.inHand.Load(); have > maxChunkOctets/2+most || have < maxChunkOctets/4 {
+		t.Errorf("all have %d octets", have)
+	}
+	if len(h.hub.streams["t"].parked) != 0 {
+		t.Error("who has no chunk has to be woken, too")
+	}
+}
+
+// TestHubCostsNothingUnused: neither those who do not follow nor those whom it
+// does not concern cost a commit anything.
+func TestHubCostsNothingUnused(t *testing.T) {
+	h := newHubTest(t)
+	events := []store.Event{{Stream: []byte("s"), ID: 1, Position: 1}, {Stream: []byte("t"), ID: 1, Position: 2}}
+	deal := func() { h.hub.deal(events, 0, h.loop) }
+	if n := testing.AllocsPerRun(100, deal); n > 0 {
+		t.Errorf("without followers: %v allocations", n)
+	}
+	for range 1000 {
+		h.park(h.follower(new(conn), store.Range{Stream: []byte("other")}, 0), true)
+	}
+	if n := testing.AllocsPerRun(100, deal); n > 0 {
+		t.Errorf("with followers: %v allocations", n)
+	}
+	if len(h.out.posts) > 0 {
+		t.Error("somebody was woken")
+	}
+}

@@ -1,0 +1,62 @@
+package server
+
+import (
+	"math"
+
+	"gorewind/wire"
+)
+
+// streams is the source of STREAMS.
+type streams struct {
+	simple
+	prefix []byte
+
+	after, next    []byte // the place, and that after the chunk: a name
+	left, nextLeft uint64 // streams that the limit leaves
+}
+
+// streams deals with a STREAMS.
+func (l *loop) streams(ln *lane, w wire.Streams) {
+	s := &streams{prefix: append([]byte(nil), w.Prefix...), after: append([]byte(nil), w.After...), left: w.Limit}
+	if s.left == 0 {
+		s.left = math.MaxUint64
+	}
+	l.task(ln, s, len(s.prefix)+wire.MaxStream)
+}
+
+// fill implements source.
+func (s *streams) fill(r *reader, t *task) {
+	b := newChunk(chunkOctets)
+	s.next, s.nextLeft = s.after, s.left
+	t.last = true
+	for stream, err := range r.store.Streams(r, s.prefix, s.after) {
+		if err != nil {
+			t.chunk = t.pack(b, r.explain(err))
+			return
+		}
+		b = t.lane.envelope.packStream(b, stream.Name, stream.Last)
+		s.next = append(s.next[:0:0], stream.Name...)
+		if s.nextLeft--; s.nextLeft == 0 {
+			break
+		}
+		if len(b) >= chunkOctets || t.small {
+			t.chunk, t.last = b, false
+			return
+		}
+	}
+	t.chunk = t.pack(b, wire.End{})
+}
+
+// pass implements source.
+func (s *streams) pass(frames [][]byte) {
+	if string(frames[0]) == wire.STREAM {
+		s.after = append([]byte(nil), frames[1]...)
+		s.left--
+	}
+}
+
+// passAll implements source.
+func (s *streams) passAll() { s.after, s.left = s.next, s.nextLeft }
+
+// cancelled implements source.
+func (s *streams) cancelled() wire.Reply { return wire.End{} }

@@ -1,0 +1,369 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gorewind/store"
+	"gorewind/wire"
+)
+
+const (
+	chunkOctets     = 256 << 10 // of packed messages, about; at least one event
+	selectionOctets = 2 << 20   // of a selection's: the more events, the fewer seeks each costs
+	maxChunkOctets  = 64 << 20  // of all chunks in memory: above it, reading waits
+)
+
+// A task is a request whose answer takes time. It is read in chunks, the next one
+// only when the last has gone out. Between chunks a task keeps nothing but its
+// place, which is its source's.
+//
+// It is the loop's; while a reader or the hub has it (away), all above away are
+// theirs, and its source.
+type task struct {
+	lane   *lane
+	source source
+	size   int    // octets of what the source keeps of the request
+	small  bool   // one event is enough
+	chunk  []byte // packed messages that are ready to be sent
+	last   bool   // the chunk ends the answer
+	prompt bool   // the chunk is events that have just come
+	epoch  uint64 // of the erasures before the chunk was read
+
+	away      bool
+	link      link
+	sent      int // octets of chunk
+	charge    int // octets that count in loop.inHand
+	heard     time.Time
+	ended     bool
+	counted   bool // it is one of conn.running
+	cancelled bool // before it began
+}
+
+// A source is what a command puts into a task.
+type source interface {
+	// begin is called when the task may begin.
+	begin(l *loop, t *task)
+
+	// octets is how large a chunk may turn out, an event not counted.
+	octets() int
+
+	// fill packs the next chunk, from its place on. One that is empty and not the
+	// last says that there is nothing at the moment. It is a reader's to call.
+	fill(r *reader, t *task)
+
+	// pass moves the place over a message that was sent, and passAll over the
+	// whole chunk.
+	pass(frames [][]byte)
+	passAll()
+
+	// stale reports whether the chunk holds what was erased since it was read.
+	stale(t *task, e *erasures) bool
+
+	// rest is called when there may be nothing to read, and reports whether that
+	// is so and the task waits for something else.
+	rest(l *loop, t *task) bool
+
+	// end is called when the task has ended.
+	end(l *loop, t *task)
+
+	// cancelled is what CANCEL has it end with, nil if it cannot be cancelled.
+	cancelled() wire.Reply
+}
+
+// simple is what a source does that need not care.
+type simple struct{}
+
+func (simple) begin(*loop, *task)          {}
+func (simple) octets() int                 { return chunkOctets }
+func (simple) pass([][]byte)               {}
+func (simple) passAll()                    {}
+func (simple) stale(*task, *erasures) bool { return false }
+func (simple) rest(*loop, *task) bool      { return false }
+func (simple) end(*loop, *task)            {}
+func (simple) cancelled() wire.Reply       { return nil }
+
+// pack appends a message of t's answer.
+func (t *task) pack(b []byte, r wire.Reply) []byte { return t.lane.envelope.pack(b, r.Frames()) }
+
+// task deals with a request whose answer takes time. size is what its source
+// keeps of the request.
+func (l *loop) task(ln *lane, s source, size int) {
+	if ln.conn.dead {
+		return
+	}
+	t := &task{lane: ln, source: s, size: size}
+	if ln.idle() {
+		l.start(t)
+		return
+	}
+	if t.source.cancelled() != nil {
+		ln.open = append(ln.open, t)
+	}
+	l.wait(ln, request{task: t})
+}
+
+// start begins a task, or has it wait until its connection has fewer.
+func (l *loop) start(t *task) {
+	ln := t.lane
+	if len(ln.open) > 0 && ln.open[0] == t {
+		ln.opened()
+	}
+	switch {
+	case t.cancelled:
+		l.answer(ln, t.pack(nil, t.source.cancelled()))
+		return
+	case l.stopping:
+		l.answer(ln, t.pack(nil, stopping()))
+		return
+	}
+	c := ln.conn
+	ln.task = t
+	l.stats.Queries.Add(1)
+	l.stats.QueriesRunning.Add(1)
+	t.source.begin(l, t)
+	if c.running >= maxRunning {
+		c.later.push(t)
+		ln.count(new(request), +1)
+		l.boundWaiting(c)
+		return
+	}
+	l.admit(c, t)
+}
+
+func (l *loop) admit(c *conn, t *task) {
+	c.running++
+	t.counted = true
+	c.toRead.push(t)
+	l.readLater(c)
+}
+
+// readLater has the loop see whether a connection's tasks need reading.
+func (l *loop) readLater(c *conn) {
+	if !c.readable && c.toRead.len > 0 {
+		c.readable = true
+		l.reads = append(l.reads, c)
+	}
+}
+
+// readNext hands tasks to the readers, connections taking turns.
+func (l *loop) readNext() {
+	for len(l.reads) > 0 {
+		c := l.reads[0]
+		probing := c.full && c.heapSlot < 0 && c.inHand == 0
+		t := c.toRead.first
+		skip := c.dead || c.deaf || t == nil || c.inHand >= maxReadAhead || c.full && !probing
+		charge := 0
+		if !skip {
+			charge = t.source.octets() + l.maxEvent // as large as the chunk may turn out
+			if l.inHand.Load()+int64(charge) > maxChunkOctets {
+				return
+			}
+		}
+		l.reads[0] = nil
+		if l.reads = l.reads[1:]; len(l.reads) == 0 {
+			l.reads = nil
+		}
+		c.readable = false
+		if skip {
+			continue
+		}
+		t.leave()
+		c.inHand++
+		l.reading++
+		l.charge(t, charge)
+		t.small = probing
+		t.prompt = false
+		t.away = true
+		l.jobs <- t
+		l.readLater(c)
+	}
+}
+
+// charge has n octets of a task count, instead of what counted before. Whoever
+// has the task may call it.
+func (l *loop) charge(t *task, n int) {
+	more := int64(n - t.charge)
+	l.inHand.Add(more)
+	t.lane.conn.octets.Add(more)
+	t.charge = n
+}
+
+// read is called when a reader is done with a task.
+func (l *loop) read(t *task) {
+	t.away = false
+	l.reading--
+	l.charge(t, len(t.chunk))
+	c := t.lane.conn
+	switch {
+	case t.ended:
+		l.releaseChunk(t)
+	case len(t.chunk) > 0:
+		c.toSend.push(t)
+		l.flushLater(c)
+		return
+	default:
+		l.releaseChunk(t)
+		t.source.passAll()
+		l.next(t)
+	}
+	if c.full && c.heapSlot < 0 && c.inHand == 0 && c.toRead.len == 0 {
+		l.unblock(c) // there was nothing to try it with
+	}
+	l.readLater(c)
+}
+
+// next has a task go on after what it had.
+func (l *loop) next(t *task) {
+	if !t.source.rest(l, t) {
+		t.lane.conn.toRead.push(t)
+	}
+}
+
+func (l *loop) releaseChunk(t *task) {
+	t.lane.conn.inHand--
+	l.charge(t, 0)
+	t.sent = 0
+	recycleChunk(t.chunk)
+	t.chunk = nil
+}
+
+// giveBack forgets the chunk and goes back to the last message that was sent.
+func (l *loop) giveBack(t *task) {
+	unsent := len(t.chunk) - t.sent
+	for rest := t.chunk; len(rest) > unsent; {
+		var frames [][]byte
+		frames, rest = t.lane.envelope.unpack(rest)
+		t.source.pass(frames)
+	}
+	l.releaseChunk(t)
+}
+
+// stale reports whether a chunk must not be sent because of what was erased.
+func (l *loop) stale(t *task) bool {
+	now := l.erasures.now.Load()
+	if t.epoch == now || len(t.chunk) == 0 {
+		return false
+	}
+	if t.source.stale(t, &l.erasures) {
+		return true
+	}
+	t.epoch = now
+	return false
+}
+
+// sentChunk is called when libzmq has taken all of a task's chunk.
+func (l *loop) sentChunk(t *task, at time.Time) {
+	l.releaseChunk(t)
+	t.source.passAll()
+	t.heard = at
+	if !t.last {
+		l.next(t)
+		return
+	}
+	l.endTask(t.lane)
+	l.advance(t.lane)
+}
+
+// endTask takes the task off its lane.
+func (l *loop) endTask(ln *lane) {
+	t := ln.task
+	if t == nil {
+		return
+	}
+	ln.task = nil
+	t.ended = true
+	l.stats.QueriesRunning.Add(-1)
+	t.source.end(l, t)
+	t.leave()
+	if !t.away && t.chunk != nil {
+		l.releaseChunk(t)
+	}
+	c := ln.conn
+	if !t.counted {
+		if !c.dead && !c.deaf {
+			ln.count(new(request), -1)
+		}
+		return
+	}
+	c.running--
+	for c.running < maxRunning && !c.dead && !c.deaf {
+		next := c.later.pop()
+		if next == nil {
+			return
+		}
+		next.lane.count(new(request), -1)
+		l.admit(c, next)
+	}
+}
+
+// finish ends a lane's task with an answer, whatever is left of its own.
+func (l *loop) finish(ln *lane, r wire.Reply) {
+	l.endTask(ln)
+	l.answer(ln, ln.envelope.pack(nil, r.Frames()))
+	l.advance(ln)
+}
+
+// chunks and selectionChunks recycle the memory of chunks.
+var (
+	chunks          = newPool(chunkOctets)
+	selectionChunks = newPool(selectionOctets)
+)
+
+func newPool(octets int) *sync.Pool {
+	return &sync.Pool{New: func() any {
+		b := make([]byte, 0, octets+octets/8)
+		return &b
+	}}
+}
+
+// newChunk returns memory for a chunk of so many octets.
+func newChunk(octets int) []byte {
+	pool := chunks
+	if octets > chunkOctets {
+		pool = selectionChunks
+	}
+	return (*pool.Get().(*[]byte))[:0]
+}
+
+func recycleChunk(b []byte) {
+	switch n := cap(b); {
+	case n >= chunkOctets && n <= 2*chunkOctets:
+		chunks.Put(&b)
+	case n >= selectionOctets && n <= 2*selectionOctets:
+		selectionChunks.Put(&b)
+	}
+}
+
+// fit returns a chunk in memory that is not much larger than it.
+func fit(b []byte) []byte {
+	if len(b) >= cap(b)/4 {
+		return b
+	}
+	small := append([]byte(nil), b...)
+	recycleChunk(b)
+	return small
+}
+
+// A reader is what sources read with.
+type reader struct {
+	context.Context
+	store   store.Store
+	hub     *hub
+	explain func(error) *wire.Error
+	events  *atomic.Uint64 // that were packed
+}
+
+// readers reads chunks until jobs is closed. It posts each to the loop.
+func readers(ctx context.Context, s store.Store, jobs <-chan *task, l *loop) {
+	r := &reader{ctx, s, &l.hub, l.explain, &l.stats.EventsSent}
+	for t := range jobs {
+		t.epoch = l.erasures.now.Load()
+		t.last = false
+		t.source.fill(r, t)
+		t.chunk = fit(t.chunk)
+		l.out.post(func() { l.read(t) })
+	}
+}

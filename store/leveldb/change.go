@@ -1,0 +1,137 @@
+package leveldb
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/util"
+
+	"gorewind/store"
+)
+
+// A pageChange is what a commit does to a page that was there, or that comes
+// from one.
+type pageChange struct{ key, before []byte } // before is nil where there was none
+
+// Replace implements store.Store.
+func (d *DB) Replace(r store.Replace, done func(error)) {
+	invalid := checkStream(r.Stream)
+	if invalid == nil {
+		invalid = checkEvent(r.Data)
+	}
+	d.enqueue(&call{
+		octets: len(r.Stream) + len(r.Data) + pageOctets, invalid: invalid, erases: r.Stream, settledKind: done,
+		stage: func(d *DB, c *commit) error { return d.stageReplace(c, &r) },
+	})
+}
+
+// stageReplace puts an event's new data into c: its page is written anew.
+func (d *DB) stageReplace(c *commit, r *store.Replace) error {
+	s, err := c.touch(&d.streams, d.db, r.Stream)
+	if err != nil {
+		return err
+	}
+	if !s.after.holds(r.ID) {
+		return fmt.Errorf("%w: the stream %x has no event %d", store.ErrUnknownID, r.Stream, r.ID)
+	}
+	key, value, p, err := findPage(d.db, s.after.number, r.ID)
+	if err != nil {
+		return err
+	}
+	changes, err := c.rewrite(p, s.after, r)
+	if err != nil {
+		return err
+	}
+	for i := range changes {
+		c.batch.Put(changes[i].key, changes[i].before)
+		changes[i].before = nil
+	}
+	changes[len(changes)-1].before = value // the last one has the page's key
+	c.pages = append(c.pages, changes...)
+	c.octets += len(value) // a page may end with an event of the largest size
+	c.record.operations = append(c.record.operations, operation{kind: opReplace, number: s.after.number, id: r.ID, page: keyNumber(key)})
+	return nil
+}
+
+// rewrite returns what is to be stored instead of a page: one page, or several
+// if an event has become larger. Events that are deleted are left out.
+func (c *commit) rewrite(p page, k counter, r *store.Replace) (pages []pageChange, err error) {
+	time := p.time
+	for p.left > 0 {
+		id, position, data, err := p.next()
+		if err != nil {
+			c.page.count = 0
+			return nil, fmt.Errorf("stream %x: %w", r.Stream, err)
+		}
+		if id == r.ID {
+			data = r.Data
+		}
+		if id > k.deleted {
+			c.page.add(position, time, data)
+		}
+		if p.left == 0 || c.page.full() {
+			key := appendEventKey(nil, k.number, id)
+			pages = append(pages, pageChange{key, append([]byte(nil), c.page.end(key)...)})
+		}
+	}
+	return pages, nil
+}
+
+// findPage returns the page that holds an event, in memory of its own.
+func findPage(db *leveldb.DB, number, id uint64) (key, value []byte, p page, err error) {
+	it := db.NewIterator(&util.Range{
+		Start: appendEventKey(nil, number, id),
+		Limit: appendEventKey(nil, number, math.MaxUint64),
+	}, nil)
+	defer it.Release()
+	found := it.Next()
+	if err := it.Error(); err != nil {
+		return nil, nil, p, fault(fmt.Sprintf("event %d of the stream number %d", id, number), err)
+	}
+	if found {
+		key, value = append(key, it.Key()...), append(value, it.Value()...)
+		if p, err = parsePage(key, value); err != nil {
+			return nil, nil, p, err
+		}
+	}
+	if !found || p.first > id {
+		return nil, nil, p, fmt.Errorf("%w: the stream number %d has no event %d", store.ErrDamaged, number, id)
+	}
+	return key, value, p, nil
+}
+
+// Delete implements store.Store.
+func (d *DB) Delete(r store.Delete, done func(error)) {
+	d.enqueue(&call{
+		octets: len(r.Stream), invalid: checkStream(r.Stream), erases: r.Stream, settledKind: done,
+		stage: func(d *DB, c *commit) error { return d.stageDelete(c, &r) },
+	})
+}
+
+// stageDelete puts the mark into c up to which a stream is deleted. Its pages are
+// removed afterwards; see erase.go.
+func (d *DB) stageDelete(c *commit, r *store.Delete) error {
+	s, err := c.touch(&d.streams, d.db, r.Stream)
+	if err != nil {
+		return err
+	}
+	if err := s.after.meets(0, r.Stream, r.Expected); err != nil {
+		return err
+	}
+	upTo := s.after.last
+	if r.UpTo.Given {
+		upTo = r.UpTo.N
+	}
+	switch {
+	case s.after.number == 0:
+		return nil // deleted is what was never there, too
+	case upTo > s.after.last:
+		return fmt.Errorf("%w: the stream %x never had an event %d", store.ErrUnknownID, r.Stream, upTo)
+	case upTo <= s.after.deleted:
+		return nil
+	}
+	c.record.operations = append(c.record.operations, operation{kind: opDelete, number: s.after.number, first: s.after.deleted + 1, id: upTo})
+	s.after.deleted = upTo
+	return nil
+}

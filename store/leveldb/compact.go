@@ -1,0 +1,80 @@
+package leveldb
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"slices"
+	"unsafe"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/util"
+
+	"gorewind/store"
+)
+
+// LevelDB's own CompactRange is for a database at rest. It goes on until no table
+// of level 0 overlaps the range, and while commits are made there always is one:
+// each has keys of the first kind and of the last. Under constant writes it never
+// came to an end, merged the whole first level for every table of level 0, and
+// nothing ever went from there to the next: 3 GB by then. So the engine uses
+// what CompactRange is made of, and has each level merged into the next once.
+
+// rotateMem has LevelDB begin a new journal and, with wait, write what was in
+// memory to a table and remove the journal before. Nobody may write meanwhile.
+//
+//go:linkname rotateMem github.com/syndtr/goleveldb/leveldb.(*DB).rotateMem
+func rotateMem(db *leveldb.DB, size int, wait bool) (unsafe.Pointer, error)
+
+// compactLevel merges the tables of a level that overlap a range, as far as there
+// are any, with those of the next. commands is db's channel tcompCmdC.
+//
+//go:linkname compactLevel github.com/syndtr/goleveldb/leveldb.(*DB).compTriggerRange
+func compactLevel(db *leveldb.DB, commands unsafe.Pointer, level int, low, upper []byte) error
+
+// compact has LevelDB write anew what has old values of some ranges, whose limits
+// belong to them. New values go down level by level until they meet the old ones,
+// wherever these are.
+func (d *DB) compact(db *leveldb.DB, ranges []util.Range) error {
+	err := d.maintain(func(now *leveldb.DB) error {
+		if now != db {
+			return errReopened
+		}
+		_, err := rotateMem(db, 0, true)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// Tables of level 0 have something of everything: one merge takes all of them.
+	all := util.Range{Start: ranges[0].Start, Limit: ranges[0].Limit}
+	for _, r := range ranges {
+		all.Start, all.Limit = slices.MinFunc([][]byte{all.Start, r.Start}, bytes.Compare), slices.MaxFunc([][]byte{all.Limit, r.Limit}, bytes.Compare)
+	}
+	slices.SortFunc(ranges, func(a, b util.Range) int { return bytes.Compare(a.Start, b.Start) })
+	commands := reflect.ValueOf(db).Elem().FieldByName("tcompCmdC").UnsafePointer()
+	for level := 0; level < max(1, d.levels(db)-1); level++ {
+		if level == 0 {
+			err = compactLevel(db, commands, 0, all.Start, all.Limit)
+		}
+		for i := 0; level > 0 && i < len(ranges) && err == nil; i++ {
+			if d.eraser.abandoned() {
+				return store.ErrClosed
+			}
+			err = compactLevel(db, commands, level, ranges[i].Start, ranges[i].Limit)
+		}
+		if err != nil {
+			return fmt.Errorf("compaction of level %d: %w", level, err)
+		}
+	}
+	return nil
+}
+
+// levels returns how many levels db has, also empty ones.
+func (d *DB) levels(db *leveldb.DB) int {
+	var s leveldb.DBStats
+	if err := db.Stats(&s); err != nil {
+		return 0 // it is closed, as what is done next will find
+	}
+	return len(s.LevelTablesCounts)
+}

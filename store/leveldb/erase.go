@@ -1,0 +1,405 @@
+package leveldb
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/util"
+
+	"gorewind/store"
+)
+
+// An eraser has octets leave the disk after the commit that replaced or deleted
+// them. Nothing reads them from then on, but LevelDB keeps an old value until a
+// compaction happens to meet it, perhaps for ever.
+//
+// Each commit leaves a record of what it erased, in the same batch, so that
+// nothing is forgotten over a crash. The eraser takes many at once: it removes
+// the pages of deleted events, has LevelDB write out what is in memory, with
+// which the journal goes, and compact the key ranges from top to bottom, with
+// which the old values go; see compact.go. Then it removes the records.
+type eraser struct {
+	wake    chan struct{} // there are records
+	stop    chan struct{} // closed by Close: finish what there is
+	abandon chan struct{} // closed by Close: it took too long, leave it to the next time
+	ended   chan struct{} // closed when eraseLoop has ended
+
+	gather  time.Duration // how long it waits for more before it begins
+	pending atomic.Int64  // records
+
+	mu     sync.RWMutex      // protects hidden
+	hidden map[uint64]uint64 // by number of a stream: up to where it is deleted, while pages of that may be there
+}
+
+// An erasure is what a record says.
+type erasure struct {
+	position    uint64 // of the commit's operation, the key
+	kind        byte   // opReplace or opDelete
+	number      uint64
+	first, last uint64 // ids; opReplace: last is that of the page
+
+	ranges []util.Range // what is to be compacted, from key to key
+	octets int          // of what the last range has
+	next   []byte       // opDelete: from where on pages are to be removed
+}
+
+const (
+	eraseGather = 5 * time.Second // a compaction of many costs little more than of one
+	eraseMost   = 1000            // records at once
+	erasePages  = 500             // pages that are removed at once, while commits wait,
+	eraseOctets = 4 << 20         // or so much data
+	eraseRange  = 32 << 20        // data that is compacted at once, about, before others' is
+	eraseRetry  = 5 * time.Second
+	eraseStop   = 5 * time.Second // how long Close waits for it
+)
+
+func (e *eraser) init() {
+	e.wake = make(chan struct{}, 1)
+	e.stop, e.abandon, e.ended = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	e.hidden = make(map[uint64]uint64)
+	e.gather = eraseGather
+}
+
+// add takes note of what a commit erased.
+func (e *eraser) add(operations []operation) {
+	n := 0
+	for i := range operations {
+		switch o := &operations[i]; o.kind {
+		case opDelete:
+			e.hide(o.number, o.id)
+			n++
+		case opReplace:
+			n++
+		}
+	}
+	if n == 0 {
+		return
+	}
+	e.pending.Add(int64(n))
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (e *eraser) hide(number, upTo uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.hidden[number] = max(upTo, e.hidden[number])
+}
+
+// removed takes note that a stream's pages up to an id are gone.
+func (e *eraser) removed(number, upTo uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.hidden[number] <= upTo {
+		delete(e.hidden, number)
+	}
+}
+
+// hiddenUpTo returns the id up to which a stream's events are deleted although
+// they may be there.
+func (e *eraser) hiddenUpTo(number uint64) uint64 {
+	if e.pending.Load() == 0 {
+		return 0
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.hidden[number]
+}
+
+// putOperations adds the positions of a commit's operations, and the records of
+// what it erases, and reports whether there are such.
+func (c *commit) putOperations() (erased bool) {
+	for i := range c.record.operations {
+		o := &c.record.operations[i]
+		c.record.last += o.positions()
+		e := erasure{kind: o.kind, number: o.number, first: o.first, last: o.id}
+		switch o.kind {
+		case opReplace:
+			e.first, e.last = o.id, o.page
+			fallthrough
+		case opDelete:
+			c.batch.Put(erasureKey(c.record.last), e.append(nil))
+			erased = true
+		}
+	}
+	return erased
+}
+
+func (e *erasure) append(b []byte) []byte {
+	b = binary.AppendUvarint(append(b, e.kind), e.number)
+	return binary.AppendUvarint(binary.AppendUvarint(b, e.first), e.last)
+}
+
+func parseErasure(key, value []byte) (e erasure, err error) {
+	d := decoder{b: value}
+	e = erasure{kind: d.octet(), number: d.uvarint(), first: d.uvarint(), last: d.uvarint()}
+	if !d.end() || len(key) != 9 {
+		return e, fmt.Errorf("%w: record of an erasure %x", store.ErrDamaged, key)
+	}
+	e.position = keyNumber(key)
+	return e, nil
+}
+
+// erasures calls f for each record.
+func erasures(db *leveldb.DB, f func(erasure) (more bool)) error {
+	it := db.NewIterator(util.BytesPrefix([]byte{kindErasure}), nil)
+	defer it.Release()
+	for it.Next() {
+		e, err := parseErasure(it.Key(), it.Value())
+		if err != nil {
+			return err
+		}
+		if !f(e) {
+			break
+		}
+	}
+	if err := it.Error(); err != nil {
+		return fault("records of erasures", err)
+	}
+	return nil
+}
+
+// load takes up what an earlier process left to be done.
+func (e *eraser) load(db *leveldb.DB) error {
+	err := erasures(db, func(r erasure) bool {
+		e.add([]operation{{kind: r.kind, number: r.number, id: r.last}})
+		return true
+	})
+	return err
+}
+
+// eraseLoop is the eraser's goroutine.
+func (d *DB) eraseLoop() {
+	e := &d.eraser
+	defer close(e.ended)
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for stopping := false; !stopping; {
+		select {
+		case <-e.wake:
+			stopping = e.pause(e.gather)
+		case <-tick.C:
+			if err := d.sweep(); err != nil {
+				d.log.Warn("tables that are not in use cannot be removed", "error", err)
+			}
+		case <-e.stop:
+			stopping = true
+		}
+		for e.pending.Load() > 0 {
+			err, wait := d.erase(), e.gather
+			if err != nil {
+				if stopping || e.abandoned() {
+					return
+				}
+				d.log.Warn("old octets cannot be removed yet; trying again", "pending", e.pending.Load(), "error", err)
+				wait = eraseRetry
+			}
+			if e.pending.Load() > 0 {
+				stopping = e.pause(wait)
+			}
+		}
+	}
+}
+
+// pause waits, and reports whether it is time to finish.
+func (e *eraser) pause(t time.Duration) (stopping bool) {
+	timer := time.NewTimer(t)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return false
+	case <-e.stop:
+		return true
+	}
+}
+
+// close has the eraser finish, or leave what there is to the next time if that
+// takes long.
+func (e *eraser) close() {
+	close(e.stop)
+	timer := time.NewTimer(eraseStop)
+	defer timer.Stop()
+	select {
+	case <-e.ended:
+	case <-timer.C:
+	}
+	close(e.abandon)
+}
+
+// abandoned reports whether the store is being closed without waiting longer.
+func (e *eraser) abandoned() bool {
+	select {
+	case <-e.abandon:
+		return true
+	default:
+		return false
+	}
+}
+
+// maintain calls f while no commit is made.
+func (d *DB) maintain(f func(db *leveldb.DB) error) error {
+	d.turn.Lock()
+	defer d.turn.Unlock()
+	if d.eraser.abandoned() {
+		return store.ErrClosed
+	}
+	if err := d.revive(); err != nil {
+		return err
+	}
+	return f(d.db)
+}
+
+// errReopened: what was begun on a handle is to be done again on the next, since
+// what was not synced may be lost.
+var errReopened = errors.New("the database was opened again meanwhile")
+
+// erase has the octets of some records leave the disk, and removes these.
+func (d *DB) erase() error {
+	var batch []erasure
+	var on *leveldb.DB
+	err := d.maintain(func(db *leveldb.DB) error {
+		on = db
+		err := erasures(db, func(e erasure) bool {
+			batch = append(batch, e)
+			return len(batch) < eraseMost
+		})
+		if err == nil && len(batch) == 0 {
+			d.eraser.pending.Store(0)
+		}
+		return err
+	})
+	if err != nil || len(batch) == 0 {
+		return err
+	}
+	var ranges []util.Range
+	for i := range batch {
+		if err := d.removePages(&batch[i]); err != nil {
+			return err
+		}
+		ranges = append(ranges, batch[i].ranges...)
+	}
+	if err := d.compact(on, ranges); err != nil {
+		return err
+	}
+	if err := d.awaitRemoval(on); err != nil {
+		return err
+	}
+	return d.maintain(func(db *leveldb.DB) error {
+		if db != on {
+			return errReopened
+		}
+		return d.eraser.finish(db, batch)
+	})
+}
+
+// finish removes the records of what is erased.
+func (e *eraser) finish(db *leveldb.DB, batch []erasure) error {
+	var done leveldb.Batch
+	for i := range batch {
+		done.Delete(erasureKey(batch[i].position))
+	}
+	if err := db.Write(&done, nil); err != nil { // not synced: what a crash brings back is done again
+		return err
+	}
+	for i := range batch {
+		if batch[i].kind == opDelete {
+			e.removed(batch[i].number, batch[i].last)
+		}
+	}
+	e.pending.Add(-int64(len(batch)))
+	return nil
+}
+
+// removePages removes the pages of deleted events, a few at a time, and sets the
+// ranges of keys in which old values may be.
+func (d *DB) removePages(e *erasure) error {
+	e.next = appendEventKey(nil, e.number, e.first)
+	upper := appendEventKey(nil, e.number, e.last)
+	if e.kind == opReplace {
+		e.ranges = []util.Range{{Start: upper, Limit: upper}} // the old value had the page's key
+		return nil
+	}
+	e.ranges = []util.Range{{Start: e.next, Limit: upper}}
+	for more := true; more; {
+		err := d.maintain(func(db *leveldb.DB) (err error) {
+			more, err = e.removeSome(db)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeSome removes pages until all are gone that have nothing but deleted
+// events, and those events from the page that has others too.
+func (e *erasure) removeSome(db *leveldb.DB) (more bool, err error) {
+	it := db.NewIterator(&util.Range{Start: e.next, Limit: appendEventKey(nil, e.number, math.MaxUint64)}, nil)
+	defer it.Release()
+	var batch leveldb.Batch
+	octets := 0
+	for !more && it.Next() {
+		key := slices.Clone(it.Key())
+		e.extend(key, len(it.Value()))
+		if keyNumber(key) > e.last {
+			if err := shrink(&batch, key, it.Value(), e.last); err != nil {
+				return false, err
+			}
+			break
+		}
+		batch.Delete(key)
+		e.next = key // what is before it is gone, and takes long to pass over
+		octets += len(it.Value())
+		more = batch.Len() >= erasePages || octets >= eraseOctets
+	}
+	if err := it.Error(); err != nil {
+		return false, fault(fmt.Sprintf("deleted events of the stream number %d", e.number), err)
+	}
+	return more, db.Write(&batch, nil) // not synced, like the removal of the record
+}
+
+// extend has the ranges reach up to a key, whose value has so many octets.
+func (e *erasure) extend(key []byte, octets int) {
+	last := &e.ranges[len(e.ranges)-1]
+	if bytes.Compare(key, last.Limit) > 0 {
+		last.Limit = key
+	}
+	if e.octets += octets; e.octets >= eraseRange {
+		limit := last.Limit
+		last.Limit = key
+		e.ranges = append(e.ranges, util.Range{Start: key, Limit: limit})
+		e.octets = 0
+	}
+}
+
+// shrink removes the events up to an id from a page.
+func shrink(batch *leveldb.Batch, key, value []byte, upTo uint64) error {
+	p, err := parsePage(key, value)
+	if err != nil || p.first > upTo {
+		return err
+	}
+	var w pageWriter
+	time := p.time
+	for p.left > 0 {
+		id, position, data, err := p.next()
+		if err != nil {
+			return err
+		}
+		if id > upTo {
+			w.add(position, time, data)
+		}
+	}
+	batch.Put(key, w.end(key))
+	return nil
+}

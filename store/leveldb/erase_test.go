@@ -1,0 +1,244 @@
+package leveldb
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"gorewind/store"
+	"gorewind/store/storetest"
+)
+
+// secret returns octets that no other event has.
+func secret(n int) string { return fmt.Sprintf("<secret number %d, which nobody else may read>", n) }
+
+// leaks returns the files below dir that hold octets.
+func leaks(t *testing.T, dir string, octets string) (found []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if os.IsNotExist(err) {
+			return nil // a compaction has just removed it
+		}
+		if bytes.Contains(b, []byte(octets)) {
+			found = append(found, path)
+		}
+		return err
+	})
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// eventually waits for something that takes the eraser a while.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !done(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("after a minute: %s", what)
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-t.Context().Done():
+		}
+	}
+}
+
+func erased(d *DB) func() bool { return func() bool { return d.Info().Erasing == 0 } }
+
+func replace(t *testing.T, d *DB, stream string, id uint64, data string) {
+	t.Helper()
+	r := store.Replace{Stream: []byte(stream), ID: id, Data: []byte(data)}
+	if err := store.Await(func(done func(error)) { d.Replace(r, done) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t *testing.T, d *DB, stream string, upTo uint64) {
+	t.Helper()
+	r := store.Delete{Stream: []byte(stream), UpTo: store.Some(upTo)}
+	if err := store.Await(func(done func(error)) { d.Delete(r, done) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fill writes n events of a kilobyte to a stream, in commits of a hundred.
+func fill(t *testing.T, d *DB, stream string, n int) {
+	t.Helper()
+	filler := make([]byte, 1000)
+	for i := 0; i < n; i += 100 {
+		var events []string
+		for range 100 {
+			events = append(events, string(filler))
+		}
+		storetest.Append(t, d, stream, events...)
+	}
+}
+
+// TestErasedOctetsLeaveTheDisk: in the journal, in fresh tables and below older
+// ones, replaced or deleted, among events that stay.
+func TestErasedOctetsLeaveTheDisk(t *testing.T) {
+	dir := t.TempDir()
+	d := mustOpen(t, dir, Options{eager: true})
+	defer d.Close()
+	const secrets = 40
+	for i := range secrets {
+		storetest.Append(t, d, fmt.Sprint("s", i%4), "before", secret(i), "after")
+		if i%4 == 3 {
+			fill(t, d, "filler", 4000) // 4 MB: some are in deep tables by the end
+		}
+	}
+	for i := range secrets {
+		if len(leaks(t, dir, secret(i))) == 0 {
+			t.Fatalf("secret %d is not in any file before it is erased: the test cannot see it", i)
+		}
+	}
+	for i := range secrets / 2 {
+		if s := i % 4; s < 2 {
+			replace(t, d, fmt.Sprint("s", s), uint64(i/4*3+2), "gone")
+		}
+	}
+	remove(t, d, "s2", 5*3-1)
+	remove(t, d, "s3", 5*3-1)
+	eventually(t, "erasures are pending", erased(d))
+	for i := range secrets {
+		if found := leaks(t, dir, secret(i)); i < secrets/2 && len(found) > 0 || i >= secrets/2 && len(found) == 0 {
+			t.Errorf("secret %d of %d is in %q", i, secrets, found)
+		}
+	}
+	want := []string{"before", "gone", "after", "before", "gone", "after"}
+	have := storetest.Read(t, d, store.Range{Stream: []byte("s0"), UpTo: store.Some(6)})
+	if fmt.Sprint(have) != fmt.Sprint(want) {
+		t.Errorf("want %q, have %q", want, have)
+	}
+	have = storetest.Read(t, d, store.Range{Stream: []byte("s2"), Limit: 2})
+	if fmt.Sprint(have) != fmt.Sprint([]string{"after", "before"}) {
+		t.Errorf("have %q", have)
+	}
+}
+
+// TestErasureGoesOnAfterACrash: what was answered is erased by the next process,
+// if the one that answered did not come to it.
+func TestErasureGoesOnAfterACrash(t *testing.T) {
+	dir := t.TempDir()
+	d := mustOpen(t, dir, Options{})
+	storetest.Append(t, d, "s", secret(1), secret(2), "left")
+	storetest.Append(t, d, "u", secret(3))
+	remove(t, d, "s", 2)
+	replace(t, d, "u", 1, "")
+	copied := t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil { // as a kill would leave it
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(leaks(t, copied, secret(1))) == 0 {
+		t.Fatal("the copy has nothing to be erased")
+	}
+	d = mustOpen(t, copied, Options{eager: true})
+	defer d.Close()
+	if n := d.Info().Erasing; n != 2 {
+		t.Errorf("want 2 erasures to be done, have %d", n)
+	}
+	want := func() {
+		t.Helper()
+		if have := storetest.Read(t, d, store.Range{Stream: []byte("s")}); len(have) != 1 || have[0] != "left" {
+			t.Errorf("have %q", have)
+		}
+	}
+	want()
+	eventually(t, "erasures are pending", erased(d))
+	want()
+	for i := 1; i <= 3; i++ {
+		if found := leaks(t, copied, secret(i)); len(found) > 0 {
+			t.Errorf("secret %d is in %q", i, found)
+		}
+	}
+}
+
+// TestCloseErases: a clean stop does not leave to the next process what is soon
+// done.
+func TestCloseErases(t *testing.T) {
+	dir := t.TempDir()
+	d := mustOpen(t, dir, Options{})
+	storetest.Append(t, d, "s", secret(1))
+	remove(t, d, "s", 1)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if found := leaks(t, dir, secret(1)); len(found) > 0 {
+		t.Errorf("the secret is in %q", found)
+	}
+}
+
+// TestP2FailedErasureIsUndone: a REPLACE and a DELETE whose sync failed were there
+// after a restart if LevelDB had its way; the old octets are.
+func TestP2FailedErasureIsUndone(t *testing.T) {
+	for name, erase := range map[string]func(*DB, func(error)){
+		"replace": func(d *DB, done func(error)) {
+			d.Replace(store.Replace{Stream: []byte("s"), ID: 2, Data: []byte("F")}, done)
+		},
+		"replace by what needs more pages": func(d *DB, done func(error)) {
+			d.Replace(store.Replace{Stream: []byte("s"), ID: 1, Data: make([]byte, 3*pageOctets)}, done)
+		},
+		"delete": func(d *DB, done func(error)) {
+			d.Delete(store.Delete{Stream: []byte("s")}, done)
+		},
+		"cursor": func(d *DB, done func(error)) {
+			d.SetCursor(store.Cursor{Consumer: []byte("c"), Stream: []byte("s"), ID: 3}, done)
+		},
+		"key": func(d *DB, done func(error)) {
+			d.Append([]store.Append{{Key: []byte("k"), Groups: []store.Group{{Stream: []byte("s"), Events: [][]byte{[]byte("F")}}}}},
+				func(r []store.Result) { done(r[0].Err) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := new(faults)
+			dir := t.TempDir()
+			d := mustOpen(t, dir, f.options())
+			storetest.Append(t, d, "s", "A", "B", "C")
+			cursor := store.Cursor{Consumer: []byte("c"), Stream: []byte("s"), ID: 2}
+			if err := store.Await(func(done func(error)) { d.SetCursor(cursor, done) }); err != nil {
+				t.Fatal(err)
+			}
+			f.set(func(f *faults) { f.sync = 1 })
+			if err := store.Await(func(done func(error)) { erase(d, done) }); err == nil {
+				t.Fatal("acknowledged although the disk failed")
+			}
+			check := func() {
+				t.Helper()
+				if have := content(t, d, "s"); have != "A B C" {
+					t.Errorf("have %s", have)
+				}
+				if id, err := d.Cursor(t.Context(), []byte("c"), []byte("s")); err != nil || id != 2 {
+					t.Errorf("the cursor is at %d, %v", id, err)
+				}
+				if n := d.Info().Erasing; n != 0 {
+					t.Errorf("%d erasures of what was refused", n)
+				}
+			}
+			check()
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+			d = mustOpen(t, dir, Options{})
+			defer d.Close()
+			check()
+			results := store.Await(func(done func([]store.Result)) {
+				d.Append([]store.Append{{Key: []byte("k"), Groups: []store.Group{{Stream: []byte("s"), Events: [][]byte{[]byte("D")}}}}}, done)
+			})
+			if results[0].Err != nil || results[0].IDs[0] != 4 {
+				t.Errorf("the key is taken: %+v", results[0])
+			}
+		})
+	}
+}

@@ -1,0 +1,111 @@
+package leveldb
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/syndtr/goleveldb/leveldb"
+
+	"gorewind/store"
+)
+
+// sumOctets is how much is kept of the HMAC-SHA-256 of a request: two of 2^64
+// requests under one key may be taken for the same.
+const sumOctets = 16
+
+// sumOf returns what is kept of a request that has a key, to tell it from
+// another one under that key. It has a secret, so that who finds it, and not the
+// secret, cannot guess from it what was in events that are erased by now.
+func sumOf(secret []byte, req *store.Append) []byte {
+	h := hmac.New(sha256.New, secret)
+	var scratch []byte
+	octets := func(b []byte) {
+		scratch = binary.AppendUvarint(scratch[:0], uint64(len(b)))
+		h.Write(scratch)
+		h.Write(b)
+	}
+	for _, g := range req.Groups {
+		octets(g.Stream)
+		scratch = append(scratch[:0], 0)
+		if g.Expected.Given {
+			scratch[0] = 1
+		}
+		scratch = binary.AppendUvarint(scratch, g.Expected.N)
+		scratch = binary.AppendUvarint(scratch, uint64(len(g.Events)))
+		h.Write(scratch)
+		for _, e := range g.Events {
+			octets(e)
+		}
+	}
+	return h.Sum(nil)[:sumOctets]
+}
+
+// appendRemembered encodes what is kept of a request that had a key.
+func appendRemembered(b, sum []byte, ids []uint64) []byte {
+	b = append(b, sum...)
+	b = binary.AppendUvarint(b, uint64(len(ids)))
+	for _, id := range ids {
+		b = binary.AppendUvarint(b, id)
+	}
+	return b
+}
+
+func (d *decoder) remembered() (sum []byte, ids []uint64) {
+	sum = d.take(sumOctets)
+	for n := d.uvarint(); n > 0 && !d.short; n-- {
+		ids = append(ids, d.uvarint())
+	}
+	return sum, ids
+}
+
+// remembered returns what the store has under a key of a stream; sum is nil if
+// there is nothing.
+func (c *commit) remembered(db *leveldb.DB, number uint64, key []byte) (sum []byte, ids []uint64, err error) {
+	k := keyKey(number, key)
+	if i, ok := c.keys[string(k)]; ok {
+		o := &c.record.operations[i]
+		return o.sum, o.ids, nil
+	}
+	value, err := db.Get(k, nil)
+	if errors.Is(err, leveldb.ErrNotFound) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fault(fmt.Sprintf("key %x of the stream number %d", key, number), err)
+	}
+	d := decoder{b: value}
+	if sum, ids = d.remembered(); !d.end() {
+		return nil, nil, fmt.Errorf("%w: key %x of the stream number %d", store.ErrDamaged, key, number)
+	}
+	return sum, ids, nil
+}
+
+// repeated reports whether a request with a key was stored before, and sets ids
+// to its answer.
+func (d *DB) repeated(c *commit, req *store.Append, sum []byte, ids []uint64) (bool, error) {
+	s, err := c.touch(&d.streams, d.db, req.Groups[0].Stream)
+	if err != nil || s.after.number == 0 {
+		return false, err
+	}
+	before, stored, err := c.remembered(d.db, s.after.number, req.Key)
+	switch {
+	case err != nil || before == nil:
+		return false, err
+	case !bytes.Equal(before, sum) || len(stored) != len(ids):
+		return false, fmt.Errorf("%w: the stream %x has another request under the key %x", store.ErrKeyReused, req.Groups[0].Stream, req.Key)
+	}
+	copy(ids, stored)
+	return true, nil
+}
+
+// remember has the store know a request by its key from now on.
+func (c *commit) remember(number uint64, key, sum []byte, ids []uint64) {
+	k := keyKey(number, key)
+	c.keys[string(k)] = len(c.record.operations)
+	c.record.operations = append(c.record.operations, operation{kind: opKey, number: number, name: key, sum: sum, ids: ids})
+	c.batch.Put(k, appendRemembered(nil, sum, ids))
+}

@@ -1,0 +1,83 @@
+package leveldb
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/util"
+
+	"gorewind/store"
+)
+
+// namesOctets is how much memory a generation of names may take, about: 150,000
+// names of 40 octets.
+const namesOctets = 16 << 20
+
+// names is a bounded cache of streams' names by number, in two generations as
+// streams is. A name never changes.
+type names struct {
+	mu     sync.Mutex // protects the fields below
+	young  map[uint64][]byte
+	old    map[uint64][]byte
+	octets int // of young
+}
+
+func (n *names) init() { n.young = make(map[uint64][]byte) }
+
+// known sets the names that are in memory, and returns where in numbers the
+// others are.
+func (n *names) known(numbers []uint64, found [][]byte) (missing []int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i, number := range numbers {
+		name, ok := n.young[number]
+		if !ok {
+			if name, ok = n.old[number]; ok {
+				n.put(number, name)
+			}
+		}
+		if found[i] = name; !ok {
+			missing = append(missing, i)
+		}
+	}
+	return missing
+}
+
+// put adds a name; the caller holds mu.
+func (n *names) put(number uint64, name []byte) {
+	const overhead = 64 // of an entry of a map, and what Go's allocator rounds up
+	if n.octets += len(name) + overhead; n.octets > namesOctets {
+		n.old, n.young, n.octets = n.young, make(map[uint64][]byte), len(name)+overhead
+	}
+	n.young[number] = name
+}
+
+// of returns the names of streams, whose numbers are sorted.
+func (n *names) of(db *leveldb.DB, numbers []uint64) ([][]byte, error) {
+	found := make([][]byte, len(numbers))
+	missing := n.known(numbers, found)
+	if len(missing) == 0 {
+		return found, nil
+	}
+	it := db.NewIterator(util.BytesPrefix([]byte{kindName}), nil)
+	defer it.Release()
+	for _, i := range missing {
+		key := nameKey(numbers[i])
+		if !it.Seek(key) || !bytes.Equal(it.Key(), key) {
+			if err := it.Error(); err != nil {
+				return nil, fault(fmt.Sprintf("name of the stream number %d", numbers[i]), err)
+			}
+			return nil, fmt.Errorf("%w: the stream number %d has no name", store.ErrDamaged, numbers[i])
+		}
+		found[i] = slices.Clone(it.Value())
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, i := range missing {
+		n.put(numbers[i], found[i])
+	}
+	return found, nil
+}

@@ -1,0 +1,126 @@
+package leveldb
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/iterator"
+	"github.com/syndtr/goleveldb/leveldb/util"
+
+	"gorewind/store"
+)
+
+// A pageReader reads events out of pages, of one stream after the other.
+type pageReader struct {
+	it    iterator.Iterator
+	key   []byte // scratch
+	buf   []byte // that events share
+	least int    // octets of buf
+	taken int    // octets of all pages so far
+}
+
+func newPageReader(db *leveldb.DB) *pageReader {
+	return &pageReader{it: db.NewIterator(util.BytesPrefix([]byte{kindEvent}), nil)}
+}
+
+func (r *pageReader) release() { r.it.Release() }
+
+// read appends events of a run to events until it has their number or octets of
+// data. It returns fewer only with an error.
+func (r *pageReader) read(events []store.Event, name []byte, want run, octets int) ([]store.Event, error) {
+	id, end := want.first, want.first+want.count
+	r.key = appendEventKey(r.key[:0], want.number, id)
+	prefix := r.key[:len(r.key)-8]
+	for ok := r.it.Seek(r.key); id < end && octets > 0; ok = r.it.Next() {
+		p, err := r.page(ok, prefix, id, int(min(end-id, chunkEvents)), octets)
+		if err != nil {
+			return events, fmt.Errorf("stream %x: %w", name, err)
+		}
+		for p.left > 0 && id < end && octets > 0 {
+			have, position, data, err := p.next()
+			if err != nil {
+				return events, fmt.Errorf("stream %x: %w", name, err)
+			}
+			if have < id {
+				continue
+			}
+			events = append(events, store.Event{
+				Stream: name, ID: id, Position: position, Time: time.UnixMicro(p.time), Data: data,
+			})
+			id++
+			octets -= len(data)
+		}
+	}
+	return events, nil
+}
+
+// readBackward appends the events of a run, the last one first.
+func (r *pageReader) readBackward(events []store.Event, name []byte, want run, octets int) ([]store.Event, error) {
+	id := want.first + want.count - 1
+	r.key = appendEventKey(r.key[:0], want.number, id)
+	prefix := r.key[:len(r.key)-8]
+	for ok := r.it.Seek(r.key); id >= want.first && octets > 0; ok = r.it.Prev() {
+		p, err := r.page(ok, prefix, id, 1, octets)
+		if err != nil {
+			return events, fmt.Errorf("stream %x: %w", name, err)
+		}
+		from := len(events)
+		for p.left > 0 {
+			have, position, data, err := p.next()
+			if err != nil {
+				return events, fmt.Errorf("stream %x: %w", name, err)
+			}
+			if have >= want.first && have <= id {
+				events = append(events, store.Event{
+					Stream: name, ID: have, Position: position, Time: time.UnixMicro(p.time), Data: data,
+				})
+			}
+		}
+		to := from
+		for i, j := from, len(events)-1; i < j; i, j = i+1, j-1 {
+			events[i], events[j] = events[j], events[i]
+		}
+		for to < len(events) && octets > 0 {
+			octets -= len(events[to].Data)
+			to++
+		}
+		id -= uint64(to - from)
+		clear(events[to:])
+		events = events[:to]
+	}
+	return events, nil
+}
+
+// page reads the page at the iterator, which has to hold an event, in memory that
+// stays. How many more events, and octets of them, will be read helps it to take
+// enough memory at once.
+func (r *pageReader) page(ok bool, prefix []byte, id uint64, more, octets int) (p page, err error) {
+	if !ok {
+		// An iterator that meets damage ends like one that is through, but for this.
+		if err := r.it.Error(); err != nil {
+			return p, fault(fmt.Sprintf("event %d", id), err)
+		}
+		return p, gap(id)
+	}
+	key, value := r.it.Key(), r.it.Value()
+	if len(key) != len(prefix)+8 || !bytes.HasPrefix(key, prefix) {
+		return p, gap(id)
+	}
+	if cap(r.buf)-len(r.buf) < len(value) {
+		const usual = 128 // octets of an event
+		r.buf = make([]byte, 0, max(len(value), min(octets+pageOctets, more*usual), r.least))
+	}
+	r.buf = append(r.buf, value...)
+	r.taken += len(value)
+	if p, err = parsePage(key, r.buf[len(r.buf)-len(value):]); err != nil {
+		return p, err
+	}
+	if p.first > id || id >= p.first+p.left {
+		return p, gap(id)
+	}
+	return p, nil
+}
+
+func gap(id uint64) error { return fmt.Errorf("%w: there is no event %d", store.ErrDamaged, id) }

@@ -1,0 +1,323 @@
+package leveldb
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/util"
+
+	"gorewind/store"
+)
+
+// A window is what is read of the log at once: the events of some neighbouring
+// commits that a selection takes, in the order of their positions. The commits
+// say which they are, and then each stream is read once: where streams
+// alternate, that is a seek for each stream and not for each event.
+type window struct {
+	after, upTo uint64
+	backward    bool
+	selection   *store.Selection  // nil: all streams
+	numbers     map[uint64][]byte // names of all streams that it selects, if they are known
+	events      int               // end when there are so many
+	octets      int               // or about so much data
+
+	pieces  []piece
+	spans   []span
+	at      map[uint64]int // by number: where in spans
+	commits int            // that were looked at
+	planned int
+	took    uint64 // octets
+	reached uint64 // position up to which, or from which on, everything is planned
+}
+
+// A piece is a part of a run.
+type piece struct {
+	span         int
+	first, count uint64
+}
+
+// A span is what a window has of a stream.
+type span struct {
+	run
+	name     []byte
+	skip     bool   // the selection does not take it
+	hidden   uint64 // up to where it is deleted, though its pages may be there
+	from, to int    // where its events are, once they are read
+}
+
+// readWindow appends a window's events to events. It has looked at everything up
+// to the position reached, or backward at everything after it.
+func (d *DB) readWindow(ctx context.Context, events []store.Event, w *window) (_ []store.Event, reached uint64, err error) {
+	err = d.use(ctx, func(db *leveldb.DB) error {
+		if err := w.plan(db); err != nil {
+			return err
+		}
+		if err := w.choose(db, &d.names); err != nil {
+			return err
+		}
+		read, err := d.readSpans(db, w.spans)
+		if err != nil {
+			return err
+		}
+		events = w.merge(events, read)
+		return nil
+	})
+	return events, w.reached, err
+}
+
+// plan lists what commits have in the window, until that is enough.
+func (w *window) plan(db *leveldb.DB) error {
+	w.pieces, w.spans, w.commits, w.planned, w.took = w.pieces[:0], w.spans[:0], 0, 0, 0
+	if w.at == nil {
+		w.at = make(map[uint64]int)
+	}
+	clear(w.at)
+	it := db.NewIterator(util.BytesPrefix([]byte{kindCommit}), nil)
+	defer it.Release()
+	var c commitRecord
+	step := it.Next
+	if w.backward {
+		step = it.Prev
+		w.reached = w.upTo
+	} else {
+		w.reached = w.after
+	}
+	for ok := it.Seek(w.from()); ok && w.left(); ok = step() {
+		if err := c.parse(it.Key(), it.Value()); err != nil {
+			return err
+		}
+		w.add(&c)
+		w.commits++
+	}
+	if err := it.Error(); err != nil {
+		return fault(fmt.Sprintf("commits from position %d on", w.reached), err)
+	}
+	if w.left() {
+		return fmt.Errorf("%w: the commit at position %d is missing", store.ErrDamaged, w.reached)
+	}
+	return nil
+}
+
+// from returns the key of the first commit.
+func (w *window) from() []byte {
+	if w.backward {
+		return commitKey(w.upTo)
+	}
+	return commitKey(w.after + 1)
+}
+
+// left reports whether there are positions that may have to be looked at.
+func (w *window) left() bool {
+	if w.planned >= w.events || w.took >= uint64(w.octets) || w.commits >= windowCommits {
+		return false
+	}
+	if w.backward {
+		return w.reached > w.after
+	}
+	return w.reached < w.upTo
+}
+
+// add plans what the window has of a commit.
+func (w *window) add(c *commitRecord) {
+	events := c.events()
+	octets := uint64(0) // of one event, about
+	if events > 0 {
+		octets = c.octets/events + 1
+	}
+	if w.backward {
+		position := c.first + events // after the run
+		for i := len(c.runs) - 1; i >= 0 && w.left(); i-- {
+			r := c.runs[i]
+			position -= r.count
+			w.take(r, position, octets)
+		}
+		if w.left() {
+			w.reached = max(c.first-1, w.after)
+		}
+		return
+	}
+	position := c.first
+	for _, r := range c.runs {
+		if !w.left() {
+			return
+		}
+		w.take(r, position, octets)
+		position += r.count
+	}
+	if w.left() {
+		w.reached = min(c.last, w.upTo)
+	}
+}
+
+// take plans what the window has of a run that begins at a position.
+func (w *window) take(r run, position, octets uint64) {
+	low, high := max(position, w.after+1), min(position+r.count-1, w.upTo)
+	if w.backward {
+		high = min(high, w.reached)
+	}
+	if low > high {
+		return
+	}
+	if w.numbers != nil && w.numbers[r.number] == nil {
+		w.look(low, high)
+		return
+	}
+	most := uint64(w.events - w.planned)
+	if octets > 0 {
+		most = min(most, (uint64(w.octets)-w.took)/octets+1)
+	}
+	if high-low >= most {
+		if w.backward {
+			low = high - most + 1
+		} else {
+			high = low + most - 1
+		}
+	}
+	w.look(low, high)
+	p := piece{first: r.first + low - position, count: high - low + 1}
+	i, ok := w.at[r.number]
+	if !ok {
+		i = len(w.spans)
+		w.at[r.number] = i
+		w.spans = append(w.spans, span{run: run{r.number, p.first, 0}, name: w.numbers[r.number]})
+	}
+	s := &w.spans[i]
+	s.first = min(s.first, p.first)
+	s.count += p.count
+	p.span = i
+	w.pieces = append(w.pieces, p)
+	w.planned += int(p.count)
+	w.took += p.count * octets
+}
+
+// look takes note that the positions from low to high are planned.
+func (w *window) look(low, high uint64) {
+	if w.backward {
+		w.reached = low - 1
+	} else {
+		w.reached = high
+	}
+}
+
+// choose sets the spans' names, and which of them the selection takes.
+func (w *window) choose(db *leveldb.DB, names *names) error {
+	if w.numbers != nil {
+		return nil
+	}
+	numbers := make([]uint64, len(w.spans))
+	for i := range w.spans {
+		numbers[i] = w.spans[i].number
+	}
+	slices.Sort(numbers)
+	found, err := names.of(db, numbers)
+	if err != nil {
+		return err
+	}
+	for i, number := range numbers {
+		s := &w.spans[w.at[number]]
+		s.name = found[i]
+		s.skip = w.selection != nil && !w.selection.Matches(s.name)
+	}
+	return nil
+}
+
+// readSpans reads the events of spans, each stream's one after the other.
+func (d *DB) readSpans(db *leveldb.DB, spans []span) (events []store.Event, err error) {
+	order := make([]int, 0, len(spans))
+	for i := range spans {
+		if !spans[i].skip {
+			order = append(order, i)
+		}
+	}
+	slices.SortFunc(order, func(a, b int) int { return compareRuns(spans[a].run, spans[b].run) })
+	for _, i := range order {
+		spans[i].hidden = d.eraser.hiddenUpTo(spans[i].number)
+	}
+	r := newPageReader(db) // now: what it finds of hidden pages is hidden
+	r.least = 64 << 10     // for many short spans
+	defer r.release()
+	for _, i := range order {
+		s := &spans[i]
+		s.from = len(events)
+		if events, err = d.readSpan(db, r, events, s); err != nil {
+			return events, err
+		}
+		s.to = len(events)
+	}
+	return events, nil
+}
+
+func compareRuns(a, b run) int {
+	switch {
+	case a.number < b.number:
+		return -1
+	case a.number > b.number:
+		return 1
+	}
+	return 0
+}
+
+// readSpan appends the events of a span that are not deleted.
+func (d *DB) readSpan(db *leveldb.DB, r *pageReader, events []store.Event, s *span) ([]store.Event, error) {
+	end := s.first + s.count
+	next := max(s.first, s.hidden+1)
+	for next < end {
+		have := len(events)
+		var err error
+		events, err = r.read(events, s.name, run{s.number, next, end - next}, unlimited)
+		next += uint64(len(events) - have)
+		if err == nil {
+			continue
+		}
+		deleted, lookup := d.deletedUpTo(db, s.name)
+		if lookup != nil {
+			return events, lookup
+		}
+		if deleted < next {
+			return events, err
+		}
+		next = deleted + 1
+	}
+	return events, nil
+}
+
+// deletedUpTo returns the id up to which a stream is deleted.
+func (d *DB) deletedUpTo(db *leveldb.DB, name []byte) (uint64, error) {
+	c, ok := d.streams.cached(name)
+	if !ok {
+		var err error
+		if c, err = loadCounter(db, name); err != nil {
+			return 0, err
+		}
+	}
+	return c.deleted, nil
+}
+
+// merge appends the window's events in the order of its pieces.
+func (w *window) merge(events, read []store.Event) []store.Event {
+	if w.backward {
+		for i := range w.pieces {
+			p := &w.pieces[i]
+			s := &w.spans[p.span]
+			for s.to > s.from && read[s.to-1].ID >= p.first {
+				s.to--
+				events = append(events, read[s.to])
+			}
+		}
+		return events
+	}
+	if len(w.spans) == 1 && len(events) == 0 {
+		return read
+	}
+	for i := range w.pieces {
+		p := &w.pieces[i]
+		s := &w.spans[p.span]
+		for s.from < s.to && read[s.from].ID < p.first+p.count {
+			events = append(events, read[s.from])
+			s.from++
+		}
+	}
+	return events
+}

@@ -1,0 +1,246 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+)
+
+// maxPattern is the longest pattern, in octets. A state of matching is how much
+// of a pattern is behind, so 256 states are the most.
+const maxPattern = 255
+
+// A Selection selects streams by their names: those that at least one of its
+// parts matches. Without a part, as the zero value or nil, it selects none. It is
+// safe for concurrent use, save that Also must have returned before.
+//
+// A pattern matches whole names, octet by octet, in time linear in the name's
+// length:
+//
+//   - one or more octets, the separator not among them
+//     **   one or more octets of any value
+//     \x   the octet x as it is, also if it is one of these
+//     x    any other octet x as it is
+//
+// Three asterisks are ** and then *.
+type Selection struct{ parts []pattern }
+
+// Prefix selects the streams whose names begin with a prefix, which may be empty.
+func Prefix(prefix []byte) *Selection {
+	return &Selection{[]pattern{{begin: bytes.Clone(prefix), end: endAny}}}
+}
+
+// Glob selects the streams whose names match a pattern of 1 to 255 octets. Its
+// error is ErrInvalid: the pattern's length, or a \ at its end.
+func Glob(separator byte, pattern []byte) (*Selection, error) {
+	s := new(Selection)
+	if err := s.Also(separator, pattern); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Also has s select the streams that match a pattern, too. Errors are those of
+// Glob; s is then as before.
+func (s *Selection) Also(separator byte, pattern []byte) error {
+	p, err := parsePattern(separator, pattern)
+	if err != nil {
+		return err
+	}
+	s.parts = append(s.parts, p)
+	return nil
+}
+
+// Matches reports whether s selects a stream.
+func (s *Selection) Matches(stream []byte) bool {
+	if s == nil {
+		return false
+	}
+	for i := range s.parts {
+		if s.parts[i].matches(stream) {
+			return true
+		}
+	}
+	return false
+}
+
+// Prefixes returns prefixes, in byte order and none beginning with another, one of
+// which every name begins with that s selects: a single empty one where they have
+// nothing in common, none where s selects nothing.
+func (s *Selection) Prefixes() [][]byte {
+	if s == nil {
+		return nil
+	}
+	all := make([][]byte, len(s.parts))
+	for i := range s.parts {
+		all[i] = s.parts[i].begin
+	}
+	slices.SortFunc(all, bytes.Compare)
+	kept := all[:0]
+	for _, p := range all {
+		if n := len(kept); n == 0 || !bytes.HasPrefix(p, kept[n-1]) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+// A pattern is one part of a Selection.
+type pattern struct {
+	begin []byte // what it begins with up to the first wildcard
+	end   end    // what follows
+	glob  *glob  // for endGlob
+}
+
+// An end says what may follow the beginning of a pattern. The usual ones need no
+// states.
+type end int
+
+const (
+	endNone end = iota // nothing
+	endAny             // anything, also nothing
+	endSome            // one octet or more
+	endGlob            // what the glob matches
+)
+
+func (p *pattern) matches(name []byte) bool {
+	rest, ok := bytes.CutPrefix(name, p.begin)
+	if !ok {
+		return false
+	}
+	switch p.end {
+	case endAny:
+		return true
+	case endSome:
+		return len(rest) > 0
+	case endGlob:
+		return p.glob.matches(rest)
+	}
+	return len(rest) == 0
+}
+
+func parsePattern(separator byte, text []byte) (p pattern, err error) {
+	if len(text) == 0 || len(text) > maxPattern {
+		return p, fmt.Errorf("%w: a pattern has 1 to %d octets, not %d", ErrInvalid, maxPattern, len(text))
+	}
+	tokens, err := tokenize(text)
+	if err != nil {
+		return p, err
+	}
+	first := slices.IndexFunc(tokens, func(t token) bool { return t.kind != literal })
+	if first < 0 {
+		first = len(tokens)
+	}
+	p.begin = make([]byte, first)
+	for i, t := range tokens[:first] {
+		p.begin[i] = t.octet
+	}
+	switch rest := tokens[first:]; {
+	case len(rest) == 0:
+		p.end = endNone
+	case len(rest) == 1 && rest[0].kind == doubleStar:
+		p.end = endSome
+	default:
+		p.end, p.glob = endGlob, newGlob(separator, rest)
+	}
+	return p, nil
+}
+
+// A token is one step of a pattern.
+type token struct {
+	kind  kind
+	octet byte // of a literal
+}
+
+type kind int
+
+const (
+	literal kind = iota
+	star
+	doubleStar
+)
+
+func tokenize(text []byte) (tokens []token, err error) {
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '\\' && i+1 == len(text):
+			return nil, fmt.Errorf("%w: the pattern ends with a \\ that takes no octet", ErrInvalid)
+		case text[i] == '\\':
+			i++
+			tokens = append(tokens, token{literal, text[i]})
+		case text[i] == '*' && i+1 < len(text) && text[i+1] == '*':
+			i++
+			tokens = append(tokens, token{kind: doubleStar})
+		case text[i] == '*':
+			tokens = append(tokens, token{kind: star})
+		default:
+			tokens = append(tokens, token{literal, text[i]})
+		}
+	}
+	return tokens, nil
+}
+
+// states is a set of numbers of tokens: those that may match next. The number
+// after the last token says that the pattern is through.
+type states [(maxPattern + 1) / 64]uint64
+
+func (s *states) add(n int)      { s[n/64] |= 1 << (n % 64) }
+func (s *states) has(n int) bool { return s[n/64]>>(n%64)&1 == 1 }
+
+// A glob matches all states at once, so that no name makes it go back.
+type glob struct {
+	separator byte
+	tokens    int
+	words     int // of states that are in use
+	stars     states
+	doubles   states
+	literals  []states   // of each octet that the pattern has
+	literal   [256]uint8 // index in literals, from 1; 0: the pattern has it not
+}
+
+func newGlob(separator byte, tokens []token) *glob {
+	g := &glob{separator: separator, tokens: len(tokens), words: len(tokens)/64 + 1}
+	for i, t := range tokens {
+		switch t.kind {
+		case star:
+			g.stars.add(i)
+		case doubleStar:
+			g.doubles.add(i)
+		default:
+			if g.literal[t.octet] == 0 {
+				g.literals = append(g.literals, states{})
+				g.literal[t.octet] = uint8(len(g.literals))
+			}
+			g.literals[g.literal[t.octet]-1].add(i)
+		}
+	}
+	return g
+}
+
+func (g *glob) matches(name []byte) bool {
+	var now, none states
+	now.add(0)
+	for _, octet := range name {
+		literals := &none
+		if i := g.literal[octet]; i > 0 {
+			literals = &g.literals[i-1]
+		}
+		var carry, alive uint64
+		for w := range g.words {
+			wild := g.doubles[w]
+			if octet != g.separator {
+				wild |= g.stars[w]
+			}
+			// A wildcard may have had its last octet, and may have another.
+			stay := now[w] & wild
+			step := stay | now[w]&literals[w]
+			now[w] = step<<1 | carry | stay
+			carry = step >> 63
+			alive |= now[w]
+		}
+		if alive == 0 {
+			return false
+		}
+	}
+	return now.has(g.tokens)
+}

@@ -1,0 +1,48 @@
+package wire
+
+import (
+	"regexp"
+	"time"
+)
+
+// TimeForm is how times are written: RFC 3339 in UTC with all six digits of the
+// microseconds, so that they sort and round-trip.
+const TimeForm = "2006-01-02T15:04:05.000000Z"
+
+// The first and the last time that since and until may name; others are read as
+// these. No event is older than the first, which is not the zero time: that would
+// be no bound. No year after the last has four digits.
+var (
+	firstTime = time.Unix(0, 0).UTC()
+	lastTime  = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
+)
+
+// instant returns t as since and until compare it. Events have times in whole
+// microseconds: those at or after t are those at or after the next microsecond.
+func instant(t time.Time) time.Time {
+	t = t.Add(time.Microsecond - time.Nanosecond).Truncate(time.Microsecond).UTC()
+	switch {
+	case t.Before(firstTime):
+		return firstTime
+	case t.After(lastTime):
+		return lastTime
+	}
+	return t
+}
+
+// rfc3339 is stricter than package time, which takes hours of one digit, commas
+// and zones that are a day away. Digits after the nanoseconds would be lost.
+var rfc3339 = regexp.MustCompile(
+	`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
+// parseInstant reads a time in RFC 3339.
+func parseInstant(b []byte) (t time.Time, ok bool) {
+	if !rfc3339.Match(b) {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(time.RFC3339, string(b))
+	if err != nil {
+		return time.Time{}, false
+	}
+	return instant(t), true
+}

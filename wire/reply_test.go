@@ -1,0 +1,110 @@
+package wire
+
+import (
+	"reflect"
+	"testing"
+	"time"
+)
+
+var meta = &Meta{[]byte("s"), 3, 9, time.Date(2026, 1, 2, 3, 4, 5, 60_000, time.UTC)}
+
+func TestReplies(t *testing.T) {
+	id9 := id7[:7] + "\x09"
+	for _, c := range []struct {
+		reply Reply
+		want  string
+	}{
+		{Published{7}, "PUBLISHED|" + id7},
+		{Appended{[]uint64{7, 9}}, "APPENDED|" + id7 + "|" + id9},
+		{Event{ID: 7, Data: []byte("data")}, "EVENT|" + id7 + "|data"},
+		{Event{9, []byte("data"), meta},
+			"EVENT|" + id9 + "|data|s|" + id7[:7] + "\x03|" + id9 + "|2026-01-02T03:04:05.000060Z"},
+		{Live{}, "LIVE"},
+		{StreamReply{[]byte("s"), 7}, "STREAM|s|" + id7},
+		{End{}, "END"},
+		{Replaced{7}, "REPLACED|" + id7},
+		{Deleted{}, "DELETED"},
+		{Committed{7}, "COMMITTED|" + id7},
+		{CursorReply{0}, "CURSOR|" + id0},
+		{Reached{9}, "REACHED|" + id9},
+		{Pong{frames("a", "", "b")}, "PONG|a||b"},
+		{InfoReply{[]Param{{"protocol", "1"}, {"store", "ab"}}}, "INFO|protocol=1|store=ab"},
+		{Errorf(UnknownID, "ask for another", "no such id").With(Hex("id", ID(7))), "ERROR UNKNOWN-ID id=0000000000000007 ; no such id; ask for another"},
+		{Errorf(Internal, "see the log; then retry", "it broke"), "ERROR INTERNAL ; it broke; see the log; then retry"},
+	} {
+		sent := c.reply.Frames()
+		if text(sent) != c.want {
+			t.Errorf("want %q, have %q", c.want, text(sent))
+		}
+		got, err := ParseReply(sent)
+		if err != nil || !reflect.DeepEqual(got, c.reply) {
+			t.Errorf("want %#v, have %#v, %v", c.reply, got, err)
+		}
+		switch c.reply.(type) {
+		case Pong, InfoReply:
+			continue // all frames are theirs
+		}
+		newer, err := ParseReply(append(sent, []byte("more")))
+		if err != nil || !reflect.DeepEqual(newer, c.reply) {
+			t.Errorf("a frame more at the end of %q: %#v, %v", c.want, newer, err)
+		}
+	}
+}
+
+// TestShortEvent: only with all of them are the frames after an event's data its
+// meta.
+func TestShortEvent(t *testing.T) {
+	all := Event{7, []byte("d"), meta}.Frames()
+	for n := 3; n < 7; n++ {
+		got, err := ParseReply(all[:n])
+		if want := (Event{ID: 7, Data: []byte("d")}); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%d frames: %#v, %v", n, got, err)
+		}
+	}
+}
+
+func TestNoReply(t *testing.T) {
+	for name, in := range map[string][]string{
+		"nothing":                {},
+		"an empty frame":         {""},
+		"a request":              {"QUERY", "s", "", ""},
+		"a newer word":           {"FROBNICATED", id7},
+		"ERROR without text":     {"ERROR"},
+		"no id":                  {"PUBLISHED"},
+		"an id of 7":             {"PUBLISHED", id7[1:]},
+		"no ids":                 {"APPENDED"},
+		"ids of 9":               {"APPENDED", id7 + "x"},
+		"an event without data":  {"EVENT", id7},
+		"an event of 9":          {"EVENT", id7 + "x", "d"},
+		"a stream without id":    {"STREAM", "s"},
+		"a stream of 1":          {"STREAM", "s", "\x07"},
+		"replaced, no id":        {"REPLACED"},
+		"committed, no id":       {"COMMITTED", ""},
+		"cursor, no id":          {"CURSOR", "c"},
+		"reached, no id":         {"REACHED", "c", "s", id7, "1"},
+		"meta, its id of 7":      {"EVENT", id7, "d", "s", id7[1:], id7, "2026-01-02T03:04:05.000060Z"},
+		"meta, no position":      {"EVENT", id7, "d", "s", id7, "", "2026-01-02T03:04:05.000060Z"},
+		"meta, time too precise": {"EVENT", id7, "d", "s", id7, id7, "2026-01-02T03:04:05.000060000Z"},
+		"meta, time in a zone":   {"EVENT", id7, "d", "s", id7, id7, "2026-01-02T03:04:05.000060+01:00"},
+	} {
+		if got, err := ParseReply(frames(in...)); err != ErrReply {
+			t.Errorf("%s: %#v, %v", name, got, err)
+		}
+	}
+}
+
+func TestBroadcast(t *testing.T) {
+	b, ok := ParseBroadcast(append(Broadcast{[]byte("s"), 7, []byte("d")}.Frames(), []byte("more")))
+	if !ok || string(b.Stream) != "s" || b.ID != 7 || string(b.Data) != "d" {
+		t.Errorf("broadcast: %v %v", b, ok)
+	}
+	for name, in := range map[string][]string{
+		"reserved":   {"", id7, "d"},
+		"no data":    {"s", id7},
+		"an id of 1": {"s", "\x07", "d"},
+	} {
+		if b, ok := ParseBroadcast(frames(in...)); ok {
+			t.Errorf("%s: %v", name, b)
+		}
+	}
+}
