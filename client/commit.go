@@ -1,0 +1,26 @@
+package client
+
+import (
+	"context"
+
+	"gorewind/wire"
+)
+
+// A Commit says how far a consumer has come in a stream, or without a stream in
+// the whole store.
+type Commit struct {
+	Consumer string // 1 to 255 octets
+	Stream   string // empty: the whole store
+	ID       uint64 // any that was ever given; in the whole store a position, any up to the last; 0 removes the cursor, with Rewind
+	Rewind   bool   // it may go back
+}
+
+// Commit moves a consumer's cursor, and returns when that is on disk. Errors are
+// UNKNOWN-ID, BEHIND where the cursor is beyond ID already (see AsBehind), and as
+// those of Publish.
+func (c *Client) Commit(ctx context.Context, to Commit) error {
+	_, err := write[wire.Committed](ctx, c, wire.Commit{
+		Consumer: []byte(to.Consumer), Stream: []byte(to.Stream), ID: to.ID, Rewind: to.Rewind,
+	})
+	return err
+}

@@ -1,0 +1,76 @@
+package client
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"gorewind/wire"
+)
+
+// ErrClosed is returned by calls of a Client that was closed.
+var ErrClosed = errors.New("the client was closed")
+
+// errLost: the connection ended before the answer came.
+var errLost = errors.New("the connection ended before the answer came")
+
+// IsCode reports whether err is an ERROR of the server with a code:
+//
+//	if client.IsCode(err, wire.UnknownID) { … }
+func IsCode(err error, code wire.Code) bool {
+	var refused *wire.Error
+	return errors.As(err, &refused) && refused.Code == code
+}
+
+// A Conflict is what the server says when an expectation is not met.
+type Conflict struct {
+	Group  int    // of the Append, from 0; 0 for a Delete
+	Stream string // of that group
+	Last   uint64 // id of the stream's last event; 0 if it holds none
+}
+
+// AsConflict returns what an ERROR CONFLICT says, and false for other errors.
+func AsConflict(err error) (c Conflict, ok bool) {
+	facts := factsOf(err, wire.Conflict)
+	c.Group, _ = strconv.Atoi(facts["group"])
+	stream, _ := hex.DecodeString(facts["stream"])
+	c.Stream = string(stream)
+	c.Last, ok = parseHexID(facts["last"])
+	return c, ok
+}
+
+// AsBehind returns where the cursor is that a Commit would have moved back, and
+// false for errors other than BEHIND.
+func AsBehind(err error) (cursor uint64, ok bool) {
+	return parseHexID(factsOf(err, wire.Behind)["cursor"])
+}
+
+// factsOf returns what an ERROR says for programs to read, if it has that code.
+func factsOf(err error, code wire.Code) map[string]string {
+	var refused *wire.Error
+	if !errors.As(err, &refused) || refused.Code != code {
+		return nil
+	}
+	facts := make(map[string]string)
+	for _, p := range refused.Params {
+		facts[p.Name] = p.Value
+	}
+	return facts
+}
+
+func parseHexID(s string) (uint64, bool) {
+	octets, _ := hex.DecodeString(s)
+	return wire.ParseID(octets)
+}
+
+// strange is the error for an answer that the protocol does not have there.
+func strange(what any) error {
+	return fmt.Errorf("%w: %.100v; see whether the endpoint is that of a gorewind server", wire.ErrReply, what)
+}
+
+// passing reports whether an error tells of a server or a connection that ended,
+// so that the same request may fare better over the next.
+func passing(err error) bool {
+	return errors.Is(err, errLost) || IsCode(err, wire.Stopping)
+}

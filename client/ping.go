@@ -1,0 +1,13 @@
+package client
+
+import (
+	"context"
+
+	"gorewind/wire"
+)
+
+// Ping returns when the server has answered.
+func (c *Client) Ping(ctx context.Context) error {
+	_, err := read[wire.Pong](ctx, c, wire.Ping{})
+	return err
+}
