@@ -1,5 +1,6 @@
-# Targets: run build test check fuzz torture bench profile bench-peers clean
+# Targets: run build test check fuzz torture model bench profile bench-peers clean
 LENGTH ?= 10m
+OPERATIONS ?= 1000000
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 run: build
@@ -22,9 +23,15 @@ fuzz: need-build
 	go test ./wire -run '^$$' -fuzz FuzzRequest -fuzztime $(LENGTH)
 	go test ./wire -run '^$$' -fuzz FuzzReply -fuzztime $(LENGTH)
 
-# Kills the daemon for LENGTH, at random moments, under writers that check it.
+# Kills the daemon for LENGTH, at random moments, under writers that check it, and
+# then as long under followers too.
 torture: need-build
-	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run TestKill -v .
+	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run 'TestKill|TestFollow' -v .
+
+# OPERATIONS random operations on the store, and as many over the wire, beside a model.
+model: need-build
+	OPERATIONS=$(OPERATIONS) go test -count 1 -timeout 0 -run 'TestConformance/.*/model' -v ./store/leveldb
+	OPERATIONS=$(OPERATIONS) go test -count 1 -timeout 0 -run TestModel -v .
 
 # The parts, by Go's benchmarks, then the whole beside this machine's limits.
 bench: build
@@ -54,4 +61,4 @@ need-test: need-build
 	@/usr/bin/python3 -c 'import zmq' 2>/dev/null || python3 -c 'import zmq' 2>/dev/null || sh .ci/install \
 		'Python 3 with pyzmq' python3-zmq
 
-.PHONY: run build test check fuzz torture bench profile bench-peers clean need-build need-test
+.PHONY: run build test check fuzz torture model bench profile bench-peers clean need-build need-test
