@@ -29,7 +29,7 @@ type benchCmd struct {
 	InFlight  int      `default:"10000" placeholder:"N" help:"How many requests wait for an answer where one client pipelines. Default: ${default}."`
 	Streams   int      `default:"100000" placeholder:"N" help:"How many streams there are where one client publishes to many. Default: ${default}."`
 	Runs      int      `default:"3" placeholder:"N" help:"How often to run everything; medians are shown. Default: ${default}."`
-	Only      []string `placeholder:"NAME" help:"Run only these of pipelined, single, clients, clients-single, streams, large, replay, fanout, mixed. Default: all."`
+	Only      []string `placeholder:"NAME" help:"Run only these of pipelined, single, clients, clients-single, streams, batches, large, replay, fanout, mixed. Default: all."`
 	Profile   string   `placeholder:"DIR" help:"Have the started daemon leave profiles of processor time and allocations here. Default: none."`
 	JSON      bool     `name:"json" help:"Print one JSON document instead of a table. Default: false."`
 }

@@ -62,10 +62,6 @@ func (r *report) group(b *strings.Builder, row row, y int) {
 	top := slices.Max(row.medians)
 	for i, m := range row.medians {
 		at := y + i*barStep
-		if m == 0 {
-			fmt.Fprintf(b, `<text x="%d" y="%d" font-size="12">%s</text>`+"\n", chartLabels, at+barHeight-3, dash)
-			continue
-		}
 		width := max(1, m/top*longest)
 		fmt.Fprintf(b, `<rect x="%d" y="%d" width="%.1f" height="%d" rx="2" fill="%s"/><text x="%.1f" y="%d" font-size="12">%s</text>`+"\n",
 			chartLabels, at, width, barHeight, chartColours[i], chartLabels+width+6, at+barHeight-3, thousands(m))

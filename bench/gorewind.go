@@ -35,6 +35,7 @@ type benchResult struct {
 	Clients  int     `json:"clients"`
 	InFlight int     `json:"in_flight"`
 	Size     int     `json:"size"`
+	Batch    int     `json:"batch"`
 	Events   int     `json:"events"`
 	Rate     float64 `json:"events_per_s"`
 }
@@ -80,9 +81,7 @@ func (g *gorewind) start(ctx context.Context, dir string, _ workload) (*server, 
 // workload.
 func (g *gorewind) ways(w workload) []way {
 	switch {
-	case w.batch > 0:
-		return nil // each event is for itself
-	case w.inFlight > 0 || w.replay:
+	case w.inFlight > 0 || w.batch > 0 || w.replay:
 		return []way{g.way(w, "gorewind bench")}
 	case w.name == "large":
 		return []way{
@@ -139,9 +138,9 @@ func (g *gorewind) bench(ctx context.Context, s *server, w workload, flags []str
 	// Should the command understand the flags otherwise than meant here, then
 	// the comparison would be wrong without anyone seeing it.
 	r := out.Results[0]
-	if r.Workload != w.name || r.Clients != w.clients || r.Size != w.size || w.inFlight > 0 && r.InFlight != w.inFlight {
-		return r, fmt.Errorf("gorewind bench was asked for %s with %d clients, %d in flight each, %d octets, but did %+v",
-			w.name, w.clients, w.inFlight, w.size, r)
+	if r.Workload != w.name || r.Clients != w.clients || r.Size != w.size || r.Batch != w.batch || w.inFlight > 0 && r.InFlight != w.inFlight {
+		return r, fmt.Errorf("gorewind bench was asked for %s with %d clients, %d in flight each, %d octets, batches of %d, but did %+v",
+			w.name, w.clients, w.inFlight, w.size, w.batch, r)
 	}
 	g.floors = append(g.floors, out.Floors)
 	return r, nil

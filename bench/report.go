@@ -120,13 +120,13 @@ func (r *report) ahead() string {
 	var all []string
 	for _, row := range r.rows {
 		for i, p := range r.peers {
-			if ratio := row.medians[i] / row.medians[b]; row.medians[b] > 0 && ratio > 1 {
+			if ratio := row.medians[i] / row.medians[b]; ratio > 1 {
 				all = append(all, fmt.Sprintf("%s in \"%s\" (%.2f times as fast as Gorewind)", p.name(), row.workload.title, ratio))
 			}
 		}
 	}
 	if len(all) == 0 {
-		return "No peer is ahead of Gorewind in what all of them can do. "
+		return "No peer is ahead of Gorewind. "
 	}
 	return "A peer is ahead: " + strings.Join(all, "; ") + ". "
 }

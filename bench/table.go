@@ -18,7 +18,7 @@ func (r *report) table() string {
 		r.runs, plural(r.runs, "run"), r.day.Format("2006-01-02"), r.machine(), workloads[0].size)) + "\n")
 	b.WriteString(simpleTable(r.cells()) + "\n")
 	b.WriteString(wrap("", fmt.Sprintf("%sOf one peer and workload, the fastest run was up to %.2f times the slowest. "+
-		"A dash: there is no such thing; an event in an atomic batch is acknowledged only with the whole batch.",
+		"An event in an atomic batch is acknowledged only with the whole batch.",
 		r.ahead(), r.worstSpread())) + "\n")
 	for i, p := range r.peers {
 		b.WriteString(wrap("* ", fmt.Sprintf("**%s:** %s. The fastest ways, which count: %s.", p.version(), p.settings(), r.waysOf(i))))
@@ -43,11 +43,11 @@ func (r *report) cells() [][]string {
 	for _, row := range r.rows {
 		line := []string{row.title()}
 		for _, m := range row.medians {
-			line = append(line, rate(m))
+			line = append(line, thousands(m))
 		}
 		for i, m := range row.medians {
 			if base >= 0 && i != base {
-				line = append(line, ratio(row.medians[base], m))
+				line = append(line, fmt.Sprintf("%.2f", row.medians[base]/m))
 			}
 		}
 		lines = append(lines, line)
@@ -113,22 +113,6 @@ func simpleTable(lines [][]string) string {
 		}
 	}
 	return b.String() + rule
-}
-
-const dash = "–" // for what a peer cannot do
-
-func rate(v float64) string {
-	if v == 0 {
-		return dash
-	}
-	return thousands(v)
-}
-
-func ratio(a, b float64) string {
-	if a == 0 || b == 0 {
-		return dash
-	}
-	return fmt.Sprintf("%.2f", a/b)
 }
 
 // wrap breaks a text into lines that begin with a bullet or stand below it.

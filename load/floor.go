@@ -26,7 +26,7 @@ const (
 	toEcho
 	toSyncedRoundTrip
 	toStream
-	toOneStream
+	toPipelined
 	toOneSubscriber
 	toAlone
 )
@@ -67,7 +67,7 @@ func (f *Floors) compare(r *Result, w Workload, pipelined, one float64) {
 		r.Floor, r.Ratio = "round-trip+fdatasync", r.Rate*(f.RoundTrip+f.Fdatasync)/1e6
 	case toStream:
 		r.Floor, r.Ratio = "stream", r.Rate/f.Stream
-	case toOneStream:
+	case toPipelined:
 		if pipelined > 0 {
 			r.Floor, r.Ratio = "pipelined", r.Rate/pipelined
 		}

@@ -70,6 +70,7 @@ type Workload struct {
 	Size        int // octets of an event
 	Count       int // events in all, as published
 	Streams     int // that one client publishes to; 0: one
+	Batch       int // events of an APPEND; 0: each is published for itself
 
 	run   func(context.Context, Target, Workload) (Result, error)
 	floor floor
@@ -96,6 +97,10 @@ const (
 	// flight where many clients pipeline.
 	largeSize       = 1024
 	clientsInFlight = 16
+
+	// Events of an APPEND, and how many of these are in flight.
+	batchSize     = 1000
+	batchInFlight = 4
 )
 
 // Workloads returns all of them, in the order in which they run.
@@ -114,7 +119,8 @@ func Workloads(o Options) []Workload {
 		{Name: "single", Clients: 1, InFlight: 1, Size: size, Count: part(200), run: publishing, floor: toSyncedRoundTrip},
 		{Name: "clients", Clients: clients, InFlight: clientsInFlight, Size: size, Count: part(2), run: publishing, floor: toEcho},
 		{Name: "clients-single", Clients: clients, InFlight: 1, Size: size, Count: part(20), run: publishing},
-		{Name: "streams", Clients: 1, InFlight: inFlight, Size: size, Count: events, Streams: or(o.Streams, 100_000), run: publishingToMany, floor: toOneStream},
+		{Name: "streams", Clients: 1, InFlight: inFlight, Size: size, Count: events, Streams: or(o.Streams, 100_000), run: publishingAlone, floor: toPipelined},
+		{Name: "batches", Clients: 1, InFlight: batchInFlight, Size: size, Count: events, Batch: batchSize, run: publishingAlone, floor: toPipelined},
 		{Name: "large", Clients: 1, InFlight: max(1, inFlight/10), Size: largeSize, Count: part(5), run: publishing, floor: toEcho},
 		{Name: "replay", Clients: 1, InFlight: inFlight, Size: size, Count: events, run: replaying, floor: toStream},
 		{Name: "fanout-1", Clients: 1, Subscribers: 1, InFlight: inFlight, Size: size, Count: part(2), run: fanningOut},

@@ -42,8 +42,9 @@ func (s *session) publishAll(ctx context.Context, conns []conn, t Target, w Work
 	return r, nil
 }
 
-// publishingToMany has one client publish to random ones of many streams.
-func publishingToMany(ctx context.Context, t Target, w Workload) (Result, error) {
+// publishingAlone has one client publish: to a stream, to random ones of many, or
+// in batches.
+func publishingAlone(ctx context.Context, t Target, w Workload) (Result, error) {
 	return publishTo(ctx, t, w, newStream(), 0)
 }
 
@@ -64,7 +65,7 @@ func publishTo(ctx context.Context, t Target, w Workload, stream string, interva
 		return Result{}, err
 	}
 	defer s.close()
-	j := job{stream: stream, size: w.Size, count: w.Count, inFlight: w.InFlight, interval: interval, streams: w.Streams}
+	j := job{stream: stream, size: w.Size, count: w.Count, inFlight: w.InFlight, interval: interval, streams: w.Streams, batch: w.Batch}
 	if err := s.assign(conns[0], j); err != nil {
 		return Result{}, err
 	}

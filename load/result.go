@@ -12,6 +12,7 @@ type Result struct {
 	Subscribers int     `json:"subscribers,omitempty"`
 	InFlight    int     `json:"in_flight"`         // requests of each client
 	Streams     int     `json:"streams,omitempty"` // where one client publishes to many
+	Batch       int     `json:"batch,omitempty"`   // events of a request, where it is an APPEND
 	Size        int     `json:"size"`              // octets of an event
 	Events      int     `json:"events"`            // acknowledged, replayed, or delivered in all
 	Lost        int     `json:"lost"`              // broadcasts that did not come
@@ -19,7 +20,7 @@ type Result struct {
 	Rate        float64 `json:"events_per_s"`
 	MB          float64 `json:"mb_per_s"` // 10⁶ octets of events
 
-	// From sending a PUBLISH, or when it was due, to its answer; in microseconds.
+	// From sending a PUBLISH or APPEND, or when it was due, to its answer; in microseconds.
 	// A replay has none.
 	P50  float64 `json:"p50_us,omitempty"`
 	P99  float64 `json:"p99_us,omitempty"`
@@ -41,7 +42,7 @@ type Result struct {
 
 // result begins the Result of a workload whose events took a time.
 func (w Workload) result(events int, took time.Duration) Result {
-	r := Result{Workload: w.Name, Clients: w.Clients, Subscribers: w.Subscribers, InFlight: w.InFlight, Streams: w.Streams, Size: w.Size, Events: events}
+	r := Result{Workload: w.Name, Clients: w.Clients, Subscribers: w.Subscribers, InFlight: w.InFlight, Streams: w.Streams, Batch: w.Batch, Size: w.Size, Events: events}
 	r.Seconds = took.Seconds()
 	if took > 0 {
 		r.Rate = float64(events) / r.Seconds

@@ -49,7 +49,8 @@ typedef struct {
 	size_t data_len, size, offset, shift;
 
 	uint64_t count;     // events to publish, or to get
-	uint64_t in_flight; // at most
+	uint64_t in_flight; // events, at most
+	uint64_t batch;     // events of an APPEND; 0: each is published for itself
 	uint64_t interval;  // ns from one event to the next; 0: as answers come
 	uint64_t sent, answered;
 	uint64_t last; // id
@@ -227,6 +228,32 @@ static uint64_t *ld_last(ld_conn *c) {
 	return c->streams > 1 ? &c->last_of[c->to[c->answered % c->in_flight]] : &c->last;
 }
 
+// ld_size returns how many events the request has that begins with event n.
+static uint64_t ld_size(ld_conn *c, uint64_t n) {
+	if (!c->batch)
+		return 1;
+	return c->count - n < c->batch ? c->count - n : c->batch;
+}
+
+// ld_send_head sends what stands before the data of a request. -1: nothing of it
+// could be sent, or -2, not all.
+static int ld_send_head(ld_conn *c, uint64_t events) {
+	char text[sizeof c->stream + 16];
+	if (zmq_send_const(c->socket, c->batch ? "APPEND" : "PUBLISH", c->batch ? 6 : 7, ZMQ_SNDMORE | ZMQ_DONTWAIT) == -1)
+		return -1;
+	if (c->batch) {
+		if (zmq_send_const(c->socket, "", 0, ZMQ_SNDMORE) == -1 // no key
+		    || zmq_send_const(c->socket, c->stream, c->stream_len, ZMQ_SNDMORE) == -1
+		    || zmq_send_const(c->socket, "", 0, ZMQ_SNDMORE) == -1 // nothing is expected
+		    || zmq_send(c->socket, text, sprintf(text, "%llu", (unsigned long long) events), ZMQ_SNDMORE) == -1)
+			return -2;
+		return 0;
+	}
+	int rc = c->streams > 1 ? zmq_send(c->socket, text, ld_name(c, text), ZMQ_SNDMORE)
+	                        : zmq_send_const(c->socket, c->stream, c->stream_len, ZMQ_SNDMORE);
+	return rc == -1 ? -2 : 0;
+}
+
 // ld_send_due sends what may be sent now, and returns how much that was.
 static int ld_send_due(ld_conn *c) {
 	int n = 0;
@@ -240,18 +267,17 @@ static int ld_send_due(ld_conn *c) {
 				break;
 			now = due; // lateness of this client is not hidden
 		}
-		if (zmq_send_const(c->socket, "PUBLISH", 7, ZMQ_SNDMORE | ZMQ_DONTWAIT) == -1) {
-			if (zmq_errno() == EAGAIN || zmq_errno() == EINTR)
-				break;
-			return -zmq_errno();
-		}
-		char name[sizeof c->stream + 16];
-		int rc = c->streams > 1 ? zmq_send(c->socket, name, ld_name(c, name), ZMQ_SNDMORE)
-		                        : zmq_send_const(c->socket, c->stream, c->stream_len, ZMQ_SNDMORE);
-		if (rc == -1 || zmq_send_const(c->socket, ld_cut(c), c->size, 0) == -1)
+		uint64_t events = ld_size(c, c->sent);
+		int rc = ld_send_head(c, events);
+		if (rc == -1 && (zmq_errno() == EAGAIN || zmq_errno() == EINTR))
+			break;
+		for (uint64_t left = events; rc == 0 && left > 0; left--)
+			if (zmq_send_const(c->socket, ld_cut(c), c->size, left > 1 ? ZMQ_SNDMORE : 0) == -1)
+				rc = -2;
+		if (rc < 0)
 			return -zmq_errno();
 		c->due[c->sent % c->in_flight] = now;
-		c->sent++;
+		c->sent += events;
 		n++;
 	}
 	return n;
@@ -268,18 +294,18 @@ static int ld_publish(ld_conn *c, uint64_t *hist) {
 			idle = 1;
 			break;
 		}
-		if (n < 2 || !LD_WORD(c, "PUBLISHED") || !ld_id(c, &id))
+		if (n < 2 || !(c->batch ? LD_WORD(c, "APPENDED") : LD_WORD(c, "PUBLISHED")) || !ld_id(c, &id))
 			return ld_strange(c);
-		uint64_t *last = ld_last(c);
-		if (id != *last + 1)
-			return ld_differ(c, LD_ORDER, *last + 1, id);
+		uint64_t *last = ld_last(c), events = ld_size(c, c->answered);
+		if (id != *last + events)
+			return ld_differ(c, LD_ORDER, *last + events, id);
 		*last = id;
 		now = ld_now();
 		if (c->heard && now - c->heard > c->pause)
 			c->pause = now - c->heard;
 		c->heard = now;
 		ld_record(hist, now - c->due[c->answered % c->in_flight]);
-		if (++c->answered == c->count) {
+		if ((c->answered += events) == c->count) {
 			c->ended = now;
 			return LD_DONE;
 		}
@@ -434,7 +460,9 @@ static int ld_drive(ld_conn **c, int n, int what, uint64_t *hist, uint64_t ns, i
 // ld_assign gives a connection its next work.
 static int ld_assign(ld_conn *c, const char *stream, size_t stream_len, const char *data, size_t data_len,
                      size_t size, size_t offset, uint64_t count, uint64_t in_flight, uint64_t interval,
-                     uint32_t streams) {
+                     uint32_t streams, uint64_t batch) {
+	if (batch)
+		in_flight *= batch;
 	uint64_t *due = realloc(c->due, (in_flight ? in_flight : 1) * sizeof *due);
 	if (!due)
 		return -ENOMEM;
@@ -457,6 +485,7 @@ static int ld_assign(ld_conn *c, const char *stream, size_t stream_len, const ch
 	c->offset = offset;
 	c->count = count;
 	c->in_flight = in_flight;
+	c->batch = batch;
 	c->interval = interval;
 	c->done = 0;
 	c->sent = c->answered = c->last = c->started = c->ended = c->pause = c->heard = 0;
@@ -712,9 +741,10 @@ type job struct {
 	stream   string
 	size     int // octets of an event
 	count    int
-	inFlight int
+	inFlight int           // requests
 	interval time.Duration // from one event to the next; 0: as answers come
 	streams  int           // if there are several, that begin with stream: events go to random ones
+	batch    int           // events of an APPEND; 0: each is published for itself
 }
 
 func (s *session) assign(c conn, j job) error {
@@ -726,7 +756,7 @@ func (s *session) assign(c conn, j job) error {
 	rc := C.ld_assign(c.c, (*C.char)(unsafe.Pointer(unsafe.StringData(j.stream))), C.size_t(len(j.stream)),
 		(*C.char)(unsafe.Pointer(&s.data[0])), C.size_t(len(s.data)), C.size_t(j.size), C.size_t(at),
 		C.uint64_t(j.count), C.uint64_t(j.inFlight), C.uint64_t(j.interval.Nanoseconds()),
-		C.uint32_t(j.streams))
+		C.uint32_t(j.streams), C.uint64_t(j.batch))
 	if rc < 0 {
 		return fmt.Errorf("no memory for %d requests in flight; take fewer", j.inFlight)
 	}
