@@ -409,11 +409,12 @@ func (d *DB) reopen() error {
 		if err == nil {
 			err = d.guard.err()
 		}
-		if err != nil {
-			d.closeHandle()
-		}
+	}
+	if err == nil {
+		err = d.eraser.load(d.db)
 	}
 	if err != nil {
+		d.closeHandle()
 		d.log.Error("the database cannot be opened again; the next request tries once more", "error", err)
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}

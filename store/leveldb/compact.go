@@ -14,11 +14,10 @@ import (
 )
 
 // LevelDB's own CompactRange is for a database at rest. It goes on until no table
-// of level 0 overlaps the range, and while commits are made there always is one:
-// each has keys of the first kind and of the last. Under constant writes it never
-// came to an end, merged the whole first level for every table of level 0, and
-// nothing ever went from there to the next: 3 GB by then. So the engine uses
-// what CompactRange is made of, and has each level merged into the next once.
+// of level 0 overlaps the range, and while commits are made there nearly always is
+// one: each has keys of the first kind and of the last. It then merges the first
+// level again for every such table, and has no bound. So the engine uses what
+// CompactRange is made of, and has each level merged into the next once.
 
 // rotateMem has LevelDB begin a new journal and, with wait, write what was in
 // memory to a table and remove the journal before. Nobody may write meanwhile.
@@ -43,6 +42,9 @@ func (d *DB) compact(db *leveldb.DB, ranges []util.Range) error {
 		_, err := rotateMem(db, 0, true)
 		return err
 	})
+	if err == nil {
+		err = d.drain(db) // LevelDB keeps what a reader may still see
+	}
 	if err != nil {
 		return err
 	}
@@ -53,7 +55,14 @@ func (d *DB) compact(db *leveldb.DB, ranges []util.Range) error {
 	}
 	slices.SortFunc(ranges, func(a, b util.Range) int { return bytes.Compare(a.Start, b.Start) })
 	commands := reflect.ValueOf(db).Elem().FieldByName("tcompCmdC").UnsafePointer()
-	for level := 0; level < max(1, d.levels(db)-1); level++ {
+	for level := 0; ; level++ {
+		levels, err := d.levels(db)
+		if err != nil {
+			return err
+		}
+		if level > 0 && level >= levels-1 {
+			return nil
+		}
 		if level == 0 {
 			err = compactLevel(db, commands, 0, all.Start, all.Limit)
 		}
@@ -67,14 +76,16 @@ func (d *DB) compact(db *leveldb.DB, ranges []util.Range) error {
 			return fmt.Errorf("compaction of level %d: %w", level, err)
 		}
 	}
-	return nil
 }
 
 // levels returns how many levels db has, also empty ones.
-func (d *DB) levels(db *leveldb.DB) int {
-	var s leveldb.DBStats
-	if err := db.Stats(&s); err != nil {
-		return 0 // it is closed, as what is done next will find
+func (d *DB) levels(db *leveldb.DB) (int, error) {
+	d.handle.RLock()
+	defer d.handle.RUnlock()
+	if d.db != db {
+		return 0, errReopened
 	}
-	return len(s.LevelTablesCounts)
+	var s leveldb.DBStats
+	err := db.Stats(&s)
+	return len(s.LevelTablesCounts), err
 }

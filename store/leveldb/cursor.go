@@ -36,7 +36,7 @@ func checkCursor(consumer, stream []byte) error {
 
 // stageCursor puts the move of a cursor into c.
 func (d *DB) stageCursor(c *commit, r *store.Cursor) error {
-	number, last := uint64(0), d.last.position
+	number, last := uint64(0), c.record.last
 	if len(r.Stream) > 0 {
 		s, err := c.touch(&d.streams, d.db, r.Stream)
 		if err != nil {

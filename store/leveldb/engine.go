@@ -365,11 +365,11 @@ func (d *DB) Close() error {
 		<-d.recorded     // 3. record how far that is
 		d.eraser.close() // 4. erase what there is to be erased, if that is soon done
 		d.turn.Lock()    // and keep the turn: nobody writes any more
-		d.handle.Lock()
-		defer d.handle.Unlock() // 5. when nobody reads any more, close the database
+		d.handle.Lock()  // 5. when nobody reads any more, close the database
 		d.closeErr = d.closeHandle()
+		d.handle.Unlock()
 		d.turn.Unlock()
-		<-d.eraser.ended
+		<-d.eraser.ended // it may have waited for either
 		if d.high != nil {
 			d.closeErr = errors.Join(d.closeErr, d.high.close())
 		}

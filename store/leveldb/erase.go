@@ -1,7 +1,7 @@
 package leveldb
 
 import (
-	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -47,8 +47,6 @@ type erasure struct {
 	first, last uint64 // ids; opReplace: last is that of the page
 
 	ranges []util.Range // what is to be compacted, from key to key
-	octets int          // of what the last range has
-	next   []byte       // opDelete: from where on pages are to be removed
 }
 
 const (
@@ -56,7 +54,7 @@ const (
 	eraseMost   = 1000            // records at once
 	erasePages  = 500             // pages that are removed at once, while commits wait,
 	eraseOctets = 4 << 20         // or so much data
-	eraseRange  = 32 << 20        // data that is compacted at once, about, before others' is
+	eraseRange  = 32 << 20        // data that is compacted at once, before others' is
 	eraseRetry  = 5 * time.Second
 	eraseStop   = 5 * time.Second // how long Close waits for it
 )
@@ -84,10 +82,7 @@ func (e *eraser) add(operations []operation) {
 		return
 	}
 	e.pending.Add(int64(n))
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
+	e.begin()
 }
 
 func (e *eraser) hide(number, upTo uint64) {
@@ -169,13 +164,29 @@ func erasures(db *leveldb.DB, f func(erasure) (more bool)) error {
 	return nil
 }
 
-// load takes up what an earlier process left to be done.
+// load takes up what is to be done in a database that was opened: what an earlier
+// process left, or what a fault brought back, since records are removed without a
+// sync. The caller has the turn, or is alone.
 func (e *eraser) load(db *leveldb.DB) error {
+	n := 0
 	err := erasures(db, func(r erasure) bool {
-		e.add([]operation{{kind: r.kind, number: r.number, id: r.last}})
+		if r.kind == opDelete {
+			e.hide(r.number, r.last)
+		}
+		n++
 		return true
 	})
+	e.pending.Store(int64(n))
+	e.begin()
 	return err
+}
+
+// begin wakes the eraser.
+func (e *eraser) begin() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
 }
 
 // eraseLoop is the eraser's goroutine.
@@ -321,70 +332,85 @@ func (e *eraser) finish(db *leveldb.DB, batch []erasure) error {
 }
 
 // removePages removes the pages of deleted events, a few at a time, and sets the
-// ranges of keys in which old values may be.
+// ranges of keys in which old values may be. They are looked for while commits go
+// on: after a crash much that is removed already may have to be passed over.
 func (d *DB) removePages(e *erasure) error {
-	e.next = appendEventKey(nil, e.number, e.first)
-	upper := appendEventKey(nil, e.number, e.last)
-	if e.kind == opReplace {
-		e.ranges = []util.Range{{Start: upper, Limit: upper}} // the old value had the page's key
-		return nil
-	}
-	e.ranges = []util.Range{{Start: e.next, Limit: upper}}
-	for more := true; more; {
-		err := d.maintain(func(db *leveldb.DB) (err error) {
-			more, err = e.removeSome(db)
+	last := e.last
+	for next := e.first; e.kind == opDelete && next <= e.last; {
+		var batch leveldb.Batch
+		err := d.use(context.Background(), func(db *leveldb.DB) (err error) {
+			next, err = e.collect(db, next, &batch)
 			return err
 		})
+		if err == nil && batch.Len() > 0 {
+			err = d.maintain(func(db *leveldb.DB) error { return db.Write(&batch, nil) }) // not synced, like the removal of the record
+		}
+		if err == nil && d.eraser.abandoned() {
+			err = store.ErrClosed
+		}
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	first := e.first
+	if e.kind == opReplace {
+		first = e.last // the old value had the page's key
+	} else if key, err := d.shrinkPage(e); err != nil {
+		return err
+	} else if key != nil {
+		last = keyNumber(key)
+	}
+	return d.use(context.Background(), func(db *leveldb.DB) (err error) {
+		e.ranges, err = pieces(db, nil, e.number, first, last)
+		return err
+	})
 }
 
-// removeSome removes pages until all are gone that have nothing but deleted
-// events, and those events from the page that has others too.
-func (e *erasure) removeSome(db *leveldb.DB) (more bool, err error) {
-	it := db.NewIterator(&util.Range{Start: e.next, Limit: appendEventKey(nil, e.number, math.MaxUint64)}, nil)
+// collect removes pages that have nothing but deleted events, from an id on, and
+// returns from where on to go on.
+func (e *erasure) collect(db *leveldb.DB, from uint64, batch *leveldb.Batch) (next uint64, err error) {
+	upTo := min(e.last, from+erasePages-1)
+	it := db.NewIterator(&util.Range{Start: appendEventKey(nil, e.number, from), Limit: appendEventKey(nil, e.number, upTo+1)}, nil)
 	defer it.Release()
-	var batch leveldb.Batch
-	octets := 0
-	for !more && it.Next() {
-		key := slices.Clone(it.Key())
-		e.extend(key, len(it.Value()))
-		if keyNumber(key) > e.last {
-			if err := shrink(&batch, key, it.Value(), e.last); err != nil {
-				return false, err
-			}
-			break
+	for octets := 0; it.Next(); {
+		batch.Delete(it.Key())
+		if octets += len(it.Value()); octets >= eraseOctets {
+			return keyNumber(it.Key()) + 1, nil
 		}
-		batch.Delete(key)
-		e.next = key // what is before it is gone, and takes long to pass over
-		octets += len(it.Value())
-		more = batch.Len() >= erasePages || octets >= eraseOctets
 	}
 	if err := it.Error(); err != nil {
-		return false, fault(fmt.Sprintf("deleted events of the stream number %d", e.number), err)
+		return 0, fault(fmt.Sprintf("deleted events of the stream number %d", e.number), err)
 	}
-	return more, db.Write(&batch, nil) // not synced, like the removal of the record
+	return upTo + 1, nil
 }
 
-// extend has the ranges reach up to a key, whose value has so many octets.
-func (e *erasure) extend(key []byte, octets int) {
-	last := &e.ranges[len(e.ranges)-1]
-	if bytes.Compare(key, last.Limit) > 0 {
-		last.Limit = key
+// shrinkPage removes the deleted events from the page that has others too, and
+// returns the key of that page; nil if there is none.
+func (d *DB) shrinkPage(e *erasure) (key []byte, err error) {
+	err = d.use(context.Background(), func(db *leveldb.DB) error {
+		it := db.NewIterator(&util.Range{
+			Start: appendEventKey(nil, e.number, e.last+1), Limit: appendEventKey(nil, e.number, e.last+math.MaxUint16),
+		}, nil)
+		defer it.Release()
+		if it.Next() {
+			key = slices.Clone(it.Key())
+		}
+		return it.Error()
+	})
+	if err != nil || key == nil {
+		return nil, err
 	}
-	if e.octets += octets; e.octets >= eraseRange {
-		limit := last.Limit
-		last.Limit = key
-		e.ranges = append(e.ranges, util.Range{Start: key, Limit: limit})
-		e.octets = 0
-	}
+	return key, d.maintain(func(db *leveldb.DB) error {
+		value, err := db.Get(key, nil) // again: it may have been replaced
+		if err != nil {
+			return fault(fmt.Sprintf("page %x", key), err)
+		}
+		return shrink(db, key, value, e.last)
+	})
 }
 
 // shrink removes the events up to an id from a page.
-func shrink(batch *leveldb.Batch, key, value []byte, upTo uint64) error {
+func shrink(db *leveldb.DB, key, value []byte, upTo uint64) error {
 	p, err := parsePage(key, value)
 	if err != nil || p.first > upTo {
 		return err
@@ -400,6 +426,23 @@ func shrink(batch *leveldb.Batch, key, value []byte, upTo uint64) error {
 			w.add(position, time, data)
 		}
 	}
-	batch.Put(key, w.end(key))
-	return nil
+	return db.Put(key, w.end(key), nil)
+}
+
+// pieces appends the range of some ids to ranges, in pieces of which none has
+// more data in tables, also old, than is to be compacted at once.
+func pieces(db *leveldb.DB, ranges []util.Range, number, first, last uint64) ([]util.Range, error) {
+	all := util.Range{Start: appendEventKey(nil, number, first), Limit: appendEventKey(nil, number, last)}
+	sizes, err := db.SizeOf([]util.Range{all})
+	if err != nil {
+		return nil, fault(fmt.Sprintf("events of the stream number %d", number), err)
+	}
+	if first >= last || sizes.Sum() <= eraseRange {
+		return append(ranges, all), nil
+	}
+	middle := first + (last-first)/2
+	if ranges, err = pieces(db, ranges, number, first, middle); err != nil {
+		return nil, err
+	}
+	return pieces(db, ranges, number, middle+1, last)
 }

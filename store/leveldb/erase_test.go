@@ -2,12 +2,17 @@ package leveldb
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
 	"gorewind/store/storetest"
@@ -240,5 +245,132 @@ func TestP2FailedErasureIsUndone(t *testing.T) {
 				t.Errorf("the key is taken: %+v", results[0])
 			}
 		})
+	}
+}
+
+// background writes an event of a kilobyte after the other to streams in turn
+// until stop is called, which returns how many there are.
+func background(t *testing.T, d *DB, streams int) (stop func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan int)
+	go func() { // ends with ctx
+		n := 0
+		for event := string(make([]byte, 1000)); ctx.Err() == nil; n += 500 {
+			events := slices.Repeat([]string{event}, 500)
+			if errs := try(d, fmt.Sprint("busy", n/500%streams), events...); errs[0] != nil {
+				t.Error(errs[0])
+				break
+			}
+		}
+		ended <- n
+	}()
+	return func() int { cancel(); return <-ended }
+}
+
+// scatter replaces or deletes n secrets of so many streams, which are among
+// filler, while others write, and checks that they leave the disk.
+func scatter(t *testing.T, d *DB, dir string, n, kilobytes int) {
+	t.Helper()
+	for i := range n {
+		storetest.Append(t, d, fmt.Sprint("s", i), "before", secret(i), "after")
+		fill(t, d, fmt.Sprint("filler", i%10), kilobytes/n)
+	}
+	stop := sync.OnceValue(background(t, d, 100))
+	defer stop()
+	began := time.Now()
+	for i := range n {
+		if i%2 == 0 {
+			replace(t, d, fmt.Sprint("s", i), 2, "gone")
+		} else {
+			remove(t, d, fmt.Sprint("s", i), 2)
+		}
+	}
+	eventually(t, "erasures are pending", erased(d))
+	t.Logf("%d erasures took %v while %d kilobytes were written", n, time.Since(began), stop())
+	if found := leaks(t, dir, "<secret number "); len(found) > 0 {
+		t.Errorf("secrets are in %q", found)
+	}
+	for i := range n {
+		want := []string{"after"}
+		if i%2 == 0 {
+			want = []string{"before", "gone", "after"}
+		}
+		if have := storetest.Read(t, d, store.Range{Stream: fmt.Append(nil, "s", i)}); !slices.Equal(have, want) {
+			t.Errorf("stream %d: want %q, have %q", i, want, have)
+		}
+	}
+}
+
+// TestErasureEndsUnderConstantWrites: LevelDB's own compaction of a range goes on
+// as long as there are fresh tables, which is as long as somebody writes.
+func TestErasureEndsUnderConstantWrites(t *testing.T) {
+	dir := t.TempDir()
+	d := mustOpen(t, dir, Options{eager: true})
+	defer d.Close()
+	scatter(t, d, dir, 100, 40_000)
+}
+
+// TestErasureThatAFaultBringsBack: records are removed without a sync, so that a
+// fault may bring some back. They were not counted, and the next erasure was taken
+// for done before it was begun.
+func TestErasureThatAFaultBringsBack(t *testing.T) {
+	f := new(faults)
+	o := f.options()
+	o.eager = true
+	dir := t.TempDir()
+	d := mustOpen(t, dir, o)
+	defer d.Close()
+	storetest.Append(t, d, "s", "A", secret(1), "C")
+	remove(t, d, "s", 1)
+	eventually(t, "erasures are pending", erased(d))
+	err := d.maintain(func(db *leveldb.DB) error { // as if its removal had been lost
+		e := erasure{kind: opDelete, number: 1, first: 1, last: 1}
+		return db.Put(erasureKey(4), e.append(nil), nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.set(func(f *faults) { f.sync = 1 })
+	if errs := try(d, "s", "F"); errs[0] == nil {
+		t.Fatal("acknowledged although the disk failed")
+	}
+	remove(t, d, "s", 2)
+	eventually(t, "erasures are pending", erased(d))
+	if found := leaks(t, dir, secret(1)); len(found) > 0 {
+		t.Errorf("the secret is in %q", found)
+	}
+}
+
+// TestErasureOfMuchThatIsRemoved: what was removed before a crash is compacted
+// piece by piece, too: while LevelDB drops old values and writes no table, commits
+// would wait for it.
+func TestErasureOfMuchThatIsRemoved(t *testing.T) {
+	d := mustOpen(t, t.TempDir(), Options{})
+	defer d.Close()
+	const events = 80_000
+	fill(t, d, "s", events)
+	e := erasure{kind: opDelete, number: 1, first: 1, last: events - 50}
+	for _, when := range []string{"first", "again"} {
+		if err := d.removePages(&e); err != nil {
+			t.Fatal(err)
+		}
+		sizes, err := d.db.SizeOf(e.ranges)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sizes.Sum() < eraseRange || slices.Max(sizes) > eraseRange {
+			t.Errorf("%s: want pieces of at most %d octets, have %v", when, eraseRange, sizes)
+		}
+		next := e.first
+		for _, r := range e.ranges {
+			if have := keyNumber(r.Start); have != next {
+				t.Errorf("%s: want a piece from event %d on, have %d", when, next, have)
+			}
+			next = keyNumber(r.Limit) + 1
+		}
+		if next <= events-50 {
+			t.Errorf("%s: the pieces end with event %d", when, next-1)
+		}
 	}
 }

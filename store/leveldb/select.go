@@ -172,10 +172,10 @@ func (s *survey) fewer(after, upTo uint64) bool {
 	return merge < positions/s.events*min(s.events, windowEvents)
 }
 
-// errWide: the next events of all streams are too large to be held at once.
-var errWide = errors.New("too much to be merged")
+// errWide: the events that are next are too large to be held at once.
+var errWide = errors.New("too much to be held")
 
-// mergeOctets is how much is held of the next events of all streams.
+// mergeOctets is how much is held of the events that are next, about.
 const mergeOctets = 64 << 20
 
 // readMerged yields the events of few streams, as far as m has not come yet.

@@ -31,15 +31,8 @@ func (d *DB) sweep() error {
 	if len(unused) == 0 {
 		return err
 	}
-	// Whoever had the turn is through, and then whoever held handle.
-	if err := d.maintain(func(*leveldb.DB) error { return nil }); err != nil {
+	if err := d.drain(db); err != nil {
 		return err
-	}
-	d.handle.Lock()
-	same := d.db == db
-	d.handle.Unlock()
-	if !same {
-		return errReopened
 	}
 	d.handle.RLock()
 	defer d.handle.RUnlock()
@@ -52,6 +45,20 @@ func (d *DB) sweep() error {
 			return err
 		}
 		delete(d.opened, n)
+	}
+	return nil
+}
+
+// drain waits until nobody reads any more who began before.
+func (d *DB) drain(db *leveldb.DB) error {
+	// Whoever had the turn is through, and then whoever held handle.
+	if err := d.maintain(func(*leveldb.DB) error { return nil }); err != nil {
+		return err
+	}
+	d.handle.Lock()
+	defer d.handle.Unlock()
+	if d.db != db {
+		return errReopened
 	}
 	return nil
 }
@@ -88,8 +95,8 @@ func liveTables(db *leveldb.DB) (map[int64]bool, error) {
 	return live, err
 }
 
-// awaitRemoval waits until the tables of a database are gone that are not in use
-// any more: LevelDB removes others a little after a compaction, when nobody reads
+// awaitRemoval waits until the files of a database are gone that are not in use
+// any more: LevelDB removes tables a little after a compaction, when nobody reads
 // them.
 func (d *DB) awaitRemoval(db *leveldb.DB) error {
 	var waits map[int64]bool
@@ -97,7 +104,7 @@ func (d *DB) awaitRemoval(db *leveldb.DB) error {
 		if err := d.sweep(); err != nil {
 			return err
 		}
-		idle, err := d.idleTables(db)
+		idle, err := d.idleFiles(db)
 		if err != nil {
 			return err
 		}
@@ -120,21 +127,28 @@ func (d *DB) awaitRemoval(db *leveldb.DB) error {
 	}
 }
 
-// idleTables returns the tables that are there and not in use, or not yet.
-func (d *DB) idleTables(db *leveldb.DB) (map[int64]bool, error) {
+// idleFiles returns the numbers of the tables that are there and not in use, or
+// not yet, and of the journals before the newest.
+func (d *DB) idleFiles(db *leveldb.DB) (map[int64]bool, error) {
 	d.handle.RLock()
 	defer d.handle.RUnlock()
 	if d.db != db {
 		return nil, errReopened
 	}
-	files, err := d.guard.List(storage.TypeTable)
+	files, err := d.guard.List(storage.TypeTable | storage.TypeJournal)
 	if err != nil {
 		return nil, err
 	}
 	live, err := liveTables(db)
+	newest := int64(0)
+	for _, fd := range files {
+		if fd.Type == storage.TypeJournal {
+			newest = max(newest, fd.Num)
+		}
+	}
 	idle := make(map[int64]bool)
 	for _, fd := range files {
-		if !live[fd.Num] {
+		if fd.Num != newest && !live[fd.Num] {
 			idle[fd.Num] = true
 		}
 	}

@@ -2,6 +2,7 @@ package leveldb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -50,21 +51,26 @@ type span struct {
 // readWindow appends a window's events to events. It has looked at everything up
 // to the position reached, or backward at everything after it.
 func (d *DB) readWindow(ctx context.Context, events []store.Event, w *window) (_ []store.Event, reached uint64, err error) {
-	err = d.use(ctx, func(db *leveldb.DB) error {
-		if err := w.plan(db); err != nil {
-			return err
+	for {
+		err = d.use(ctx, func(db *leveldb.DB) error {
+			if err := w.plan(db); err != nil {
+				return err
+			}
+			if err := w.choose(db, &d.names); err != nil {
+				return err
+			}
+			read, err := d.readSpans(db, w.spans)
+			if err != nil {
+				return err
+			}
+			events = w.merge(events, read)
+			return nil
+		})
+		if !errors.Is(err, errWide) {
+			return events, w.reached, err
 		}
-		if err := w.choose(db, &d.names); err != nil {
-			return err
-		}
-		read, err := d.readSpans(db, w.spans)
-		if err != nil {
-			return err
-		}
-		events = w.merge(events, read)
-		return nil
-	})
-	return events, w.reached, err
+		w.events = max(1, w.planned/8) // they were replaced by larger ones, of which commits know nothing
+	}
 }
 
 // plan lists what commits have in the window, until that is enough.
@@ -266,8 +272,11 @@ func (d *DB) readSpan(db *leveldb.DB, r *pageReader, events []store.Event, s *sp
 	for next < end {
 		have := len(events)
 		var err error
-		events, err = r.read(events, s.name, run{s.number, next, end - next}, unlimited)
+		events, err = r.read(events, s.name, run{s.number, next, end - next}, mergeOctets)
 		next += uint64(len(events) - have)
+		if r.taken > mergeOctets {
+			return events, errWide
+		}
 		if err == nil {
 			continue
 		}
