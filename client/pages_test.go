@@ -99,6 +99,41 @@ func TestPagesBackward(t *testing.T) {
 	checkRun(t, collect(t, c, client.QueryOptions{Desc: true, After: 5, UpTo: client.Some(6000)}), 6000, 6)
 }
 
+// What a consumer commits while it reads backward does not make the answer short.
+func TestPagesBackwardOfAConsumer(t *testing.T) {
+	const n, cursor = 10_000, 10
+	router, _ := serve(t, anyPort, openMemory(t))
+	c := dial(t, router, 0)
+	if _, err := c.Append(patient(t), client.Append{Groups: []client.Group{{Stream: "a", Events: make([][]byte, n)}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []client.QueryOptions{
+		{Desc: true, Consumer: "by name"},
+		{Desc: true, Consumer: "all", Match: client.MatchPrefix},
+	} {
+		at := client.Commit{Consumer: o.Consumer, Stream: "a", ID: cursor}
+		if o.Match != client.MatchName {
+			at.Stream = ""
+		}
+		if err := c.Commit(patient(t), at); err != nil {
+			t.Fatal(err)
+		}
+		var ids []uint64
+		for e, err := range c.Query(patient(t), "a", o) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ids = append(ids, e.ID); len(ids) == 1 {
+				at.ID = n
+				if err := c.Commit(patient(t), at); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		checkRun(t, ids, n, cursor+1)
+	}
+}
+
 func TestPagesWithinALimit(t *testing.T) {
 	s := &shelf{events: 10_000}
 	c := dial(t, serveFake(t, anyPort, s.answer).endpoint, 0)

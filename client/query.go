@@ -164,6 +164,11 @@ type pages struct {
 // page implements source. After the first page bounds are compared and not looked
 // up: what they name may be erased by now.
 func (p *pages) page(ctx context.Context, after wire.Reply, limit uint64) (wire.Request, error) {
+	if p.q.Desc && p.q.Consumer != nil && !p.q.After.Given {
+		if err := p.begin(ctx); err != nil {
+			return nil, err
+		}
+	}
 	q := p.q
 	q.Limit = limit
 	e, ok := after.(wire.Event)
@@ -187,6 +192,18 @@ func (p *pages) page(ctx context.Context, after wire.Reply, limit uint64) (wire.
 	}
 	q.After, q.Consumer = Some(e.ID), nil
 	return q, nil
+}
+
+// begin fixes where the first event is, which backward is the last to come: the
+// consumer may commit before that.
+func (p *pages) begin(ctx context.Context) error {
+	stream := string(p.q.Stream)
+	if p.q.Match != MatchName {
+		stream = ""
+	}
+	cursor, err := p.client.Cursor(ctx, string(p.q.Consumer), stream)
+	p.q.After, p.q.Consumer, p.q.Nearest = Some(cursor), nil, true
+	return err
 }
 
 // end returns where the last event is: a writer who never pauses would make the

@@ -12,7 +12,8 @@ const (
 	maxWaiting       = 65_536  // requests that wait behind others of their envelopes: past that it is given up
 	maxWaitingOctets = 16 << 20
 	maxRunning       = 4096 // tasks at once; further ones wait
-	maxReadAhead     = 4    // tasks at once whose chunk is in memory; those of live events are counted by their octets
+	maxRunningOctets = 16 << 20
+	maxReadAhead     = 4 // tasks at once whose chunk is in memory; those of live events are counted by their octets
 )
 
 // holdAnswers is how much may be left unread before answers of requests that had
@@ -46,6 +47,7 @@ type conn struct {
 	held     []*lane // whose next answers wait until out is small again
 
 	running  int          // tasks of this connection that were begun
+	kept     int          // octets that they keep of their requests
 	later    fifo         // that wait to begin
 	toRead   fifo         // that wait for their next chunk to be read
 	toSend   fifo         // whose chunk is at hand

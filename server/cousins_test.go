@@ -9,9 +9,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
-	"gorewind/server"
 	"gorewind/store"
-	"gorewind/store/leveldb"
 	"gorewind/wire"
 )
 
@@ -1094,24 +1092,6 @@ func (deadStore) Cursor(context.Context, []byte, []byte) (uint64, error) {
 // serveDead runs a server on a dead store and returns its endpoint.
 func serveDead(t *testing.T) (router string) {
 	t.Helper()
-	events, err := leveldb.OpenMemory(leveldb.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { events.Close() })
-	anyPort := []string{"tcp://127.0.0.1:*"}
-	s, err := server.New(server.Options{Router: anyPort, Pub: anyPort, Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx, deadStore{events}) }() // ends when ctx is done
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("the server ended with %v", err)
-		}
-	})
-	return s.RouterAddrs()[0]
+	router, _ = serve(t, func(s store.Store) store.Store { return deadStore{s} })
+	return router
 }

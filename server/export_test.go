@@ -21,6 +21,8 @@ const (
 	PubSend          = pubSend
 	HoldChunks       = holdChunks
 	Grace            = grace
+	LiveEvery        = liveEvery
+	MaxRunningOctets = maxRunningOctets
 )
 
 // RouterReceive computes the mark for requests.

@@ -17,6 +17,10 @@ func (q *query) rest(l *loop, t *task) bool {
 	if !q.follow || !q.at.live || q.at.more {
 		return false
 	}
+	if time.Since(t.heard) >= l.liveEvery { // it was woken for what is not for it
+		l.tellLive(t)
+		return true
+	}
 	// Before the hub has it, since what wakes it comes as a post.
 	q.parked = true
 	l.parked.push(t)
@@ -69,13 +73,18 @@ func (l *loop) enliven(now time.Time) {
 		if q := t.source.(*query); now.Sub(t.heard) >= l.liveEvery && l.hub.take(q) {
 			q.parked = false
 			t.leave()
-			t.chunk, t.last, t.prompt, t.epoch = t.pack(nil, wire.Live{}), false, true, l.erasures.now.Load()
-			c := t.lane.conn
-			c.inHand++
-			l.charge(t, len(t.chunk))
-			c.toSend.push(t)
-			l.flushLater(c)
+			l.tellLive(t)
 		}
 		t = next
 	}
+}
+
+// tellLive sends LIVE to a follower that is in no fifo and not in the hub.
+func (l *loop) tellLive(t *task) {
+	t.chunk, t.last, t.prompt, t.epoch = t.pack(nil, wire.Live{}), false, true, l.erasures.now.Load()
+	c := t.lane.conn
+	c.inHand++
+	l.charge(t, len(t.chunk))
+	c.toSend.push(t)
+	l.flushLater(c)
 }

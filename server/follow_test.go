@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 	"sync"
@@ -136,6 +138,87 @@ func TestLiveAgain(t *testing.T) {
 		z.recv().want("EVENT", id(i), "x")
 	}
 	z.recv().want("LIVE")
+}
+
+// TestLiveWithoutEvents: events that wake a follower and are not for it do not
+// stand for LIVE.
+func TestLiveWithoutEvents(t *testing.T) {
+	d := serve(t)
+	z := dial(t, zmq.DEALER, d.router())
+	z.ask("QUERY", "s", "", "", "follow", "since="+time.Now().Add(time.Hour).UTC().Format(wire.TimeForm)).want("LIVE")
+	d.parkedAre(t, 1)
+	d.on(func(l *loop) { // whenever it is looked for, it is awake
+		l.liveEvery, l.enlivenAt = time.Millisecond, time.Now().Add(time.Hour)
+	})
+	w := dial(t, zmq.REQ, d.router())
+	eventually(t, "LIVE does not come", func() bool {
+		w.ask("PUBLISH", "s", "x")
+		r, ok := z.try()
+		if ok {
+			r.want("LIVE")
+		}
+		return ok
+	})
+}
+
+// A holed store's Tail finds damage once, after the hole is closed.
+type holed struct {
+	store.Store
+	hole chan struct{}
+	seen atomic.Bool
+}
+
+func (h *holed) Tail(ctx context.Context, from uint64) iter.Seq2[[]store.Event, error] {
+	if h.seen.Swap(true) {
+		return h.Store.Tail(ctx, from)
+	}
+	return func(yield func([]store.Event, error) bool) {
+		select {
+		case <-h.hole:
+			yield(nil, store.ErrDamaged)
+		case <-ctx.Done():
+			yield(nil, ctx.Err())
+		}
+	}
+}
+
+// TestFollowPastDamageOfOthers: what the hub could not deal with, followers read
+// from the store to its end, however many chunks that takes.
+func TestFollowPastDamageOfOthers(t *testing.T) {
+	warmUp(t)
+	checkLeaks(t)
+	s, err := leveldb.OpenMemory(leveldb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	h := &holed{Store: s, hole: make(chan struct{})}
+	d := serveStore(t, h)
+	z := dial(t, zmq.DEALER, d.router(), noMark)
+	for _, option := range []string{"meta", "match=prefix"} {
+		z.send(option, "", "QUERY", "s", "", "", "follow", option)
+		z.recv().want(option, "", "LIVE")
+	}
+	d.parkedAre(t, 2)
+	const n = 50_000 // more than a chunk of a selection
+	fill(t, s, "s", n, 100)
+	close(h.hole)
+	eventually(t, "nothing was skipped", func() bool {
+		l := d.loop
+		l.hub.mu.Lock()
+		defer l.hub.mu.Unlock()
+		return l.hub.skips == 1
+	})
+	d.parkedAre(t, 2)
+	dial(t, zmq.REQ, d.router()).ask("PUBLISH", "s", "x").want("PUBLISHED", id(n+1))
+	last := map[string]int{}
+	for range 2 * (n + 1) {
+		m := z.recvBytes()
+		e := string(m[0])
+		if last[e]++; number(m[6]) != last[e] {
+			t.Fatalf("%s: want event %d, have %.60q", e, last[e], m)
+		}
+	}
 }
 
 // TestFollowersAndWriters: each follower gets each event once and in order,

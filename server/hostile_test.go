@@ -366,6 +366,57 @@ func TestGreedyRequests(t *testing.T) {
 	t.Logf("%d MiB and %d descriptors before, %d MiB after, %d MiB at the peak", before, fds, p.status("VmRSS"), p.peak())
 }
 
+// TestLargeQueries: what a peer's queries keep of their requests has a bound,
+// for those that run and for those that wait.
+func TestLargeQueries(t *testing.T) {
+	d := serve(t)
+	z := dial(t, zmq.DEALER, d.router(), noMark)
+	glob := "*"
+	for o := range wire.MaxGlob - 1 {
+		glob += string([]byte{byte('+' + o)}) // each another one
+	}
+	frames := []string{"", "", "QUERY", glob, "", "", "follow", "match=glob"}
+	for range wire.MaxAlso {
+		frames = append(frames, "also="+glob)
+	}
+	const each = (1 + wire.MaxAlso) * (patternOctets + compiledOctets*wire.MaxGlob)
+	run := maxRunningOctets / each
+	for i := range run + 20 {
+		frames[0] = strconv.Itoa(i)
+		z.send(frames...)
+	}
+	for range run {
+		if m := z.recv().frames; m[2] != "LIVE" {
+			t.Fatalf("want LIVE, have %q", m)
+		}
+	}
+	d.parkedAre(t, run)
+	for i := range run { // the others begin
+		z.send(strconv.Itoa(i), "", "CANCEL")
+	}
+	for ends, lives := 0, 0; ends < run || lives < 20; {
+		switch m := z.recv().frames; m[2] {
+		case "END":
+			ends++
+		case "LIVE":
+			lives++
+		default:
+			t.Fatalf("want END and LIVE, have %q", m)
+		}
+	}
+	sent := run + 20
+	eventually(t, "the peer is not given up", func() bool {
+		frames[0] = strconv.Itoa(sent)
+		z.send(frames...)
+		sent++
+		return d.Stats.GivenUp.Load() == 1
+	})
+	if most := run + maxWaitingOctets/each + 1000; sent > most {
+		t.Errorf("it was given up after %d", sent)
+	}
+	d.alive(t)
+}
+
 // TestStalledReaderOfLargeEvents: it costs less than 64 MiB, however much it
 // asked for.
 func TestStalledReaderOfLargeEvents(t *testing.T) {

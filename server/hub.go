@@ -211,17 +211,22 @@ type dealing struct {
 }
 
 // show shows an event to the followers of a stream or a selection, n being its
-// id or its position.
+// id or its position. Who takes no more leaves at once, so that a large batch
+// is not shown to many for nothing, with everybody waiting.
 func (d *dealing) show(w *watch, e *store.Event, n uint64) {
 	w.last = max(w.last, n)
-	for _, q := range w.parked {
+	for i := len(w.parked) - 1; i >= 0; i-- {
+		q := w.parked[i]
 		if n <= q.next.n {
 			continue // it was read from the store
 		}
 		if !q.woken {
 			d.rouse(w, q)
 		}
-		d.pack(q, e)
+		if d.pack(q, e); q.full {
+			q.woken = false
+			d.loop.hub.unpark(q)
+		}
 	}
 }
 
@@ -247,20 +252,19 @@ func (d *dealing) rouse(w *watch, q *query) *query {
 func (d *dealing) pack(q *query, e *store.Event) {
 	const most = maxChunkOctets / 2 // leaves room for readers
 	t := q.task
-	if q.full || q.next.left == 0 {
-		return
-	}
 	if d.loop.inHand.Load() > most || t.lane.conn.octets.Load() > maxReadAhead*chunkOctets || len(t.chunk) >= chunkOctets {
 		q.full = true
 		return
 	}
 	before := len(t.chunk)
-	if t.chunk = q.pack(t.chunk, e); len(t.chunk) > before {
-		d.loop.stats.EventsSent.Add(1)
+	if t.chunk = q.pack(t.chunk, e); len(t.chunk) == before {
+		q.full = true // it is not for it, and what follows may not be
+		return
 	}
+	d.loop.stats.EventsSent.Add(1)
 	if q.next.left == 0 {
 		t.chunk = t.pack(t.chunk, wire.End{})
-		t.last = true
+		t.last, q.full = true, true
 	}
 	d.loop.charge(t, len(t.chunk))
 }

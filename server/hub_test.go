@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -13,10 +14,10 @@ import (
 // A hubTest is a hub without a server.
 type hubTest struct {
 	*loop
-	t *testing.T
+	t testing.TB
 }
 
-func newHubTest(t *testing.T) *hubTest {
+func newHubTest(t testing.TB) *hubTest {
 	t.Helper()
 	out, err := newOutbox()
 	if err != nil {
@@ -148,6 +149,32 @@ func TestHubMatchesForATime(t *testing.T) {
 		if len(q.task.chunk) == 0 {
 			h.park(q, false)
 		}
+	}
+}
+
+// BenchmarkHubShowsABatchToMany: a large one costs little more than a small one,
+// since who takes no more of it is not shown the rest.
+func BenchmarkHubShowsABatchToMany(b *testing.B) {
+	const followers = 5 * maxRunning
+	for _, events := range []uint64{100, store.MaxCommitEvents} {
+		b.Run(fmt.Sprint(events), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				h := newHubTest(b)
+				var c *conn
+				for i := range followers {
+					if i%maxRunning == 0 {
+						c = new(conn)
+					}
+					h.park(h.follower(c, store.Range{Stream: []byte("s")}, 0), true)
+				}
+				b.StartTimer()
+				h.deal("s", "x", 1, events)
+				if left := len(h.hub.streams["s"].parked); left > 0 {
+					b.Fatalf("%d are parked that have not had all", left)
+				}
+			}
+		})
 	}
 }
 

@@ -188,6 +188,13 @@ func newPlayer(t *testing.T, block fence) *player {
 // serveMemory runs a server on an empty store and returns its endpoints.
 func serveMemory(t *testing.T) (router, pub string) {
 	t.Helper()
+	return serve(t, func(s store.Store) store.Store { return s })
+}
+
+// serve runs a server on what is made of an empty store, and returns its
+// endpoints.
+func serve(t *testing.T, with func(store.Store) store.Store) (router, pub string) {
+	t.Helper()
 	events, err := leveldb.OpenMemory(leveldb.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +207,7 @@ func serveMemory(t *testing.T) (router, pub string) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx, events) }() // ends when ctx is done
+	go func() { done <- s.Run(ctx, with(events)) }() // ends when ctx is done
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -563,15 +570,16 @@ var limits = map[string]int{
 	"options `also` of a QUERY":     wire.MaxAlso,
 	"octets of a glob":              wire.MaxGlob,
 	"milliseconds of a WAIT":        int(wire.MaxWait.Milliseconds()),
-	"octets of an event, unless the server was told otherwise (INFO says)":                                                               server.DefaultMaxEvent,
-	"octets of an event that a server can be told to take":                                                                               store.MaxEvent,
-	"octets of a frame, unless the server was told otherwise: twice the largest event, at least 64 KiB":                                  2 * server.DefaultMaxEvent,
-	"frames of a message, the envelope among them":                                                                                       server.MaxRequestFrames,
-	"octets of a message, the envelope among them":                                                                                       server.MaxRequestOctets,
-	"frames of an envelope with its delimiter":                                                                                           wire.MaxEnvelopeFrames,
-	"octets of an envelope":                                                                                                              wire.MaxEnvelopeOctets,
-	"events that wait for the disk, of all peers":                                                                                        server.MaxQueued,
-	"octets that wait for the disk, of all peers":                                                                                        server.MaxQueuedOctets,
+	"time without an event after which a follower is sent LIVE, about":                                  int(server.LiveEvery.Milliseconds()),
+	"octets of an event, unless the server was told otherwise (INFO says)":                              server.DefaultMaxEvent,
+	"octets of an event that a server can be told to take":                                              store.MaxEvent,
+	"octets of a frame, unless the server was told otherwise: twice the largest event, at least 64 KiB": 2 * server.DefaultMaxEvent,
+	"frames of a message, the envelope among them":                                                      server.MaxRequestFrames,
+	"octets of a message, the envelope among them":                                                      server.MaxRequestOctets,
+	"frames of an envelope with its delimiter":                                                          wire.MaxEnvelopeFrames,
+	"octets of an envelope":                       wire.MaxEnvelopeOctets,
+	"events that wait for the disk, of all peers": server.MaxQueued,
+	"octets that wait for the disk, of all peers": server.MaxQueuedOctets,
 	"requests of a peer that wait: behind an unfinished one with the same envelope, or for queries to end":                               server.MaxWaiting,
 	"octets of these, each with its envelope and 512 added":                                                                              server.MaxWaitingOctets,
 	"octets of answers that a full peer leaves unread at the server, EVENTs not counted":                                                 server.MaxUnreadOctets,
@@ -580,6 +588,7 @@ var limits = map[string]int{
 	"messages of a peer that libzmq holds before the server takes them: as many events of the largest size as have 128 MiB, 64 to 1,000": server.RouterReceive(server.DefaultMaxEvent),
 	"messages to a peer that libzmq holds":                                                                                               server.RouterSend,
 	"queries of a peer that run at once":                                                                                                 server.MaxRunning,
+	"octets that these keep of their requests":                                                                                           server.MaxRunningOctets,
 	"queries of a peer that have events in memory at once":                                                                               server.MaxReadAhead,
 	"octets of events that a query has in memory, about, and at least one event":                                                         server.ChunkOctets,
 	"the same for a query of a selection, about":                                                                                         server.SelectionOctets,

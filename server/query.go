@@ -38,8 +38,14 @@ type place struct {
 	n    uint64 // forward: everything up to this id or position; backward: all beyond it
 	left uint64 // events that the limit leaves
 	live bool   // LIVE was sent
-	more bool   // there is more to look at, although no event was found
+	more bool   // the end of what is stored has not been reached
 }
+
+// What a pattern of a selection takes at most, about, and each of its octets.
+const (
+	patternOctets  = 512
+	compiledOctets = 32
+)
 
 // query deals with a QUERY.
 func (l *loop) query(ln *lane, w wire.Query) {
@@ -66,9 +72,8 @@ func (l *loop) query(ln *lane, w wire.Query) {
 			l.refuse(ln, refused)
 			return
 		}
-		const compiled = 16 // times a pattern, at most about
 		for _, p := range append(w.Also, w.Stream) {
-			size += compiled * len(p)
+			size += patternOctets + compiledOctets*len(p)
 		}
 	}
 	l.task(ln, q, size)
@@ -122,12 +127,12 @@ func (q *query) fill(r *reader, t *task) {
 	}
 	err := q.fix(r)
 	q.next = q.at
-	q.next.more = false
 	t.chunk = newChunk(q.octets())
 	whole := false
 	if err == nil {
 		whole, err = q.read(r, t)
 	}
+	q.next.more = !whole
 	switch {
 	case err != nil:
 		t.chunk = t.pack(t.chunk, q.refusal(r, err))
@@ -193,7 +198,7 @@ func (q *query) read(r *reader, t *task) (whole bool, err error) {
 			return false, err
 		}
 		if e.Stream == nil {
-			q.next.n, q.next.more = e.Position, true
+			q.next.n = e.Position
 			r.events.Add(uint64(n))
 			return false, nil
 		}

@@ -124,17 +124,23 @@ func (l *loop) start(t *task) {
 	l.stats.Queries.Add(1)
 	l.stats.QueriesRunning.Add(1)
 	t.source.begin(l, t)
-	if c.running >= maxRunning {
+	if c.later.len > 0 || !c.hasRoom(t) {
 		c.later.push(t)
-		ln.count(new(request), +1)
+		ln.count(&request{task: t}, +1)
 		l.boundWaiting(c)
 		return
 	}
 	l.admit(c, t)
 }
 
+// hasRoom reports whether a connection may have one more task run.
+func (c *conn) hasRoom(t *task) bool {
+	return c.running < maxRunning && c.kept+t.size <= maxRunningOctets
+}
+
 func (l *loop) admit(c *conn, t *task) {
 	c.running++
+	c.kept += t.size
 	t.counted = true
 	c.toRead.push(t)
 	l.readLater(c)
@@ -284,17 +290,15 @@ func (l *loop) endTask(ln *lane) {
 	c := ln.conn
 	if !t.counted {
 		if !c.dead && !c.deaf {
-			ln.count(new(request), -1)
+			ln.count(&request{task: t}, -1)
 		}
-		return
+	} else {
+		c.running--
+		c.kept -= t.size
 	}
-	c.running--
-	for c.running < maxRunning && !c.dead && !c.deaf {
+	for c.later.len > 0 && c.hasRoom(c.later.first) && !c.dead && !c.deaf {
 		next := c.later.pop()
-		if next == nil {
-			return
-		}
-		next.lane.count(new(request), -1)
+		next.lane.count(&request{task: next}, -1)
 		l.admit(c, next)
 	}
 }

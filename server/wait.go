@@ -49,9 +49,7 @@ func (w *wait) begin(l *loop, t *task) {
 		l.waits.byCursor[w.key] = waiting
 	}
 	waiting[w] = struct{}{}
-	if w.want.Timeout > 0 {
-		heap.Push(&l.waits.deadlines, w)
-	}
+	heap.Push(&l.waits.deadlines, w)
 }
 
 // fill implements source.

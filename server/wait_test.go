@@ -132,6 +132,17 @@ func TestManyWaits(t *testing.T) {
 	d.waitersAre(t, 0)
 }
 
+// TestWaitOfNoTimeBehindOthers ends at once, though others of its peer keep it
+// from beginning.
+func TestWaitOfNoTimeBehindOthers(t *testing.T) {
+	d := serve(t)
+	z := dial(t, zmq.DEALER, d.router(), noMark)
+	for i := range maxRunning {
+		z.send(strconv.Itoa(i), "", "WAIT", "c", "s", id(1), "60000")
+	}
+	z.ask("WAIT", "c", "s", id(1), "0").wantError(wire.Timeout)
+}
+
 // TestWaitsEndInTime, also those that have yet to begin.
 func TestWaitsEndInTime(t *testing.T) {
 	d := serve(t)

@@ -63,9 +63,10 @@ func (d *DB) readSelection(ctx context.Context, r store.Range, b *budget, scratc
 	if r.Backward {
 		start = upTo
 	}
+	least := 1 // events of a window
 	for after < upTo && !b.over() {
 		w.after, w.upTo = after, upTo
-		w.events, w.octets = min(windowEvents, b.events), min(windowOctets, b.octets)
+		w.events, w.octets = min(windowEvents, max(least, b.events)), min(windowOctets, max(least, b.octets))
 		var reached uint64
 		if *scratch, reached, err = d.readWindow(ctx, (*scratch)[:0], &w); err != nil {
 			return err
@@ -77,8 +78,11 @@ func (d *DB) readSelection(ctx context.Context, r store.Range, b *budget, scratc
 			after = reached
 		}
 		if len(*scratch) > 0 {
-			start = reached
-		} else if r.Progress && after < upTo && distance(start, reached) >= lookedAt {
+			start, least = reached, 1
+			continue
+		}
+		least = min(2*least, windowOctets) // what is deleted or not selected may be much, and a commit is parsed for each window
+		if r.Progress && after < upTo && distance(start, reached) >= lookedAt {
 			start = reached
 			b.stopped = !b.yield(store.Event{Position: reached}, nil)
 		}

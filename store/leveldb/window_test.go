@@ -1,6 +1,8 @@
 package leveldb
 
 import (
+	"context"
+	"fmt"
 	"testing"
 
 	"gorewind/store"
@@ -43,6 +45,60 @@ func TestP10WindowOfReplacedEvents(t *testing.T) {
 		}
 		if found != events {
 			t.Errorf("backward %t: want %d events, have %d", backward, events, found)
+		}
+	}
+}
+
+// counted counts how often somebody asked whether it is done: once for a window.
+type counted struct {
+	context.Context
+	asked int
+}
+
+func (c *counted) Err() error {
+	c.asked++
+	return c.Context.Err()
+}
+
+// TestLimitPastMuchThatIsDeleted: for the first event a window of one was read
+// after the other, and for each the commit was parsed again: 35 s for 100,000
+// deleted streams.
+func TestLimitPastMuchThatIsDeleted(t *testing.T) {
+	d, err := OpenMemory(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	const streams = 20_000
+	reqs := make([]store.Append, streams)
+	for i := range reqs {
+		reqs[i].Groups = []store.Group{{Stream: fmt.Append(nil, "s", i), Events: [][]byte{nil}}}
+	}
+	store.Await(func(done func([]store.Result)) { d.Append(reqs, done) })
+	deleted := make(chan error, streams)
+	for i := range reqs {
+		d.Delete(store.Delete{Stream: reqs[i].Groups[0].Stream}, func(err error) { deleted <- err })
+	}
+	for range reqs {
+		if err := <-deleted; err != nil {
+			t.Fatal(err)
+		}
+	}
+	storetest.Append(t, d, "left", "x")
+	for _, backward := range []bool{false, true} {
+		ctx := &counted{Context: t.Context()}
+		found := 0
+		for e, err := range d.Read(ctx, store.Range{Select: store.Prefix(nil), Limit: 1, Backward: backward}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(e.Stream) == "left" {
+				found++
+			}
+		}
+		const windows = 50
+		if found != 1 || ctx.asked > windows {
+			t.Errorf("backward %t: found %d, want at most %d windows, have %d", backward, found, windows, ctx.asked)
 		}
 	}
 }
