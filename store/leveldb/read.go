@@ -153,15 +153,23 @@ type budget struct {
 	yield          func(store.Event, error) bool
 }
 
-// spend yields events as far as the budget goes.
-func (b *budget) spend(events []store.Event) {
+// spend yields an event, if the budget has it, and reports whether to go on.
+func (b *budget) spend(e *store.Event) bool {
+	if b.over() {
+		return false
+	}
+	b.events--
+	b.octets -= len(e.Data)
+	b.stopped = !b.yield(*e, nil)
+	return true
+}
+
+// spendAll yields events as far as the budget goes.
+func (b *budget) spendAll(events []store.Event) {
 	for i := range events {
-		if b.over() {
+		if !b.spend(&events[i]) {
 			return
 		}
-		b.events--
-		b.octets -= len(events[i].Data)
-		b.stopped = !b.yield(events[i], nil)
 	}
 }
 
@@ -187,7 +195,7 @@ func (d *DB) readStream(ctx context.Context, r store.Range, b *budget, scratch *
 			want.first = high + 1 - want.count
 		}
 		*scratch, err = d.readRun(ctx, (*scratch)[:0], r.Stream, want, min(b.octets, chunkOctets), r.Backward)
-		b.spend(*scratch)
+		b.spendAll(*scratch)
 		if r.Backward {
 			high -= uint64(len(*scratch))
 		} else {

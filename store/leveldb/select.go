@@ -71,7 +71,11 @@ func (d *DB) readSelection(ctx context.Context, r store.Range, b *budget, scratc
 		if *scratch, reached, err = d.readWindow(ctx, (*scratch)[:0], &w); err != nil {
 			return err
 		}
-		b.spend(*scratch)
+		for e := range w.inOrder(*scratch) {
+			if !b.spend(e) {
+				break
+			}
+		}
 		if r.Backward {
 			upTo = reached
 		} else {
@@ -196,7 +200,7 @@ func (d *DB) readMerged(ctx context.Context, found *survey, m *merger, b *budget
 		if len(events) == 0 {
 			return nil
 		}
-		b.spend(events)
+		b.spendAll(events)
 		if last := events[len(events)-1].Position; m.backward {
 			m.upTo = last - 1
 		} else {

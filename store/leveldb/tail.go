@@ -119,7 +119,12 @@ func (d *DB) Tail(ctx context.Context, from uint64) iter.Seq2[[]store.Event, err
 			switch {
 			case behind:
 				w := window{after: from, upTo: d.tip().position, events: chunkEvents, octets: recentOctets}
-				events, upTo, err = d.readWindow(ctx, nil, &w)
+				var read []store.Event
+				read, upTo, err = d.readWindow(ctx, nil, &w)
+				events = make([]store.Event, 0, len(read))
+				for e := range w.inOrder(read) {
+					events = append(events, *e)
+				}
 			case closed:
 				err = store.ErrClosed
 			case grown != nil:

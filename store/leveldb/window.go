@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/syndtr/goleveldb/leveldb"
@@ -48,27 +49,25 @@ type span struct {
 	from, to int    // where its events are, once they are read
 }
 
-// readWindow appends a window's events to events. It has looked at everything up
-// to the position reached, or backward at everything after it.
+// readWindow appends a window's events to events, those of each stream together;
+// inOrder has their order. It has looked at everything up to the position
+// reached, or backward at everything after it.
 func (d *DB) readWindow(ctx context.Context, events []store.Event, w *window) (_ []store.Event, reached uint64, err error) {
 	for {
-		err = d.use(ctx, func(db *leveldb.DB) error {
+		err = d.use(ctx, func(db *leveldb.DB) (err error) {
 			if err := w.plan(db); err != nil {
 				return err
 			}
 			if err := w.choose(db, &d.names); err != nil {
 				return err
 			}
-			read, err := d.readSpans(db, w.spans)
-			if err != nil {
-				return err
-			}
-			events = w.merge(events, read)
-			return nil
+			events, err = d.readSpans(db, events, w.spans)
+			return err
 		})
 		if !errors.Is(err, errWide) {
 			return events, w.reached, err
 		}
+		events = events[:0]
 		w.events = max(1, w.planned/8) // they were replaced by larger ones, of which commits know nothing
 	}
 }
@@ -229,14 +228,17 @@ func (w *window) choose(db *leveldb.DB, names *names) error {
 	return nil
 }
 
-// readSpans reads the events of spans, each stream's one after the other.
-func (d *DB) readSpans(db *leveldb.DB, spans []span) (events []store.Event, err error) {
+// readSpans appends the events of spans, each stream's one after the other.
+func (d *DB) readSpans(db *leveldb.DB, events []store.Event, spans []span) ([]store.Event, error) {
 	order := make([]int, 0, len(spans))
+	count := 0
 	for i := range spans {
 		if !spans[i].skip {
 			order = append(order, i)
+			count += int(spans[i].count)
 		}
 	}
+	events = slices.Grow(events, count)
 	slices.SortFunc(order, func(a, b int) int { return compareRuns(spans[a].run, spans[b].run) })
 	for _, i := range order {
 		spans[i].hidden = d.eraser.hiddenUpTo(spans[i].number)
@@ -247,6 +249,7 @@ func (d *DB) readSpans(db *leveldb.DB, spans []span) (events []store.Event, err 
 	for _, i := range order {
 		s := &spans[i]
 		s.from = len(events)
+		var err error
 		if events, err = d.readSpan(db, r, events, s); err != nil {
 			return events, err
 		}
@@ -304,29 +307,24 @@ func (d *DB) deletedUpTo(db *leveldb.DB, name []byte) (uint64, error) {
 	return c.deleted, nil
 }
 
-// merge appends the window's events in the order of its pieces.
-func (w *window) merge(events, read []store.Event) []store.Event {
-	if w.backward {
+// inOrder returns the events that were read, in the order of the window's pieces.
+func (w *window) inOrder(events []store.Event) iter.Seq[*store.Event] {
+	return func(yield func(*store.Event) bool) {
 		for i := range w.pieces {
 			p := &w.pieces[i]
 			s := &w.spans[p.span]
-			for s.to > s.from && read[s.to-1].ID >= p.first {
+			for w.backward && s.to > s.from && events[s.to-1].ID >= p.first {
 				s.to--
-				events = append(events, read[s.to])
+				if !yield(&events[s.to]) {
+					return
+				}
+			}
+			for !w.backward && s.from < s.to && events[s.from].ID < p.first+p.count {
+				s.from++
+				if !yield(&events[s.from-1]) {
+					return
+				}
 			}
 		}
-		return events
 	}
-	if len(w.spans) == 1 && len(events) == 0 {
-		return read
-	}
-	for i := range w.pieces {
-		p := &w.pieces[i]
-		s := &w.spans[p.span]
-		for s.from < s.to && read[s.from].ID < p.first+p.count {
-			events = append(events, read[s.from])
-			s.from++
-		}
-	}
-	return events
 }
