@@ -1,6 +1,6 @@
 # Targets: run build test check fuzz torture model bench profile bench-peers clean
 LENGTH ?= 10m
-OPERATIONS ?= 1000000
+ROUNDS ?= 10
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 run: build
@@ -28,10 +28,11 @@ fuzz: need-build
 torture: need-build
 	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run 'TestKill|TestFollow' -v .
 
-# OPERATIONS random operations on the store, and as many over the wire, beside a model.
+# Random operations beside a model, in ROUNDS of 50,000: on the store, then over
+# the wire.
 model: need-build
-	OPERATIONS=$(OPERATIONS) go test -count 1 -timeout 0 -run 'TestConformance/.*/model' -v ./store/leveldb
-	OPERATIONS=$(OPERATIONS) go test -count 1 -timeout 0 -run TestModel -v .
+	OPERATIONS=50000 go test -count $(ROUNDS) -failfast -timeout 0 -run 'TestConformance/disk/model' -v ./store/leveldb
+	OPERATIONS=50000 go test -count $(ROUNDS) -failfast -timeout 0 -run TestModel -v .
 
 # The parts, by Go's benchmarks, then the whole beside this machine's limits.
 bench: build
