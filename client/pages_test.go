@@ -216,11 +216,10 @@ func TestSlowConsumerOfLargeEvents(t *testing.T) {
 			}
 			return true
 		case wire.Cancel:
-			if r.envelope != page.envelope {
-				t.Error("CANCEL came in another envelope")
+			if r.envelope == page.envelope { // else it is for the one backward, if that is not known to have ended
+				page.reply(wire.End{})
+				cut <- struct{}{}
 			}
-			page.reply(wire.End{})
-			cut <- struct{}{}
 			return true
 		}
 		return false
