@@ -60,7 +60,7 @@ var settings = opt.Options{
 	BlockSize: 16 << 10,
 	// Neither replays nor counters are faster with 32 MiB: the system's own cache
 	// has the rest.
-	BlockCacheCapacity:     32 << 20,
+	BlockCacheCapacity:     8 << 20,
 	OpenFilesCacheCapacity: maxTables,
 	// Small tables and a first level of 120 MiB (ten times this), merged with
 	// sixteen tables at once: 630,000 to 100 streams. 490,000, with pauses of half
