@@ -37,6 +37,12 @@ type benchCmd struct {
 // errInterrupted ends a benchmark on a signal.
 var errInterrupted = errors.New("stopped by a signal before the end; there are no figures")
 
+// Validate implements kong's: what it refuses was not asked properly.
+func (c *benchCmd) Validate() error {
+	_, err := c.workloads()
+	return err
+}
+
 // Run measures until all is measured or a signal comes.
 func (c *benchCmd) Run(kctx *kong.Context, stderr io.Writer) (err error) {
 	workloads, err := c.workloads()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"gorewind/load"
 )
@@ -85,19 +86,22 @@ func TestBenchTwice(t *testing.T) {
 func TestBenchRefusals(t *testing.T) {
 	gone := start(t)
 	gone.kill()
-	for want, args := range map[string][]string{
-		"--runs is 0":            {"--runs", "0"},
-		"--in-flight is 70000":   {"--in-flight", "70000"},
-		`no workload "everyone"`: {"--only", "single,everyone"},
-		"fanout needs":           {"--connect", gone.router},
-		"--subscribe needs":      {"--subscribe", gone.pub},
-		`cannot connect to "x"`:  {"--connect", "x", "--only", "clients"},
-		"choose another":         {"--dir", "/nowhere"},
-		"--profile is for":       {"--connect", gone.router, "--profile", "x", "--only", "single"},
-		"refused: TOO-LARGE":     {"--connect", tooSmall(t).router, "--only", "large", "--events", "50"},
+	for want, c := range map[string]struct {
+		status int
+		args   []string
+	}{
+		"--runs is 0":            {2, []string{"--runs", "0"}},
+		"--in-flight is 70000":   {2, []string{"--in-flight", "70000"}},
+		`no workload "everyone"`: {2, []string{"--only", "single,everyone"}},
+		"fanout needs":           {2, []string{"--connect", gone.router}},
+		"--subscribe needs":      {2, []string{"--subscribe", gone.pub}},
+		"--profile is for":       {2, []string{"--connect", gone.router, "--profile", "x", "--only", "single"}},
+		`cannot connect to "x"`:  {1, []string{"--connect", "x", "--only", "clients"}},
+		"choose another":         {1, []string{"--dir", "/nowhere"}},
+		"refused: TOO-LARGE":     {1, []string{"--connect", tooSmall(t).router, "--only", "large", "--events", "50"}},
 	} {
-		out, errs, status := gorewind(t.TempDir(), append([]string{"bench"}, args...)...)
-		if status != 1 || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, want) {
+		out, errs, status := gorewind(t.TempDir(), append([]string{"bench"}, c.args...)...)
+		if status != c.status || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, want) {
 			t.Errorf("want %q, have status %d\n%s%s", want, status, out, errs)
 		}
 	}
@@ -115,7 +119,13 @@ func TestBenchInterrupted(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	deadline := time.Now().Add(time.Minute)
 	for entries := 0; entries == 0; { // it has begun when its directory is there
+		if time.Now().After(deadline) {
+			cmd.Process.Kill()
+			cmd.Wait()
+			t.Fatalf("it does not begin:\n%s", errs.String())
+		}
 		list, err := os.ReadDir(dir)
 		if err != nil {
 			t.Fatal(err)

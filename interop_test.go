@@ -42,7 +42,7 @@ func TestInterop(t *testing.T) {
 func TestReadmeFollower(t *testing.T) {
 	python := pythonWithZMQ(t)
 	d := start(t, "--in-memory")
-	file := clientOf(t, d, "the daemon is started again:\n\n.. code-block:: python", "client.py")
+	file := clientOf(t, d, "started again, within 30 s:\n\n.. code-block:: python", "client.py")
 	client := command(t, python, "-u", file)
 	out, err := client.StdoutPipe()
 	if err != nil {

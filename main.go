@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -86,6 +87,17 @@ type serveCmd struct {
 	LogLevel      string   `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Log from this level on: ${enum}. Default: ${default}."`
 	LogFormat     string   `default:"text" enum:"text,json" placeholder:"FORMAT" help:"Log as ${enum}. Default: ${default}."`
 	Profile       string   `placeholder:"DIR" help:"Leave profiles of processor time and allocations here, cpu.pprof and allocs.pprof. Default: none."`
+}
+
+// Validate implements kong's: what it refuses was not asked properly.
+func (c *serveCmd) Validate() error {
+	switch {
+	case c.MaxEventBytes < 1 || c.MaxEventBytes > store.MaxEvent:
+		return fmt.Errorf("--max-event-bytes is %d; it must be 1 to %d", c.MaxEventBytes, store.MaxEvent)
+	case c.DataDir == "":
+		return errors.New("--data-dir is empty; give a directory")
+	}
+	return nil
 }
 
 // Run serves until a signal comes.
@@ -175,6 +187,8 @@ func (c *serveCmd) advise(err error) error {
 	switch {
 	case errors.Is(err, leveldb.ErrInUse):
 		do = "stop the other one, or choose another with --data-dir"
+	case errors.Is(err, fs.ErrPermission):
+		do = "see whose it is, or choose another with --data-dir"
 	case errors.Is(err, leveldb.ErrFormat):
 		do = "use the version of gorewind that made it, or choose another with --data-dir"
 	case errors.Is(err, store.ErrUnavailable):

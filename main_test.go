@@ -229,7 +229,12 @@ func TestP8Refusals(t *testing.T) {
 		"unknown command":     {args: []string{"frobnicate"}, status: 2, want: "frobnicate"},
 		"bad level":           {args: []string{"serve", "--log-level", "loud"}, status: 2, want: "--log-level"},
 		"bad number":          {args: []string{"serve", "--max-event-bytes", "many"}, status: 2, want: "--max-event-bytes"},
-		"number out of range": {args: []string{"serve", "--max-event-bytes", "5000000"}, status: 1, want: "--max-event-bytes"},
+		"number out of range": {args: []string{"serve", "--max-event-bytes", "5000000"}, status: 2, want: "--max-event-bytes"},
+		"no octets":           {args: []string{"serve", "--max-event-bytes", "0"}, status: 2, want: "--max-event-bytes"},
+		"no directory":        {args: []string{"serve", "--data-dir", ""}, status: 2, want: "--data-dir is empty"},
+		"file in the way": {args: []string{"serve", "--router", "ipc://thesis"}, make: func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "thesis"), []byte("x"), 0o644)
+		}, status: 1, want: "not a socket"},
 		"router port in use":  {args: []string{"serve", "--router", busy}, status: 1, want: "--router " + busy},
 		"pub port in use":     {args: []string{"serve", "--router", "tcp://127.0.0.1:*", "--pub", busy}, status: 1, want: "--pub " + busy},
 		"no endpoint":         {args: []string{"serve", "--router", "nonsense"}, status: 1, want: "--router nonsense"},

@@ -15,7 +15,8 @@
 //
 //   - What reads (Query, Follow, Streams, Cursor, Wait, Info, Ping) is asked again,
 //     from the place that it had reached. Follow yields each event once.
-//   - An Append with a key is sent again under it, until it is answered.
+//   - An Append with a key is sent again under it, until it is answered, and so is
+//     a Commit without Rewind.
 //   - Other writes fail with the code OUTCOME-UNKNOWN: they may have taken effect.
 //   - What had not been sent is sent over the new connection.
 //

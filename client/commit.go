@@ -16,10 +16,17 @@ type Commit struct {
 }
 
 // Commit moves a consumer's cursor, and returns when that is on disk. Errors are
-// UNKNOWN-ID, BEHIND where the cursor is beyond ID already (see AsBehind), and as
-// those of Publish.
+// UNKNOWN-ID and BEHIND, where the cursor is beyond ID already; see AsBehind.
+//
+// When the connection breaks or the server stops, it is sent again until it is
+// answered or ctx ends, but not with Rewind, which may take back what another one
+// committed meanwhile: then its errors mean what those of Publish do.
 func (c *Client) Commit(ctx context.Context, to Commit) error {
-	_, err := write[wire.Committed](ctx, c, wire.Commit{
+	send := read[wire.Committed]
+	if to.Rewind {
+		send = write[wire.Committed]
+	}
+	_, err := send(ctx, c, wire.Commit{
 		Consumer: []byte(to.Consumer), Stream: []byte(to.Stream), ID: to.ID, Rewind: to.Rewind,
 	})
 	return err

@@ -19,10 +19,13 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
@@ -195,17 +198,36 @@ func (s *Server) watch(z *zmq.Socket, name string) (*zmq.Socket, error) {
 	)
 }
 
+// vacant returns an error if there is something at the path of a unix socket that
+// libzmq would take away: a socket that somebody serves, or another kind of file.
+func vacant(path string) error {
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return errors.New("another process serves it; stop it or choose another endpoint")
+	}
+	if fi, err := os.Lstat(path); err == nil && fi.Mode().Type() != fs.ModeSocket {
+		return errors.New("there is a file that is not a socket; choose another path")
+	}
+	return nil
+}
+
+// otherEndpoint says which endpoint to choose after one that cannot be bound.
+func otherEndpoint(err error) string {
+	if zmq.AsErrno(err) == zmq.Errno(syscall.EADDRINUSE) {
+		return "choose an endpoint that is free"
+	}
+	return "choose an endpoint of this machine"
+}
+
 // bindAll binds endpoints and returns them with their real ports.
 func bindAll(z *zmq.Socket, flag string, endpoints []string) (addrs []string, err error) {
 	if len(endpoints) == 0 {
 		return nil, fmt.Errorf("%s is empty; give an endpoint such as tcp://127.0.0.1:9002", flag)
 	}
 	for _, e := range endpoints {
-		// libzmq takes a unix socket away from whoever serves it.
 		if path, ok := strings.CutPrefix(e, "ipc://"); ok {
-			if c, err := net.Dial("unix", path); err == nil {
-				c.Close()
-				return nil, fmt.Errorf("%s %s: cannot bind: another process serves it; stop it or choose another endpoint", flag, e)
+			if err := vacant(path); err != nil {
+				return nil, fmt.Errorf("%s %s: cannot bind: %w", flag, e, err)
 			}
 		}
 		if strings.Contains(e, "[") { // only there: with it on, 127.0.0.1 is logged as an address of IPv6
@@ -214,7 +236,7 @@ func bindAll(z *zmq.Socket, flag string, endpoints []string) (addrs []string, er
 			}
 		}
 		if err := z.Bind(e); err != nil {
-			return nil, fmt.Errorf("%s %s: cannot bind: %w; choose an endpoint that is free, such as tcp://127.0.0.1:9002 or ipc:///tmp/gorewind", flag, e, err)
+			return nil, fmt.Errorf("%s %s: cannot bind: %w; %s, such as tcp://127.0.0.1:9002 or ipc:///tmp/gorewind", flag, e, err, otherEndpoint(err))
 		}
 		addr, err := z.GetLastEndpoint()
 		if err != nil {

@@ -66,7 +66,7 @@ type Conflict struct {
 }
 
 func (c *Conflict) Error() string {
-	return fmt.Sprintf("the last event of the stream %x is %d, which was not expected", c.Stream, c.Last)
+	return fmt.Sprintf("the last event of the stream %+q is %d, which was not expected", c.Stream, c.Last)
 }
 
 // Is makes a Conflict an ErrConflict.

@@ -33,7 +33,7 @@ func (d *DB) stageReplace(c *commit, r *store.Replace) error {
 		return err
 	}
 	if !s.after.holds(r.ID) {
-		return fmt.Errorf("%w: the stream %x has no event %d", store.ErrUnknownID, r.Stream, r.ID)
+		return fmt.Errorf("%w: the stream %+q has no event %d", store.ErrUnknownID, r.Stream, r.ID)
 	}
 	key, value, p, err := findPage(d.db, s.after.number, r.ID)
 	if err != nil {
@@ -62,7 +62,7 @@ func (c *commit) rewrite(p page, k counter, r *store.Replace) (pages []pageChang
 		id, position, data, err := p.next()
 		if err != nil {
 			c.page.count = 0
-			return nil, fmt.Errorf("stream %x: %w", r.Stream, err)
+			return nil, fmt.Errorf("stream %+q: %w", r.Stream, err)
 		}
 		if id == r.ID {
 			data = r.Data
@@ -127,7 +127,7 @@ func (d *DB) stageDelete(c *commit, r *store.Delete) error {
 	case s.after.number == 0:
 		return nil // deleted is what was never there, too
 	case upTo > s.after.last:
-		return fmt.Errorf("%w: the stream %x never had an event %d", store.ErrUnknownID, r.Stream, upTo)
+		return fmt.Errorf("%w: the stream %+q never had an event %d", store.ErrUnknownID, r.Stream, upTo)
 	case upTo <= s.after.deleted:
 		return nil
 	}

@@ -235,7 +235,7 @@ func (d *DB) expect(c *commit, g int, group *store.Group) error {
 	case !group.Expected.Given:
 		return nil
 	case again:
-		return fmt.Errorf("%w: the second group of the stream %x has an expectation", store.ErrInvalid, group.Stream)
+		return fmt.Errorf("%w: the second group of the stream %+q has an expectation", store.ErrInvalid, group.Stream)
 	}
 	return s.after.meets(g, group.Stream, group.Expected)
 }

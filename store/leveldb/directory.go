@@ -5,10 +5,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"gorewind/store"
 )
 
 // Names in a store's directory; see format.go.
@@ -43,24 +46,30 @@ func newIdentity() identity {
 }
 
 func (i identity) String() string {
-	return fmt.Sprintf("gorewind store\nformat %d\nid %s\ngeneration %d\nsecret %s\n", formatVersion, i.id, i.generation, i.secret)
+	text := fmt.Sprintf("gorewind store\nformat %d\nid %s\ngeneration %d\nsecret %s\n", formatVersion, i.id, i.generation, i.secret)
+	return fmt.Sprintf("%schecksum %08x\n", text, crc32.Checksum([]byte(text), castagnoli))
 }
 
 func readIdentity(db string) (i identity, err error) {
-	text, err := os.ReadFile(filepath.Join(db, formatName))
+	path := filepath.Join(db, formatName)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return i, fmt.Errorf("%w: the file %s is missing", store.ErrDamaged, path)
+	}
 	if err != nil {
-		return i, fmt.Errorf("%w: %w", ErrFormat, err)
+		return i, err
 	}
 	var version int
 	rest, ours := strings.CutPrefix(string(text), "gorewind store\n")
 	if _, err := fmt.Sscanf(rest, "format %d\n", &version); !ours || err != nil {
-		return i, fmt.Errorf("%w: %s does not say which", ErrFormat, filepath.Join(db, formatName))
+		return i, fmt.Errorf("%w: %s does not say which", ErrFormat, path)
 	}
 	if version != formatVersion {
 		return i, fmt.Errorf("%w: it is %d, this version reads %d", ErrFormat, version, formatVersion)
 	}
-	if _, err := fmt.Sscanf(rest, "format %d\nid %s\ngeneration %d\nsecret %s\n", &version, &i.id, &i.generation, &i.secret); err != nil {
-		return i, fmt.Errorf("%w: %s: %w", ErrFormat, filepath.Join(db, formatName), err)
+	_, err = fmt.Sscanf(rest, "format %d\nid %s\ngeneration %d\nsecret %s\n", &version, &i.id, &i.generation, &i.secret)
+	if err != nil || i.String() != string(text) {
+		return i, fmt.Errorf("%w: the file %s", store.ErrDamaged, path)
 	}
 	return i, nil
 }
@@ -156,7 +165,7 @@ func create(dir string) error {
 	defer h.close()
 	if h.last.position > 0 {
 		return fmt.Errorf("%w: the database %s is missing; it held commits up to position %d",
-			ErrNotEmpty, filepath.Join(dir, dbName), h.last.position)
+			store.ErrDamaged, filepath.Join(dir, dbName), h.last.position)
 	}
 	making := filepath.Join(dir, newDBName)
 	if err := os.RemoveAll(making); err != nil {

@@ -253,6 +253,9 @@ func (d *DB) openHandle(least highwater) (last tip, err error) {
 	}
 	db, err := leveldb.Open(g, &settings)
 	if err != nil {
+		if refused := g.err(); refused != nil {
+			err = refused // LevelDB does not wrap it
+		}
 		g.Close()
 		return last, fault("leveldb", err)
 	}

@@ -1,6 +1,7 @@
 package leveldb
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -341,6 +342,17 @@ func TestRefusedDirectories(t *testing.T) {
 			if err := os.Remove(filepath.Join(dir, "db", formatName)); err != nil {
 				t.Fatal(err)
 			}
+		}, store.ErrDamaged},
+		"another secret": {func(t *testing.T, dir string) {
+			mustOpen(t, dir, Options{}).Close()
+			edit(t, filepath.Join(dir, "db", formatName), func(b []byte) []byte {
+				b[bytes.Index(b, []byte("secret "))+10] ^= 1
+				return b
+			})
+		}, store.ErrDamaged},
+		"another format's text": {func(t *testing.T, dir string) {
+			mustOpen(t, dir, Options{}).Close()
+			edit(t, filepath.Join(dir, "db", formatName), func(b []byte) []byte { return []byte("CURRENT\n") })
 		}, ErrFormat},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,7 +19,8 @@ import (
 //	db/         the LevelDB database; a journal (*.log) that was not closed has
 //	            room at its end, which reads as zeros
 //	db/FORMAT   text: the format, the store's id and generation, and the secret
-//	            of the sums that are kept of requests with a key
+//	            of the sums that are kept of requests with a key, and a checksum
+//	            (CRC-32C) of the lines before
 //	db.new/     a database that is being made; it is renamed to db when whole
 //
 // The database has seven kinds of keys. Their first octets are chosen for their

@@ -96,7 +96,7 @@ func (d *DB) repeated(c *commit, req *store.Append, sum []byte, ids []uint64) (b
 	case err != nil || before == nil:
 		return false, err
 	case !bytes.Equal(before, sum) || len(stored) != len(ids):
-		return false, fmt.Errorf("%w: the stream %x has another request under the key %x", store.ErrKeyReused, req.Groups[0].Stream, req.Key)
+		return false, fmt.Errorf("%w: the stream %+q has another request under the key %+q", store.ErrKeyReused, req.Groups[0].Stream, req.Key)
 	}
 	copy(ids, stored)
 	return true, nil

@@ -36,12 +36,12 @@ func (r *pageReader) read(events []store.Event, name []byte, want run, octets in
 	for ok := r.it.Seek(r.key); id < end && octets > 0; ok = r.it.Next() {
 		p, err := r.page(ok, prefix, id, int(min(end-id, chunkEvents)), octets)
 		if err != nil {
-			return events, fmt.Errorf("stream %x: %w", name, err)
+			return events, fmt.Errorf("stream %+q: %w", name, err)
 		}
 		for p.left > 0 && id < end && octets > 0 {
 			have, position, data, err := p.next()
 			if err != nil {
-				return events, fmt.Errorf("stream %x: %w", name, err)
+				return events, fmt.Errorf("stream %+q: %w", name, err)
 			}
 			if have < id {
 				continue
@@ -64,13 +64,13 @@ func (r *pageReader) readBackward(events []store.Event, name []byte, want run, o
 	for ok := r.it.Seek(r.key); id >= want.first && octets > 0; ok = r.it.Prev() {
 		p, err := r.page(ok, prefix, id, 1, octets)
 		if err != nil {
-			return events, fmt.Errorf("stream %x: %w", name, err)
+			return events, fmt.Errorf("stream %+q: %w", name, err)
 		}
 		from := len(events)
 		for p.left > 0 {
 			have, position, data, err := p.next()
 			if err != nil {
-				return events, fmt.Errorf("stream %x: %w", name, err)
+				return events, fmt.Errorf("stream %+q: %w", name, err)
 			}
 			if have >= want.first && have <= id {
 				events = append(events, store.Event{

@@ -125,7 +125,7 @@ func loadCounter(db *leveldb.DB, name []byte) (counter, error) {
 		return counter{}, nil
 	}
 	if err != nil {
-		return counter{}, fault(fmt.Sprintf("record of the stream %x", name), err)
+		return counter{}, fault(fmt.Sprintf("record of the stream %+q", name), err)
 	}
 	return parseCounter(value)
 }
