@@ -87,6 +87,25 @@ func TestSilenceRepeatsAnAppendUnderItsKey(t *testing.T) {
 	}
 }
 
+// A restart of the server ended every program that commits. To go back is another
+// matter: a repetition may take back what somebody else has committed since.
+func TestSilenceRepeatsACommit(t *testing.T) {
+	for _, rewind := range []bool{false, true} {
+		isCommit := func(r request) bool { _, ok := r.Request.(wire.Commit); return ok }
+		f := serveFake(t, anyPort, deaf(isCommit, func(r request) bool {
+			if c, ok := r.Request.(wire.Commit); ok {
+				r.reply(wire.Committed{ID: c.ID})
+			}
+			return isCommit(r)
+		}))
+		c := dial(t, f.endpoint, short)
+		err := c.Commit(patient(t), client.Commit{Consumer: "mail", Stream: "a", ID: 3, Rewind: rewind})
+		if !rewind && err != nil || rewind && !client.IsCode(err, wire.OutcomeUnknown) {
+			t.Errorf("rewind %t: %v", rewind, err)
+		}
+	}
+}
+
 // A server that is busy but there keeps its connection: it answers PING.
 func TestPingKeepsAConnection(t *testing.T) {
 	peers, pings := make(map[string]bool), 0
