@@ -85,8 +85,8 @@ func (c *Client) Query(ctx context.Context, stream string, o QueryOptions) iter.
 // in order, for as long as the caller wants, or until Limit. When the connection
 // breaks, or when the server is not heard for Options.Timeout, it goes on over
 // another from the last event. It ends with an error only where Query does, and
-// UpTo, Until and Desc mean nothing to it. A caller may stand still: the events
-// wait in the store.
+// with BAD-OPTION where UpTo, Until or Desc is set. A caller may stand still: the
+// events wait in the store.
 //
 // Where Consumer is given and nothing has come yet, a new connection begins after
 // what the consumer has committed by then.

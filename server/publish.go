@@ -65,7 +65,7 @@ func (l *loop) publish(ln *lane, args [][]byte) {
 }
 
 func tooLarge(octets, limit int) *wire.Error {
-	return wire.Errorf(wire.TooLarge, "send smaller events, or raise --max-event-bytes",
+	return wire.Errorf(wire.TooLarge, "send smaller events, or have the server run with a larger --max-event-bytes",
 		"the event has %d octets, the limit is %d", octets, limit).
 		With(wire.Param{Name: "limit", Value: strconv.Itoa(limit)})
 }
@@ -159,7 +159,7 @@ func (l *loop) explain(err error) *wire.Error {
 	case errors.Is(err, store.ErrTooLarge):
 		return wire.Errorf(wire.TooLarge, "send less at once", "%v", err)
 	case errors.Is(err, store.ErrUnknownID):
-		return wire.Errorf(wire.UnknownID, "give an id that is there", "%v", err)
+		return wire.Errorf(wire.UnknownID, "give an id that is there; a QUERY can have nearest", "%v", err)
 	case errors.Is(err, store.ErrBadRange):
 		return wire.Errorf(wire.BadRange, "give an upto that is not before after", "%v", err)
 	case errors.Is(err, store.ErrOutcomeUnknown):

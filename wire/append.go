@@ -75,8 +75,8 @@ func parseAppend(args [][]byte) (Request, *Error) {
 // parseGroup reads the first group of args and returns what follows it.
 func parseGroup(args [][]byte) (g Group, rest [][]byte, err *Error) {
 	if len(args) < 3 {
-		return g, nil, Errorf(Malformed, "send stream, expected and count before the data",
-			"a group has %d frames", len(args))
+		return g, nil, Errorf(Malformed, "send as many frames of data as count says, and stream, expected and count before them",
+			"%d frames are left for the next group", len(args))
 	}
 	g.Stream = args[0]
 	if err := checkStream(g.Stream); err != nil {

@@ -14,7 +14,7 @@ var (
 	// send an answer, so such a message is dropped.
 	ErrEnvelope = errors.New("envelope too long")
 	// ErrNoDelimiter: the first frame is no command and no frame is empty.
-	ErrNoDelimiter = errors.New("no command and no empty frame that ends an envelope")
+	ErrNoDelimiter = errors.New("no command, which is capitals, and no empty frame that ends an envelope")
 )
 
 // Split parts a received message, without its routing id, into the envelope
