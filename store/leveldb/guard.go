@@ -3,6 +3,7 @@ package leveldb
 import (
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -71,16 +72,25 @@ func (g *guard) note(err error) error {
 
 // release removes what was held back, and from then on removes at once.
 func (g *guard) release() error {
-	g.mu.Lock()
+	g.mu.Lock() // to the end: meanwhile nothing is made under the name of what goes
+	defer g.mu.Unlock()
 	held := g.held
 	g.held, g.holds = nil, false
-	g.mu.Unlock()
 	for _, fd := range held {
 		if err := g.Storage.Remove(fd); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
 	return nil
+}
+
+// spare has a file stay whose removal is held back: it is made anew. LevelDB does
+// not look which numbers files have that a kill left behind, and gives them again
+// once it has removed those files, as it believes.
+func (g *guard) spare(fd storage.FileDesc) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held = slices.DeleteFunc(g.held, func(other storage.FileDesc) bool { return other == fd })
 }
 
 func (g *guard) Remove(fd storage.FileDesc) error {
@@ -95,6 +105,7 @@ func (g *guard) Remove(fd storage.FileDesc) error {
 }
 
 func (g *guard) Create(fd storage.FileDesc) (w storage.Writer, err error) {
+	g.spare(fd)
 	err = withReserve(func() error {
 		w, err = g.Storage.Create(fd)
 		return err
@@ -136,6 +147,7 @@ func (g *guard) SetMeta(fd storage.FileDesc) error {
 }
 
 func (g *guard) Rename(from, to storage.FileDesc) error {
+	g.spare(to)
 	return g.note(g.Storage.Rename(from, to))
 }
 
