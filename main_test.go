@@ -77,7 +77,12 @@ func startCommand(t testing.TB, cmd *exec.Cmd) *daemon {
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.kill() })
+	t.Cleanup(func() {
+		d.kill()
+		if t.Failed() {
+			d.complaints(t)
+		}
+	})
 	lines := bufio.NewReader(stderr)
 	for {
 		line, err := lines.ReadString('\n')
@@ -98,6 +103,15 @@ func startCommand(t testing.TB, cmd *exec.Cmd) *daemon {
 		d.log.Write(rest)
 	}()
 	return d
+}
+
+// complaints prints what the log of a daemon that has ended says of trouble.
+func (d *daemon) complaints(t testing.TB) {
+	for line := range strings.Lines(d.log.String()) {
+		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") {
+			t.Logf("daemon %d: %s", d.cmd.Process.Pid, line)
+		}
+	}
 }
 
 // kill ends the process at once.
