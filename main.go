@@ -38,8 +38,9 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 type cli struct {
 	Version kong.VersionFlag `env:"-" help:"Print the version and exit."`
 
-	Serve serveCmd `cmd:"" help:"Serve an event store over ZeroMQ until SIGTERM or SIGINT."`
-	Bench benchCmd `cmd:"" help:"Measure a daemon and, beside it, what this machine could do."`
+	Serve  serveCmd  `cmd:"" help:"Serve an event store over ZeroMQ until SIGTERM or SIGINT."`
+	Verify verifyCmd `cmd:"" help:"Read all of a store that no daemon is using, and tell whether it is whole."`
+	Bench  benchCmd  `cmd:"" help:"Measure a daemon and, beside it, what this machine could do."`
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -130,7 +131,7 @@ func (c *serveCmd) Run(stderr io.Writer) (failed error) {
 	// store is opened.
 	if !c.InMemory {
 		if err := leveldb.Probe(c.DataDir); err != nil {
-			return c.advise(err)
+			return advise(err)
 		}
 	}
 	maxFiles, err := leveldb.ReserveFiles(leveldb.FileReserve)
@@ -176,13 +177,13 @@ func (c *serveCmd) open(log *slog.Logger) (store.Store, error) {
 	}
 	s, err := leveldb.Open(c.DataDir, leveldb.Options{Log: log})
 	if err != nil {
-		return nil, c.advise(err)
+		return nil, advise(err)
 	}
 	return s, nil
 }
 
 // advise adds to an error of the data directory what to do about it.
-func (c *serveCmd) advise(err error) error {
+func advise(err error) error {
 	do := "choose another with --data-dir"
 	switch {
 	case errors.Is(err, leveldb.ErrInUse):
@@ -194,7 +195,7 @@ func (c *serveCmd) advise(err error) error {
 	case errors.Is(err, store.ErrUnavailable):
 		do = "see to what the system refused, then start it again"
 	case errors.Is(err, store.ErrDamaged):
-		do = "nothing was removed; keep a copy of the directory, then restore a backup, or choose another with --data-dir"
+		do = "nothing was changed; gorewind verify may tell more; keep a copy of the directory, then restore a backup, or choose another with --data-dir"
 	}
 	return fmt.Errorf("data directory: %w; %s", err, do)
 }

@@ -64,18 +64,26 @@ func (d *DB) compact(db *leveldb.DB, ranges []util.Range) error {
 			return nil
 		}
 		if level == 0 {
-			err = compactLevel(db, commands, 0, all.Start, all.Limit)
+			err = d.merge(db, commands, 0, all)
 		}
 		for i := 0; level > 0 && i < len(ranges) && err == nil; i++ {
 			if d.eraser.abandoned() {
 				return store.ErrClosed
 			}
-			err = compactLevel(db, commands, level, ranges[i].Start, ranges[i].Limit)
+			err = d.merge(db, commands, level, ranges[i])
 		}
 		if err != nil {
 			return fmt.Errorf("compaction of level %d: %w", level, err)
 		}
 	}
+}
+
+// merge merges a range of a level with the next. LevelDB stays open as long: when
+// it is closed in the middle, it answers on a channel that is closed, too.
+func (d *DB) merge(db *leveldb.DB, commands unsafe.Pointer, level int, r util.Range) error {
+	d.merging.Lock()
+	defer d.merging.Unlock()
+	return compactLevel(db, commands, level, r.Start, r.Limit)
 }
 
 // levels returns how many levels db has, also empty ones.

@@ -92,10 +92,13 @@ const maxTables = 256
 // A DB is a store on LevelDB. It implements store.Store.
 type DB struct {
 	log      *slog.Logger
-	files    func() (storage.Storage, string, error) // opens the files, and names their directory
-	lock     *os.File                                // nil in memory
-	high     *highwaterFile                          // nil in memory; owned by Open, then highwaterLoop, then Close
+	files    func(readOnly bool) (storage.Storage, error) // opens the files
+	path     string                                       // of their directory; empty in memory
+	lock     *os.File                                     // nil in memory
+	high     *highwaterFile                               // nil in memory; owned by Open, then highwaterLoop, then Close
 	identity identity
+
+	merging sync.Mutex // held while LevelDB merges for the eraser, and is not to be closed
 
 	handle sync.RWMutex // protects the fields below; held for reading while db is used
 	db     *leveldb.DB  // nil when it could not be opened again after a fault
@@ -141,7 +144,8 @@ func (c *commitRecord) tip() tip { return tip{c.last, c.time, c.chain, c.nextNum
 
 // Open opens the store in dir, or makes one in a directory that is empty or
 // does not exist. It refuses a store that does not hold everything that it has
-// to, and removes nothing from it then.
+// to, and changes nothing in it then; for that it is opened twice, the first time
+// on an overlay.
 func Open(dir string, o Options) (*DB, error) {
 	lock, err := lockDirectory(dir)
 	if err != nil {
@@ -171,11 +175,8 @@ func openLocked(dir string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := newDB(o, id, func() (storage.Storage, string, error) {
-		s, err := storage.OpenFile(path, false)
-		return s, path, err
-	})
-	d.high = high
+	d := newDB(o, id, func(readOnly bool) (storage.Storage, error) { return storage.OpenFile(path, readOnly) })
+	d.path, d.high = path, high
 	if err := d.start(high.last); err != nil {
 		high.close()
 		return nil, err
@@ -186,11 +187,11 @@ func openLocked(dir string, o Options) (*DB, error) {
 // OpenMemory makes an empty store that leaves no file and ends with the process.
 func OpenMemory(o Options) (*DB, error) {
 	mem := storage.NewMemStorage()
-	d := newDB(o, newIdentity(), func() (storage.Storage, string, error) { return mem, "", nil })
+	d := newDB(o, newIdentity(), func(bool) (storage.Storage, error) { return mem, nil })
 	return d, d.start(highwater{})
 }
 
-func newDB(o Options, id identity, files func() (storage.Storage, string, error)) *DB {
+func newDB(o Options, id identity, files func(readOnly bool) (storage.Storage, error)) *DB {
 	d := &DB{
 		log: o.Log, identity: id, files: files,
 		committed: make(chan struct{}), recorded: make(chan struct{}),
@@ -199,12 +200,12 @@ func newDB(o Options, id identity, files func() (storage.Storage, string, error)
 		d.log = slog.New(slog.DiscardHandler)
 	}
 	if o.wrap != nil {
-		d.files = func() (storage.Storage, string, error) {
-			s, dir, err := files()
+		d.files = func(readOnly bool) (storage.Storage, error) {
+			s, err := files(readOnly)
 			if err != nil {
-				return nil, "", err
+				return nil, err
 			}
-			return o.wrap(s), dir, nil
+			return o.wrap(s), nil
 		}
 	}
 	d.secret = []byte(id.secret)
@@ -239,25 +240,21 @@ func (d *DB) start(least highwater) error {
 }
 
 // openHandle sets db and guard to a handle on a database that was found
-// complete, and returns the end of its log. The caller holds handle, or is
-// alone.
+// complete, and returns the end of its log. It changes no file of one that was
+// not. The caller holds handle, or is alone.
 func (d *DB) openHandle(least highwater) (last tip, err error) {
-	files, dir, err := d.files()
-	if err != nil {
-		return last, err
-	}
-	g, err := newGuard(files, dir)
-	if err != nil {
-		files.Close()
-		return last, err
-	}
-	db, err := leveldb.Open(g, &settings)
-	if err != nil {
-		if refused := g.err(); refused != nil {
-			err = refused // LevelDB does not wrap it
+	if d.path != "" {
+		if err := d.rehearse(least); err != nil {
+			return last, err
 		}
-		g.Close()
-		return last, fault("leveldb", err)
+	}
+	files, err := d.files(false)
+	if err != nil {
+		return last, err
+	}
+	db, g, err := openDatabase(files, d.path, &settings)
+	if err != nil {
+		return last, err
 	}
 	last, err = check(db, least)
 	if err == nil {
@@ -278,11 +275,46 @@ func (d *DB) openHandle(least highwater) (last tip, err error) {
 	return last, nil
 }
 
+// rehearse opens the database on an overlay and checks it.
+func (d *DB) rehearse(least highwater) error {
+	files, err := d.files(true)
+	if err != nil {
+		return err
+	}
+	db, g, err := openDatabase(newOverlay(files), "", overlaySettings())
+	if err != nil {
+		return err
+	}
+	_, err = check(db, least)
+	return errors.Join(err, db.Close(), g.Close())
+}
+
+// openDatabase opens a database on guarded files; path names their directory, or
+// is empty. When it fails, the files are closed.
+func openDatabase(files storage.Storage, path string, o *opt.Options) (*leveldb.DB, *guard, error) {
+	g, err := newGuard(files, path)
+	if err != nil {
+		files.Close()
+		return nil, nil, err
+	}
+	db, err := leveldb.Open(g, o)
+	if err != nil {
+		if refused := g.err(); refused != nil {
+			err = refused // LevelDB does not wrap it
+		}
+		g.Close()
+		return nil, nil, fault("leveldb", err)
+	}
+	return db, g, nil
+}
+
 // closeHandle gives db and guard up. The caller holds handle, or is alone.
 func (d *DB) closeHandle() error {
 	if d.db == nil {
 		return nil
 	}
+	d.merging.Lock()
+	defer d.merging.Unlock()
 	err := errors.Join(d.db.Close(), d.guard.Close())
 	d.db, d.guard = nil, nil
 	return err

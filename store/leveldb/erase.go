@@ -56,7 +56,7 @@ const (
 	eraseOctets = 4 << 20         // or so much data
 	eraseRange  = 32 << 20        // data that is compacted at once, before others' is
 	eraseRetry  = 5 * time.Second
-	eraseStop   = 5 * time.Second // how long Close waits for it
+	eraseStop   = 3 * time.Second // how long Close waits for it, and then for a merge that is under way
 )
 
 func (e *eraser) init() {

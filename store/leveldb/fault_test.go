@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -160,6 +162,9 @@ func TestP1P2FailedCommitIsUndone(t *testing.T) {
 			if err := d.Close(); err != nil {
 				t.Fatal(err)
 			}
+			if r := mustVerify(t, dir); r.Damaged > 0 {
+				t.Error(told(r))
+			}
 		})
 	}
 }
@@ -205,20 +210,117 @@ func write(t *testing.T, n int) string {
 	return dir
 }
 
-// snapshot returns the names and sizes of all files below dir.
+// snapshot returns the names, sizes and sums of all files below dir but LOCK.
 func snapshot(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
 	err := filepath.Walk(dir, func(path string, fi os.FileInfo, err error) error {
-		if err == nil && !fi.IsDir() {
-			fmt.Fprintln(&b, path, fi.Size())
+		if err != nil || fi.IsDir() || fi.Name() == lockName {
+			return err
 		}
+		content, err := os.ReadFile(path)
+		fmt.Fprintf(&b, "%s %d %08x\n", strings.TrimPrefix(path, dir), len(content), crc32.ChecksumIEEE(content))
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// copyDir copies a directory of files.
+func copyDir(t *testing.T, to, from string) {
+	t.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mustRefuse reports whether a damaged store is refused. If so, it verifies that
+// this changed nothing, and that the store is whole when it has the files of
+// intact again.
+func mustRefuse(t *testing.T, dir, intact string, events int) bool {
+	t.Helper()
+	before := snapshot(t, dir)
+	d, err := Open(dir, Options{})
+	if err == nil {
+		d.Close()
+		return false
+	}
+	if after := snapshot(t, dir); after != before {
+		t.Errorf("%v: want\n%shave\n%s", err, before, after)
+	}
+	if err := filepath.WalkDir(intact, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name := filepath.Join(dir, strings.TrimPrefix(path, intact))
+		return errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, b, 0o644))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	d, err = Open(dir, Options{})
+	if err != nil {
+		t.Fatalf("the files are there again: %v", err)
+	}
+	defer d.Close()
+	if have := len(storetest.Read(t, d, store.Range{Stream: []byte("s")})); have != events {
+		t.Errorf("the files are there again: want %d events, have %d", events, have)
+	}
+	return true
+}
+
+// TestRefusalChangesNothing: whatever is refused can be put back. LevelDB would
+// have begun a manifest and removed journals before anybody looked.
+func TestRefusalChangesNothing(t *testing.T) {
+	intact := write(t, 20)
+	d := mustOpen(t, intact, Options{}) // a table of what the journal had
+	for i := range 30 {
+		storetest.Append(t, d, "s", strconv.Itoa(i))
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(intact, "db", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := make(map[string]int)
+	for _, file := range append(files, filepath.Join(intact, highwaterName)) {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, step := filepath.Base(file), len(content)/7+1
+		try := func(change func(path string) error) {
+			dir := t.TempDir()
+			copyDir(t, dir, intact)
+			if err := change(filepath.Join(dir, strings.TrimPrefix(file, intact))); err != nil {
+				t.Fatal(err)
+			}
+			if mustRefuse(t, dir, intact, 50) {
+				refused[strings.TrimRight(strings.TrimLeft(name, "0123456789"), "-0123456789")]++
+			}
+		}
+		try(os.Remove)
+		for at := 0; at < len(content); at += step {
+			try(func(path string) error { return os.Truncate(path, int64(at)) })
+			try(func(path string) error {
+				flipped := bytes.Clone(content)
+				flipped[at] ^= 1
+				return os.WriteFile(path, flipped, 0o644)
+			})
+		}
+	}
+	for _, kind := range []string{".log", ".ldb", "MANIFEST", "CURRENT", formatName, highwaterName} {
+		if refused[kind] == 0 {
+			t.Errorf("no damage to %s was refused, of %v", kind, refused)
+		}
+	}
 }
 
 // TestP9LostCommits: a database that lost commits that were there is refused,
@@ -259,10 +361,10 @@ func TestP9LostCommits(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := write(t, 50)
+			dir, intact := write(t, 50), t.TempDir()
+			copyDir(t, intact, dir)
 			damage(t, dir)
-			if d, err := Open(dir, Options{}); err == nil {
-				d.Close()
+			if !mustRefuse(t, dir, intact, 50) {
 				t.Fatal("opened as if nothing had happened")
 			}
 		})

@@ -70,12 +70,12 @@ func openHighwater(path string, create bool) (*highwaterFile, error) {
 	h := &highwaterFile{f: f}
 	found := false
 	for slot := range int64(2) {
-		var b [highwaterSlot]byte
-		if _, err := f.ReadAt(b[:], slot*highwaterStride); err != nil && err != io.EOF {
+		v, ok, _, err := readSlot(f, slot)
+		if err != nil {
 			f.Close()
 			return nil, err
 		}
-		if v, ok := parseHighwater(b[:]); ok && (!found || v.position > h.last.position) {
+		if ok && (!found || v.position > h.last.position) {
 			h.last, h.slot, found = v, slot, true
 		}
 	}
@@ -91,6 +91,17 @@ func openHighwater(path string, create bool) (*highwaterFile, error) {
 		return nil, err
 	}
 	return h, nil
+}
+
+// readSlot reads a slot, and reports whether it is whole, or as if it had never
+// been written.
+func readSlot(f io.ReaderAt, slot int64) (v highwater, ok, blank bool, err error) {
+	var b [highwaterSlot]byte
+	if _, err := f.ReadAt(b[:], slot*highwaterStride); err != nil && err != io.EOF {
+		return v, false, false, err
+	}
+	v, ok = parseHighwater(b[:])
+	return v, ok, b == [highwaterSlot]byte{}, nil
 }
 
 // write replaces the older slot and syncs it.

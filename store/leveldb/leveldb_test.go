@@ -1,6 +1,7 @@
 package leveldb
 
 import (
+	"context"
 	"testing"
 
 	"gorewind/store"
@@ -20,6 +21,11 @@ func TestConformance(t *testing.T) {
 	t.Run("disk", func(t *testing.T) {
 		storetest.Run(t, false, func(t *testing.T) func() store.Store {
 			dir := t.TempDir()
+			t.Cleanup(func() { // after it was closed
+				if r, err := Verify(context.Background(), dir, nil); err != nil || r.Damaged > 0 {
+					t.Errorf("the store is not whole: %v, %v", r, err)
+				}
+			})
 			return func() store.Store { return mustOpen(t, dir, Options{}) }
 		})
 	})

@@ -23,6 +23,8 @@ type queue struct {
 	peak   int // most requests of both at once, of more than one call
 	want   int // how many the committer waits for
 	closed bool
+
+	patience time.Duration // how long it waits for more at most; gatherTime but in tests
 }
 
 const (
@@ -31,7 +33,10 @@ const (
 	gatherSync = 3                // so many times the last sync, if that is less
 )
 
-func (q *queue) init() { q.filled = sync.NewCond(&q.mu) }
+func (q *queue) init() {
+	q.filled = sync.NewCond(&q.mu)
+	q.patience = gatherTime
+}
 
 // put reports false, and takes nothing, after close.
 func (q *queue) put(c *call) bool {
@@ -66,7 +71,7 @@ func (q *queue) wait(sync time.Duration) bool {
 		q.filled.Wait()
 	}
 	if half := q.half(); q.count < half && !q.closed {
-		q.gather(half, min(gatherSync*sync, gatherTime))
+		q.gather(half, min(gatherSync*sync, q.patience))
 	}
 	return len(q.calls) > 0
 }

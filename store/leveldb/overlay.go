@@ -1,0 +1,138 @@
+package leveldb
+
+import (
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+)
+
+// An overlay lies over a database's files and keeps in memory whatever LevelDB
+// writes, renames or removes, so that a database can be opened, with all that
+// LevelDB recovers then, without an octet on disk being touched. For LevelDB
+// begins a manifest and writes its journals to tables before anybody can see what
+// is missing, and after that a file that was lost could not be put back.
+type overlay struct {
+	storage.Storage // the files, which are only read
+	made            storage.Storage
+
+	mu   sync.Mutex // protects the field below
+	gone map[storage.FileDesc]bool
+}
+
+func newOverlay(files storage.Storage) *overlay {
+	return &overlay{Storage: files, made: storage.NewMemStorage(), gone: make(map[storage.FileDesc]bool)}
+}
+
+// overlaySettings are what a database on an overlay is opened with: it merges no
+// tables, which would only fill memory, and makes small ones of journals, which
+// takes 20 MiB less than large ones.
+func overlaySettings() *opt.Options {
+	o := settings
+	o.WriteBuffer = 1 << 20
+	o.CompactionL0Trigger = 1 << 30
+	o.CompactionTotalSize = 1 << 50
+	o.CompactionTotalSizeMultiplier = 1
+	return &o
+}
+
+func (o *overlay) SetMeta(fd storage.FileDesc) error { return o.made.SetMeta(fd) }
+
+func (o *overlay) GetMeta() (storage.FileDesc, error) {
+	fd, err := o.made.GetMeta()
+	if errors.Is(err, os.ErrNotExist) {
+		return o.Storage.GetMeta()
+	}
+	return fd, err
+}
+
+func (o *overlay) List(types storage.FileType) ([]storage.FileDesc, error) {
+	all, err := o.made.List(types)
+	if err != nil {
+		return nil, err
+	}
+	files, err := o.Storage.List(types)
+	for _, fd := range files {
+		if !o.isGone(fd) && !slices.Contains(all, fd) {
+			all = append(all, fd)
+		}
+	}
+	return all, err
+}
+
+func (o *overlay) Open(fd storage.FileDesc) (storage.Reader, error) {
+	r, err := o.made.Open(fd)
+	if errors.Is(err, os.ErrNotExist) && !o.isGone(fd) {
+		return o.Storage.Open(fd)
+	}
+	return r, err
+}
+
+func (o *overlay) Create(fd storage.FileDesc) (storage.Writer, error) { return o.made.Create(fd) }
+
+func (o *overlay) Remove(fd storage.FileDesc) error {
+	err := o.made.Remove(fd)
+	if !errors.Is(err, os.ErrNotExist) || o.isGone(fd) {
+		o.lose(fd)
+		return err
+	}
+	r, err := o.Storage.Open(fd) // there is no other way to ask whether it is there
+	if err != nil {
+		return err
+	}
+	o.lose(fd)
+	return r.Close()
+}
+
+func (o *overlay) Rename(from, to storage.FileDesc) error {
+	err := o.made.Rename(from, to)
+	if errors.Is(err, os.ErrNotExist) {
+		err = o.copy(from, to)
+	}
+	if err == nil && from != to {
+		o.lose(from)
+	}
+	return err
+}
+
+// Close lets go of what was made: LevelDB holds on to a database for a second
+// after it was closed.
+func (o *overlay) Close() error {
+	o.made = storage.NewMemStorage()
+	return o.Storage.Close()
+}
+
+// copy makes a file of one that is below.
+func (o *overlay) copy(from, to storage.FileDesc) error {
+	r, err := o.Open(from)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if from == to {
+		return nil
+	}
+	w, err := o.made.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, r)
+	return errors.Join(err, w.Close())
+}
+
+// lose hides a file that is below.
+func (o *overlay) lose(fd storage.FileDesc) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.gone[fd] = true
+}
+
+func (o *overlay) isGone(fd storage.FileDesc) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.gone[fd]
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"gorewind/store/leveldb"
+)
+
+type verifyCmd struct {
+	DataDir string `default:"data" placeholder:"DIR" help:"The store; nothing in it is changed. Default: ${default}."`
+}
+
+// errUnverified ends a verification on a signal.
+var errUnverified = errors.New("stopped by a signal before the end; what was not read may be damaged")
+
+// Run verifies until all is read or a signal comes.
+func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal kills
+	line := newProgressLine(stderr)
+	report, err := leveldb.Verify(ctx, c.DataDir, func(done, of int) {
+		line.show(fmt.Sprintf("verifying %s, %d %%", c.DataDir, 100*done/max(of, 1)))
+	})
+	line.clear()
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return errUnverified
+	}
+	if err != nil {
+		return advise(err)
+	}
+	if err := printVerified(kctx.Stdout, report); err != nil {
+		return err
+	}
+	if report.Damaged > 0 {
+		return fmt.Errorf("the store in %s is damaged; nothing was changed: keep a copy of the directory, then restore a backup", c.DataDir)
+	}
+	return nil
+}
+
+// printVerified prints a report for people.
+func printVerified(w io.Writer, r leveldb.Report) error {
+	count := func(n uint64) string { return grouped(float64(n)) }
+	_, err := fmt.Fprintf(w, "read: %s streams, %s events, %s octets, %s commits\n", count(r.Streams), count(r.Events), count(r.Octets), count(r.Commits))
+	line := func(label string, text any) {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "%s: %v\n", label, text)
+		}
+	}
+	for _, note := range r.Notes {
+		line("note", note)
+	}
+	for _, d := range r.Damage {
+		line("damaged", d)
+	}
+	if more := r.Damaged - len(r.Damage); more > 0 {
+		line("damaged", fmt.Sprintf("and %s more", count(uint64(more))))
+	}
+	if r.Damaged == 0 {
+		line("whole", "everything is there, as it was stored")
+	}
+	return err
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"gorewind/store/leveldb"
+	"gorewind/wire"
+)
+
+func TestVerify(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	d := start(t, "--data-dir", dir)
+	p := dial(t, d.router)
+	for _, stream := range []string{"a", "b", "a"} {
+		p.ask(wire.Publish{Stream: []byte(stream), Data: []byte("data")})
+	}
+	if _, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", dir); status != exitFailure || !strings.Contains(stderr, "in use by another process; stop the other one") {
+		t.Errorf("beside a daemon: want it refused, have status %d\n%s", status, stderr)
+	}
+	d.stop(t, syscall.SIGTERM)
+
+	const want = "read: 2 streams, 3 events, 12 octets, 3 commits\nwhole: everything is there, as it was stored\n"
+	if stdout, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", dir); stdout != want || stderr != "" || status != exitOK {
+		t.Errorf("want\n%shave status %d\n%s%s", want, status, stdout, stderr)
+	}
+	if err := os.Remove(filepath.Join(dir, "highwater")); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", dir)
+	if status != exitFailure || !strings.Contains(stdout, "\ndamaged: the file ") || strings.Contains(stdout, "whole:") ||
+		!strings.Contains(stderr, "is damaged; nothing was changed") {
+		t.Errorf("want damage, have status %d\n%s%s", status, stdout, stderr)
+	}
+	none := filepath.Join(dir, "none")
+	if _, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", none); status != exitFailure || !strings.Contains(stderr, "no such file or directory; choose another") {
+		t.Errorf("without a store: have status %d\n%s", status, stderr)
+	}
+}
+
+func TestVerifyReport(t *testing.T) {
+	r := leveldb.Report{
+		Streams: 1, Events: 1000, Octets: 2000000, Commits: 7, Notes: []string{"odd"}, Damaged: 1234,
+		Damage: []leveldb.Damage{{Stream: []byte("s\xff"), First: 3, Last: 4, From: 9, UpTo: 9, What: "lost"}},
+	}
+	const want = `read: 1 streams, 1,000 events, 2,000,000 octets, 7 commits
+note: odd
+damaged: stream "s\xff", events 3 to 4, position 9: lost
+damaged: and 1,233 more
+`
+	var b strings.Builder
+	if err := printVerified(&b, r); err != nil || b.String() != want {
+		t.Errorf("want\n%shave %v\n%s", want, err, b.String())
+	}
+}
