@@ -101,10 +101,16 @@ func loadCursor(db *leveldb.DB, key []byte) (uint64, error) {
 	if err != nil {
 		return 0, fault(fmt.Sprintf("cursor %x", key), err)
 	}
-	d := decoder{b: value}
-	id := d.uvarint()
-	if !d.end() || id == 0 {
+	id, ok := parseCursor(value)
+	if !ok {
 		return 0, fmt.Errorf("%w: cursor %x", store.ErrDamaged, key)
 	}
 	return id, nil
+}
+
+// parseCursor reads where a cursor is. One that is nowhere is not stored.
+func parseCursor(value []byte) (id uint64, ok bool) {
+	d := decoder{b: value}
+	id = d.uvarint()
+	return id, d.end() && id > 0
 }

@@ -281,7 +281,7 @@ func (d *DB) rehearse(least highwater) error {
 	if err != nil {
 		return err
 	}
-	db, g, err := openDatabase(newOverlay(files), "", overlaySettings())
+	db, g, err := openOverlay(files)
 	if err != nil {
 		return err
 	}

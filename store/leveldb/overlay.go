@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
@@ -26,6 +27,12 @@ type overlay struct {
 
 func newOverlay(files storage.Storage) *overlay {
 	return &overlay{Storage: files, made: storage.NewMemStorage(), gone: make(map[storage.FileDesc]bool)}
+}
+
+// openOverlay opens a database on an overlay over its files. When it fails, these
+// are closed.
+func openOverlay(files storage.Storage) (*leveldb.DB, *guard, error) {
+	return openDatabase(newOverlay(files), "", overlaySettings())
 }
 
 // overlaySettings are what a database on an overlay is opened with: it merges no

@@ -91,7 +91,7 @@ func (v *verifier) open(dir string) error {
 	if err != nil {
 		return err
 	}
-	db, g, err := openDatabase(newOverlay(files), "", overlaySettings())
+	db, g, err := openOverlay(files)
 	if err != nil {
 		return err
 	}
@@ -518,10 +518,9 @@ func (v *verifier) cursors() error {
 		d := decoder{b: key[1:]}
 		consumer := d.take(int(d.octet()))
 		number, rest, ok := cutNumber(d.b)
-		at := decoder{b: value}
-		id := at.uvarint()
+		id, whole := parseCursor(value)
 		switch s := v.streams[number]; {
-		case d.short || !ok || len(rest) > 0 || len(consumer) == 0 || !at.end() || id == 0:
+		case d.short || !ok || len(rest) > 0 || len(consumer) == 0 || !whole:
 			v.tellf("cursor %x: %x", key, value)
 		case number == 0 && id > v.last.position:
 			v.tellf("the cursor of %+q is at position %d; the last one is %d", consumer, id, v.last.position)

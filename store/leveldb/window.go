@@ -1,6 +1,7 @@
 package leveldb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -239,7 +240,7 @@ func (d *DB) readSpans(db *leveldb.DB, events []store.Event, spans []span) ([]st
 		}
 	}
 	events = slices.Grow(events, count)
-	slices.SortFunc(order, func(a, b int) int { return compareRuns(spans[a].run, spans[b].run) })
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(spans[a].number, spans[b].number) })
 	for _, i := range order {
 		spans[i].hidden = d.eraser.hiddenUpTo(spans[i].number)
 	}
@@ -256,16 +257,6 @@ func (d *DB) readSpans(db *leveldb.DB, events []store.Event, spans []span) ([]st
 		s.to = len(events)
 	}
 	return events, nil
-}
-
-func compareRuns(a, b run) int {
-	switch {
-	case a.number < b.number:
-		return -1
-	case a.number > b.number:
-		return 1
-	}
-	return 0
 }
 
 // readSpan appends the events of a span that are not deleted.
