@@ -156,9 +156,10 @@ func lockDirectory(dir string) (*os.File, error) {
 }
 
 // create makes an empty database in dir, all or nothing: db is there once it is
-// whole. What an earlier attempt left is made anew.
+// whole. What an earlier attempt left is made anew. It refuses where there was a
+// database before.
 func create(dir string) error {
-	h, err := openHighwater(filepath.Join(dir, highwaterName), true)
+	h, err := openHighwater(directoryDisk(dir), true)
 	if err != nil {
 		return err
 	}

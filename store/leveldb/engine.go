@@ -33,9 +33,8 @@ type Options struct {
 	// Log gets what the engine does about faults. Default: nowhere.
 	Log *slog.Logger
 
-	// wrap puts a layer between LevelDB's files and the engine, for tests that
-	// make them fail.
-	wrap func(storage.Storage) storage.Storage
+	// wrap puts a layer between a disk and the engine, for tests.
+	wrap func(disk) disk
 	// eager has erased octets leave the disk at once, for tests.
 	eager bool
 }
@@ -92,10 +91,9 @@ const maxTables = 256
 // A DB is a store on LevelDB. It implements store.Store.
 type DB struct {
 	log      *slog.Logger
-	files    func(readOnly bool) (storage.Storage, error) // opens the files
-	path     string                                       // of their directory; empty in memory
-	lock     *os.File                                     // nil in memory
-	high     *highwaterFile                               // nil in memory; owned by Open, then highwaterLoop, then Close
+	disk     disk
+	lock     *os.File       // nil in memory
+	high     *highwaterFile // nil in memory; owned by start, then highwaterLoop, then Close
 	identity identity
 
 	merging sync.Mutex // held while LevelDB merges for the eraser, and is not to be closed
@@ -171,42 +169,26 @@ func openLocked(dir string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	high, err := openHighwater(filepath.Join(dir, highwaterName), false)
-	if err != nil {
-		return nil, err
-	}
-	d := newDB(o, id, func(readOnly bool) (storage.Storage, error) { return storage.OpenFile(path, readOnly) })
-	d.path, d.high = path, high
-	if err := d.start(high.last); err != nil {
-		high.close()
-		return nil, err
-	}
-	return d, nil
+	d := newDB(o, id, directoryDisk(dir))
+	return d, d.start()
 }
 
 // OpenMemory makes an empty store that leaves no file and ends with the process.
 func OpenMemory(o Options) (*DB, error) {
-	mem := storage.NewMemStorage()
-	d := newDB(o, newIdentity(), func(bool) (storage.Storage, error) { return mem, nil })
-	return d, d.start(highwater{})
+	d := newDB(o, newIdentity(), memoryDisk{storage.NewMemStorage()})
+	return d, d.start()
 }
 
-func newDB(o Options, id identity, files func(readOnly bool) (storage.Storage, error)) *DB {
+func newDB(o Options, id identity, on disk) *DB {
 	d := &DB{
-		log: o.Log, identity: id, files: files,
+		log: o.Log, identity: id, disk: on,
 		committed: make(chan struct{}), recorded: make(chan struct{}),
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
 	if o.wrap != nil {
-		d.files = func(readOnly bool) (storage.Storage, error) {
-			s, err := files(readOnly)
-			if err != nil {
-				return nil, err
-			}
-			return o.wrap(s), nil
-		}
+		d.disk = o.wrap(on)
 	}
 	d.secret = []byte(id.secret)
 	d.commit.keys, d.commit.cursors = make(map[string]int), make(map[string]cursorMove)
@@ -221,9 +203,21 @@ func newDB(o Options, id identity, files func(readOnly bool) (storage.Storage, e
 	return d
 }
 
-// start opens the database, checks that it reaches at least, and starts the
+// start opens the database, checks that it reaches far enough, and starts the
 // goroutines.
-func (d *DB) start(least highwater) error {
+func (d *DB) start() (err error) {
+	if d.high, err = openHighwater(d.disk, false); err != nil {
+		return err
+	}
+	var least highwater
+	if d.high != nil {
+		defer func() {
+			if err != nil {
+				d.high.close()
+			}
+		}()
+		least = d.high.last
+	}
 	last, err := d.openHandle(least)
 	if err != nil {
 		return err
@@ -243,23 +237,23 @@ func (d *DB) start(least highwater) error {
 // complete, and returns the end of its log. It changes no file of one that was
 // not. The caller holds handle, or is alone.
 func (d *DB) openHandle(least highwater) (last tip, err error) {
-	if d.path != "" {
-		if err := d.rehearse(least); err != nil {
-			return last, err
-		}
+	if err := d.rehearse(least); err != nil {
+		return last, err
 	}
-	files, err := d.files(false)
+	files, err := d.disk.files(false)
 	if err != nil {
 		return last, err
 	}
-	db, g, err := openDatabase(files, d.path, &settings)
+	dir, err := d.disk.directory()
+	if err != nil {
+		files.Close()
+		return last, err
+	}
+	db, g, err := openDatabase(files, dir, &settings)
 	if err != nil {
 		return last, err
 	}
 	last, err = check(db, least)
-	if err == nil {
-		err = g.release()
-	}
 	if err == nil {
 		err = g.err()
 	}
@@ -277,7 +271,7 @@ func (d *DB) openHandle(least highwater) (last tip, err error) {
 
 // rehearse opens the database on an overlay and checks it.
 func (d *DB) rehearse(least highwater) error {
-	files, err := d.files(true)
+	files, err := d.disk.files(true)
 	if err != nil {
 		return err
 	}
@@ -289,14 +283,10 @@ func (d *DB) rehearse(least highwater) error {
 	return errors.Join(err, db.Close(), g.Close())
 }
 
-// openDatabase opens a database on guarded files; path names their directory, or
-// is empty. When it fails, the files are closed.
-func openDatabase(files storage.Storage, path string, o *opt.Options) (*leveldb.DB, *guard, error) {
-	g, err := newGuard(files, path)
-	if err != nil {
-		files.Close()
-		return nil, nil, err
-	}
+// openDatabase opens a database on guarded files; dir is their directory, or nil.
+// When it fails, both are closed.
+func openDatabase(files storage.Storage, dir directory, o *opt.Options) (*leveldb.DB, *guard, error) {
+	g := newGuard(files, dir)
 	db, err := leveldb.Open(g, o)
 	if err != nil {
 		if refused := g.err(); refused != nil {

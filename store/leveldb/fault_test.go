@@ -26,6 +26,17 @@ type faulty struct {
 	f *faults
 }
 
+// A faultyDisk has faulty files.
+type faultyDisk struct {
+	disk
+	f *faults
+}
+
+func (d faultyDisk) files(readOnly bool) (storage.Storage, error) {
+	s, err := d.disk.files(readOnly)
+	return faulty{s, d.f}, err
+}
+
 // faults are what the journals of a store do next.
 type faults struct {
 	mu     sync.Mutex
@@ -87,7 +98,7 @@ func (w faultyWriter) Sync() error {
 }
 
 func (f *faults) options() Options {
-	return Options{wrap: func(s storage.Storage) storage.Storage { return faulty{s, f} }}
+	return Options{wrap: func(on disk) disk { return faultyDisk{on, f} }}
 }
 
 // try appends events, one request each but in one call, and returns the errors.
@@ -350,6 +361,12 @@ func TestP9LostCommits(t *testing.T) {
 			if err := os.RemoveAll(filepath.Join(dir, "db")); err != nil {
 				t.Fatal(err)
 			}
+		},
+		"the database is gone, and both halves of the high-water file": func(t *testing.T, dir string) {
+			if err := os.RemoveAll(filepath.Join(dir, "db")); err != nil {
+				t.Fatal(err)
+			}
+			edit(t, filepath.Join(dir, highwaterName), func(b []byte) []byte { b[0] ^= 1; b[highwaterStride] ^= 1; return b })
 		},
 		"the high-water file is gone": func(t *testing.T, dir string) {
 			if err := os.Remove(filepath.Join(dir, highwaterName)); err != nil {

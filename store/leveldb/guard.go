@@ -2,8 +2,6 @@ package leveldb
 
 import (
 	"errors"
-	"os"
-	"slices"
 	"sync"
 	"syscall"
 
@@ -18,29 +16,19 @@ import (
 //     believed;
 //   - it syncs the directory after a file was made, without which a power cut
 //     may take a new journal with everything that was acknowledged from it;
-//   - it keeps files from being removed until the store was found complete,
-//     since LevelDB removes tables that a damaged manifest does not name;
 //   - it opens files with descriptors that are kept for the store;
 //   - it gives journals their room beforehand, and writes tables in large pieces.
 type guard struct {
 	storage.Storage
-	dir *os.File // to be synced; nil for a store in memory
+	dir directory // to be synced; nil for a store in memory
 
-	mu     sync.Mutex // protects the fields below
+	mu     sync.Mutex // protects the field below
 	failed error
-	holds  bool
-	held   []storage.FileDesc
 }
 
-// newGuard guards files; path names their directory, or is empty.
-func newGuard(s storage.Storage, path string) (*guard, error) {
-	g := &guard{Storage: s, holds: true}
-	if path == "" {
-		return g, nil
-	}
-	var err error
-	g.dir, err = os.Open(path)
-	return g, err
+// newGuard guards files, whose directory is dir, or nil. It closes both.
+func newGuard(s storage.Storage, dir directory) *guard {
+	return &guard{Storage: s, dir: dir}
 }
 
 // Close closes the files.
@@ -70,42 +58,7 @@ func (g *guard) note(err error) error {
 	return err
 }
 
-// release removes what was held back, and from then on removes at once.
-func (g *guard) release() error {
-	g.mu.Lock() // to the end: meanwhile nothing is made under the name of what goes
-	defer g.mu.Unlock()
-	held := g.held
-	g.held, g.holds = nil, false
-	for _, fd := range held {
-		if err := g.Storage.Remove(fd); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
-}
-
-// spare has a file stay whose removal is held back: it is made anew. LevelDB does
-// not look which numbers files have that a kill left behind, and gives them again
-// once it has removed those files, as it believes.
-func (g *guard) spare(fd storage.FileDesc) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.held = slices.DeleteFunc(g.held, func(other storage.FileDesc) bool { return other == fd })
-}
-
-func (g *guard) Remove(fd storage.FileDesc) error {
-	g.mu.Lock()
-	if g.holds {
-		g.held = append(g.held, fd)
-		g.mu.Unlock()
-		return nil
-	}
-	g.mu.Unlock()
-	return g.Storage.Remove(fd)
-}
-
 func (g *guard) Create(fd storage.FileDesc) (w storage.Writer, err error) {
-	g.spare(fd)
 	err = withReserve(func() error {
 		w, err = g.Storage.Create(fd)
 		return err
@@ -147,7 +100,6 @@ func (g *guard) SetMeta(fd storage.FileDesc) error {
 }
 
 func (g *guard) Rename(from, to storage.FileDesc) error {
-	g.spare(to)
 	return g.note(g.Storage.Rename(from, to))
 }
 

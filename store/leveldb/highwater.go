@@ -49,28 +49,25 @@ func parseHighwater(b []byte) (h highwater, ok bool) {
 
 // A highwaterFile is used by one goroutine at a time.
 type highwaterFile struct {
-	f    *os.File
+	f    slots
 	last highwater
 	slot int64 // the one that holds last
 }
 
-// openHighwater opens the file at path, or makes it if create is set.
-func openHighwater(path string, create bool) (*highwaterFile, error) {
-	flags := os.O_RDWR
-	if create {
-		flags |= os.O_CREATE
-	}
-	f, err := os.OpenFile(path, flags, 0o644)
+// openHighwater opens the high-water file of a disk, or makes it if create is
+// set. It returns nil where there is none to be.
+func openHighwater(on disk, create bool) (*highwaterFile, error) {
+	f, err := on.highwater(create)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: the file %s is missing, so nobody can tell whether the store is whole", store.ErrDamaged, path)
+		return nil, fmt.Errorf("%w: the file %s is missing, so nobody can tell whether the store is whole", store.ErrDamaged, highwaterName)
 	}
-	if err != nil {
+	if err != nil || f == nil {
 		return nil, err
 	}
 	h := &highwaterFile{f: f}
-	found := false
+	found, written := false, false
 	for slot := range int64(2) {
-		v, ok, _, err := readSlot(f, slot)
+		v, ok, blank, err := readSlot(f, slot)
 		if err != nil {
 			f.Close()
 			return nil, err
@@ -78,13 +75,14 @@ func openHighwater(path string, create bool) (*highwaterFile, error) {
 		if ok && (!found || v.position > h.last.position) {
 			h.last, h.slot, found = v, slot, true
 		}
+		written = written || !blank
 	}
 	switch {
 	case found:
 		return h, nil
-	case !create:
+	case written || !create:
 		f.Close()
-		return nil, fmt.Errorf("%w: neither half of the file %s is readable", store.ErrDamaged, path)
+		return nil, fmt.Errorf("%w: neither half of the file %s is readable", store.ErrDamaged, highwaterName)
 	}
 	if err := h.write(highwater{}); err != nil {
 		f.Close()

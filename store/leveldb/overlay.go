@@ -32,7 +32,7 @@ func newOverlay(files storage.Storage) *overlay {
 // openOverlay opens a database on an overlay over its files. When it fails, these
 // are closed.
 func openOverlay(files storage.Storage) (*leveldb.DB, *guard, error) {
-	return openDatabase(newOverlay(files), "", overlaySettings())
+	return openDatabase(newOverlay(files), nil, overlaySettings())
 }
 
 // overlaySettings are what a database on an overlay is opened with: it merges no

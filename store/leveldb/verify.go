@@ -101,7 +101,7 @@ func (v *verifier) open(dir string) error {
 
 // lostDatabase returns an error that says why there is no database in dir.
 func lostDatabase(dir string, err error) error {
-	if h, missing := openHighwater(filepath.Join(dir, highwaterName), false); missing == nil {
+	if h, missing := openHighwater(directoryDisk(dir), false); missing == nil {
 		defer h.close()
 		if h.last.position > 0 {
 			return fmt.Errorf("%w: the database is missing; it held commits up to position %d", store.ErrDamaged, h.last.position)

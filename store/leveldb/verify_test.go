@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/syndtr/goleveldb/leveldb"
-	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
 	"gorewind/store/storetest"
@@ -77,16 +76,15 @@ func told(r Report) string {
 // change changes what the database of a closed store has.
 func change(t *testing.T, dir string, f func(db *leveldb.DB) error) {
 	t.Helper()
-	path := filepath.Join(dir, dbName)
-	files, err := storage.OpenFile(path, false)
+	files, err := directoryDisk(dir).files(false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, g, err := openDatabase(files, path, &settings)
+	db, g, err := openDatabase(files, nil, &settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(f(db), g.release(), db.Close(), g.Close()); err != nil {
+	if err := errors.Join(f(db), db.Close(), g.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
