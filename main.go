@@ -125,6 +125,8 @@ func (c *serveCmd) Run(stderr io.Writer) (failed error) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal kills
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 
 	// Nothing may be made or changed if it turns out that this cannot serve: so
 	// the directory is looked at first, then the sockets are bound, then the
@@ -145,7 +147,7 @@ func (c *serveCmd) Run(stderr io.Writer) (failed error) {
 		return err
 	}
 	defer srv.Close()
-	events, err := c.open(log)
+	events, err := c.open(log, giveUp)
 	if err != nil {
 		return err
 	}
@@ -158,6 +160,9 @@ func (c *serveCmd) Run(stderr io.Writer) (failed error) {
 		return err
 	}
 	log.Info("stopped", "position", events.Info().LastPosition)
+	if cause := context.Cause(ctx); errors.Is(cause, store.ErrUnavailable) {
+		return fmt.Errorf("data directory %s: %w; see to the disk, then start it again: nothing acknowledged is lost by that", c.DataDir, cause)
+	}
 	return nil
 }
 
@@ -169,13 +174,13 @@ func (c *serveCmd) where() string {
 	return c.DataDir
 }
 
-// open opens the store.
-func (c *serveCmd) open(log *slog.Logger) (store.Store, error) {
+// open opens the store, which calls giveUp when its disk has failed for long.
+func (c *serveCmd) open(log *slog.Logger, giveUp func(error)) (store.Store, error) {
 	if c.InMemory {
 		log.Warn("EVENTS ARE KEPT IN MEMORY ONLY: every one of them is lost when this process ends")
 		return leveldb.OpenMemory(leveldb.Options{Log: log})
 	}
-	s, err := leveldb.Open(c.DataDir, leveldb.Options{Log: log})
+	s, err := leveldb.Open(c.DataDir, leveldb.Options{Log: log, GaveUp: giveUp})
 	if err != nil {
 		return nil, advise(err)
 	}

@@ -165,6 +165,9 @@ func (l *loop) explain(err error) *wire.Error {
 	case errors.Is(err, store.ErrOutcomeUnknown):
 		l.complain("outcome of a write unknown", err)
 		return wire.Errorf(wire.OutcomeUnknown, "look whether it is there before sending it again", "the disk failed during the write")
+	case errors.Is(err, store.ErrFull):
+		l.complain("store cannot be written to", err)
+		return wire.Errorf(wire.ReadOnly, "nothing was changed; it takes writes again by itself when there is more; queries are answered", "the server's disk has too little room")
 	case errors.Is(err, store.ErrUnavailable):
 		l.complain("store unavailable", err)
 		return wire.Errorf(wire.ReadOnly, "nothing was changed; try again later; the server's log says more", "the store cannot be used: the disk failed")

@@ -51,6 +51,9 @@ var (
 	// ErrUnavailable: the engine cannot work now because of what the disk did.
 	// The request has had no effect and will have none.
 	ErrUnavailable = errors.New("store unavailable")
+	// ErrFull: an ErrUnavailable, because the disk has too little room to write.
+	// Writing goes on when it has more; reading has not stopped.
+	ErrFull = errors.New("disk full")
 	// ErrOutcomeUnknown: the request may have taken effect or may yet turn out
 	// to have: the engine failed in the middle and cannot find out.
 	ErrOutcomeUnknown = errors.New("outcome unknown")

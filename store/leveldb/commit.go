@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -14,10 +13,6 @@ import (
 
 	"gorewind/store"
 )
-
-// reopenEvery is how long the committer waits between attempts to open the
-// database again.
-const reopenEvery = time.Second
 
 // A commit is what goes to disk at once.
 type commit struct {
@@ -349,77 +344,6 @@ func (d *DB) write(c *commit) error {
 	d.state.Unlock()
 	d.eraser.add(c.record.operations)
 	d.recent.add(c.record.last, c.events, erased)
-	return nil
-}
-
-// undo deals with a commit that the disk refused: it may or may not be there
-// when the database is opened again, and nothing may be written to this handle
-// any more. When it has been removed for sure, its requests are refused;
-// otherwise their outcome is unknown.
-func (d *DB) undo(c *commit, cause error) error {
-	d.log.Error("commit failed, opening the database again", "position", c.record.last, "error", cause)
-	d.inverse = c.inverse()
-	err := d.reopen()
-	verdict := fmt.Errorf("%w: the disk refused the commit: %w", store.ErrUnavailable, cause)
-	for _, s := range c.refused {
-		s.call.fail(s.i, verdict) // the reason it had, and the ids in that, are gone
-	}
-	if err != nil {
-		verdict = fmt.Errorf("%w: the disk refused the commit: %w", store.ErrOutcomeUnknown, cause)
-	}
-	for _, s := range c.settles {
-		s.call.fail(s.i, verdict)
-	}
-	return err
-}
-
-// revive returns nil if the database can be written to, after opening it again
-// where a fault made that necessary.
-func (d *DB) revive() error {
-	d.handle.RLock()
-	var fault error
-	if d.db != nil {
-		fault = d.guard.err()
-	} else {
-		fault = errors.New("the database could not be opened again")
-	}
-	d.handle.RUnlock()
-	if fault == nil {
-		return nil
-	}
-	if wait := time.Until(d.retryAt); wait > 0 {
-		return fmt.Errorf("%w: %w; the next attempt is in %v", store.ErrUnavailable, fault, wait.Round(time.Millisecond))
-	}
-	d.log.Warn("opening the database again", "cause", fault)
-	return d.reopen()
-}
-
-// reopen gives the handle up and opens the database again, without whatever it
-// holds beyond the last commit that succeeded.
-func (d *DB) reopen() error {
-	d.handle.Lock()
-	defer d.handle.Unlock()
-	if err := d.closeHandle(); err != nil {
-		d.log.Warn("closing the database after a fault", "error", err)
-	}
-	d.retryAt = time.Now().Add(reopenEvery)
-	found, err := d.openHandle(highwater{d.last.position, d.last.chain})
-	if err == nil && found.position != d.last.position {
-		err = d.db.Write(d.inverse, &opt.WriteOptions{Sync: true})
-		if err == nil {
-			err = d.guard.err()
-		}
-	}
-	if err == nil {
-		err = d.eraser.load(d.db)
-	}
-	if err != nil {
-		d.closeHandle()
-		d.log.Error("the database cannot be opened again; the next request tries once more", "error", err)
-		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
-	}
-	d.inverse = nil
-	d.log.Info("the database is open again", "position", d.last.position, "undone", found.position-d.last.position)
 	return nil
 }
 

@@ -33,6 +33,11 @@ type Options struct {
 	// Log gets what the engine does about faults. Default: nowhere.
 	Log *slog.Logger
 
+	// GaveUp is called once if the disk has failed for a minute, all attempts to
+	// open the database again among it: somebody should look, and the store be
+	// closed. It must not block, and not call the store. Default: nothing.
+	GaveUp func(error)
+
 	// wrap puts a layer between a disk and the engine, for tests.
 	wrap func(disk) disk
 	// eager has erased octets leave the disk at once, for tests.
@@ -108,12 +113,15 @@ type DB struct {
 
 	// turn is held by whoever commits: the committer, or for little a caller. It
 	// protects the fields below, and what is said to be the committer's.
-	turn     sync.Mutex
-	commit   commit
-	inverse  *leveldb.Batch // what removes the commit that failed, until that is done
-	retryAt  time.Time      // when to try to open the database again
-	pacer    pacer
-	syncTook time.Duration // by the last commit
+	turn      sync.Mutex
+	commit    commit
+	condition condition
+	inverse   *leveldb.Batch // what removes the commit that failed, until that is done
+	pacer     pacer
+	syncTook  time.Duration // by the last commit
+
+	sickness sickness
+	gaveUp   func(error)
 
 	queue   queue
 	streams streams
@@ -192,6 +200,10 @@ func newDB(o Options, id identity, on disk) *DB {
 	}
 	d.secret = []byte(id.secret)
 	d.commit.keys, d.commit.cursors = make(map[string]int), make(map[string]cursorMove)
+	d.sickness.limit, d.gaveUp = giveUpAfter, o.GaveUp
+	if d.gaveUp == nil {
+		d.gaveUp = func(error) {}
+	}
 	d.queue.init()
 	d.streams.init()
 	d.names.init()
@@ -218,19 +230,34 @@ func (d *DB) start() (err error) {
 		}()
 		least = d.high.last
 	}
-	last, err := d.openHandle(least)
-	if err != nil {
+	if d.last, err = d.openFirst(least); err != nil {
 		return err
 	}
-	d.last = last
-	d.recent.last = last.position
-	if err := d.eraser.load(d.db); err != nil {
-		return errors.Join(err, d.closeHandle())
-	}
+	d.recent.last = d.last.position
 	go d.commitLoop()
 	go d.highwaterLoop()
 	go d.eraseLoop()
 	return nil
+}
+
+// openFirst opens the database, for reading only if the disk is full.
+func (d *DB) openFirst(least highwater) (last tip, err error) {
+	err = d.lacksRoom()
+	if err == nil {
+		if last, err = d.openHandle(least); err == nil {
+			if err = d.eraser.load(d.db); err != nil {
+				err = errors.Join(err, d.closeHandle())
+			}
+			return last, err
+		}
+	}
+	full := withFull(err)
+	if !errors.Is(full, store.ErrFull) {
+		return last, err
+	}
+	d.condition.cause = full
+	d.log.Error("the database cannot be written to, only read; trying again every second", "error", err)
+	return d.openReadOnly(least)
 }
 
 // openHandle sets db and guard to a handle on a database that was found
@@ -265,7 +292,7 @@ func (d *DB) openHandle(least highwater) (last tip, err error) {
 		g.Close()
 		return last, err
 	}
-	d.db, d.guard = db, g
+	d.db, d.guard, d.condition.readOnly = db, g, false
 	return last, nil
 }
 
@@ -343,7 +370,8 @@ func check(db *leveldb.DB, least highwater) (tip, error) {
 }
 
 // highwaterLoop records how far the commits reach about once a second, and
-// once more when the committer has ended.
+// once more when the committer has ended. It also sees to the database after a
+// fault, when nobody asks for anything.
 func (d *DB) highwaterLoop() {
 	defer close(d.recorded)
 	if d.high == nil {
@@ -358,12 +386,16 @@ func (d *DB) highwaterLoop() {
 		case <-d.committed:
 			ended = true
 		}
+		if !ended {
+			d.tend()
+		}
 		last := d.tip()
 		if last.position == d.high.last.position {
 			continue
 		}
 		if err := d.high.write(highwater{last.position, last.chain}); err != nil {
 			d.log.Warn("cannot record how far the store reaches", "error", err)
+			d.ail(err)
 		}
 	}
 }
