@@ -40,6 +40,7 @@ type cli struct {
 
 	Serve  serveCmd  `cmd:"" help:"Serve an event store over ZeroMQ until SIGTERM or SIGINT."`
 	Verify verifyCmd `cmd:"" help:"Read all of a store that no daemon is using, and tell whether it is whole."`
+	Repair repairCmd `cmd:"" help:"Repair a damaged store; without --accept-loss only if nothing would be lost."`
 	Bench  benchCmd  `cmd:"" help:"Measure a daemon and, beside it, what this machine could do."`
 }
 
@@ -200,7 +201,7 @@ func advise(err error) error {
 	case errors.Is(err, store.ErrUnavailable):
 		do = "see to what the system refused, then start it again"
 	case errors.Is(err, store.ErrDamaged):
-		do = "nothing was changed; gorewind verify may tell more; keep a copy of the directory, then restore a backup, or choose another with --data-dir"
+		do = "nothing was changed; restore a backup, or see with gorewind repair what can be had without one"
 	}
 	return fmt.Errorf("data directory: %w; %s", err, do)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -40,31 +41,34 @@ func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return err
 	}
 	if report.Damaged > 0 {
-		return fmt.Errorf("the store in %s is damaged; nothing was changed: keep a copy of the directory, then restore a backup", c.DataDir)
+		return fmt.Errorf("the store in %s is damaged; nothing was changed; see with gorewind repair what can be done", c.DataDir)
 	}
 	return nil
 }
 
 // printVerified prints a report for people.
 func printVerified(w io.Writer, r leveldb.Report) error {
-	count := func(n uint64) string { return grouped(float64(n)) }
-	_, err := fmt.Fprintf(w, "read: %s streams, %s events, %s octets, %s commits\n", count(r.Streams), count(r.Events), count(r.Octets), count(r.Commits))
-	line := func(label string, text any) {
-		if err == nil {
-			_, err = fmt.Fprintf(w, "%s: %v\n", label, text)
-		}
-	}
+	lines := []string{fmt.Sprintf("read: %s streams, %s events, %s octets, %s commits", count(r.Streams), count(r.Events), count(r.Octets), count(r.Commits))}
 	for _, note := range r.Notes {
-		line("note", note)
+		lines = append(lines, "note: "+note)
 	}
-	for _, d := range r.Damage {
-		line("damaged", d)
-	}
-	if more := r.Damaged - len(r.Damage); more > 0 {
-		line("damaged", fmt.Sprintf("and %s more", count(uint64(more))))
-	}
+	lines = append(lines, damageLines("damaged", r)...)
 	if r.Damaged == 0 {
-		line("whole", "everything is there, as it was stored")
+		lines = append(lines, "whole: everything is there, as it was stored")
 	}
+	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 	return err
 }
+
+// damageLines tells each piece of damage after a label.
+func damageLines(label string, r leveldb.Report) (lines []string) {
+	for _, d := range r.Damage {
+		lines = append(lines, fmt.Sprintf("%s: %v", label, d))
+	}
+	if more := r.Damaged - len(r.Damage); more > 0 {
+		lines = append(lines, fmt.Sprintf("%s: and %s more", label, count(uint64(more))))
+	}
+	return lines
+}
+
+func count(n uint64) string { return grouped(float64(n)) }

@@ -20,6 +20,14 @@ type Report struct {
 	Notes   []string // what is unusual and does no harm
 }
 
+// add adds damage.
+func (r *Report) add(d Damage) {
+	r.Damaged++
+	if len(r.Damage) < MaxDamage {
+		r.Damage = append(r.Damage, d)
+	}
+}
+
 // A Damage is something that is wrong with a store.
 type Damage struct {
 	Stream      []byte // nil: it is not that of one stream, or the stream's name is lost

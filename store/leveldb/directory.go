@@ -113,11 +113,11 @@ func inspect(dir string) error {
 	}
 	foreign := false
 	for _, e := range entries {
-		switch e.Name() {
-		case dbName:
+		switch name := e.Name(); {
+		case name == dbName:
 			_, err := readIdentity(filepath.Join(dir, dbName))
 			return err
-		case lockName, newDBName, highwaterName:
+		case name == lockName, name == newDBName, name == highwaterName, strings.HasPrefix(name, asideName):
 		default:
 			foreign = true
 		}

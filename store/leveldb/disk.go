@@ -1,6 +1,7 @@
 package leveldb
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -21,6 +22,9 @@ type disk interface {
 	highwater(create bool) (slots, error)
 	// free returns how many octets more the store may write.
 	free() (int64, error)
+	// replace puts what is on an overlay over the files, which stay open, in the
+	// place of the database, all or nothing, and returns where that is kept.
+	replace(o *overlay, id identity) (aside string, err error)
 }
 
 // A directory is an open one.
@@ -69,3 +73,6 @@ func (m memoryDisk) files(bool) (storage.Storage, error) { return m.Storage, nil
 func (memoryDisk) directory() (directory, error)         { return nil, nil }
 func (memoryDisk) highwater(bool) (slots, error)         { return nil, nil }
 func (memoryDisk) free() (int64, error)                  { return 1 << 62, nil }
+func (memoryDisk) replace(*overlay, identity) (string, error) {
+	return "", errors.New("memory cannot be repaired")
+}

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -149,9 +148,10 @@ type tip struct {
 func (c *commitRecord) tip() tip { return tip{c.last, c.time, c.chain, c.nextNumber} }
 
 // Open opens the store in dir, or makes one in a directory that is empty or
-// does not exist. It refuses a store that does not hold everything that it has
-// to, and changes nothing in it then; for that it is opened twice, the first time
-// on an overlay.
+// does not exist. A database that is damaged is repaired if nothing is missing
+// then, and kept beside the new one. Open refuses a store that does not hold
+// everything that it has to, and changes nothing in it then; for that it is opened
+// twice, the first time on an overlay.
 func Open(dir string, o Options) (*DB, error) {
 	lock, err := lockDirectory(dir)
 	if err != nil {
@@ -167,17 +167,22 @@ func Open(dir string, o Options) (*DB, error) {
 }
 
 func openLocked(dir string, o Options) (*DB, error) {
-	path := filepath.Join(dir, dbName)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+	on := directoryDisk(dir)
+	if _, err := os.Stat(on.db()); errors.Is(err, os.ErrNotExist) {
+		if err := on.finishReplace(); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := os.Stat(on.db()); errors.Is(err, os.ErrNotExist) {
 		if err := create(dir); err != nil {
 			return nil, err
 		}
 	}
-	id, err := readIdentity(path)
+	id, err := readIdentity(on.db())
 	if err != nil {
 		return nil, err
 	}
-	d := newDB(o, id, directoryDisk(dir))
+	d := newDB(o, id, on)
 	return d, d.start()
 }
 
@@ -230,7 +235,13 @@ func (d *DB) start() (err error) {
 		}()
 		least = d.high.last
 	}
-	if d.last, err = d.openFirst(least); err != nil {
+	d.last, err = d.openFirst(least)
+	if errors.Is(err, store.ErrDamaged) {
+		if err = d.recover(least, err); err == nil {
+			d.last, err = d.openFirst(least)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	d.recent.last = d.last.position
@@ -276,7 +287,7 @@ func (d *DB) openHandle(least highwater) (last tip, err error) {
 		files.Close()
 		return last, err
 	}
-	db, g, err := openDatabase(files, dir, &settings)
+	db, g, err := openDatabase(files, dir, &settings, leveldb.Open)
 	if err != nil {
 		return last, err
 	}
@@ -310,11 +321,12 @@ func (d *DB) rehearse(least highwater) error {
 	return errors.Join(err, db.Close(), g.Close())
 }
 
-// openDatabase opens a database on guarded files; dir is their directory, or nil.
-// When it fails, both are closed.
-func openDatabase(files storage.Storage, dir directory, o *opt.Options) (*leveldb.DB, *guard, error) {
+// openDatabase opens a database on guarded files, as open does; dir is their
+// directory, or nil. When it fails, both are closed.
+func openDatabase(files storage.Storage, dir directory, o *opt.Options,
+	open func(storage.Storage, *opt.Options) (*leveldb.DB, error)) (*leveldb.DB, *guard, error) {
 	g := newGuard(files, dir)
-	db, err := leveldb.Open(g, o)
+	db, err := open(g, o)
 	if err != nil {
 		if refused := g.err(); refused != nil {
 			err = refused // LevelDB does not wrap it

@@ -411,9 +411,12 @@ func (d *DB) shrinkPage(e *erasure) (key []byte, err error) {
 
 // shrink removes the events up to an id from a page.
 func shrink(db *leveldb.DB, key, value []byte, upTo uint64) error {
-	p, err := parsePage(key, value)
+	p, err := parseAnyPage(key, value)
 	if err != nil || p.first > upTo {
 		return err
+	}
+	if p.lost {
+		return db.Put(key, lostPage(key, keyNumber(key)-upTo, p.time, p.position), nil)
 	}
 	var w pageWriter
 	time := p.time

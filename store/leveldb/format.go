@@ -22,6 +22,7 @@ import (
 //	            of the sums that are kept of requests with a key, and a checksum
 //	            (CRC-32C) of the lines before
 //	db.new/     a database that is being made; it is renamed to db when whole
+//	db.damaged-N/  a database that was repaired, as it was before; see replace.go
 //
 // The database has seven kinds of keys. Their first octets are chosen for their
 // order: what a busy stream writes (the end of its events, its counter, commits)
@@ -44,8 +45,9 @@ import (
 //
 // e is a page: count events of a stream, which one commit wrote, up to the last
 // id. Their time is one; position is that of the first. The checksum is CRC-32C
-// over the key, then all of the value but the checksum itself. Flags are 0; a
-// reader refuses others. s is a stream's counter, n is its name by the number
+// over the key, then all of the value but the checksum itself. Flags are 0, or 1
+// where the events were lost and count is all that there is of them (see
+// settle.go); a reader refuses others. s is a stream's counter, n is its name by the number
 // that stands for it in the other keys.
 //
 // c is a consumer's cursor in a stream; number 0 is the whole store. k is a
@@ -69,6 +71,9 @@ import (
 //	'k' uv number, uv octets, key, sum:16, uv groups, per group: uv id
 //	                                                         a request had a key; it
 //	                                                         takes no position
+//	'l' uv count, patch:8                                    what took so many positions
+//	                                                         was lost; patch makes the
+//	                                                         chain go on
 const formatVersion = 1
 
 // maxKey is how many octets a key of numbers has at most.

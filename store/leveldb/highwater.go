@@ -91,6 +91,16 @@ func openHighwater(on disk, create bool) (*highwaterFile, error) {
 	return h, nil
 }
 
+// rewriteHighwater makes both slots of the file anew.
+func rewriteHighwater(on disk, v highwater) error {
+	f, err := on.highwater(true)
+	if err != nil {
+		return err
+	}
+	h := &highwaterFile{f: f}
+	return errors.Join(h.write(v), h.write(v), h.close())
+}
+
 // readSlot reads a slot, and reports whether it is whole, or as if it had never
 // been written.
 func readSlot(f io.ReaderAt, slot int64) (v highwater, ok, blank bool, err error) {

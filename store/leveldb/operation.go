@@ -12,6 +12,8 @@ type operation struct {
 	name   []byte // opCursor: the consumer; opKey: the key
 	sum    []byte // opKey
 	ids    []uint64
+	count  uint64 // opLost: positions that were lost
+	patch  uint64 // opLost: makes the chain what it was
 }
 
 // Kinds of operations.
@@ -20,18 +22,25 @@ const (
 	opDelete  = 'd'
 	opCursor  = 'c'
 	opKey     = 'k'
+	opLost    = 'l'
 )
 
 // positions returns how many positions an operation takes.
 func (o *operation) positions() uint64 {
-	if o.kind == opKey {
+	switch o.kind {
+	case opKey:
 		return 0
+	case opLost:
+		return o.count
 	}
 	return 1
 }
 
 func (o *operation) append(b []byte) []byte {
 	b = append(b, o.kind)
+	if o.kind == opLost {
+		return binary.BigEndian.AppendUint64(binary.AppendUvarint(b, o.count), o.patch)
+	}
 	b = binary.AppendUvarint(b, o.number)
 	switch o.kind {
 	case opReplace:
@@ -55,6 +64,10 @@ func (o *operation) append(b []byte) []byte {
 // operation reads one; what it has of octets shares the decoder's.
 func (d *decoder) operation() (o operation) {
 	o.kind = d.octet()
+	if o.kind == opLost {
+		o.count, o.patch = d.uvarint(), d.uint64()
+		return o
+	}
 	o.number = d.uvarint()
 	switch o.kind {
 	case opReplace:

@@ -20,19 +20,21 @@ import (
 type overlay struct {
 	storage.Storage // the files, which are only read
 	made            storage.Storage
+	opened          func(n int) // is called when the n-th table has been opened; may be nil
 
-	mu   sync.Mutex // protects the field below
-	gone map[storage.FileDesc]bool
+	mu     sync.Mutex // protects the fields below
+	gone   map[storage.FileDesc]bool
+	tables map[storage.FileDesc]bool // that have been opened
 }
 
 func newOverlay(files storage.Storage) *overlay {
-	return &overlay{Storage: files, made: storage.NewMemStorage(), gone: make(map[storage.FileDesc]bool)}
+	return &overlay{Storage: files, made: storage.NewMemStorage(), gone: make(map[storage.FileDesc]bool), tables: make(map[storage.FileDesc]bool)}
 }
 
 // openOverlay opens a database on an overlay over its files. When it fails, these
 // are closed.
 func openOverlay(files storage.Storage) (*leveldb.DB, *guard, error) {
-	return openDatabase(newOverlay(files), nil, overlaySettings())
+	return openDatabase(newOverlay(files), nil, overlaySettings(), leveldb.Open)
 }
 
 // overlaySettings are what a database on an overlay is opened with: it merges no
@@ -72,6 +74,7 @@ func (o *overlay) List(types storage.FileType) ([]storage.FileDesc, error) {
 }
 
 func (o *overlay) Open(fd storage.FileDesc) (storage.Reader, error) {
+	o.count(fd)
 	r, err := o.made.Open(fd)
 	if errors.Is(err, os.ErrNotExist) && !o.isGone(fd) {
 		return o.Storage.Open(fd)
@@ -129,6 +132,27 @@ func (o *overlay) copy(from, to storage.FileDesc) error {
 	}
 	_, err = io.Copy(w, r)
 	return errors.Join(err, w.Close())
+}
+
+// count tells how many tables have been opened.
+func (o *overlay) count(fd storage.FileDesc) {
+	if o.opened == nil || fd.Type != storage.TypeTable {
+		return
+	}
+	o.mu.Lock()
+	o.tables[fd] = true
+	n := len(o.tables)
+	o.mu.Unlock()
+	o.opened(n)
+}
+
+// holds reports whether a file is in memory.
+func (o *overlay) holds(fd storage.FileDesc) bool {
+	r, err := o.made.Open(fd)
+	if err == nil {
+		r.Close()
+	}
+	return err == nil
 }
 
 // lose hides a file that is below.

@@ -64,20 +64,45 @@ type page struct {
 	left     uint64 // events
 	time     int64  // µs since 1970
 	position uint64 // of the event before, or of the first
+	lost     bool   // there is nothing of the events
 	d        decoder
 }
 
-// parsePage reads the head of a page and verifies all of it.
+// pageLost is the flag of a page whose events were lost, which a repair put there.
+// It has their number; time and position are those of what came before.
+const pageLost = 1
+
+// lostPage returns the value of such a page under key.
+func lostPage(key []byte, count uint64, time int64, position uint64) []byte {
+	value := make([]byte, pageHeader)
+	value[0] = pageLost
+	binary.BigEndian.PutUint64(value[5:], uint64(time))
+	binary.BigEndian.PutUint64(value[13:], position)
+	binary.BigEndian.PutUint16(value[21:], uint16(count))
+	binary.BigEndian.PutUint32(value[1:], pageSum(key, value))
+	return value
+}
+
+// parsePage reads the head of a page that has events, and verifies all of it.
 func parsePage(key, value []byte) (p page, err error) {
+	p, err = parseAnyPage(key, value)
+	if err == nil && p.lost {
+		err = fmt.Errorf("%w: the events %d to %d were lost when the store was repaired", store.ErrDamaged, p.first, keyNumber(key))
+	}
+	return p, err
+}
+
+// parseAnyPage is parsePage for those that are lost, too.
+func parseAnyPage(key, value []byte) (p page, err error) {
 	if len(key) < 8 || len(value) < pageHeader {
 		return p, fmt.Errorf("%w: page %x is cut to %d octets", store.ErrDamaged, key, len(value))
 	}
-	if pageSum(key, value) != binary.BigEndian.Uint32(value[1:]) || value[0] != 0 {
+	if pageSum(key, value) != binary.BigEndian.Uint32(value[1:]) || value[0] > pageLost {
 		return p, fmt.Errorf("%w: page %x has a wrong checksum", store.ErrDamaged, key)
 	}
 	p = page{
 		left: uint64(binary.BigEndian.Uint16(value[21:])), time: int64(binary.BigEndian.Uint64(value[5:])),
-		position: binary.BigEndian.Uint64(value[13:]), d: decoder{b: value[pageHeader:]},
+		position: binary.BigEndian.Uint64(value[13:]), lost: value[0] == pageLost, d: decoder{b: value[pageHeader:]},
 	}
 	last := keyNumber(key)
 	if p.left == 0 || p.left > last {

@@ -56,7 +56,7 @@ func lastID(db *leveldb.DB, number, after, upTo uint64, below func(*page) bool) 
 			upTo = middle - 1 // deleted meanwhile
 			continue
 		}
-		p, err := parsePage(it.Key(), it.Value())
+		p, err := parseAnyPage(it.Key(), it.Value())
 		if err != nil {
 			return 0, err
 		}

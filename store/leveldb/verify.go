@@ -28,7 +28,7 @@ import (
 // Damage is no error: an error says why it could not be verified, or not to the
 // end. Among them are ErrInUse, ErrFormat, store.ErrUnavailable and ctx's.
 func Verify(ctx context.Context, dir string, progress func(done, of int)) (Report, error) {
-	v := &verifier{ctx: ctx, progress: progress, streams: make(map[uint64]*verified), told: make(map[string]bool)}
+	v := newVerifier(ctx, progress)
 	err := v.open(dir)
 	if errors.Is(err, store.ErrDamaged) {
 		v.tell(Damage{What: err.Error()})
@@ -52,6 +52,9 @@ type verifier struct {
 	streams  map[uint64]*verified
 	reach    map[uint64]uint64 // by position, the chains that the high-water file tells
 	last     tip               // of the commits
+	gaps     []Damage          // ids that no commit has
+	lost     bool              // commits were lost, which was accepted
+	cursorAt map[string]uint64 // by key, what the commits say
 	done, of uint64            // events
 	keys     int
 }
@@ -68,6 +71,16 @@ type verified struct {
 	expected  uint64 // sum of what the commits say of its events
 	found     uint64 // the same of the events
 	damaged   bool   // sums differ then
+	lost      []run  // events that were lost, which was accepted
+	requests  uint64 // sum of what the commits say of its requests with a key, less the same of their records
+}
+
+func newVerifier(ctx context.Context, progress func(done, of int)) *verifier {
+	return &verifier{
+		ctx: ctx, progress: progress,
+		streams: make(map[uint64]*verified), told: make(map[string]bool), reach: make(map[uint64]uint64),
+		cursorAt: make(map[string]uint64),
+	}
 }
 
 // verifyEvery is how many keys are read between calls of progress.
@@ -127,15 +140,11 @@ func (v *verifier) all() error {
 
 // tell adds damage to the report.
 func (v *verifier) tell(d Damage) {
-	v.report.Damaged++
-	if len(v.report.Damage) == MaxDamage {
-		return
-	}
-	if d.number > 0 {
+	if d.number > 0 && len(v.report.Damage) < MaxDamage {
 		// What cannot be read is told where names are verified.
 		d.Stream, _ = v.db.Get(nameKey(d.number), &leniently)
 	}
-	v.report.Damage = append(v.report.Damage, d)
+	v.report.add(d)
 }
 
 func (v *verifier) tellf(format string, args ...any) {
@@ -144,7 +153,6 @@ func (v *verifier) tellf(format string, args ...any) {
 
 // highwater verifies the high-water file, and keeps what it tells for commits.
 func (v *verifier) highwater(path string) error {
-	v.reach = make(map[uint64]uint64)
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		v.tellf("the file %s is missing, so nobody can tell whether the end is lost", path)
@@ -371,9 +379,8 @@ func (v *verifier) run(c *commitRecord, r run, position uint64) {
 	}
 	end := r.first + r.count
 	if r.first != s.committed+1 && s.number != 0 {
-		v.tell(Damage{number: r.number, First: s.committed + 1, Last: max(r.first, s.committed+2) - 1,
+		v.gaps = append(v.gaps, Damage{number: r.number, First: s.committed + 1, Last: max(r.first, s.committed+2) - 1,
 			What: fmt.Sprintf("no commit has them, or a second one; position %d goes on with event %d", position, r.first)})
-		s.damaged = true
 	}
 	for id := max(r.first, s.deleted+1); id < end; id++ {
 		s.expected += eventSum(id, position+id-r.first, c.time)
@@ -385,13 +392,26 @@ func (v *verifier) run(c *commitRecord, r run, position uint64) {
 func (v *verifier) operation(c *commitRecord, o *operation) {
 	s := v.streams[o.number]
 	switch {
-	case s == nil && (o.kind != opCursor || o.number > 0):
+	case s == nil && o.kind != opLost && (o.kind != opCursor || o.number > 0):
 		v.tellf("an operation of the commit at position %d is on the stream number %d, which has no record", c.last, o.number)
-	case s != nil && o.kind != opKey && o.id > s.committed:
+	case s != nil && o.kind != opKey && o.id > s.committed && !v.lost:
 		v.tellf("an operation of the commit at position %d is on the event %d of the stream number %d, which there was not", c.last, o.id, o.number)
-	case s != nil && o.kind == opDelete:
+	case o.kind == opLost:
+		v.lost = true
+	case o.kind == opCursor && o.id == 0:
+		delete(v.cursorAt, string(cursorKey(o.name, o.number)))
+	case o.kind == opCursor:
+		v.cursorAt[string(cursorKey(o.name, o.number))] = o.id
+	case o.kind == opDelete:
 		s.removed = o.id
+	case o.kind == opKey:
+		s.requests += requestSum(keyKey(o.number, o.name), appendRemembered(nil, o.sum, o.ids))
 	}
+}
+
+// requestSum sums up what is kept of a request with a key.
+func requestSum(key, value []byte) uint64 {
+	return crc64.Update(crc64.Checksum(key, ecma), ecma, value)
 }
 
 // eventSum sums up what commits and pages both say of an event of a stream.
@@ -450,7 +470,7 @@ func (v *verifier) page(s *verified, key, value []byte) {
 		v.tell(Damage{number: s.number, First: first, Last: last, What: fmt.Sprintf(format, args...)})
 		s.damaged = true
 	}
-	p, err := parsePage(key, value)
+	p, err := parseAnyPage(key, value)
 	if err != nil {
 		tell(min(first, last), last, "%v", err)
 		s.read = max(s.read, last)
@@ -465,6 +485,11 @@ func (v *verifier) page(s *verified, key, value []byte) {
 		tell(p.first, min(last, s.deleted), "they were deleted and are still there")
 	case p.first < first && first > s.deleted+1:
 		tell(p.first, min(last, first-1), "they are there twice")
+	}
+	if p.lost {
+		s.lost = append(s.lost, run{s.number, p.first, p.left})
+		v.note(s.number, p.first, last)
+		p.left = 0
 	}
 	for p.left > 0 {
 		id, position, data, err := p.next()
@@ -486,35 +511,67 @@ func (v *verifier) page(s *verified, key, value []byte) {
 	s.read = max(s.read, last)
 }
 
+// note adds what was lost to the notes, of which there are as many as pieces of
+// damage.
+func (v *verifier) note(number, first, last uint64) {
+	name, _ := v.db.Get(nameKey(number), &leniently)
+	if len(v.report.Notes) < MaxDamage {
+		v.report.Notes = append(v.report.Notes, Damage{
+			Stream: name, First: first, Last: last, What: "they were lost when the store was repaired",
+		}.String())
+	}
+}
+
+// hasLost reports whether all events from first to last are known to be lost.
+func (s *verified) hasLost(first, last uint64) bool {
+	for _, r := range s.lost { // in order
+		if r.first <= first && first < r.first+r.count {
+			first = r.first + r.count
+		}
+	}
+	return first > last
+}
+
 // compare compares what the streams' records, the commits and the events say.
 func (v *verifier) compare() error {
-	for _, number := range v.numbers(func(s *verified) bool {
-		return s.number > 0 && (s.read < s.last || s.committed != s.last || s.removed != s.deleted || !s.damaged && s.expected != s.found)
-	}) {
-		s := v.streams[number]
-		if s.read < s.last {
-			v.tell(Damage{number: number, First: s.read + 1, Last: s.last, What: "the events are missing"})
+	for _, d := range v.gaps {
+		s, from := v.streams[d.number], d.First
+		if v.lost {
+			from = max(from, s.deleted+1)
+		}
+		if !s.hasLost(from, d.Last) {
+			v.tell(d)
 			s.damaged = true
 		}
-		if s.committed != s.last {
-			v.tell(Damage{number: number, What: fmt.Sprintf("its last event is %d by the commits, %d by its record", s.committed, s.last)})
-			s.damaged = true
-		}
-		if s.removed != s.deleted {
-			v.tell(Damage{number: number, What: fmt.Sprintf("it is deleted up to event %d by the commits, %d by its record", s.removed, s.deleted)})
-			s.damaged = true
-		}
-		if !s.damaged {
-			v.tell(Damage{number: number, First: s.deleted + 1, Last: s.last, differ: true,
-				What: "position or time is not that of the commit"})
-		}
+	}
+	for _, number := range v.numbers(func(s *verified) bool { return s.number > 0 }) {
+		v.compareStream(number, v.streams[number])
 	}
 	return nil
 }
 
-// cursors verifies that cursors are at something that there was.
+func (v *verifier) compareStream(number uint64, s *verified) {
+	if s.read < s.last {
+		v.tell(Damage{number: number, First: s.read + 1, Last: s.last, What: "the events are missing"})
+		s.damaged = true
+	}
+	if s.committed != s.last && !s.hasLost(s.committed+1, s.last) {
+		v.tell(Damage{number: number, What: fmt.Sprintf("its last event is %d by the commits, %d by its record", s.committed, s.last)})
+		s.damaged = true
+	}
+	if s.removed != s.deleted && !v.lost {
+		v.tell(Damage{number: number, What: fmt.Sprintf("it is deleted up to event %d by the commits, %d by its record", s.removed, s.deleted)})
+		s.damaged = true
+	}
+	if s.expected != s.found && !s.damaged && len(s.lost) == 0 {
+		v.tell(Damage{number: number, First: s.deleted + 1, Last: s.last, differ: true,
+			What: "position or time is not that of the commit"})
+	}
+}
+
+// cursors verifies that cursors are where commits put them.
 func (v *verifier) cursors() error {
-	return v.kind(kindCursor, func(key, value []byte) {
+	err := v.kind(kindCursor, func(key, value []byte) {
 		d := decoder{b: key[1:]}
 		consumer := d.take(int(d.octet()))
 		number, rest, ok := cutNumber(d.b)
@@ -528,13 +585,25 @@ func (v *verifier) cursors() error {
 			v.tellf("the cursor of %+q is in the stream number %d, which has no record", consumer, number)
 		case number > 0 && s.number > 0 && id > s.last:
 			v.tell(Damage{number: number, What: fmt.Sprintf("the cursor of %+q is at event %d; the last one is %d", consumer, id, s.last)})
+		case v.cursorAt[string(key)] != id && !v.lost:
+			v.tell(Damage{number: number, What: fmt.Sprintf("the cursor of %+q is at %d, by the commits at %d", consumer, id, v.cursorAt[string(key)])})
 		}
+		delete(v.cursorAt, string(key))
 	})
+	for _, key := range slices.Sorted(maps.Keys(v.cursorAt)) {
+		d := decoder{b: []byte(key)[1:]}
+		consumer := d.take(int(d.octet()))
+		number, _, _ := cutNumber(d.b)
+		if !v.lost {
+			v.tell(Damage{number: number, What: fmt.Sprintf("the cursor of %+q is missing, by the commits at %d", consumer, v.cursorAt[key])})
+		}
+	}
+	return err
 }
 
 // requests verifies what is kept of requests with a key.
 func (v *verifier) requests() error {
-	return v.kind(kindKey, func(key, value []byte) {
+	err := v.kind(kindKey, func(key, value []byte) {
 		number, name, ok := cutNumber(key[1:])
 		d := decoder{b: value}
 		_, ids := d.remembered()
@@ -545,8 +614,14 @@ func (v *verifier) requests() error {
 			v.tellf("the request with the key %+q is of the stream number %d, which has no record", name, number)
 		case s.number > 0 && ids[0] > s.last:
 			v.tell(Damage{number: number, What: fmt.Sprintf("the request with the key %+q stored event %d; the last one is %d", name, ids[0], s.last)})
+		default:
+			s.requests -= requestSum(key, value)
 		}
 	})
+	for _, number := range v.numbers(func(s *verified) bool { return s.number > 0 && s.requests != 0 && !v.lost }) {
+		v.tell(Damage{number: number, What: "what is kept of its requests with a key is not what the commits say"})
+	}
+	return err
 }
 
 // strangers tells of keys that are of no kind.

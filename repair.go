@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"gorewind/store/leveldb"
+)
+
+type repairCmd struct {
+	DataDir    string `default:"data" placeholder:"DIR" help:"The store. Default: ${default}."`
+	AcceptLoss bool   `help:"Go on without what is lost; without it, it is only told. Default: false."`
+}
+
+// errUnrepaired ends a repair on a signal.
+var errUnrepaired = errors.New("stopped by a signal before the end; nothing was changed")
+
+// Run repairs, until it is done or a signal comes.
+func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal kills
+	line := newProgressLine(stderr)
+	done, err := leveldb.Repair(ctx, c.DataDir, leveldb.RepairOptions{
+		AcceptLoss: c.AcceptLoss,
+		Progress: func(what string, done, of int) {
+			line.show(fmt.Sprintf("%s: %s, %d %%", c.DataDir, what, 100*done/max(of, 1)))
+		},
+	})
+	line.clear()
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return errUnrepaired
+	}
+	if err != nil {
+		return advise(err)
+	}
+	return c.tell(kctx.Stdout, done)
+}
+
+// tell prints what came of it; it is an error when something would be lost.
+func (c *repairCmd) tell(w io.Writer, done leveldb.Repaired) error {
+	lines := damageLines("damaged", done.Found)
+	var failed error
+	switch {
+	case done.Found.Damaged == 0:
+		lines = append(lines, "whole: there is nothing to repair")
+	case done.Left.Damaged == 0:
+		lines = append(lines, "repaired: nothing acknowledged is missing")
+	case done.Aside == "":
+		lines = append(lines, damageLines("lost", done.Left)...)
+		lines = append(lines, fmt.Sprintf("left: %s streams, %s events", count(done.Left.Streams), count(done.Left.Events)))
+		failed = errors.New("it cannot be repaired without loss, and nothing was changed; restore a backup, or go on without what is lost with --accept-loss")
+	default:
+		lines = append(lines, damageLines("lost", done.Left)...)
+		lines = append(lines, fmt.Sprintf("repaired with loss: %s streams and %s events are left; the store has a new generation", count(done.Left.Streams), count(done.Left.Events)))
+	}
+	if done.Aside != "" {
+		lines = append(lines, fmt.Sprintf("kept: %s is the database as it was; remove it when you need it no more", done.Aside))
+	}
+	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
+	return errors.Join(err, failed)
+}

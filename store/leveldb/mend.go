@@ -1,0 +1,282 @@
+package leveldb
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"hash/crc64"
+	"maps"
+	"slices"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/util"
+)
+
+// A mender makes anew what only repeats what the commits of a database say:
+// streams' records and names by number, cursors, and what is kept of requests with
+// a key; and it removes what LevelDB brought back from tables that had been
+// merged. Where commits are missing, it keeps what else there is.
+type mender struct {
+	ctx     context.Context
+	db      *leveldb.DB
+	batch   leveldb.Batch
+	streams map[uint64]*mended
+	cursors map[string]uint64   // by key, what the commits say
+	keys    map[uint64]struct{} // sums of the keys of requests that the commits tell
+	log     tip                 // the end of the commits
+	whole   bool                // no commit is missing
+}
+
+// A mended is what is known of a stream.
+type mended struct {
+	counter          // what its record says
+	name      []byte // nil: nobody knows
+	numbered  bool   // there is a name by its number
+	committed uint64 // the commits have events up to this id
+	removed   uint64 // and delete up to this one
+	erasing   uint64 // deleted events up to this one may be there
+	revived   bool   // there are others
+}
+
+const mendOctets = 512 << 10 // of changes that are made at once
+
+// mend mends a database whose commits reach as far as least, if none is missing.
+func mend(ctx context.Context, db *leveldb.DB, least highwater) error {
+	m, err := newMender(ctx, db, least)
+	if err != nil {
+		return err
+	}
+	for _, step := range []func() error{m.mendCounters, m.mendCursors, m.mendKeys, m.mendPages, m.revive, m.flush} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newMender reads what there is of streams, commits and erasures, and removes
+// records of streams and erasures that are none.
+func newMender(ctx context.Context, db *leveldb.DB, least highwater) (*mender, error) {
+	m := &mender{
+		ctx: ctx, db: db, streams: make(map[uint64]*mended),
+		cursors: make(map[string]uint64), keys: make(map[uint64]struct{}),
+	}
+	for _, step := range []func() error{m.readNames, m.readCounters, m.readCommits, m.readErasures} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	m.whole = m.whole && m.log.position >= least.position
+	return m, nil
+}
+
+// kind calls f for the keys of a kind, and writes what f puts into the batch.
+func (m *mender) kind(kind byte, f func(key, value []byte)) error {
+	it := m.db.NewIterator(&util.Range{Start: []byte{kind}, Limit: []byte{kind + 1}}, &strictly)
+	defer it.Release()
+	for it.Next() {
+		if err := m.ctx.Err(); err != nil {
+			return err
+		}
+		f(it.Key(), it.Value())
+		if len(m.batch.Dump()) > mendOctets {
+			if err := m.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := it.Error(); err != nil {
+		return fault("leveldb", err)
+	}
+	return m.flush()
+}
+
+func (m *mender) flush() error {
+	if m.batch.Len() == 0 {
+		return nil
+	}
+	defer m.batch.Reset()
+	return m.db.Write(&m.batch, nil)
+}
+
+// put has key hold a value, if it does not.
+func (m *mender) put(key, value []byte) {
+	if have, err := m.db.Get(key, &strictly); err != nil || !bytes.Equal(have, value) {
+		m.batch.Put(key, value)
+	}
+}
+
+func (m *mender) stream(number uint64) *mended {
+	s := m.streams[number]
+	if s == nil {
+		s = new(mended)
+		m.streams[number] = s
+	}
+	return s
+}
+
+func (m *mender) readNames() error {
+	return m.kind(kindName, func(key, name []byte) {
+		if number, rest, ok := cutNumber(key[1:]); ok && len(rest) == 0 {
+			s := m.stream(number)
+			s.name, s.numbered = bytes.Clone(name), true
+		}
+	})
+}
+
+func (m *mender) readCounters() error {
+	return m.kind(kindStream, func(key, value []byte) {
+		c, err := parseCounter(value)
+		if err != nil {
+			m.batch.Delete(bytes.Clone(key))
+			return
+		}
+		switch s := m.stream(c.number); {
+		case s.name == nil || bytes.Equal(s.name, key[1:]):
+			s.name, s.counter = bytes.Clone(key[1:]), c
+		default: // of a commit that was undone
+			m.batch.Delete(bytes.Clone(key))
+		}
+	})
+}
+
+func (m *mender) readCommits() error {
+	m.log, m.whole = tip{nextNumber: 1}, true
+	var c commitRecord
+	return m.kind(kindCommit, func(key, value []byte) {
+		if c.parse(key, value) != nil {
+			m.whole = false
+			return
+		}
+		m.whole = m.whole && c.first == m.log.position+1 && c.follows(m.log.chain, value)
+		m.log = c.tip()
+		for _, r := range c.runs {
+			s := m.stream(r.number)
+			s.committed = max(s.committed, r.first+r.count-1)
+		}
+		for i := range c.operations {
+			m.operation(&c.operations[i])
+		}
+	})
+}
+
+func (m *mender) operation(o *operation) {
+	switch o.kind {
+	case opDelete:
+		m.stream(o.number).removed = o.id
+	case opCursor:
+		if key := string(cursorKey(o.name, o.number)); o.id > 0 {
+			m.cursors[key] = o.id
+		} else {
+			delete(m.cursors, key)
+		}
+	case opKey:
+		key := keyKey(o.number, o.name)
+		m.keys[crc64.Checksum(key, ecma)] = struct{}{}
+		m.put(key, appendRemembered(nil, o.sum, o.ids))
+	}
+}
+
+func (m *mender) readErasures() error {
+	return m.kind(kindErasure, func(key, value []byte) {
+		e, err := parseErasure(key, value)
+		s := m.streams[e.number]
+		if err != nil || s == nil || e.position > m.log.position || e.kind != opDelete && e.kind != opReplace || e.first > e.last ||
+			e.last > max(s.last, s.committed) || e.kind == opDelete && e.last > max(s.deleted, s.removed) {
+			m.batch.Delete(bytes.Clone(key))
+			return
+		}
+		if e.kind == opDelete {
+			s.erasing = max(s.erasing, e.last)
+		}
+	})
+}
+
+// mendCounters writes streams' records and names.
+func (m *mender) mendCounters() error {
+	for _, number := range slices.Sorted(maps.Keys(m.streams)) {
+		s := m.streams[number]
+		if m.whole {
+			s.counter = counter{number, s.committed, s.removed}
+		} else {
+			s.counter = counter{number, max(s.last, s.committed), max(s.deleted, s.removed)}
+		}
+		switch {
+		case s.name == nil:
+			continue // nobody can tell
+		case m.whole && s.last == 0: // of a commit that was undone
+			m.batch.Delete(nameKey(number))
+			m.batch.Delete(streamKey(s.name))
+			delete(m.streams, number)
+			continue
+		}
+		m.put(nameKey(number), s.name)
+		m.put(streamKey(s.name), s.append(nil))
+	}
+	return m.flush()
+}
+
+func (m *mender) mendCursors() error {
+	err := m.kind(kindCursor, func(key, value []byte) {
+		want, known := m.cursors[string(key)]
+		delete(m.cursors, string(key))
+		have, ok := parseCursor(value)
+		switch {
+		case known && (m.whole || !ok) && want != have:
+			m.batch.Put(bytes.Clone(key), binary.AppendUvarint(nil, want))
+		case !known && (m.whole || !ok):
+			m.batch.Delete(bytes.Clone(key))
+		}
+	})
+	for key, id := range m.cursors {
+		m.batch.Put([]byte(key), binary.AppendUvarint(nil, id))
+	}
+	return err
+}
+
+// mendKeys removes what is kept of requests that no commit tells.
+func (m *mender) mendKeys() error {
+	if !m.whole {
+		return nil
+	}
+	return m.kind(kindKey, func(key, _ []byte) {
+		if _, known := m.keys[crc64.Checksum(key, ecma)]; !known {
+			m.batch.Delete(bytes.Clone(key))
+		}
+	})
+}
+
+// mendPages looks for events that were deleted or never committed.
+func (m *mender) mendPages() error {
+	return m.kind(kindEvent, func(key, _ []byte) {
+		number, rest, ok := cutNumber(key[1:])
+		s := m.streams[number]
+		switch last := keyNumber(key); {
+		case !ok || len(rest) != 8 || s == nil:
+		case m.whole && last > s.last:
+			m.batch.Delete(bytes.Clone(key))
+		case last <= s.deleted && last > s.erasing:
+			s.revived = true
+		}
+	})
+}
+
+// revive makes the records of erasures anew of streams that have events which
+// were deleted, so that these are hidden, and leave the disk.
+func (m *mender) revive() error {
+	var c commitRecord
+	return m.kind(kindCommit, func(key, value []byte) {
+		if c.parse(key, value) != nil {
+			return
+		}
+		position := c.first + c.events() - 1
+		for i := range c.operations {
+			o := &c.operations[i]
+			position += o.positions()
+			if s := m.streams[o.number]; o.kind == opDelete && s != nil && s.revived {
+				e := erasure{kind: opDelete, number: o.number, first: o.first, last: o.id}
+				m.batch.Put(erasureKey(position), e.append(nil))
+			}
+		}
+	})
+}

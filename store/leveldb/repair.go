@@ -1,0 +1,290 @@
+package leveldb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"gorewind/store"
+)
+
+// A damaged database is repaired on an overlay, so that not an octet of it is
+// touched before it is known what comes of it. The remedies are tried in turn: it
+// is opened as it is, then in spite of what is damaged in its manifest, then with
+// a manifest that LevelDB makes from the tables. What only repeats what the
+// commits say is made anew (mend.go), all of it is verified, and when nothing is
+// missing the database takes the place of the damaged one, which is kept.
+
+// RepairOptions are what Repair may do and whom it tells.
+type RepairOptions struct {
+	// AcceptLoss has it make a store without what is lost.
+	AcceptLoss bool
+	// Progress is called now and then with what is being done, how much of it has
+	// been, and of how much. Default: nobody.
+	Progress func(what string, done, of int)
+}
+
+// A Repaired is what came of a Repair.
+type Repaired struct {
+	Found Report // of the store as it was
+	Left  Report // of what can be had; its damage is what is lost
+	Aside string // where the damaged database was put; empty: nothing was changed
+}
+
+// Repair repairs the store in dir, which must not be open. A store that is whole
+// is left as it is. Where something would be lost it changes nothing either,
+// unless that is accepted: then events that are lost stay so, reading them is an
+// ErrDamaged, their ids and positions are not given again, as far as they are
+// known, and the store has a new generation. The damaged database is kept beside
+// the new one. Errors are those of Verify.
+func Repair(ctx context.Context, dir string, o RepairOptions) (Repaired, error) {
+	done, err := repairDirectory(ctx, dir, o)
+	if err != nil {
+		return done, fmt.Errorf("repair store %s: %w", dir, err)
+	}
+	return done, nil
+}
+
+func repairDirectory(ctx context.Context, dir string, o RepairOptions) (done Repaired, err error) {
+	lock, err := lockDirectory(dir)
+	if err != nil {
+		return done, err
+	}
+	defer lock.Close()
+	on := directoryDisk(dir)
+	if _, err := os.Stat(on.db()); errors.Is(err, os.ErrNotExist) {
+		if err := on.finishReplace(); err != nil {
+			return done, err
+		}
+	}
+	if _, err := os.Stat(on.db()); err != nil {
+		return done, lostDatabase(dir, err)
+	}
+	r := &repair{ctx: ctx, on: on, options: o}
+	if r.id, err = readIdentity(on.db()); err != nil {
+		return done, err
+	}
+	if err := r.readHighwater(); err != nil {
+		return done, err
+	}
+	if done.Found, err = r.inspect(); err != nil || done.Found.Damaged == 0 {
+		return done, err
+	}
+	done.Aside, err = r.run()
+	done.Left = r.left
+	return done, err
+}
+
+// recover repairs the database when it is opened, if nothing is missing then, and
+// otherwise returns an error that says what is.
+func (d *DB) recover(least highwater, cause error) error {
+	d.log.Warn("the database is damaged; looking whether it can be repaired without loss", "cause", cause)
+	var told time.Time
+	r := &repair{ctx: context.Background(), on: d.disk, id: d.identity, least: least, options: RepairOptions{
+		Progress: func(what string, done, of int) {
+			if time.Since(told) > 5*time.Second {
+				told = time.Now()
+				d.log.Info("repairing the database", "now", what, "percent", 100*done/max(of, 1))
+			}
+		},
+	}}
+	if least.position > 0 {
+		r.reach = map[uint64]uint64{least.position: least.chain}
+	}
+	aside, err := r.run()
+	switch {
+	case err != nil:
+		return errors.Join(cause, err)
+	case aside == "":
+		for _, lost := range r.left.Damage {
+			cause = fmt.Errorf("%w; %v", cause, lost)
+		}
+		return cause
+	}
+	d.log.Warn("the database is repaired, nothing acknowledged is missing; the damaged one is kept until somebody removes it", "kept", aside)
+	return nil
+}
+
+// A repair is under way.
+type repair struct {
+	ctx     context.Context
+	on      disk
+	id      identity
+	least   highwater
+	reach   map[uint64]uint64 // by position, the chains that the high-water file tells
+	blind   bool              // it tells none
+	options RepairOptions
+	left    Report // of the best that could be had
+	end     tip    // of the log that was settled
+	tried   bool   // left is set
+}
+
+// A remedy is a way to open a damaged database.
+type remedy struct {
+	name   string
+	strict opt.Strict // what LevelDB is not to be strict about
+	open   func(storage.Storage, *opt.Options) (*leveldb.DB, error)
+}
+
+var remedies = []remedy{
+	{"reading it as it is", 0, leveldb.Open},
+	{"reading it in spite of its manifest", opt.StrictManifest, leveldb.Open},
+	{"making a manifest from its tables", opt.StrictManifest, leveldb.Recover},
+}
+
+// readHighwater sets what the high-water file tells.
+func (r *repair) readHighwater() error {
+	high, err := openHighwater(r.on, false)
+	if errors.Is(err, store.ErrDamaged) {
+		r.blind = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.least = high.last
+	if r.least.position > 0 {
+		r.reach = map[uint64]uint64{r.least.position: r.least.chain}
+	}
+	return high.close()
+}
+
+// inspect verifies the database as it is.
+func (r *repair) inspect() (report Report, err error) {
+	err = r.with(remedies[0], func(db *leveldb.DB, _ *overlay) error {
+		report, err = r.verify(db)
+		return err
+	})
+	if errors.Is(err, store.ErrDamaged) {
+		report.add(Damage{What: err.Error()})
+		err = nil
+	}
+	if r.blind {
+		report.add(Damage{What: fmt.Sprintf("the file %s is missing or unreadable, so nobody can tell whether the end is lost", highwaterName)})
+	}
+	return report, err
+}
+
+// run tries the remedies. It returns where the damaged database was put, or an
+// empty string when something would be lost and that is not accepted.
+func (r *repair) run() (aside string, err error) {
+	for i, remedy := range remedies {
+		last := i == len(remedies)-1
+		err = r.with(remedy, func(db *leveldb.DB, o *overlay) error {
+			whole, err := r.treat(db, last)
+			if whole && err == nil {
+				err = db.Close()
+			}
+			if whole && err == nil {
+				aside, err = r.replace(o)
+			}
+			return err
+		})
+		if aside != "" || err != nil && !errors.Is(err, store.ErrDamaged) {
+			return aside, err
+		}
+	}
+	if r.tried && !r.options.AcceptLoss {
+		return "", nil
+	}
+	return "", err
+}
+
+// with calls f with the database opened by a remedy, on an overlay.
+func (r *repair) with(m remedy, f func(*leveldb.DB, *overlay) error) error {
+	files, err := r.on.files(true)
+	if err != nil {
+		return err
+	}
+	tables, err := files.List(storage.TypeTable)
+	if err != nil {
+		return errors.Join(err, files.Close())
+	}
+	o := newOverlay(files)
+	o.opened = func(n int) { r.progress(m.name, n, len(tables)) }
+	settings := overlaySettings()
+	settings.Strict &^= m.strict
+	db, g, err := openDatabase(o, nil, settings, m.open)
+	if err != nil {
+		return err
+	}
+	err = f(db, o)
+	if closed := db.Close(); !errors.Is(closed, leveldb.ErrClosed) {
+		err = errors.Join(err, closed)
+	}
+	return errors.Join(err, g.Close())
+}
+
+func (r *repair) progress(what string, done, of int) {
+	if r.options.Progress != nil {
+		r.options.Progress(what, done, of)
+	}
+}
+
+// treat mends a database, and reports whether it is whole then, or as whole as is
+// accepted. Without its log it is not whole, and only verified if there is no
+// other remedy left.
+func (r *repair) treat(db *leveldb.DB, last bool) (whole bool, err error) {
+	if _, err := check(db, r.least); err != nil && !last {
+		return false, err
+	}
+	report, err := r.verify(db)
+	if err == nil && report.Damaged > 0 {
+		switch mended := mend(r.ctx, db, r.least); {
+		case mended == nil:
+			report, err = r.verify(db)
+		case !errors.Is(mended, store.ErrDamaged):
+			err = mended
+		}
+	}
+	if err != nil {
+		return false, err
+	}
+	if r.blind {
+		report.add(Damage{What: "events at the end of the store, if there were any: nothing tells any more how far it reached"})
+	}
+	if !r.tried || report.Damaged < r.left.Damaged {
+		r.left, r.tried = report, true
+	}
+	if report.Damaged == 0 || !last || !r.options.AcceptLoss {
+		return report.Damaged == 0, nil
+	}
+	if r.end, err = settle(r.ctx, db, r.least); err != nil {
+		return false, err
+	}
+	settled, err := r.verify(db)
+	if err == nil && settled.Damaged > 0 {
+		err = fmt.Errorf("%w: it cannot be repaired: %v", store.ErrDamaged, settled.Damage[0])
+	}
+	return err == nil, err
+}
+
+// verify verifies all of a database.
+func (r *repair) verify(db *leveldb.DB) (Report, error) {
+	v := newVerifier(r.ctx, func(done, of int) { r.progress("verifying", done, of) })
+	v.db = db
+	for position, chain := range r.reach {
+		v.reach[position] = chain
+	}
+	err := v.all()
+	return v.report, err
+}
+
+// replace puts a repaired database in the place of the damaged one.
+func (r *repair) replace(o *overlay) (aside string, err error) {
+	id := r.id
+	if r.left.Damaged > 0 {
+		id.generation++
+	}
+	aside, err = r.on.replace(o, id)
+	if err == nil && r.blind {
+		err = rewriteHighwater(r.on, highwater{r.end.position, r.end.chain})
+	}
+	return aside, err
+}

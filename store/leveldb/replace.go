@@ -1,0 +1,109 @@
+package leveldb
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/syndtr/goleveldb/leveldb/storage"
+)
+
+// asideName begins the name of a database that another took the place of.
+const asideName = "db.damaged-"
+
+// replace implements disk. The new database is made in db.new, of hard links to
+// the tables that stay and copies of other files, so that no octet of the old one
+// is touched. Two renames put it in place; open ends what a crash between them
+// left.
+func (d directoryDisk) replace(o *overlay, id identity) (aside string, err error) {
+	making := filepath.Join(string(d), newDBName)
+	if err := os.RemoveAll(making); err != nil {
+		return "", err
+	}
+	if err := d.lay(o, making, id); err != nil {
+		return "", errors.Join(err, os.RemoveAll(making))
+	}
+	for n := 1; ; n++ {
+		aside = filepath.Join(string(d), fmt.Sprint(asideName, n))
+		if _, err := os.Lstat(aside); errors.Is(err, os.ErrNotExist) {
+			break
+		}
+	}
+	if err := os.Rename(d.db(), aside); err != nil {
+		return "", errors.Join(err, os.RemoveAll(making))
+	}
+	if err := os.Rename(making, d.db()); err != nil {
+		return "", errors.Join(err, os.Rename(aside, d.db()))
+	}
+	return aside, syncDir(string(d))
+}
+
+// finishReplace ends a replace of which a crash left only the first rename.
+func (d directoryDisk) finishReplace() error {
+	asides, err := filepath.Glob(filepath.Join(string(d), asideName+"*"))
+	if err != nil || len(asides) == 0 {
+		return err
+	}
+	err = os.Rename(filepath.Join(string(d), newDBName), d.db())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(err, syncDir(string(d)))
+}
+
+// lay makes a database's files in a directory, as they are on an overlay.
+func (d directoryDisk) lay(o *overlay, dir string, id identity) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	files, err := o.List(storage.TypeAll)
+	if err != nil {
+		return err
+	}
+	for _, fd := range files {
+		path := filepath.Join(dir, fd.String())
+		if fd.Type == storage.TypeTable && !o.holds(fd) && os.Link(d.table(fd), path) == nil {
+			continue
+		}
+		if err := copySynced(path, func() (storage.Reader, error) { return o.Open(fd) }); err != nil {
+			return err
+		}
+	}
+	current, err := o.GetMeta()
+	if err == nil {
+		err = writeSynced(filepath.Join(dir, "CURRENT"), current.String()+"\n")
+	}
+	if err == nil {
+		err = writeSynced(filepath.Join(dir, formatName), id.String())
+	}
+	return errors.Join(err, syncDir(dir))
+}
+
+// table returns the path of a table, which long ago had another suffix.
+func (d directoryDisk) table(fd storage.FileDesc) string {
+	path := filepath.Join(d.db(), fd.String())
+	if _, err := os.Lstat(path); err != nil {
+		return strings.TrimSuffix(path, ".ldb") + ".sst"
+	}
+	return path
+}
+
+// copySynced makes a file of what open opens.
+func copySynced(path string, open func() (storage.Reader, error)) error {
+	r, err := open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(f, r); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
