@@ -1,6 +1,7 @@
-# Targets: run build test check fuzz torture model bench profile bench-peers clean
+# Targets: run build test check fuzz torture disk soak model bench profile bench-peers clean
 LENGTH ?= 10m
 ROUNDS ?= 10
+CRASHES ?= 200000
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 run: build
@@ -22,11 +23,24 @@ check: need-build
 fuzz: need-build
 	go test ./wire -run '^$$' -fuzz FuzzRequest -fuzztime $(LENGTH)
 	go test ./wire -run '^$$' -fuzz FuzzReply -fuzztime $(LENGTH)
+	go test ./wire -run '^$$' -fuzz FuzzRoundTrip -fuzztime $(LENGTH)
+	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run TestHostilePorts -v .
 
-# Kills the daemon for LENGTH, at random moments, under writers that check it, and
-# then as long under followers too.
+# The daemon is killed at random moments, under writers, then followers, then
+# clients who ask for everything, each for LENGTH; then its disk is filled for as long.
 torture: need-build
-	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run 'TestKill|TestFollow' -v .
+	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run 'TestKill$$|TestFollow$$|TestChaos$$|TestFullDisk$$' -v .
+
+# A simulated disk on which CRASHES crashes are tried, and then every I/O fails; and
+# a store of which every octet is damaged. It takes an hour or two.
+disk: need-build
+	CRASHES=$(CRASHES) go test -count 1 -timeout 0 -run TestCrashClones -v ./store/leveldb
+	TORTURE=1s go test -count 1 -timeout 0 -run TestNthFault -v ./store/leveldb
+	SWEEP=full go test -count 1 -timeout 0 -run TestP9Corruption -v ./store/leveldb
+
+# A mixed load for LENGTH, during which nothing that the daemon holds may grow.
+soak: need-build
+	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run 'TestSoak$$' -v .
 
 # Random operations beside a model, in ROUNDS of 50,000: on the store, then over
 # the wire.
@@ -62,4 +76,4 @@ need-test: need-build
 	@/usr/bin/python3 -c 'import zmq' 2>/dev/null || python3 -c 'import zmq' 2>/dev/null || sh .ci/install \
 		'Python 3 with pyzmq' python3-zmq
 
-.PHONY: run build test check fuzz torture model bench profile bench-peers clean need-build need-test
+.PHONY: run build test check fuzz torture disk soak model bench profile bench-peers clean need-build need-test

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -50,9 +49,9 @@ func TestMain(m *testing.M) {
 type daemon struct {
 	cmd         *exec.Cmd
 	router, pub string
-	log         *bytes.Buffer // what it wrote before it was serving; the rest once ended
+	log         *bytes.Buffer // what it has written
 	ended       chan struct{} // closed when its output has ended
-	mu          sync.Mutex    // protects log
+	mu          sync.Mutex    // protects log, until then
 }
 
 // serving matches the line that tells where a daemon serves, in either format.
@@ -97,12 +96,24 @@ func startCommand(t testing.TB, cmd *exec.Cmd) *daemon {
 	}
 	go func() { // ends when the process does
 		defer close(d.ended)
-		rest, _ := io.ReadAll(lines)
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.log.Write(rest)
+		for {
+			line, err := lines.ReadString('\n')
+			d.mu.Lock()
+			d.log.WriteString(line)
+			d.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
 	}()
 	return d
+}
+
+// said returns what it has written so far.
+func (d *daemon) said() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.String()
 }
 
 // complaints prints what the log of a daemon that has ended says of trouble.

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
 	"gorewind/store"
 )
 
@@ -65,7 +68,7 @@ func readIdentity(db string) (i identity, err error) {
 		return i, fmt.Errorf("%w: %s does not say which", ErrFormat, path)
 	}
 	if version != formatVersion {
-		return i, fmt.Errorf("%w: it is %d, this version reads %d", ErrFormat, version, formatVersion)
+		return i, fmt.Errorf("%w: %s says %d, this version reads %d", ErrFormat, path, version, formatVersion)
 	}
 	_, err = fmt.Sscanf(rest, "format %d\nid %s\ngeneration %d\nsecret %s\n", &version, &i.id, &i.generation, &i.secret)
 	if err != nil || i.String() != string(text) {
@@ -178,6 +181,9 @@ func create(dir string) error {
 	if err := writeSynced(filepath.Join(making, formatName), newIdentity().String()); err != nil {
 		return err
 	}
+	if err := makeDatabase(making); err != nil {
+		return err
+	}
 	if err := syncDir(making); err != nil {
 		return err
 	}
@@ -185,6 +191,26 @@ func create(dir string) error {
 		return err
 	}
 	return errors.Join(syncDir(dir), syncDir(filepath.Dir(filepath.Clean(dir))))
+}
+
+// makeDatabase makes an empty database in a directory. Where a crash or a full
+// disk meets LevelDB before it is through, it leaves files that nobody could tell
+// from a database that was lost.
+func makeDatabase(path string) error {
+	files, err := storage.OpenFile(path, false)
+	if err != nil {
+		return err
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		files.Close()
+		return err
+	}
+	db, g, err := openDatabase(files, dir, &settings, leveldb.Open)
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.Close(), g.Close())
 }
 
 func writeSynced(path, text string) error {

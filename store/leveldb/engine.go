@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
+	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
@@ -268,7 +269,33 @@ func (d *DB) openFirst(least highwater) (last tip, err error) {
 	}
 	d.condition.cause = full
 	d.log.Error("the database cannot be written to, only read; trying again every second", "error", err)
+	if err := d.syncJournals(); err != nil {
+		return last, fault("journals", err)
+	}
 	return d.openReadOnly(least)
+}
+
+// syncJournals syncs what an earlier process may have left unsynced in journals:
+// what is shown has to outlive a crash. A database that is opened for writing
+// writes it to tables.
+func (d *DB) syncJournals() error {
+	files, err := d.disk.files(true)
+	if err != nil {
+		return err
+	}
+	defer files.Close()
+	journals, err := files.List(storage.TypeJournal)
+	for i := 0; i < len(journals) && err == nil; i++ {
+		var r storage.Reader
+		if r, err = files.Open(journals[i]); err != nil {
+			break
+		}
+		if s, ok := r.(storage.Syncer); ok { // a file of the system's
+			err = s.Sync()
+		}
+		err = errors.Join(err, r.Close())
+	}
+	return err
 }
 
 // openHandle sets db and guard to a handle on a database that was found
@@ -318,6 +345,9 @@ func (d *DB) rehearse(least highwater) error {
 		return err
 	}
 	_, err = check(db, least)
+	if err == nil {
+		err = erasures(db, func(erasure) bool { return true }) // which the eraser reads at the start
+	}
 	return errors.Join(err, db.Close(), g.Close())
 }
 
@@ -332,9 +362,21 @@ func openDatabase(files storage.Storage, dir directory, o *opt.Options,
 			err = refused // LevelDB does not wrap it
 		}
 		g.Close()
-		return nil, nil, fault("leveldb", err)
+		return nil, nil, fault("leveldb", named(err))
 	}
 	return db, g, nil
+}
+
+// named adds the names of files to an error of LevelDB that leaves them out.
+func named(err error) error {
+	var corrupted *ldberrors.ErrCorrupted
+	if !errors.As(err, &corrupted) || !corrupted.Fd.Zero() {
+		return err
+	}
+	if missing, ok := corrupted.Err.(*ldberrors.ErrMissingFiles); ok {
+		return fmt.Errorf("%w: %v", err, missing.Fds[:min(len(missing.Fds), 10)])
+	}
+	return fmt.Errorf("%w: CURRENT, or the manifest that it names", err)
 }
 
 // closeHandle gives db and guard up. The caller holds handle, or is alone.
@@ -436,7 +478,13 @@ func (d *DB) Close() error {
 		d.eraser.close() // 4. erase what there is to be erased, if that is soon done
 		d.turn.Lock()    // and keep the turn: nobody writes any more
 		d.handle.Lock()  // 5. when nobody reads any more, close the database
-		d.closeErr = d.closeHandle()
+		full := d.guard != nil && errors.Is(withFull(d.guard.err()), store.ErrFull)
+		if err := d.closeHandle(); full {
+			// A merge that found no room: what it was to merge is there, and synced.
+			d.log.Warn("closing the database on a full disk", "error", err)
+		} else {
+			d.closeErr = err
+		}
 		d.handle.Unlock()
 		d.turn.Unlock()
 		<-d.eraser.ended // it may have waited for either

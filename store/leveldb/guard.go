@@ -11,9 +11,10 @@ import (
 // A guard stands between LevelDB and its files and makes up for what LevelDB
 // leaves out:
 //
-//   - it remembers the first error of a write or a sync of any file, also one
-//     that LevelDB would try again: after it, nothing on this handle is to be
-//     believed;
+//   - it remembers the first error of a write, a sync or a close of any file, also
+//     one that LevelDB would try again: after it, nothing on this handle is to be
+//     believed. When a journal cannot be closed, LevelDB writes to the next one and
+//     goes on to sync the one before;
 //   - it syncs the directory after a file was made, without which a power cut
 //     may take a new journal with everything that was acknowledged from it;
 //   - it opens files with descriptors that are kept for the store;
@@ -40,7 +41,7 @@ func (g *guard) Close() error {
 	return err
 }
 
-// err returns the first error of a write or a sync, if there was one.
+// err returns the first error of a write, a sync or a close, if there was one.
 func (g *guard) err() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -122,3 +123,5 @@ func (w guardedWriter) Sync() error {
 	}
 	return w.g.note(err)
 }
+
+func (w guardedWriter) Close() error { return w.g.note(w.Writer.Close()) }

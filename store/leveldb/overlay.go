@@ -42,7 +42,7 @@ func openOverlay(files storage.Storage) (*leveldb.DB, *guard, error) {
 // takes 20 MiB less than large ones.
 func overlaySettings() *opt.Options {
 	o := settings
-	o.WriteBuffer = 1 << 20
+	o.WriteBuffer = min(o.WriteBuffer, 1<<20)
 	o.CompactionL0Trigger = 1 << 30
 	o.CompactionTotalSize = 1 << 50
 	o.CompactionTotalSizeMultiplier = 1

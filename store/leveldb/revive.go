@@ -40,6 +40,7 @@ type condition struct {
 	cause    error     // why it is, or is not open at all
 	full     bool      // there was too little room when somebody last looked
 	retryAt  time.Time // when to try to open it again
+	hopeless bool      // it is damaged, and something would be lost by a repair
 }
 
 // undo deals with a commit that the disk refused: it may or may not be there
@@ -132,10 +133,25 @@ func (d *DB) lacksRoom() error {
 	return nil
 }
 
-// reopen gives the handle up and opens the database again, without whatever it
+// reopen opens the database again, after repairing it if a fault has damaged it.
+func (d *DB) reopen(cause error) (absent bool, err error) {
+	absent, err = d.openAgain(cause)
+	if !errors.Is(err, store.ErrDamaged) || d.condition.hopeless {
+		return absent, err
+	}
+	// Nobody can read it. Who wants to is told so meanwhile.
+	repair := d.recover(highwater{d.last.position, d.last.chain}, err)
+	if d.condition.hopeless = errors.Is(repair, store.ErrDamaged); repair != nil {
+		d.log.Error("the database cannot be repaired", "error", repair)
+		return absent, err
+	}
+	return d.openAgain(cause)
+}
+
+// openAgain gives the handle up and opens the database again, without whatever it
 // holds beyond the last commit that succeeded. When it fails, absent tells whether
 // it holds nothing beyond anyway.
-func (d *DB) reopen(cause error) (absent bool, err error) {
+func (d *DB) openAgain(cause error) (absent bool, err error) {
 	d.handle.Lock()
 	defer d.handle.Unlock()
 	if err := d.closeHandle(); err != nil {
@@ -181,7 +197,7 @@ func (d *DB) openUndone() error {
 	if err != nil {
 		return errors.Join(err, d.closeHandle())
 	}
-	d.condition.cause = nil
+	d.condition.cause, d.condition.hopeless = nil, false
 	return nil
 }
 

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/cache"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
@@ -40,6 +42,7 @@ func (d *DB) sweep() error {
 		return errReopened
 	}
 	for _, n := range unused {
+		tableCache(db).Evict(0, uint64(n)) // its descriptor keeps the octets
 		err := d.guard.Remove(storage.FileDesc{Type: storage.TypeTable, Num: n})
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
@@ -47,6 +50,12 @@ func (d *DB) sweep() error {
 		delete(d.opened, n)
 	}
 	return nil
+}
+
+// tableCache returns the tables that LevelDB keeps open.
+func tableCache(db *leveldb.DB) *cache.Cache {
+	tables := reflect.ValueOf(db).Elem().FieldByName("s").Elem().FieldByName("tops").Elem()
+	return (*cache.Cache)(tables.FieldByName("fileCache").UnsafePointer())
 }
 
 // drain waits until nobody reads any more who began before.
