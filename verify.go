@@ -53,7 +53,11 @@ func printVerified(w io.Writer, r leveldb.Report) error {
 		lines = append(lines, "note: "+note)
 	}
 	lines = append(lines, damageLines("damaged", r)...)
-	if r.Damaged == 0 {
+	switch {
+	case r.Damaged > 0:
+	case r.Lost > 0:
+		lines = append(lines, fmt.Sprintf("whole: everything but %s lost events is there, as it was stored", count(r.Lost)))
+	default:
 		lines = append(lines, "whole: everything is there, as it was stored")
 	}
 	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))

@@ -14,6 +14,7 @@ type Report struct {
 	Events  uint64 // that are not deleted
 	Octets  uint64 // of their data
 	Commits uint64
+	Lost    uint64 // events that a repair went on without, which are not damage
 
 	Damage  []Damage // what is wrong, MaxDamage pieces at most
 	Damaged int      // how many pieces there are

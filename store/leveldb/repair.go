@@ -135,7 +135,7 @@ type remedy struct {
 var remedies = []remedy{
 	{"reading it as it is", 0, leveldb.Open},
 	{"reading it in spite of its manifest", opt.StrictManifest, leveldb.Open},
-	{"making a manifest from its tables", opt.StrictManifest, leveldb.Recover},
+	{"making a manifest from its tables", opt.StrictManifest, recoverDatabase},
 }
 
 // readHighwater sets what the high-water file tells.

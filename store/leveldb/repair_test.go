@@ -13,6 +13,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/storetest"
 )
 
 // mustRepair repairs a store.
@@ -251,6 +252,35 @@ func TestRepairAcceptsLoss(t *testing.T) {
 				t.Error(told(r))
 			}
 		})
+	}
+}
+
+// TestRepairDamagedTable: of a table that has several values of a key LevelDB can
+// make none without the damaged block, and recovers nothing then. What is lost is
+// lost, and everything else is there.
+func TestRepairDamagedTable(t *testing.T) {
+	dir := t.TempDir()
+	d := mustOpen(t, dir, Options{})
+	data := strings.Repeat("x", 3000)
+	for i := range 200 {
+		storetest.Append(t, d, fmt.Sprint(i%4), data)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, dir, Options{}).Close() // makes a table of the journal
+	tables, err := filepath.Glob(filepath.Join(dir, dbName, "*.ldb"))
+	if err != nil || len(tables) != 1 {
+		t.Fatal(tables, err)
+	}
+	edit(t, tables[0], func(b []byte) []byte { b[len(b)/3] ^= 1; return b })
+	before := snapshot(t, dir)
+	if done := mustRepair(t, dir, RepairOptions{}); done.Aside != "" || done.Left.Events == 0 || snapshot(t, dir) != before {
+		t.Errorf("%v events are left; aside %q", done.Left.Events, done.Aside)
+	}
+	done := mustRepair(t, dir, RepairOptions{AcceptLoss: true})
+	if r := mustVerify(t, dir); r.Damaged > 0 || r.Lost == 0 || r.Lost > 10 || r.Events+r.Lost != 200 || r.Events != done.Left.Events {
+		t.Errorf("%d events and %d lost; %s", r.Events, r.Lost, told(r))
 	}
 }
 

@@ -514,6 +514,7 @@ func (v *verifier) page(s *verified, key, value []byte) {
 // note adds what was lost to the notes, of which there are as many as pieces of
 // damage.
 func (v *verifier) note(number, first, last uint64) {
+	v.report.Lost += last - first + 1
 	name, _ := v.db.Get(nameKey(number), &leniently)
 	if len(v.report.Notes) < MaxDamage {
 		v.report.Notes = append(v.report.Notes, Damage{

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"gorewind/store/leveldb"
+	"gorewind/wire"
+)
+
+// TestRepair: what a daemon repairs by itself, and what it refuses and a user then
+// repairs.
+func TestRepair(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	d := start(t, "--data-dir", dir)
+	p := dial(t, d.router)
+	for range 3 {
+		p.ask(wire.Publish{Stream: []byte("a"), Data: []byte("data")})
+	}
+	d.stop(t, syscall.SIGTERM)
+	repair := func(want int, tells string, args ...string) {
+		t.Helper()
+		stdout, stderr, status := gorewind(t.TempDir(), append([]string{"repair", "--data-dir", dir}, args...)...)
+		if status != want || !strings.Contains(stdout+stderr, tells) {
+			t.Errorf("want status %d and %q, have %d\n%s%s", want, tells, status, stdout, stderr)
+		}
+	}
+	repair(exitOK, "whole: there is nothing to repair")
+
+	if err := os.Remove(filepath.Join(dir, "db", "CURRENT")); err != nil {
+		t.Fatal(err)
+	}
+	d = start(t, "--data-dir", dir)
+	if have := len(dial(t, d.router).events("a", 0)); have != 3 {
+		t.Errorf("want 3 events, have %d", have)
+	}
+	if log := d.stop(t, syscall.SIGTERM); !strings.Contains(log, "nothing acknowledged is missing") {
+		t.Errorf("it does not say that it was repaired:\n%s", log)
+	}
+
+	for _, pattern := range []string{"*.log", "*.ldb"} {
+		files, err := filepath.Glob(filepath.Join(dir, "db", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range files {
+			if err := os.Truncate(path, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, stderr, status := gorewind(t.TempDir(), "serve", "--data-dir", dir, "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"); status != exitFailure ||
+		!strings.Contains(stderr, "the commit at position 3 is missing") || !strings.Contains(stderr, "gorewind repair") {
+		t.Errorf("want it refused, have status %d\n%s", status, stderr)
+	}
+	repair(exitFailure, "lost: the commit at position 3 is missing")
+	repair(exitOK, "repaired with loss: 0 streams and 0 events are left", "--accept-loss")
+	d = start(t, "--data-dir", dir)
+	dial(t, d.router).ask(wire.Publish{Stream: []byte("a"), Data: []byte("data")})
+	d.stop(t, syscall.SIGTERM)
+	repair(exitOK, "whole: there is nothing to repair")
+	if _, err := os.Stat(filepath.Join(dir, "db.damaged-2")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestVerifyTellsOfLoss(t *testing.T) {
+	var b strings.Builder
+	if err := printVerified(&b, leveldb.Report{Lost: 3}); err != nil || !strings.Contains(b.String(), "everything but 3 lost events") {
+		t.Error(b.String(), err)
+	}
+}
