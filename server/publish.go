@@ -173,7 +173,11 @@ func (l *loop) explain(err error) *wire.Error {
 		return wire.Errorf(wire.ReadOnly, "nothing was changed; try again later; the server's log says more", "the store cannot be used: the disk failed")
 	case errors.Is(err, store.ErrDamaged):
 		l.complain("store damaged", err)
-		return wire.Errorf(wire.Damaged, "the server's log says what; what came before this is good", "what is stored is damaged")
+		damaged := wire.Errorf(wire.Damaged, "the server's log says what; what came before this is good, and what comes after can be asked for", "what is stored is damaged")
+		if lost := (*store.Lost)(nil); errors.As(err, &lost) {
+			damaged.With(wire.Hex("after", wire.ID(lost.After)))
+		}
+		return damaged
 	case errors.Is(err, store.ErrClosed):
 		return stopping()
 	}

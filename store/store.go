@@ -83,6 +83,18 @@ func (b *Behind) Error() string { return fmt.Sprintf("the cursor is at %d alread
 // Is makes a Behind an ErrBehind.
 func (b *Behind) Is(err error) bool { return err == ErrBehind }
 
+// A Lost is an ErrDamaged that ends a Read forward, and says where another can go
+// on to have what comes after the damage.
+type Lost struct {
+	After uint64 // of the next Read: an id, or where streams are selected a position
+	Err   error
+}
+
+func (l *Lost) Error() string { return l.Err.Error() }
+
+// Unwrap makes a Lost an ErrDamaged.
+func (l *Lost) Unwrap() error { return l.Err }
+
 // An Event is one event as it is stored.
 type Event struct {
 	Stream   []byte
@@ -252,7 +264,8 @@ type Store interface {
 	// what is replaced or deleted meanwhile it yields what is there when it gets
 	// there. Nothing is pinned while the caller handles an event, and memory is
 	// bounded whatever the range. An error is the last thing that is yielded;
-	// without one the answer is complete. Errors are those of Resolve, ErrDamaged,
+	// without one the answer is complete. Errors are those of Resolve, ErrDamaged
+	// (a *Lost, if it is not Backward, after every event that comes before),
 	// ErrUnavailable, ErrClosed and that of ctx.
 	Read(ctx context.Context, r Range) iter.Seq2[Event, error]
 

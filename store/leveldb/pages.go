@@ -2,6 +2,7 @@ package leveldb
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"time"
 
@@ -115,12 +116,34 @@ func (r *pageReader) page(ok bool, prefix []byte, id uint64, more, octets int) (
 	r.buf = append(r.buf, value...)
 	r.taken += len(value)
 	if p, err = parsePage(key, r.buf[len(r.buf)-len(value):]); err != nil {
-		return p, err
+		return p, &unreadable{keyNumber(key), err}
 	}
 	if p.first > id || id >= p.first+p.left {
-		return p, gap(id)
+		return p, &unreadable{p.first - 1, gap(id)}
 	}
 	return p, nil
+}
+
+// An unreadable says up to which id a stream's events cannot be read.
+type unreadable struct {
+	upTo uint64
+	err  error
+}
+
+func (u *unreadable) Error() string { return u.err.Error() }
+func (u *unreadable) Unwrap() error { return u.err }
+
+// lost returns the error of a read forward in which the event id was the first
+// that cannot be read, at a position or itself, and those up to most are known.
+func lost(err error, at, id, most uint64) error {
+	if !errors.Is(err, store.ErrDamaged) {
+		return err
+	}
+	upTo := id
+	if u := (*unreadable)(nil); errors.As(err, &u) {
+		upTo = min(max(u.upTo, id), most)
+	}
+	return &store.Lost{After: at + upTo - id, Err: err}
 }
 
 func gap(id uint64) error { return fmt.Errorf("%w: there is no event %d", store.ErrDamaged, id) }

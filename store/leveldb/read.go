@@ -211,7 +211,10 @@ func (d *DB) readStream(ctx context.Context, r store.Range, b *budget, scratch *
 			missing = high
 		}
 		if lookup != nil || c.deleted < missing {
-			return err
+			if r.Backward {
+				return err
+			}
+			return lost(err, low, low, high)
 		}
 		low = c.deleted + 1
 	}

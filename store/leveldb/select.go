@@ -50,7 +50,8 @@ func (d *DB) readSelection(ctx context.Context, r store.Range, b *budget, scratc
 		}
 		if found != nil && found.fewer(after, upTo) {
 			m := merger{after: after, upTo: upTo, backward: r.Backward}
-			if err := d.readMerged(ctx, found, &m, b); !errors.Is(err, errWide) {
+			// Who meets damage reads the log, which knows where it is.
+			if err := d.readMerged(ctx, found, &m, b); !errors.Is(err, errWide) && !errors.Is(err, store.ErrDamaged) {
 				return err
 			}
 			after, upTo = m.after, m.upTo
@@ -63,14 +64,22 @@ func (d *DB) readSelection(ctx context.Context, r store.Range, b *budget, scratc
 	if r.Backward {
 		start = upTo
 	}
-	least := 1 // events of a window
+	least, most := 1, windowEvents // events of a window
 	for after < upTo && !b.over() {
 		w.after, w.upTo = after, upTo
-		w.events, w.octets = min(windowEvents, max(least, b.events)), min(windowOctets, max(least, b.octets))
+		w.events, w.octets = min(most, max(least, b.events)), min(windowOctets, max(least, b.octets))
 		var reached uint64
 		if *scratch, reached, err = d.readWindow(ctx, (*scratch)[:0], &w); err != nil {
-			return err
+			if !errors.Is(err, store.ErrDamaged) || len(w.pieces) == 0 {
+				return err
+			}
+			if w.planned > 1 { // what comes before the damage is good
+				most = w.planned / 2
+				continue
+			}
+			return d.lostAt(ctx, err, &w)
 		}
+		most = windowEvents
 		for e := range w.inOrder(*scratch) {
 			if !b.spend(e) {
 				break
@@ -92,6 +101,19 @@ func (d *DB) readSelection(ctx context.Context, r store.Range, b *budget, scratc
 		}
 	}
 	return nil
+}
+
+// lostAt returns the error of a window of which the only event cannot be read.
+func (d *DB) lostAt(ctx context.Context, err error, w *window) error {
+	position, id := w.reached, w.pieces[0].first
+	if w.backward {
+		return err
+	}
+	w.after, w.events = position-1, windowEvents
+	if err := d.use(ctx, w.plan); err != nil {
+		return err
+	}
+	return lost(err, position, id, id+w.pieces[0].count-1)
 }
 
 // dense reports whether the selection takes a good part of the first events of a

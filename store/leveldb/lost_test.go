@@ -1,0 +1,93 @@
+package leveldb
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/syndtr/goleveldb/leveldb"
+
+	"gorewind/store"
+	"gorewind/store/storetest"
+)
+
+// readOn reads a range, and goes on behind what is damaged. It returns the
+// positions of the events, and how often it had to go on.
+func readOn(t *testing.T, d *DB, r store.Range) (positions []uint64, losses int) {
+	t.Helper()
+	for again := true; again; {
+		again = false
+		for e, err := range d.Read(t.Context(), r) {
+			var lost *store.Lost
+			switch {
+			case errors.As(err, &lost) && errors.Is(err, store.ErrDamaged):
+				if again = lost.After > r.After.N; !again {
+					t.Fatalf("it does not go on after %d: %v", lost.After, err)
+				}
+				r.After, r.Nearest = store.Some(lost.After), true
+				losses++
+			case err != nil:
+				t.Fatal(err)
+			default:
+				positions = append(positions, e.Position)
+			}
+		}
+	}
+	return positions, losses
+}
+
+// TestReadGoesOnBehindDamage: everything before the damage is read, and after it
+// there is a place to go on from; an error once took what was read with it, and a
+// selection ended for ever at the first event that was lost.
+func TestReadGoesOnBehindDamage(t *testing.T) {
+	for _, fill := range []int{0, 2 * store.MaxCommitEvents} { // then few of many streams are merged
+		for _, repaired := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d more events, repaired %v", fill, repaired), func(t *testing.T) {
+				dir := t.TempDir()
+				d := mustOpen(t, dir, Options{})
+				first := uint64(fill)
+				for range fill / store.MaxCommitEvents {
+					storetest.Append(t, d, "fill", slices.Repeat([]string{""}, store.MaxCommitEvents)...)
+				}
+				var want []uint64
+				for i := range uint64(40) {
+					position := first + 5*i
+					storetest.Append(t, d, fmt.Sprint("s/", i%2), "1", "2", "3", "4", "5")
+					for n := range uint64(5) {
+						if i != 10 && i != 12 && i != 20 {
+							want = append(want, position+n+1)
+						}
+					}
+				}
+				if err := d.Close(); err != nil {
+					t.Fatal(err)
+				}
+				change(t, dir, func(db *leveldb.DB) error {
+					number := min(first, 1) + 1
+					var lost leveldb.Batch
+					for _, last := range []uint64{30, 35, 55} { // of s/0: i is 10, 12 and 20
+						lost.Delete(appendEventKey(nil, number, last))
+					}
+					return db.Write(&lost, nil)
+				})
+				if repaired {
+					if done := mustRepair(t, dir, RepairOptions{AcceptLoss: true}); done.Left.Damaged == 0 {
+						t.Error("nothing was lost")
+					}
+				}
+				d = mustOpen(t, dir, Options{})
+				defer d.Close()
+				have, losses := readOn(t, d, store.Range{Select: store.Prefix([]byte("s/"))})
+				if !slices.Equal(have, want) || losses != 3 {
+					t.Errorf("selection: want %v, have %v and %d losses", want, have, losses)
+				}
+				single, losses := readOn(t, d, store.Range{Stream: []byte("s/0")})
+				want = slices.DeleteFunc(want, func(p uint64) bool { return (p-first-1)/5%2 == 1 })
+				if !slices.Equal(single, want) || losses != 2 {
+					t.Errorf("stream: want %v, have %v and %d losses", want, single, losses)
+				}
+			})
+		}
+	}
+}
