@@ -1,11 +1,8 @@
 package leveldb
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,50 +29,6 @@ var (
 	ErrFormat       = errors.New("format not known to this version")
 	ErrInUse        = errors.New("in use by another process")
 )
-
-// An identity is the content of db/FORMAT.
-type identity struct {
-	id         string
-	generation uint64
-	secret     string // of sums, hex; see key.go
-}
-
-func newIdentity() identity {
-	var id [16]byte
-	var secret [32]byte
-	rand.Read(id[:]) // never fails, see its documentation
-	rand.Read(secret[:])
-	return identity{hex.EncodeToString(id[:]), 1, hex.EncodeToString(secret[:])}
-}
-
-func (i identity) String() string {
-	text := fmt.Sprintf("gorewind store\nformat %d\nid %s\ngeneration %d\nsecret %s\n", formatVersion, i.id, i.generation, i.secret)
-	return fmt.Sprintf("%schecksum %08x\n", text, crc32.Checksum([]byte(text), castagnoli))
-}
-
-func readIdentity(db string) (i identity, err error) {
-	path := filepath.Join(db, formatName)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return i, fmt.Errorf("%w: the file %s is missing", store.ErrDamaged, path)
-	}
-	if err != nil {
-		return i, err
-	}
-	var version int
-	rest, ours := strings.CutPrefix(string(text), "gorewind store\n")
-	if _, err := fmt.Sscanf(rest, "format %d\n", &version); !ours || err != nil {
-		return i, fmt.Errorf("%w: %s does not say which", ErrFormat, path)
-	}
-	if version != formatVersion {
-		return i, fmt.Errorf("%w: %s says %d, this version reads %d", ErrFormat, path, version, formatVersion)
-	}
-	_, err = fmt.Sscanf(rest, "format %d\nid %s\ngeneration %d\nsecret %s\n", &version, &i.id, &i.generation, &i.secret)
-	if err != nil || i.String() != string(text) {
-		return i, fmt.Errorf("%w: the file %s", store.ErrDamaged, path)
-	}
-	return i, nil
-}
 
 // Probe reports why Open would refuse dir, as far as that can be told without
 // making or changing anything.
@@ -118,7 +71,7 @@ func inspect(dir string) error {
 	for _, e := range entries {
 		switch name := e.Name(); {
 		case name == dbName:
-			_, err := readIdentity(filepath.Join(dir, dbName))
+			_, _, err := readIdentity(directoryDisk(dir))
 			return err
 		case name == lockName, name == newDBName, name == highwaterName, strings.HasPrefix(name, asideName):
 		default:

@@ -179,12 +179,21 @@ func openLocked(dir string, o Options) (*DB, error) {
 			return nil, err
 		}
 	}
-	id, err := readIdentity(on.db())
+	id, copied, err := readIdentity(on)
 	if err != nil {
 		return nil, err
 	}
 	d := newDB(o, id, on)
-	return d, d.start()
+	if err := d.start(); err != nil {
+		return nil, err
+	}
+	if copied {
+		d.log.Warn("the file with the store's identity was damaged; it is written anew", "file", formatName)
+	}
+	if err := on.keepIdentity(id, copied); err != nil {
+		d.log.Warn("cannot keep the store's identity twice", "error", err)
+	}
+	return d, nil
 }
 
 // OpenMemory makes an empty store that leaves no file and ends with the process.

@@ -342,7 +342,7 @@ func TestRefusalChangesNothing(t *testing.T) {
 			})
 		}
 	}
-	for _, kind := range []string{".log", ".ldb", formatName, highwaterName} {
+	for _, kind := range []string{".log", ".ldb", highwaterName} {
 		if refused[kind] == 0 {
 			t.Errorf("no damage to %s was refused, of %v", kind, refused)
 		}
@@ -454,6 +454,45 @@ func edit(t *testing.T, path string, change func([]byte) []byte) {
 	}
 }
 
+// forget removes the copy of a store's identity.
+func forget(t *testing.T, dir string) {
+	t.Helper()
+	edit(t, filepath.Join(dir, highwaterName), func(b []byte) []byte { return b[:copyAt] })
+}
+
+// TestIdentityIsKeptTwice: nothing but a copy can tell it again.
+func TestIdentityIsKeptTwice(t *testing.T) {
+	for name, damage := range map[string]func(b []byte) []byte{
+		"flipped": func(b []byte) []byte { b[20] ^= 1; return b },
+		"empty":   func(b []byte) []byte { return nil },
+	} {
+		for _, repair := range []bool{false, true} {
+			dir := write(t, 3)
+			d := mustOpen(t, dir, Options{})
+			want := d.identity
+			d.Close()
+			edit(t, filepath.Join(dir, dbName, formatName), damage)
+			if r := mustVerify(t, dir); r.Damaged != 1 || !strings.Contains(told(r), formatName) {
+				t.Errorf("%s: %s", name, told(r))
+			}
+			if repair {
+				mustRepair(t, dir, RepairOptions{})
+			} else {
+				mustOpen(t, dir, Options{}).Close()
+			}
+			forget(t, dir)
+			d = mustOpen(t, dir, Options{})
+			if d.identity != want {
+				t.Errorf("%s: want %v, have %v", name, want, d.identity)
+			}
+			d.Close()
+			if r := mustVerify(t, dir); r.Damaged > 0 {
+				t.Errorf("%s: %s", name, told(r))
+			}
+		}
+	}
+}
+
 // TestRefusedDirectories: what is not ours is left as it is.
 func TestRefusedDirectories(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -468,7 +507,9 @@ func TestRefusedDirectories(t *testing.T) {
 		"a newer format": {func(t *testing.T, dir string) {
 			mustOpen(t, dir, Options{}).Close()
 			edit(t, filepath.Join(dir, "db", formatName), func(b []byte) []byte {
-				return []byte(strings.Replace(string(b), "format 1", "format 7", 1))
+				text := strings.Replace(string(b), "format 1", "format 7", 1)
+				text = text[:strings.Index(text, checksumWord)]
+				return []byte(text + checksumLine(text))
 			})
 		}, ErrFormat},
 		"no format": {func(t *testing.T, dir string) {
@@ -476,6 +517,7 @@ func TestRefusedDirectories(t *testing.T) {
 			if err := os.Remove(filepath.Join(dir, "db", formatName)); err != nil {
 				t.Fatal(err)
 			}
+			forget(t, dir)
 		}, store.ErrDamaged},
 		"another secret": {func(t *testing.T, dir string) {
 			mustOpen(t, dir, Options{}).Close()
@@ -483,10 +525,12 @@ func TestRefusedDirectories(t *testing.T) {
 				b[bytes.Index(b, []byte("secret "))+10] ^= 1
 				return b
 			})
+			forget(t, dir)
 		}, store.ErrDamaged},
 		"another format's text": {func(t *testing.T, dir string) {
 			mustOpen(t, dir, Options{}).Close()
 			edit(t, filepath.Join(dir, "db", formatName), func(b []byte) []byte { return []byte("CURRENT\n") })
+			forget(t, dir)
 		}, ErrFormat},
 	} {
 		t.Run(name, func(t *testing.T) {

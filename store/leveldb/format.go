@@ -15,7 +15,8 @@ import (
 // A store is a directory:
 //
 //	LOCK        locked while a process has the store open
-//	highwater   how far the commits reach at least; see highwater.go
+//	highwater   how far the commits reach at least, and a copy of FORMAT; see
+//	            highwater.go
 //	db/         the LevelDB database; a journal (*.log) that was not closed has
 //	            room at its end, which reads as zeros
 //	db/FORMAT   text: the format, the store's id and generation, and the secret

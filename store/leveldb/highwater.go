@@ -17,6 +17,7 @@ import (
 //
 // It has two slots of 28 octets, at 0 and at 4096, written in turn, so that a
 // torn write leaves the other one whole. The one with the higher position holds.
+// At 8192 is a copy of db/FORMAT.
 //
 //	position:8 chain:8 magic:8 checksum:4 (CRC-32C of the 24 octets before)
 type highwater struct {

@@ -67,7 +67,7 @@ func repairDirectory(ctx context.Context, dir string, o RepairOptions) (done Rep
 		return done, lostDatabase(dir, err)
 	}
 	r := &repair{ctx: ctx, on: on, options: o}
-	if r.id, err = readIdentity(on.db()); err != nil {
+	if r.id, r.copied, err = readIdentity(on); err != nil {
 		return done, err
 	}
 	if err := r.readHighwater(); err != nil {
@@ -116,6 +116,7 @@ type repair struct {
 	ctx     context.Context
 	on      disk
 	id      identity
+	copied  bool // id is only in the copy
 	least   highwater
 	reach   map[uint64]uint64 // by position, the chains that the high-water file tells
 	blind   bool              // it tells none
@@ -164,6 +165,9 @@ func (r *repair) inspect() (report Report, err error) {
 	if errors.Is(err, store.ErrDamaged) {
 		report.add(Damage{What: err.Error()})
 		err = nil
+	}
+	if r.copied {
+		report.add(Damage{What: damagedIdentity})
 	}
 	if r.blind {
 		report.add(Damage{What: fmt.Sprintf("the file %s is missing or unreadable, so nobody can tell whether the end is lost", highwaterName)})

@@ -97,6 +97,11 @@ func (v *verifier) open(dir string) error {
 		return err
 	}
 	defer lock.Close()
+	if _, copied, err := readIdentity(directoryDisk(dir)); err != nil {
+		return err
+	} else if copied {
+		v.tellf(damagedIdentity)
+	}
 	if err := v.highwater(filepath.Join(dir, highwaterName)); err != nil {
 		return err
 	}

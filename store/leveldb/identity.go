@@ -1,0 +1,142 @@
+package leveldb
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gorewind/store"
+)
+
+// An identity is the content of db/FORMAT. The high-water file has a copy of it,
+// since nothing else in a store could tell it again.
+type identity struct {
+	id         string
+	generation uint64
+	secret     string // of sums, hex; see key.go
+}
+
+func newIdentity() identity {
+	var id [16]byte
+	var secret [32]byte
+	rand.Read(id[:]) // never fails, see its documentation
+	rand.Read(secret[:])
+	return identity{hex.EncodeToString(id[:]), 1, hex.EncodeToString(secret[:])}
+}
+
+func (i identity) String() string {
+	text := fmt.Sprintf("gorewind store\nformat %d\nid %s\ngeneration %d\nsecret %s\n", formatVersion, i.id, i.generation, i.secret)
+	return text + checksumLine(text)
+}
+
+// damagedIdentity is what is told where only the copy is good.
+const damagedIdentity = "the file " + dbName + "/" + formatName + " is missing or damaged; the one in " + highwaterName + " is good"
+
+const checksumWord = "checksum "
+
+func checksumLine(text string) string {
+	return fmt.Sprintf("%s%08x\n", checksumWord, crc32.Checksum([]byte(text), castagnoli))
+}
+
+// hasChecksum reports whether a text, of any version, ends with its checksum.
+func hasChecksum(text string) bool {
+	end := strings.LastIndex(text, checksumWord)
+	return end >= 0 && checksumLine(text[:end]) == text[end:]
+}
+
+// readIdentity returns the identity of the store in a directory, and whether it is
+// only in the copy.
+func readIdentity(on directoryDisk) (id identity, copied bool, err error) {
+	path := filepath.Join(on.db(), formatName)
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		err = fmt.Errorf("%w: the file %s is missing", store.ErrDamaged, path)
+	case err == nil:
+		id, err = parseIdentity(string(text), path)
+	}
+	if err == nil || hasChecksum(string(text)) || !errors.Is(err, store.ErrDamaged) && !errors.Is(err, ErrFormat) {
+		return id, false, err // it is good, of another version, or cannot be read now
+	}
+	if text, ok := on.identityCopy(); ok {
+		if id, err := parseIdentity(text, highwaterName); err == nil {
+			return id, true, nil
+		}
+	}
+	return id, false, err
+}
+
+// parseIdentity reads the text of a file.
+func parseIdentity(text, path string) (id identity, err error) {
+	damaged := fmt.Errorf("%w: the file %s", store.ErrDamaged, path)
+	rest, ours := strings.CutPrefix(text, "gorewind store\n")
+	if !ours && !strings.Contains(text, checksumWord) {
+		return id, fmt.Errorf("%w: %s does not say which", ErrFormat, path)
+	}
+	if !hasChecksum(text) {
+		return id, damaged
+	}
+	var version int
+	if _, err := fmt.Sscanf(rest, "format %d\n", &version); err != nil {
+		return id, damaged
+	}
+	if version != formatVersion {
+		return id, fmt.Errorf("%w: %s says %d, this version reads %d", ErrFormat, path, version, formatVersion)
+	}
+	_, err = fmt.Sscanf(rest, "format %d\nid %s\ngeneration %d\nsecret %s\n", &version, &id.id, &id.generation, &id.secret)
+	if err != nil || id.String() != text {
+		return id, damaged
+	}
+	return id, nil
+}
+
+// The copy follows the slots of the high-water file, and has room to grow.
+const (
+	copyAt     = 2 * highwaterStride
+	copyOctets = 1 << 10
+)
+
+// identityCopy returns the copy, if there is one.
+func (d directoryDisk) identityCopy() (text string, ok bool) {
+	f, err := os.Open(filepath.Join(string(d), highwaterName))
+	if err != nil {
+		return "", false
+	}
+	defer f.Close()
+	b := make([]byte, copyOctets)
+	n, _ := f.ReadAt(b, copyAt)
+	b = bytes.TrimRight(b[:n], "\x00")
+	return string(b), len(b) > 0
+}
+
+// keepIdentity writes the copy, if it is not there, and FORMAT, if that was
+// damaged.
+func (d directoryDisk) keepIdentity(id identity, copied bool) error {
+	if copied {
+		path := filepath.Join(d.db(), formatName)
+		if err := writeSynced(path+".new", id.String()); err != nil {
+			return err
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			return err
+		}
+		return syncDir(d.db())
+	}
+	if text, ok := d.identityCopy(); ok && text == id.String() {
+		return nil
+	}
+	f, err := os.OpenFile(filepath.Join(string(d), highwaterName), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	b := make([]byte, copyOctets)
+	copy(b, id.String())
+	_, err = f.WriteAt(b, copyAt)
+	return errors.Join(err, f.Sync(), f.Close())
+}
