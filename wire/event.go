@@ -41,7 +41,8 @@ func parseEvent(args [][]byte) (Reply, error) {
 	m.Position, isPosition = ParseID(args[4])
 	var err error
 	m.Time, err = time.Parse(TimeForm, string(args[5]))
-	if !isID || !isPosition || err != nil {
+	// Package time takes more than it was asked for, hours of one digit among it.
+	if !isID || !isPosition || err != nil || m.Time.Format(TimeForm) != string(args[5]) {
 		return nil, ErrReply
 	}
 	e.Meta = &m

@@ -85,6 +85,8 @@ func TestNoReply(t *testing.T) {
 		"meta, its id of 7":      {"EVENT", id7, "d", "s", id7[1:], id7, "2026-01-02T03:04:05.000060Z"},
 		"meta, no position":      {"EVENT", id7, "d", "s", id7, "", "2026-01-02T03:04:05.000060Z"},
 		"meta, time too precise": {"EVENT", id7, "d", "s", id7, id7, "2026-01-02T03:04:05.000060000Z"},
+		"meta, hour of a digit":  {"EVENT", id7, "d", "s", id7, id7, "2026-01-02T3:04:05.000060Z"},
+		"meta, time with comma":  {"EVENT", id7, "d", "s", id7, id7, "2026-01-02T03:04:05,000060Z"},
 		"meta, time in a zone":   {"EVENT", id7, "d", "s", id7, id7, "2026-01-02T03:04:05.000060+01:00"},
 	} {
 		if got, err := ParseReply(frames(in...)); err != ErrReply {
