@@ -324,6 +324,7 @@ type past struct {
 	entries []entry    // since, in the order in which they took effect
 	settled int        // how many of them are
 	last    uint64     // position that was shown
+	db      *DB        // that is asked, or was before it was closed
 	images  []found
 
 	digests []uint64 // of the world after so many entries, once all are settled
@@ -377,7 +378,25 @@ func (p *past) ask(d *DB, requests []simRequest, together bool) {
 func (p *past) look(d *simDisk) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.images = append(p.images, found{d.image(), p.settled, len(p.entries), p.last})
+	last := p.last
+	if p.db != nil {
+		last = max(last, heard(p.db)) // a follower may have been faster than the disk
+	}
+	p.images = append(p.images, found{d.image(), p.settled, len(p.entries), last})
+}
+
+// opened takes note of the store that is asked from now on.
+func (p *past) opened(d *DB) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.db = d
+}
+
+// heard returns the position up to which who follows is told of events.
+func heard(d *DB) uint64 {
+	d.recent.mu.Lock()
+	defer d.recent.mu.Unlock()
+	return d.recent.last
 }
 
 // learn takes note of what the store shows.
@@ -625,12 +644,14 @@ func (c *crashes) load(on *simDisk, p *past, requests, clones int) {
 		c.t.Errorf("open: %v", err)
 		return
 	}
+	p.opened(d)
 	m := &maker{r: c.r, w: p.base, last: p.last, n: c.r.IntN(1e9)}
 	for done := 0; done < requests && !c.t.Failed(); {
 		if c.one(10) {
 			if d = c.reopen(d, on); d == nil {
 				return
 			}
+			p.opened(d)
 		}
 		var burst []simRequest
 		for range 1 + c.r.IntN(1+c.r.IntN(30)) {

@@ -165,6 +165,7 @@ func (x *trial) ask(requests ...simRequest) error {
 	for _, e := range p.entries {
 		x.settle(e)
 	}
+	x.shown.last = max(x.shown.last, heard(x.d))
 	if x.hasFailed() {
 		if !x.looked {
 			x.looked = true
