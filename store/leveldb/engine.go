@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -181,6 +182,11 @@ func openLocked(dir string, o Options) (*DB, error) {
 	}
 	id, copied, err := readIdentity(on)
 	if err != nil {
+		return nil, err
+	}
+	// What a repair was making when it was killed has links to tables, also to
+	// those of which something is to leave the disk.
+	if err := os.RemoveAll(filepath.Join(dir, newDBName)); err != nil {
 		return nil, err
 	}
 	d := newDB(o, id, on)

@@ -117,17 +117,23 @@ func (c *commit) putOperations() (erased bool) {
 	for i := range c.record.operations {
 		o := &c.record.operations[i]
 		c.record.last += o.positions()
-		e := erasure{kind: o.kind, number: o.number, first: o.first, last: o.id}
-		switch o.kind {
-		case opReplace:
-			e.first, e.last = o.id, o.page
-			fallthrough
-		case opDelete:
+		if e, erases := o.erasure(); erases {
 			c.batch.Put(erasureKey(c.record.last), e.append(nil))
 			erased = true
 		}
 	}
 	return erased
+}
+
+// erasure returns what an operation erases, if it does.
+func (o *operation) erasure() (e erasure, erases bool) {
+	switch o.kind {
+	case opReplace:
+		return erasure{kind: o.kind, number: o.number, first: o.id, last: o.page}, true
+	case opDelete:
+		return erasure{kind: o.kind, number: o.number, first: o.first, last: o.id}, true
+	}
+	return e, false
 }
 
 func (e *erasure) append(b []byte) []byte {

@@ -186,6 +186,11 @@ func (c *commitRecord) events() (n uint64) {
 	return n
 }
 
+// lost reports whether c stands for lost commits.
+func (c *commitRecord) lost() bool {
+	return len(c.operations) > 0 && c.operations[0].kind == opLost && c.operations[0].count > 0
+}
+
 // append encodes c after setting its chain from the one before it.
 func (c *commitRecord) append(b []byte, before uint64) []byte {
 	start := len(b)

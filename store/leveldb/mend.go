@@ -21,10 +21,13 @@ type mender struct {
 	db      *leveldb.DB
 	batch   leveldb.Batch
 	streams map[uint64]*mended
-	cursors map[string]uint64   // by key, what the commits say
-	keys    map[uint64]struct{} // sums of the keys of requests that the commits tell
-	log     tip                 // the end of the commits
-	whole   bool                // no commit is missing
+	cursors map[string]toldCursor // by key, what the commits say
+	keys    map[uint64]struct{}   // sums of the keys of requests that the commits tell
+	log     tip                   // the end of the commits
+	sound   bool                  // no commit is missing
+	whole   bool                  // nor was one when the database was settled
+	losses  int                   // commits so far that stand for lost ones
+	erased  uint64                // position of the last record of an erasure
 }
 
 // A mended is what is known of a stream.
@@ -36,6 +39,12 @@ type mended struct {
 	removed   uint64 // and delete up to this one
 	erasing   uint64 // deleted events up to this one may be there
 	revived   bool   // there are others
+}
+
+// A toldCursor is where a commit put a cursor, after so many losses.
+type toldCursor struct {
+	id     uint64
+	losses int
 }
 
 const mendOctets = 512 << 10 // of changes that are made at once
@@ -59,15 +68,16 @@ func mend(ctx context.Context, db *leveldb.DB, least highwater) error {
 func newMender(ctx context.Context, db *leveldb.DB, least highwater) (*mender, error) {
 	m := &mender{
 		ctx: ctx, db: db, streams: make(map[uint64]*mended),
-		cursors: make(map[string]uint64), keys: make(map[uint64]struct{}),
+		cursors: make(map[string]toldCursor), keys: make(map[uint64]struct{}),
 	}
-	for _, step := range []func() error{m.readNames, m.readCounters, m.readCommits, m.readErasures} {
+	for _, step := range []func() error{m.readNames, m.readCounters, m.readCommits} {
 		if err := step(); err != nil {
 			return nil, err
 		}
 	}
-	m.whole = m.whole && m.log.position >= least.position
-	return m, nil
+	m.sound = m.sound && m.log.position >= least.position
+	m.whole = m.sound && m.losses == 0
+	return m, m.readErasures()
 }
 
 // kind calls f for the keys of a kind, and writes what f puts into the batch.
@@ -141,14 +151,14 @@ func (m *mender) readCounters() error {
 }
 
 func (m *mender) readCommits() error {
-	m.log, m.whole = tip{nextNumber: 1}, true
+	m.log, m.sound = tip{nextNumber: 1}, true
 	var c commitRecord
 	return m.kind(kindCommit, func(key, value []byte) {
 		if c.parse(key, value) != nil {
-			m.whole = false
+			m.sound = false
 			return
 		}
-		m.whole = m.whole && c.first == m.log.position+1 && c.follows(m.log.chain, value)
+		m.sound = m.sound && c.first == m.log.position+1 && c.follows(m.log.chain, value)
 		m.log = c.tip()
 		for _, r := range c.runs {
 			s := m.stream(r.number)
@@ -162,11 +172,13 @@ func (m *mender) readCommits() error {
 
 func (m *mender) operation(o *operation) {
 	switch o.kind {
+	case opLost:
+		m.losses++
 	case opDelete:
 		m.stream(o.number).removed = o.id
 	case opCursor:
 		if key := string(cursorKey(o.name, o.number)); o.id > 0 {
-			m.cursors[key] = o.id
+			m.cursors[key] = toldCursor{o.id, m.losses}
 		} else {
 			delete(m.cursors, key)
 		}
@@ -181,11 +193,12 @@ func (m *mender) readErasures() error {
 	return m.kind(kindErasure, func(key, value []byte) {
 		e, err := parseErasure(key, value)
 		s := m.streams[e.number]
-		if err != nil || s == nil || e.position > m.log.position || e.kind != opDelete && e.kind != opReplace || e.first > e.last ||
+		if err != nil || s == nil || m.whole && e.position > m.log.position || e.kind != opDelete && e.kind != opReplace || e.first > e.last ||
 			e.last > max(s.last, s.committed) || e.kind == opDelete && e.last > max(s.deleted, s.removed) {
 			m.batch.Delete(bytes.Clone(key))
 			return
 		}
+		m.erased = max(m.erased, e.position)
 		if e.kind == opDelete {
 			s.erasing = max(s.erasing, e.last)
 		}
@@ -199,7 +212,8 @@ func (m *mender) mendCounters() error {
 		if m.whole {
 			s.counter = counter{number, s.committed, s.removed}
 		} else {
-			s.counter = counter{number, max(s.last, s.committed), max(s.deleted, s.removed)}
+			s.deleted = max(s.deleted, s.removed)
+			s.counter = counter{number, max(s.last, s.committed, s.deleted), s.deleted}
 		}
 		switch {
 		case s.name == nil:
@@ -218,18 +232,19 @@ func (m *mender) mendCounters() error {
 
 func (m *mender) mendCursors() error {
 	err := m.kind(kindCursor, func(key, value []byte) {
-		want, known := m.cursors[string(key)]
+		told, known := m.cursors[string(key)]
+		want, sure := told.id, m.whole || m.sound && told.losses == m.losses
 		delete(m.cursors, string(key))
 		have, ok := parseCursor(value)
 		switch {
-		case known && (m.whole || !ok) && want != have:
+		case known && (sure || !ok) && want != have:
 			m.batch.Put(bytes.Clone(key), binary.AppendUvarint(nil, want))
 		case !known && (m.whole || !ok):
 			m.batch.Delete(bytes.Clone(key))
 		}
 	})
-	for key, id := range m.cursors {
-		m.batch.Put([]byte(key), binary.AppendUvarint(nil, id))
+	for key, told := range m.cursors {
+		m.batch.Put([]byte(key), binary.AppendUvarint(nil, told.id))
 	}
 	return err
 }
@@ -248,14 +263,18 @@ func (m *mender) mendKeys() error {
 
 // mendPages looks for events that were deleted or never committed.
 func (m *mender) mendPages() error {
-	return m.kind(kindEvent, func(key, _ []byte) {
+	return m.kind(kindEvent, func(key, value []byte) {
 		number, rest, ok := cutNumber(key[1:])
 		s := m.streams[number]
-		switch last := keyNumber(key); {
-		case !ok || len(rest) != 8 || s == nil:
+		if !ok || len(rest) != 8 || s == nil || len(value) < pageHeader {
+			return
+		}
+		last := keyNumber(key)
+		first := last + 1 - min(last, uint64(binary.BigEndian.Uint16(value[21:])))
+		switch {
 		case m.whole && last > s.last:
 			m.batch.Delete(bytes.Clone(key))
-		case last <= s.deleted && last > s.erasing:
+		case first <= s.deleted && min(last, s.deleted) > s.erasing:
 			s.revived = true
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
+	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
@@ -124,19 +125,25 @@ type repair struct {
 	left    Report // of the best that could be had
 	end     tip    // of the log that was settled
 	tried   bool   // left is set
+	missing bool   // tables are
+	holes   []hole // by the remedy
 }
 
 // A remedy is a way to open a damaged database.
 type remedy struct {
 	name   string
 	strict opt.Strict // what LevelDB is not to be strict about
-	open   func(storage.Storage, *opt.Options) (*leveldb.DB, error)
+	open   func(*repair, storage.Storage, *opt.Options) (*leveldb.DB, error)
 }
 
 var remedies = []remedy{
-	{"reading it as it is", 0, leveldb.Open},
-	{"reading it in spite of its manifest", opt.StrictManifest, leveldb.Open},
-	{"making a manifest from its tables", opt.StrictManifest, recoverDatabase},
+	{"reading it as it is", 0, (*repair).open},
+	{"reading it in spite of its manifest", opt.StrictManifest, (*repair).open},
+	{"making a manifest from its tables", opt.StrictManifest, (*repair).recoverDatabase},
+}
+
+func (*repair) open(files storage.Storage, o *opt.Options) (*leveldb.DB, error) {
+	return leveldb.Open(files, o)
 }
 
 // readHighwater sets what the high-water file tells.
@@ -210,11 +217,22 @@ func (r *repair) with(m remedy, f func(*leveldb.DB, *overlay) error) error {
 	if err != nil {
 		return errors.Join(err, files.Close())
 	}
+	if r.options.AcceptLoss {
+		files = blanked{files}
+	}
 	o := newOverlay(files)
 	o.opened = func(n int) { r.progress(m.name, n, len(tables)) }
 	settings := overlaySettings()
 	settings.Strict &^= m.strict
-	db, g, err := openDatabase(o, nil, settings, m.open)
+	r.holes = nil
+	db, g, err := openDatabase(o, nil, settings, func(files storage.Storage, o *opt.Options) (*leveldb.DB, error) {
+		return m.open(r, files, o)
+	})
+	var corrupted *ldberrors.ErrCorrupted
+	if m.strict == 0 && errors.As(err, &corrupted) { // a manifest that is damaged may tell of tables that were removed
+		_, missing := corrupted.Err.(*ldberrors.ErrMissingFiles)
+		r.missing = r.missing || missing
+	}
 	if err != nil {
 		return err
 	}
@@ -238,6 +256,10 @@ func (r *repair) treat(db *leveldb.DB, last bool) (whole bool, err error) {
 	if _, err := check(db, r.least); err != nil && !last {
 		return false, err
 	}
+	doubts, err := r.doubt(db)
+	if err != nil {
+		return false, err
+	}
 	report, err := r.verify(db)
 	if err == nil && report.Damaged > 0 {
 		switch mended := mend(r.ctx, db, r.least); {
@@ -249,6 +271,10 @@ func (r *repair) treat(db *leveldb.DB, last bool) (whole bool, err error) {
 	}
 	if err != nil {
 		return false, err
+	}
+	for _, d := range doubts {
+		d.Stream, _ = db.Get(nameKey(d.number), &leniently)
+		report.add(d)
 	}
 	if r.blind {
 		report.add(Damage{What: "events at the end of the store, if there were any: nothing tells any more how far it reached"})

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
@@ -26,11 +28,12 @@ func (d directoryDisk) replace(o *overlay, id identity) (aside string, err error
 	if err := d.lay(o, making, id); err != nil {
 		return "", errors.Join(err, os.RemoveAll(making))
 	}
-	for n := 1; ; n++ {
+	for n := 1; err == nil; n++ {
 		aside = filepath.Join(string(d), fmt.Sprint(asideName, n))
-		if _, err := os.Lstat(aside); errors.Is(err, os.ErrNotExist) {
-			break
-		}
+		_, err = os.Lstat(aside)
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", errors.Join(err, os.RemoveAll(making))
 	}
 	if err := os.Rename(d.db(), aside); err != nil {
 		return "", errors.Join(err, os.RemoveAll(making))
@@ -47,11 +50,11 @@ func (d directoryDisk) finishReplace() error {
 	if err != nil || len(asides) == 0 {
 		return err
 	}
-	err = os.Rename(filepath.Join(string(d), newDBName), d.db())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+	making := filepath.Join(string(d), newDBName)
+	if text, err := os.ReadFile(filepath.Join(making, formatName)); err != nil || !hasChecksum(string(text)) {
+		return nil // it is made last
 	}
-	return errors.Join(err, syncDir(string(d)))
+	return errors.Join(os.Rename(making, d.db()), syncDir(string(d)))
 }
 
 // lay makes a database's files in a directory, as they are on an overlay.
@@ -79,7 +82,22 @@ func (d directoryDisk) lay(o *overlay, dir string, id identity) error {
 	if err == nil {
 		err = writeSynced(filepath.Join(dir, formatName), id.String())
 	}
+	if err == nil {
+		err = d.hand(dir)
+	}
 	return errors.Join(err, syncDir(dir))
+}
+
+// hand makes a directory and its files belong to whom the database belongs to: a
+// superuser may repair what is another's.
+func (d directoryDisk) hand(dir string) error {
+	var owner, me syscall.Stat_t
+	if err := errors.Join(syscall.Stat(d.db(), &owner), syscall.Stat(dir, &me)); err != nil || owner.Uid == me.Uid && owner.Gid == me.Gid {
+		return err
+	}
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(path, int(owner.Uid), int(owner.Gid)))
+	})
 }
 
 // table returns the path of a table, which long ago had another suffix.

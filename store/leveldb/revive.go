@@ -186,7 +186,11 @@ func (d *DB) openUndone() error {
 		return err
 	}
 	if found.position != d.last.position {
-		err = d.db.Write(d.inverse, &opt.WriteOptions{Sync: true})
+		if err = d.db.Write(d.inverse, &opt.WriteOptions{Sync: true}); err == nil {
+			// To a table: of a journal LevelDB passes over what is damaged, and the
+			// commit would be back.
+			_, err = rotateMem(d.db, 0, true)
+		}
 	}
 	if err == nil {
 		err = d.guard.err()

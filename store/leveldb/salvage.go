@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
@@ -18,25 +20,40 @@ import (
 // recoverDatabase is leveldb.Recover for files with damaged tables, too. LevelDB
 // would make those anew itself, but compares their keys in another order than the
 // one they are in, and gives up where a table has two values of one key.
-func recoverDatabase(files storage.Storage, o *opt.Options) (*leveldb.DB, error) {
+func (r *repair) recoverDatabase(files storage.Storage, o *opt.Options) (*leveldb.DB, error) {
 	tables, err := files.List(storage.TypeTable)
 	if err != nil {
 		return nil, err
 	}
+	if r.missing {
+		r.holes = append(r.holes, hole{})
+	}
 	for _, fd := range tables {
-		if err := salvage(files, fd); err != nil {
+		lost, err := salvage(files, fd)
+		if err != nil {
 			return nil, err
 		}
+		r.holes = append(r.holes, lost...)
 	}
 	return leveldb.Recover(files, o)
 }
 
-// salvage makes a table that has damaged blocks anew, without them.
-func salvage(files storage.Storage, fd storage.FileDesc) error {
+// A hole is what a table may have had besides what could be read: keys after
+// one and before another, both excluded; nil is no bound.
+type hole struct{ after, before []byte }
+
+func (d hole) covers(key []byte) bool {
+	return (d.after == nil || bytes.Compare(key, d.after) >= 0) && (d.before == nil || bytes.Compare(key, d.before) <= 0)
+}
+
+// salvage makes a table that has damaged blocks anew, without them, and returns
+// what these may have had.
+func salvage(files storage.Storage, fd storage.FileDesc) ([]hole, error) {
 	found := 0
 	count := func(_, _ []byte) error { found++; return nil }
-	if whole, err := scanTable(files, fd, count); whole || err != nil || found == 0 {
-		return err // LevelDB leaves out a table of which nothing can be read
+	lost, err := scanTable(files, fd, count)
+	if len(lost) == 0 || err != nil || found == 0 {
+		return lost, err // LevelDB leaves out a table of which nothing can be read
 	}
 	// The old table is read while the new one is made, of the same name.
 	var made bytes.Buffer
@@ -44,39 +61,45 @@ func salvage(files storage.Storage, fd storage.FileDesc) error {
 		Comparer: internalOrder{}, BlockSize: settings.BlockSize, Compression: settings.Compression,
 	}, nil, 0)
 	if _, err := scanTable(files, fd, w.Append); err != nil {
-		return err
+		return nil, err
 	}
 	if err := w.Close(); err != nil {
-		return err
+		return nil, err
 	}
 	f, err := files.Create(fd)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	_, err = f.Write(made.Bytes())
-	return errors.Join(err, f.Close())
+	return lost, errors.Join(err, f.Close())
 }
 
 // scanTable calls f for each key and value of a table that can be read, and
-// reports whether that is all.
-func scanTable(files storage.Storage, fd storage.FileDesc, f func(key, value []byte) error) (whole bool, err error) {
+// returns what it may have besides. Of a table that was not written to its end,
+// as after a crash, that is nothing: LevelDB uses none before.
+func scanTable(files storage.Storage, fd storage.FileDesc, f func(key, value []byte) error) (lost []hole, err error) {
 	file, err := files.Open(fd)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer file.Close()
 	size, err := file.Seek(0, io.SeekEnd)
 	if err != nil {
-		return false, err
+		return nil, err
+	}
+	var magic [len(tableMagic)]byte
+	if _, err := file.ReadAt(magic[:], max(0, size-int64(len(magic)))); err != nil && err != io.EOF {
+		return nil, err
 	}
 	r, err := table.NewReader(file, size, fd, nil, util.NewBufferPool(settings.BlockSize), &opt.Options{
 		Comparer: internalOrder{}, Strict: opt.StrictBlockChecksum,
 	})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer r.Release()
-	whole = true
+	whole := true
+	var last []byte
 	it := r.NewIterator(nil, nil)
 	defer it.Release()
 	if tells, ok := it.(iterator.ErrorCallbackSetter); ok {
@@ -87,14 +110,77 @@ func scanTable(files storage.Storage, fd storage.FileDesc, f func(key, value []b
 			whole = false
 			continue
 		}
-		if err := f(it.Key(), it.Value()); err != nil {
-			return false, err
+		if key := it.Key()[:len(it.Key())-internalOctets]; !whole {
+			lost, whole = append(lost, hole{last, bytes.Clone(key)}), true
 		}
+		if err := f(it.Key(), it.Value()); err != nil {
+			return nil, err
+		}
+		last = append([]byte(nil), it.Key()[:len(it.Key())-internalOctets]...)
 	}
 	if err = it.Error(); ldberrors.IsCorrupted(err) {
-		return false, nil
+		err, whole = nil, false
 	}
-	return whole, err
+	same := 0 // octets: one of these may be what is damaged
+	for i := range magic {
+		if magic[i] == tableMagic[i] {
+			same++
+		}
+	}
+	if !whole && (last != nil || same > len(magic)/2) {
+		lost = append(lost, hole{after: last})
+	}
+	return lost, err
+}
+
+// tableMagic ends a table.
+const tableMagic = "\x57\xfb\x80\x8b\x24\x75\x47\xdb"
+
+// doubt returns what may be missing of a database, or be older than it was, though
+// nothing that is there tells so, since blocks of its tables were left out. And it
+// makes the records of erasures anew that may have been in these.
+func (r *repair) doubt(db *leveldb.DB) (doubts []Damage, err error) {
+	if len(r.holes) == 0 {
+		return nil, nil
+	}
+	covered := func(key []byte) bool {
+		return slices.ContainsFunc(r.holes, func(d hole) bool { return d.covers(key) })
+	}
+	var again leveldb.Batch
+	replaced := func(e erasure) {
+		if e.kind == opReplace && covered(appendEventKey(nil, e.number, e.last)) {
+			doubts = append(doubts, Damage{number: e.number, First: e.first, Last: e.first,
+				What: "it was replaced, and nobody can tell whether this is what it was replaced with"})
+		}
+	}
+	last := uint64(0)
+	err = commitsAfter(db, 0, func(c *commitRecord, _ []byte) error {
+		last = c.last
+		position := c.first + c.events() - 1
+		for i := range c.operations {
+			o := &c.operations[i]
+			position += o.positions()
+			e, erases := o.erasure()
+			if key := erasureKey(position); erases && covered(key) {
+				again.Put(key, e.append(nil))
+			}
+		}
+		if len(again.Dump()) < mendOctets {
+			return nil
+		}
+		defer again.Reset()
+		return db.Write(&again, nil)
+	})
+	if err == nil {
+		err = db.Write(&again, nil)
+	}
+	if err == nil {
+		err = erasures(db, func(e erasure) bool { replaced(e); return true })
+	}
+	if covered(commitKey(last + 1)) {
+		doubts = append(doubts, Damage{What: fmt.Sprintf("commits after the position %d, if there were any", last)})
+	}
+	return doubts, err
 }
 
 // internalOrder is that of the keys in tables: they end with a number that rises

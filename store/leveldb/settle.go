@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -31,6 +32,7 @@ type settler struct {
 	runs   []foundRun // in gaps
 	latest uint64     // position of any event
 	next   uint64     // number that comes after those of the gaps so far
+	time   int64      // of the last commit in the gaps so far
 }
 
 // lostCommits are those of some neighbouring positions.
@@ -59,9 +61,9 @@ func settle(ctx context.Context, db *leveldb.DB, least highwater) (tip, error) {
 	if err != nil {
 		return tip{}, err
 	}
-	s := &settler{mender: m, least: least}
+	s := &settler{mender: m, least: least, latest: m.erased}
 	for _, step := range []func() error{
-		s.findGaps, s.findRuns, s.makeCommits, s.makeCounters, s.makePages, s.limitCursors, s.limitKeys,
+		s.findGaps, s.findRuns, s.makeCommits, s.findIDs, s.makeCounters, s.makePages, s.limitCursors, s.limitKeys,
 	} {
 		if err := step(); err != nil {
 			return tip{}, err
@@ -88,12 +90,22 @@ func (s *settler) findGaps() error {
 		case !follows:
 			value = bytes.Clone(value)
 			before := solve(func(x uint64) uint64 { return chain(x, c.last, value[:len(value)-8]) }, c.chain)
-			s.gaps = append(s.gaps, lostCommits{last, c.first - 1, true, before, c.nextNumber})
+			s.gap(lostCommits{last, c.first - 1, true, before, c.nextNumber})
 		}
 		last = c.tip()
 	})
 	s.log = last
 	return err
+}
+
+// gap takes note of lost commits. Where the high-water file tells one of them,
+// there has to be a commit again.
+func (s *settler) gap(g lostCommits) {
+	if at := s.least.position; at > g.before.position && at < g.last {
+		s.gaps = append(s.gaps, lostCommits{g.before, at, true, s.least.chain, g.most})
+		g.before = tip{at, g.before.time, s.least.chain, g.before.nextNumber}
+	}
+	s.gaps = append(s.gaps, g)
 }
 
 // findRuns finds the events in the gaps.
@@ -131,7 +143,7 @@ func (s *settler) found(number, id, position uint64, time int64, octets uint64) 
 	}
 	if n := len(s.runs); n > 0 {
 		r := &s.runs[n-1]
-		if r.number == number && r.first+r.count == id && r.position+r.count == position && r.time == time {
+		if r.number == number && r.first+r.count == id && r.position+r.count == position && r.time == time && position != s.least.position+1 {
 			r.count++
 			r.octets += octets
 			return
@@ -154,7 +166,7 @@ func (s *settler) makeCommits() error {
 // one for the positions between two.
 func (s *settler) fill(g lostCommits) error {
 	last := g.before
-	last.nextNumber = max(last.nextNumber, s.next)
+	last.nextNumber, last.time = max(last.nextNumber, s.next), max(last.time, s.time)
 	for last.position < g.last {
 		c := s.lostCommit(g, last)
 		if c.last == g.last && g.fixed {
@@ -167,11 +179,16 @@ func (s *settler) fill(g lostCommits) error {
 		}
 		s.batch.Put(commitKey(c.last), c.append(nil, last.chain))
 		last = c.tip()
+		if len(s.batch.Dump()) > mendOctets {
+			if err := s.flush(); err != nil {
+				return err
+			}
+		}
 	}
 	if last.position != g.last || g.fixed && last.chain != g.chain {
 		return fmt.Errorf("%w: events overlap the commits around the positions %d to %d", store.ErrDamaged, g.before.position+1, g.last)
 	}
-	if s.next = last.nextNumber; last.position > s.log.position {
+	if s.next, s.time = last.nextNumber, last.time; last.position > s.log.position {
 		s.log = last
 	}
 	return s.flush()
@@ -182,9 +199,9 @@ func (s *settler) fill(g lostCommits) error {
 func (s *settler) lostCommit(g lostCommits, last tip) *commitRecord {
 	c := &commitRecord{first: last.position + 1, time: last.time, nextNumber: last.nextNumber}
 	lost := operation{kind: opLost}
-	next := slices.IndexFunc(s.runs, func(r foundRun) bool { return r.position > last.position && r.position <= g.last })
+	next, _ := slices.BinarySearchFunc(s.runs, c.first, func(r foundRun, first uint64) int { return cmp.Compare(r.position, first) })
 	switch {
-	case next < 0:
+	case next == len(s.runs) || s.runs[next].position > g.last:
 		lost.count = g.last - last.position
 	case s.runs[next].position > c.first:
 		lost.count = s.runs[next].position - c.first
@@ -195,6 +212,7 @@ func (s *settler) lostCommit(g lostCommits, last tip) *commitRecord {
 		st := s.stream(r.number)
 		st.committed = max(st.committed, r.first+r.count-1)
 	}
+	lost.count = min(lost.count, mostPositions)
 	c.last = last.position + c.events() + lost.count
 	if c.last == g.last && g.most == math.MaxUint64 {
 		for number := range s.streams {
@@ -233,6 +251,31 @@ func solve(f func(uint64) uint64, value uint64) (argument uint64) {
 	return argument
 }
 
+// findIDs finds ids that cursors and requests with a key tell.
+func (s *settler) findIDs() error {
+	err := s.kind(kindCursor, func(key, value []byte) {
+		d := decoder{b: key[1:]}
+		d.take(int(d.octet()))
+		number, rest, ok := cutNumber(d.b)
+		if st := s.streams[number]; st != nil && !d.short && ok && len(rest) == 0 {
+			if id, whole := parseCursor(value); whole {
+				st.last = max(st.last, id)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return s.kind(kindKey, func(key, value []byte) {
+		number, _, ok := cutNumber(key[1:])
+		d := decoder{b: value}
+		_, ids := d.remembered()
+		if st := s.streams[number]; st != nil && ok && d.end() && len(ids) > 0 {
+			st.last = max(st.last, ids[0])
+		}
+	})
+}
+
 // makeCounters gives each stream its record and its names.
 func (s *settler) makeCounters() error {
 	taken := make(map[string]bool)
@@ -247,7 +290,8 @@ func (s *settler) makeCounters() error {
 			delete(s.streams, number)
 			continue
 		}
-		st.counter = counter{number, max(st.last, st.committed), max(st.deleted, st.removed)}
+		st.deleted = max(st.deleted, st.removed)
+		st.counter = counter{number, max(st.last, st.committed, st.deleted), st.deleted}
 		if st.name == nil {
 			name := fmt.Append(nil, lostName, number)
 			for taken[string(name)] {
@@ -266,6 +310,7 @@ func (s *settler) makePages() error {
 	read := make(map[uint64]uint64) // ids up to which streams have pages
 	var time int64
 	var position uint64
+	var shrunk error
 	err := s.kind(kindEvent, func(key, value []byte) {
 		number, rest, ok := cutNumber(key[1:])
 		st := s.streams[number]
@@ -281,9 +326,13 @@ func (s *settler) makePages() error {
 		if next := read[number] + 1; p.first > next {
 			s.lose(number, next, p.first-1, time, position)
 		}
+		if st.erasing < st.deleted && p.first <= st.deleted && shrunk == nil {
+			shrunk = shrink(s.db, bytes.Clone(key), value, st.deleted)
+		}
 		time, position = p.time, p.position
 		read[number] = keyNumber(key)
 	})
+	err = errors.Join(err, shrunk)
 	for _, number := range slices.Sorted(maps.Keys(s.streams)) {
 		st := s.streams[number]
 		if next := max(read[number], st.deleted) + 1; next <= st.last && err == nil {

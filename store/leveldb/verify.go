@@ -1,6 +1,8 @@
 package leveldb
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -342,22 +344,24 @@ func (v *verifier) commits() error {
 	return err
 }
 
+// mostPositions is how many positions a commit may take; it never needs so many.
+const mostPositions = 1 << 20
+
 // commit takes up what a commit did; follows says that it comes after the last
 // one.
 func (v *verifier) commit(c *commitRecord, follows bool) {
-	const most = 1 << 20 // positions of a commit; there are never so many
 	positions := c.last - c.first + 1
 	var taken uint64
 	for _, r := range c.runs {
-		taken += min(r.count, most+1)
+		taken += min(r.count, mostPositions+1)
 	}
 	for i := range c.operations {
 		taken += c.operations[i].positions()
 	}
-	if positions != taken || positions > most || follows && c.first != v.last.position+1 {
+	if positions != taken || positions > mostPositions || follows && c.first != v.last.position+1 {
 		v.tellf("the commit at position %d has not the positions from %d on", c.last, v.last.position+1)
 	}
-	if positions != taken || positions > most {
+	if positions != taken || positions > mostPositions {
 		return
 	}
 	if c.time < v.last.time || c.nextNumber < v.last.nextNumber {
@@ -403,6 +407,7 @@ func (v *verifier) operation(c *commitRecord, o *operation) {
 		v.tellf("an operation of the commit at position %d is on the event %d of the stream number %d, which there was not", c.last, o.id, o.number)
 	case o.kind == opLost:
 		v.lost = true
+		clear(v.cursorAt) // they may have been moved by what is lost
 	case o.kind == opCursor && o.id == 0:
 		delete(v.cursorAt, string(cursorKey(o.name, o.number)))
 	case o.kind == opCursor:
@@ -530,7 +535,11 @@ func (v *verifier) note(number, first, last uint64) {
 
 // hasLost reports whether all events from first to last are known to be lost.
 func (s *verified) hasLost(first, last uint64) bool {
-	for _, r := range s.lost { // in order
+	at, _ := slices.BinarySearchFunc(s.lost, first, func(r run, first uint64) int { return cmp.Compare(r.first+r.count-1, first) })
+	for _, r := range s.lost[at:] { // in order
+		if r.first > first {
+			break
+		}
 		if r.first <= first && first < r.first+r.count {
 			first = r.first + r.count
 		}
@@ -550,10 +559,42 @@ func (v *verifier) compare() error {
 			s.damaged = true
 		}
 	}
+	if err := v.expectLeft(); err != nil {
+		return err
+	}
 	for _, number := range v.numbers(func(s *verified) bool { return s.number > 0 }) {
 		v.compareStream(number, v.streams[number])
 	}
 	return nil
+}
+
+// expectLeft sums up again what the commits say of streams that have lost events,
+// without these.
+func (v *verifier) expectLeft() error {
+	some := v.numbers(func(s *verified) bool { return len(s.lost) > 0 })
+	if len(some) == 0 {
+		return nil
+	}
+	for _, number := range some {
+		v.streams[number].expected = 0
+	}
+	var c commitRecord
+	return v.kind(kindCommit, func(key, value []byte) {
+		if c.parse(key, value) != nil {
+			return // told
+		}
+		position := c.first
+		for _, r := range c.runs {
+			if s := v.streams[r.number]; s != nil && len(s.lost) > 0 && r.count <= mostPositions {
+				for i := range r.count {
+					if id := r.first + i; id > s.deleted && !s.hasLost(id, id) {
+						s.expected += eventSum(id, position+i, c.time)
+					}
+				}
+			}
+			position += r.count
+		}
+	})
 }
 
 func (v *verifier) compareStream(number uint64, s *verified) {
@@ -561,7 +602,11 @@ func (v *verifier) compareStream(number uint64, s *verified) {
 		v.tell(Damage{number: number, First: s.read + 1, Last: s.last, What: "the events are missing"})
 		s.damaged = true
 	}
-	if s.committed != s.last && !s.hasLost(s.committed+1, s.last) {
+	from := s.committed + 1
+	if v.lost {
+		from = max(from, s.deleted+1)
+	}
+	if s.committed > s.last || s.committed < s.last && !s.hasLost(from, s.last) {
 		v.tell(Damage{number: number, What: fmt.Sprintf("its last event is %d by the commits, %d by its record", s.committed, s.last)})
 		s.damaged = true
 	}
@@ -569,7 +614,7 @@ func (v *verifier) compareStream(number uint64, s *verified) {
 		v.tell(Damage{number: number, What: fmt.Sprintf("it is deleted up to event %d by the commits, %d by its record", s.removed, s.deleted)})
 		s.damaged = true
 	}
-	if s.expected != s.found && !s.damaged && len(s.lost) == 0 {
+	if s.expected != s.found && !s.damaged {
 		v.tell(Damage{number: number, First: s.deleted + 1, Last: s.last, differ: true,
 			What: "position or time is not that of the commit"})
 	}
@@ -591,7 +636,7 @@ func (v *verifier) cursors() error {
 			v.tellf("the cursor of %+q is in the stream number %d, which has no record", consumer, number)
 		case number > 0 && s.number > 0 && id > s.last:
 			v.tell(Damage{number: number, What: fmt.Sprintf("the cursor of %+q is at event %d; the last one is %d", consumer, id, s.last)})
-		case v.cursorAt[string(key)] != id && !v.lost:
+		case v.cursorAt[string(key)] != id && (!v.lost || v.cursorAt[string(key)] > 0):
 			v.tell(Damage{number: number, What: fmt.Sprintf("the cursor of %+q is at %d, by the commits at %d", consumer, id, v.cursorAt[string(key)])})
 		}
 		delete(v.cursorAt, string(key))
@@ -600,9 +645,7 @@ func (v *verifier) cursors() error {
 		d := decoder{b: []byte(key)[1:]}
 		consumer := d.take(int(d.octet()))
 		number, _, _ := cutNumber(d.b)
-		if !v.lost {
-			v.tell(Damage{number: number, What: fmt.Sprintf("the cursor of %+q is missing, by the commits at %d", consumer, v.cursorAt[key])})
-		}
+		v.tell(Damage{number: number, What: fmt.Sprintf("the cursor of %+q is missing, by the commits at %d", consumer, v.cursorAt[key])})
 	}
 	return err
 }
@@ -627,7 +670,26 @@ func (v *verifier) requests() error {
 	for _, number := range v.numbers(func(s *verified) bool { return s.number > 0 && s.requests != 0 && !v.lost }) {
 		v.tell(Damage{number: number, What: "what is kept of its requests with a key is not what the commits say"})
 	}
-	return err
+	if err != nil || !v.lost {
+		return err
+	}
+	// There may be more of them than the commits that are left tell, but not fewer.
+	var c commitRecord
+	return v.kind(kindCommit, func(key, value []byte) {
+		if c.parse(key, value) != nil {
+			return // told
+		}
+		for i := range c.operations {
+			o := &c.operations[i]
+			if o.kind != opKey {
+				continue
+			}
+			have, err := v.db.Get(keyKey(o.number, o.name), &leniently)
+			if err != nil || !bytes.Equal(have, appendRemembered(nil, o.sum, o.ids)) {
+				v.tell(Damage{number: o.number, What: fmt.Sprintf("what is kept of the request with the key %+q is not what the commits say", o.name)})
+			}
+		}
+	})
 }
 
 // strangers tells of keys that are of no kind.

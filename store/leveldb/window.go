@@ -33,6 +33,7 @@ type window struct {
 	planned int
 	took    uint64 // octets
 	reached uint64 // position up to which, or from which on, everything is planned
+	gone    uint64 // up to this position commits are lost, with which the window ends; 0: it does not
 }
 
 // A piece is a part of a run.
@@ -75,7 +76,7 @@ func (d *DB) readWindow(ctx context.Context, events []store.Event, w *window) (_
 
 // plan lists what commits have in the window, until that is enough.
 func (w *window) plan(db *leveldb.DB) error {
-	w.pieces, w.spans, w.commits, w.planned, w.took = w.pieces[:0], w.spans[:0], 0, 0, 0
+	w.pieces, w.spans, w.commits, w.planned, w.took, w.gone = w.pieces[:0], w.spans[:0], 0, 0, 0, 0
 	if w.at == nil {
 		w.at = make(map[uint64]int)
 	}
@@ -100,6 +101,13 @@ func (w *window) plan(db *leveldb.DB) error {
 	if err := it.Error(); err != nil {
 		return fault(fmt.Sprintf("commits from position %d on", w.reached), err)
 	}
+	if w.gone > 0 && w.commits == 1 { // else what comes before is read first
+		err := fmt.Errorf("%w: the commits at the positions %d to %d were lost when the store was repaired", store.ErrDamaged, c.first, c.last)
+		if w.backward {
+			return err
+		}
+		return &store.Lost{After: w.gone, Err: err}
+	}
 	if w.left() {
 		return fmt.Errorf("%w: the commit at position %d is missing", store.ErrDamaged, w.reached)
 	}
@@ -116,7 +124,7 @@ func (w *window) from() []byte {
 
 // left reports whether there are positions that may have to be looked at.
 func (w *window) left() bool {
-	if w.planned >= w.events || w.took >= uint64(w.octets) || w.commits >= windowCommits {
+	if w.gone > 0 || w.planned >= w.events || w.took >= uint64(w.octets) || w.commits >= windowCommits {
 		return false
 	}
 	if w.backward {
@@ -127,6 +135,10 @@ func (w *window) left() bool {
 
 // add plans what the window has of a commit.
 func (w *window) add(c *commitRecord) {
+	if c.lost() {
+		w.gone = min(c.last, w.upTo)
+		return
+	}
 	events := c.events()
 	octets := uint64(0) // of one event, about
 	if events > 0 {
