@@ -1,0 +1,65 @@
+package leveldb
+
+import (
+	"slices"
+
+	"gorewind/store"
+)
+
+// place adds positions to the damage of which ids are known.
+func (v *verifier) place() error {
+	of := make(map[uint64][]*Damage)
+	for i := range v.report.Damage {
+		if d := &v.report.Damage[i]; d.number > 0 && d.First > 0 {
+			of[d.number] = append(of[d.number], d)
+		}
+	}
+	if len(of) == 0 {
+		return nil
+	}
+	var c commitRecord
+	return v.kind(kindCommit, func(key, value []byte) {
+		if c.parse(key, value) != nil {
+			return // told
+		}
+		position := c.first
+		for _, r := range c.runs {
+			for _, d := range of[r.number] {
+				v.placeRun(d, &c, r, position)
+			}
+			position += r.count
+		}
+	})
+}
+
+// placeRun adds the positions of a run to those of damage that has a part of it.
+func (v *verifier) placeRun(d *Damage, c *commitRecord, r run, position uint64) {
+	first, end := max(r.first, d.First), min(r.first+r.count, d.Last+1)
+	if first >= end {
+		return
+	}
+	if d.differ {
+		pages := newPageReader(v.db)
+		defer pages.release()
+		events, err := pages.read(nil, nil, run{r.number, first, end - first}, unlimited)
+		same := func(e store.Event) bool {
+			return e.Position == position+e.ID-r.first && e.Time.UnixMicro() == c.time
+		}
+		at := slices.IndexFunc(events, func(e store.Event) bool { return !same(e) })
+		if at < 0 || err != nil {
+			return
+		}
+		upTo := at
+		for i := at; i < len(events); i++ {
+			if !same(events[i]) {
+				upTo = i
+			}
+		}
+		d.First, d.Last, d.differ = events[at].ID, events[upTo].ID, false
+		first, end = d.First, d.Last+1
+	}
+	if d.From == 0 {
+		d.From = position + first - r.first
+	}
+	d.UpTo = position + end - 1 - r.first
+}
