@@ -4,8 +4,8 @@
 //
 //   - commitLoop, the committer: commits what waits; ends when the queue is
 //     closed and empty. A little may be committed by the goroutine that asks.
-//   - highwaterLoop: records about once a second how far the commits reach;
-//     ends when the committer has.
+//   - highwaterLoop: records about once a second how far the commits reach, and
+//     opens the database again after a fault; ends when the committer has.
 //   - eraseLoop: has old octets leave the disk; ends when it was told to stop and
 //     is through, or to leave it.
 package leveldb
