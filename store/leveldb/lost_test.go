@@ -91,3 +91,19 @@ func TestReadGoesOnBehindDamage(t *testing.T) {
 		}
 	}
 }
+
+// TestLostCommitIsTold: a selection passed over commits that were lost with their
+// events, and said nothing.
+func TestLostCommitIsTold(t *testing.T) {
+	dir := writeVerified(t)
+	change(t, dir, func(db *leveldb.DB) error {
+		return errors.Join(db.Delete(commitKey(6), nil), db.Delete(appendEventKey(nil, 1, 4), nil))
+	})
+	mustRepair(t, dir, RepairOptions{AcceptLoss: true})
+	d := mustOpen(t, dir, Options{})
+	defer d.Close()
+	want := []uint64{1, 2, 3, 5, 9}
+	if have, losses := readOn(t, d, store.Range{Select: store.Prefix(nil)}); !slices.Equal(have, want) || losses != 1 {
+		t.Errorf("want %v and a loss, have %v and %d losses", want, have, losses)
+	}
+}

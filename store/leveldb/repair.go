@@ -279,7 +279,7 @@ func (r *repair) treat(db *leveldb.DB, last bool) (whole bool, err error) {
 	if r.blind {
 		report.add(Damage{What: "events at the end of the store, if there were any: nothing tells any more how far it reached"})
 	}
-	if !r.tried || report.Damaged < r.left.Damaged {
+	if !r.tried || last || report.Damaged < r.left.Damaged { // the last one is what is settled
 		r.left, r.tried = report, true
 	}
 	if report.Damaged == 0 || !last || !r.options.AcceptLoss {

@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
-	"gorewind/store/storetest"
 )
 
 // mustRepair repairs a store.
@@ -136,6 +134,10 @@ func TestRepairMends(t *testing.T) {
 			key, value := pageOf(2, 1, timeOf(db, 2, 2), 4, "1")
 			return db.Put(key, value, nil)
 		},
+		"events that were deleted, in the page of others": func(db *leveldb.DB) error {
+			key, value := pageOf(2, 2, timeOf(db, 2, 2), 4, "1", "2")
+			return db.Put(key, value, nil)
+		},
 		"events that were undone": func(db *leveldb.DB) error {
 			key, value := pageOf(1, 6, timeOf(db, 1, 5), 10, "6")
 			return db.Put(key, value, nil)
@@ -170,181 +172,5 @@ func TestRepairLeavesWhatIsWhole(t *testing.T) {
 	}
 	if after := snapshot(t, dir); after != before {
 		t.Errorf("want\n%shave\n%s", before, after)
-	}
-}
-
-// A loss is something that a repair cannot bring back.
-type loss struct {
-	damage func(t *testing.T, dir string)
-	tells  string   // in what is told to be lost
-	left   []string // events that can be read afterwards
-	next   string   // of the next event in a and in c
-}
-
-var all = []string{"a.1", "a.2", "a.3", "a.4", "a.5", "b.2"}
-
-// TestRepairAcceptsLoss: what is lost is told before anything is done, and only
-// done when that is accepted; what is left can be used, and reading what is not
-// there is an error.
-func TestRepairAcceptsLoss(t *testing.T) {
-	changes := func(f func(db *leveldb.DB) error) func(t *testing.T, dir string) {
-		return func(t *testing.T, dir string) { change(t, dir, f) }
-	}
-	del := func(keys ...[]byte) func(t *testing.T, dir string) {
-		return changes(func(db *leveldb.DB) error {
-			for _, key := range keys {
-				if err := db.Delete(key, nil); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	file := func(name string, f func(b []byte) []byte) func(t *testing.T, dir string) {
-		return func(t *testing.T, dir string) {
-			files, err := filepath.Glob(filepath.Join(dir, name))
-			if err != nil || len(files) == 0 {
-				t.Fatal(files, err)
-			}
-			for _, path := range files {
-				edit(t, path, f)
-			}
-		}
-	}
-	page := func(number, last uint64) []byte { return appendEventKey(nil, number, last) }
-	for name, c := range map[string]loss{
-		"events":                  {del(page(1, 3)), `stream "a", events 1 to 3, positions 1 to 3`, all[3:], "a.6@10 c.1@11"},
-		"a stream's last events":  {del(page(1, 5)), `stream "a", event 5, position 9`, slices.Delete(slices.Clone(all), 4, 5), "a.6@10 c.1@11"},
-		"a commit":                {del(commitKey(5)), "one is missing", all, "a.6@10 c.1@11"},
-		"the first commit":        {del(commitKey(3)), "one is missing", all, "a.6@10 c.1@11"},
-		"the last commit":         {del(commitKey(9)), "position 9 is missing", all, "a.6@10 c.1@11"},
-		"a commit and its events": {del(commitKey(6), page(1, 4)), "one is missing", slices.Delete(slices.Clone(all), 3, 4), "a.6@10 c.1@11"},
-		"all commits": {del(commitKey(3), commitKey(5), commitKey(6), commitKey(7), commitKey(8), commitKey(9)),
-			"position 9 is missing", all, "a.6@10 c.1@11"},
-		"a name":                   {del(nameKey(2), streamKey([]byte("b"))), "stream number 2", slices.Delete(slices.Clone(all), 5, 6), "a.6@10 c.1@11"},
-		"the last commit, in full": {del(commitKey(9), page(1, 5), keyKey(1, []byte("k"))), "position 9 is missing", slices.Delete(slices.Clone(all), 4, 5), "a.6@10 c.1@11"},
-		"the high-water file":      {file(highwaterName, func(b []byte) []byte { return nil }), "how far it reached", all, "a.6@10 c.1@11"},
-		"all of its tables": {func(t *testing.T, dir string) {
-			mustOpen(t, dir, Options{}).Close() // makes one of the journal
-			file("db/*.ldb", func(b []byte) []byte { clear(b); return b })(t, dir)
-		}, "is missing", []string{}, "a.1@10 c.1@11"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := writeVerified(t)
-			c.damage(t, dir)
-			before := snapshot(t, dir)
-			done := mustRepair(t, dir, RepairOptions{})
-			if done.Aside != "" || !strings.Contains(told(done.Left), c.tells) {
-				t.Errorf("want %q, have %s", c.tells, told(done.Left))
-			}
-			if after := snapshot(t, dir); after != before {
-				t.Errorf("want\n%shave\n%s", before, after)
-			}
-			done = mustRepair(t, dir, RepairOptions{AcceptLoss: true})
-			if missing(done.Aside) || done.Left.Damaged == 0 {
-				t.Errorf("aside %q, %s", done.Aside, told(done.Left))
-			}
-			if r := mustVerify(t, dir); r.Damaged > 0 {
-				t.Error(told(r))
-			}
-			c.mustBeLeft(t, dir)
-			if r := mustVerify(t, dir); r.Damaged > 0 {
-				t.Error(told(r))
-			}
-		})
-	}
-}
-
-// TestRepairDamagedTable: of a table that has several values of a key LevelDB can
-// make none without the damaged block, and recovers nothing then. What is lost is
-// lost, and everything else is there.
-func TestRepairDamagedTable(t *testing.T) {
-	dir := t.TempDir()
-	d := mustOpen(t, dir, Options{})
-	data := strings.Repeat("x", 3000)
-	for i := range 200 {
-		storetest.Append(t, d, fmt.Sprint(i%4), data)
-	}
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
-	mustOpen(t, dir, Options{}).Close() // makes a table of the journal
-	tables, err := filepath.Glob(filepath.Join(dir, dbName, "*.ldb"))
-	if err != nil || len(tables) != 1 {
-		t.Fatal(tables, err)
-	}
-	edit(t, tables[0], func(b []byte) []byte { b[len(b)/3] ^= 1; return b })
-	before := snapshot(t, dir)
-	if done := mustRepair(t, dir, RepairOptions{}); done.Aside != "" || done.Left.Events == 0 || snapshot(t, dir) != before {
-		t.Errorf("%v events are left; aside %q", done.Left.Events, done.Aside)
-	}
-	done := mustRepair(t, dir, RepairOptions{AcceptLoss: true})
-	if r := mustVerify(t, dir); r.Damaged > 0 || r.Lost == 0 || r.Lost > 10 || r.Events+r.Lost != 200 || r.Events != done.Left.Events {
-		t.Errorf("%d events and %d lost; %s", r.Events, r.Lost, told(r))
-	}
-}
-
-// mustBeLeft verifies what is left of a store, and that it goes on.
-func (c *loss) mustBeLeft(t *testing.T, dir string) {
-	t.Helper()
-	d := mustOpen(t, dir, Options{eager: true})
-	defer d.Close()
-	if have := d.Info().Generation; have != 2 {
-		t.Errorf("want generation 2, have %d", have)
-	}
-	if c.left == nil {
-		return
-	}
-	left := []string{}
-	for _, stream := range []string{"a", "b"} {
-		for id := uint64(1); id < 10; id++ {
-			r := store.Range{Stream: []byte(stream), After: store.Some(id - 1), UpTo: store.Some(id), Nearest: true}
-			for e, err := range d.Read(t.Context(), r) {
-				switch {
-				case err == nil:
-					left = append(left, fmt.Sprintf("%s.%d", stream, e.ID))
-				case !errors.Is(err, store.ErrDamaged):
-					t.Error(err)
-				}
-			}
-		}
-	}
-	if !slices.Equal(left, c.left) {
-		t.Errorf("want %v, have %v", c.left, left)
-	}
-	next, last := "", uint64(0)
-	for _, stream := range []string{"a", "c"} {
-		r := request(t, d, store.Append{Groups: []store.Group{{Stream: []byte(stream), Events: [][]byte{[]byte("next")}}}})
-		next += fmt.Sprintf("%s.%d@%d ", stream, r.IDs[0], d.Info().LastPosition)
-		last = max(last, r.IDs[0])
-	}
-	if next = strings.TrimSpace(next); next != c.next {
-		t.Errorf("want %s, have %s", c.next, next)
-	}
-	remove(t, d, "a", last)
-	eventually(t, "erasures are pending", erased(d))
-}
-
-// TestHalfReplaced: a crash between the two renames that put a repaired database in
-// place costs nothing.
-func TestHalfReplaced(t *testing.T) {
-	dir := writeVerified(t)
-	db := filepath.Join(dir, dbName)
-	copyDir(t, filepath.Join(dir, newDBName), db)
-	if err := os.Rename(db, filepath.Join(dir, asideName+"1")); err != nil {
-		t.Fatal(err)
-	}
-	if have := contents(t, dir); have != verifiedContents {
-		t.Errorf("want %s, have %s", verifiedContents, have)
-	}
-}
-
-func TestSolve(t *testing.T) {
-	value := []byte("what a record has besides")
-	f := func(x uint64) uint64 { return chain(x, 7, value) }
-	for _, want := range []uint64{0, 1, 1 << 63, 0x123456789abcdef} {
-		if x := solve(f, want); f(x) != want {
-			t.Errorf("want %x, have %x", want, f(x))
-		}
 	}
 }

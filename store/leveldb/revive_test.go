@@ -1,7 +1,13 @@
 package leveldb
 
 import (
+	"bytes"
 	"errors"
+	"maps"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -151,4 +157,92 @@ func TestGivesUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRefusedStaysRefused: what removed a refused commit was in a journal, of which
+// LevelDB passes over what is damaged: one bit, and the commit was back.
+func TestRefusedStaysRefused(t *testing.T) {
+	f, intact := new(faults), t.TempDir()
+	d := mustOpen(t, intact, f.options())
+	storetest.Append(t, d, "s", "A")
+	f.set(func(f *faults) { f.sync = 1 })
+	if err := try(d, "s", "refused")[0]; !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrOutcomeUnknown) {
+		t.Fatalf("want it to be refused, have %v", err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filesOf(intact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := 0
+	for path, b := range files {
+		if !strings.HasPrefix(path, dbName+"/0") { // the rest is no journal and no table
+			continue
+		}
+		for at := 0; at < len(b); at += 1 + len(b)/8 {
+			dir, flipped := t.TempDir(), maps.Clone(files)
+			flipped[path] = bytes.Clone(b)
+			flipped[path][at] ^= 4
+			if err := writeFiles(dir, flipped); err != nil {
+				t.Fatal(err)
+			}
+			d, err := Open(dir, Options{})
+			if err != nil {
+				if !errors.Is(err, store.ErrDamaged) {
+					t.Errorf("%s, octet %d: %v", path, at, err)
+				}
+				continue
+			}
+			opened++
+			if have := content(t, d, "s"); have != "A" {
+				t.Errorf("%s, octet %d: want A, have %s", path, at, have)
+			}
+			d.Close()
+		}
+	}
+	if opened == 0 {
+		t.Error("none of them was opened")
+	}
+}
+
+// TestReadOnlyForLong: while the disk refuses to be written to, the database is
+// opened again every second, under those who read it. Nothing must be left of it.
+func TestReadOnlyForLong(t *testing.T) {
+	f := new(faults)
+	d := mustOpen(t, write(t, 3), f.options())
+	defer d.Close()
+	remove(t, d, "s", 1)
+	open := func() int { // goroutines and descriptors
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return runtime.NumGoroutine() + len(entries)
+	}
+	before := open()
+	f.set(func(f *faults) { f.sync, f.create = 1<<30, 1<<30 })
+	for range 20 {
+		var readers sync.WaitGroup
+		for _, r := range []store.Range{{Stream: []byte("s")}, {Select: store.Prefix(nil)}} {
+			readers.Go(func() {
+				n := 0
+				for _, err := range d.Read(t.Context(), r) {
+					if n++; err != nil {
+						t.Error(err)
+					}
+				}
+				if n != 2 {
+					t.Errorf("want 2 events, have %d", n)
+				}
+			})
+		}
+		hurry(d)
+		if err := try(d, "s", "refused")[0]; err == nil {
+			t.Error("acknowledged although the disk failed")
+		}
+		readers.Wait()
+	}
+	eventually(t, "what was opened is still open", func() bool { return open() < before+10 })
 }

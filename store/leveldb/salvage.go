@@ -38,8 +38,8 @@ func (r *repair) recoverDatabase(files storage.Storage, o *opt.Options) (*leveld
 	return leveldb.Recover(files, o)
 }
 
-// A hole is what a table may have had besides what could be read: keys after
-// one and before another, both excluded; nil is no bound.
+// A hole is what a table may have had besides what could be read: keys from one
+// to another, both included, since a key has several values; nil is no bound.
 type hole struct{ after, before []byte }
 
 func (d hole) covers(key []byte) bool {

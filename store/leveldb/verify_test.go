@@ -220,6 +220,47 @@ func TestVerifyDamage(t *testing.T) {
 	}
 }
 
+// TestVerifySettled: once loss had been accepted, nobody told what was lost later:
+// that a stream had lost something excused whatever else was wrong with it, and a
+// lost commit excused cursors and requests.
+func TestVerifySettled(t *testing.T) {
+	settled := writeVerified(t)
+	change(t, settled, func(db *leveldb.DB) error {
+		return errors.Join(db.Delete(appendEventKey(nil, 1, 3), nil), db.Delete(commitKey(5), nil))
+	})
+	mustRepair(t, settled, RepairOptions{AcceptLoss: true})
+	if r := mustVerify(t, settled); r.Damaged > 0 {
+		t.Fatal(told(r))
+	}
+	for name, c := range map[string]struct {
+		damage func(db *leveldb.DB) error
+		want   string
+	}{
+		"a cursor": {func(db *leveldb.DB) error { return db.Delete(cursorKey([]byte("c"), 1), nil) },
+			`stream "a": the cursor of "c" is missing, by the commits at 4`},
+		"a cursor elsewhere": {func(db *leveldb.DB) error { return db.Put(cursorKey([]byte("c"), 1), []byte{2}, nil) },
+			`stream "a": the cursor of "c" is at 2, by the commits at 4`},
+		"a request": {func(db *leveldb.DB) error { return db.Delete(keyKey(1, []byte("k")), nil) },
+			`stream "a": what is kept of the request with the key "k" is not what the commits say`},
+		"a stream's end": {func(db *leveldb.DB) error {
+			return errors.Join(db.Delete(appendEventKey(nil, 1, 5), nil), db.Put(streamKey([]byte("a")), counter{1, 4, 0}.append(nil), nil))
+		}, `stream "a": its last event is 5 by the commits, 4 by its record`},
+		"another event in the place of one": {func(db *leveldb.DB) error { // as of a commit that was refused
+			key, value := pageOf(1, 5, timeOf(db, 1, 5)-1, 9, "refused")
+			return db.Put(key, value, nil)
+		}, `stream "a", event 5, position 9: position or time is not that of the commit`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			copyDir(t, dir, settled)
+			change(t, dir, c.damage)
+			if have := told(mustVerify(t, dir)); !strings.Contains(have, c.want) {
+				t.Errorf("want %s\nhave %s", c.want, have)
+			}
+		})
+	}
+}
+
 // TestVerifyFiles: damage that LevelDB refuses, or does not see, is told.
 func TestVerifyFiles(t *testing.T) {
 	intact := writeVerified(t)

@@ -1,0 +1,88 @@
+package leveldb
+
+import (
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"gorewind/store"
+	"gorewind/store/storetest"
+)
+
+// A worn disk has a place in its tables that it cannot read.
+type worn struct {
+	disk
+	from, upTo int64
+}
+
+func (d worn) files(readOnly bool) (storage.Storage, error) {
+	s, err := d.disk.files(readOnly)
+	return wornFiles{s, d}, err
+}
+
+type wornFiles struct {
+	storage.Storage
+	d worn
+}
+
+func (f wornFiles) Open(fd storage.FileDesc) (storage.Reader, error) {
+	r, err := f.Storage.Open(fd)
+	if err != nil || fd.Type != storage.TypeTable {
+		return r, err
+	}
+	return wornReader{r, f.d}, nil
+}
+
+type wornReader struct {
+	storage.Reader
+	d worn
+}
+
+func (r wornReader) ReadAt(b []byte, at int64) (int, error) {
+	if at < r.d.upTo && at+int64(len(b)) > r.d.from {
+		return 0, syscall.EIO
+	}
+	return r.Reader.ReadAt(b, at)
+}
+
+// TestBadPlace: for one place that the disk could not read, no loss could be
+// accepted, and everything was lost. It may yet be read another time, so it is
+// damage only then.
+func TestBadPlace(t *testing.T) {
+	dir := t.TempDir()
+	d := mustOpen(t, dir, Options{})
+	for range 200 {
+		storetest.Append(t, d, "a", strings.Repeat("x", 3000))
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, dir, Options{}).Close() // makes a table of the journal
+	repair := func(o RepairOptions) (aside string, err error) {
+		r := &repair{ctx: t.Context(), on: worn{directoryDisk(dir), 300 << 10, 304 << 10}, options: o}
+		if r.id, _, err = readIdentity(directoryDisk(dir)); err != nil {
+			return "", err
+		}
+		if err := r.readHighwater(); err != nil {
+			return "", err
+		}
+		return r.run()
+	}
+	before := snapshot(t, dir)
+	if aside, err := repair(RepairOptions{}); !errors.Is(err, syscall.EIO) || errors.Is(err, store.ErrDamaged) || aside != "" {
+		t.Errorf("want that it cannot be read, have %v; aside %q", err, aside)
+	}
+	if after := snapshot(t, dir); after != before {
+		t.Errorf("want\n%shave\n%s", before, after)
+	}
+	if aside, err := repair(RepairOptions{AcceptLoss: true}); err != nil || missing(aside) {
+		t.Errorf("%v; aside %q", err, aside)
+	}
+	// It is in two blocks.
+	if r := mustVerify(t, dir); r.Damaged > 0 || r.Lost == 0 || r.Lost > 12 || r.Events+r.Lost != 200 {
+		t.Errorf("%d events and %d lost; %s", r.Events, r.Lost, told(r))
+	}
+}

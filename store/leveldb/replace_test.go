@@ -1,0 +1,66 @@
+package leveldb
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"gorewind/store"
+)
+
+// TestHalfReplaced: a crash between the two renames that put a repaired database in
+// place costs nothing.
+func TestHalfReplaced(t *testing.T) {
+	dir := writeVerified(t)
+	db := filepath.Join(dir, dbName)
+	copyDir(t, filepath.Join(dir, newDBName), db)
+	if err := os.Rename(db, filepath.Join(dir, asideName+"1")); err != nil {
+		t.Fatal(err)
+	}
+	if have := contents(t, dir); have != verifiedContents {
+		t.Errorf("want %s, have %s", verifiedContents, have)
+	}
+}
+
+// TestLeftover: what a repair was making when it was killed had links to tables, and
+// stayed for ever, with octets that were erased elsewhere.
+func TestLeftover(t *testing.T) {
+	dir := writeVerified(t)
+	copyDir(t, filepath.Join(dir, newDBName), filepath.Join(dir, dbName))
+	if have := contents(t, dir); have != verifiedContents {
+		t.Errorf("want %s, have %s", verifiedContents, have)
+	}
+	if !missing(filepath.Join(dir, newDBName)) {
+		t.Errorf("%s is still there", newDBName)
+	}
+}
+
+// TestHalfLaid: a repair was killed while it made the new database, and somebody
+// moved the damaged one away to bring back a copy. Half a database was once put in
+// its place.
+func TestHalfLaid(t *testing.T) {
+	dir := writeVerified(t)
+	db, saved := filepath.Join(dir, dbName), filepath.Join(t.TempDir(), "saved")
+	copyDir(t, filepath.Join(dir, asideName+"1"), db) // of an earlier repair
+	copyDir(t, filepath.Join(dir, newDBName), db)
+	if err := errors.Join(os.Remove(filepath.Join(dir, newDBName, formatName)), os.Rename(db, saved)); err != nil {
+		t.Fatal(err)
+	}
+	before := snapshot(t, dir)
+	if _, err := Open(dir, Options{}); !errors.Is(err, store.ErrDamaged) {
+		t.Fatalf("open: want it to be damaged, have %v", err)
+	}
+	if _, err := Repair(t.Context(), dir, RepairOptions{AcceptLoss: true}); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("repair: want it to be damaged, have %v", err)
+	}
+	if after := snapshot(t, dir); after != before {
+		t.Errorf("want\n%shave\n%s", before, after)
+	}
+	if err := os.Rename(saved, db); err != nil {
+		t.Fatal(err)
+	}
+	if have := contents(t, dir); have != verifiedContents {
+		t.Errorf("want %s, have %s", verifiedContents, have)
+	}
+}

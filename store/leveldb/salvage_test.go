@@ -1,0 +1,203 @@
+package leveldb
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"gorewind/store"
+	"gorewind/store/storetest"
+)
+
+// TestRepairDamagedTable: of a table that has several values of a key LevelDB can
+// make none without the damaged block, and recovers nothing then. What is lost is
+// lost, and everything else is there.
+func TestRepairDamagedTable(t *testing.T) {
+	dir := t.TempDir()
+	d := mustOpen(t, dir, Options{})
+	data := strings.Repeat("x", 3000)
+	for i := range 200 {
+		storetest.Append(t, d, fmt.Sprint(i%4), data)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, dir, Options{}).Close() // makes a table of the journal
+	tables, err := filepath.Glob(filepath.Join(dir, dbName, "*.ldb"))
+	if err != nil || len(tables) != 1 {
+		t.Fatal(tables, err)
+	}
+	edit(t, tables[0], func(b []byte) []byte { b[len(b)/3] ^= 1; return b })
+	before := snapshot(t, dir)
+	if done := mustRepair(t, dir, RepairOptions{}); done.Aside != "" || done.Left.Events == 0 || snapshot(t, dir) != before {
+		t.Errorf("%v events are left; aside %q", done.Left.Events, done.Aside)
+	}
+	done := mustRepair(t, dir, RepairOptions{AcceptLoss: true})
+	if r := mustVerify(t, dir); r.Damaged > 0 || r.Lost == 0 || r.Lost > 10 || r.Events+r.Lost != 200 || r.Events != done.Left.Events {
+		t.Errorf("%d events and %d lost; %s", r.Events, r.Lost, told(r))
+	}
+}
+
+// unerased makes a store as a kill leaves it before anything was erased.
+func unerased(t *testing.T, write func(d *DB)) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := mustOpen(t, dir, Options{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	id, _, err := readIdentity(directoryDisk(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDB(Options{}, id, directoryDisk(dir))
+	d.eraser.gather = time.Hour
+	if err := d.start(); err != nil {
+		t.Fatal(err)
+	}
+	write(d)
+	d.eraser.pending.Store(0) // else it is erased at the end
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// damageBlock makes a table of the journal, and damages a block of it: the first
+// one of which what is lost is as told.
+func damageBlock(t *testing.T, dir string, is func(lost hole) bool) {
+	t.Helper()
+	change(t, dir, func(*leveldb.DB) error { return nil })
+	files, err := directoryDisk(dir).files(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
+	tables, err := files.List(storage.TypeTable)
+	if err != nil || len(tables) == 0 {
+		t.Fatal(tables, err)
+	}
+	newest := slices.MaxFunc(tables, func(a, b storage.FileDesc) int { return cmp.Compare(a.Num, b.Num) })
+	path := filepath.Join(dir, dbName, newest.String())
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 100; at < len(whole); at += settings.BlockSize / 2 {
+		edit(t, path, func([]byte) []byte {
+			b := bytes.Clone(whole)
+			b[at] ^= 1
+			return b
+		})
+		lost, err := scanTable(files, newest, func(_, _ []byte) error { return nil })
+		if err == nil && len(lost) == 1 && is(lost[0]) {
+			return
+		}
+	}
+	t.Fatal("there is no such block")
+}
+
+// TestReplacedIsNotBack: the page that an event was replaced in was in a block that
+// was left out. The old one came back from an older table, and nothing was said to
+// be missing.
+func TestReplacedIsNotBack(t *testing.T) {
+	blocks := 2 * settings.BlockSize
+	dir := unerased(t, func(d *DB) {
+		storetest.Append(t, d, "a", strings.Repeat("old", blocks))
+		if _, err := rotateMem(d.db, 0, true); err != nil { // makes a table of it
+			t.Fatal(err)
+		}
+		replace(t, d, "a", 1, strings.Repeat("young", blocks))
+		storetest.Append(t, d, "b", strings.Repeat("x", blocks))
+	})
+	damageBlock(t, dir, func(lost hole) bool { return lost.after == nil && bytes.Equal(lost.before, appendEventKey(nil, 2, 1)) })
+	before := snapshot(t, dir)
+	if done := mustRepair(t, dir, RepairOptions{}); done.Left.Damaged == 0 || done.Aside != "" {
+		t.Errorf("nothing is said to be missing; aside %q", done.Aside)
+	}
+	if after := snapshot(t, dir); after != before {
+		t.Errorf("want\n%shave\n%s", before, after)
+	}
+	const want = `stream "a", event 1: it was replaced`
+	if done := mustRepair(t, dir, RepairOptions{AcceptLoss: true}); !strings.Contains(told(done.Left), want) {
+		t.Errorf("want %s, have %s", want, told(done.Left))
+	}
+}
+
+// TestErasuresAreNotForgotten: records of erasures were in a block that was left
+// out. Nothing else tells that old octets are to leave the disk, and they stayed.
+func TestErasuresAreNotForgotten(t *testing.T) {
+	const n = 2000 // a block has about 925
+	dir := unerased(t, func(d *DB) {
+		var events, replaced sync.WaitGroup
+		events.Add(n)
+		replaced.Add(n)
+		for i := range n {
+			d.Append([]store.Append{{Groups: []store.Group{group(fmt.Sprint(i), "old")}}}, func([]store.Result) { events.Done() })
+		}
+		events.Wait()
+		for i := range n {
+			d.Replace(store.Replace{Stream: fmt.Append(nil, i), ID: 1, Data: []byte("young")}, func(err error) {
+				if err != nil {
+					t.Error(err)
+				}
+				replaced.Done()
+			})
+		}
+		replaced.Wait()
+	})
+	damageBlock(t, dir, func(lost hole) bool {
+		return bytes.HasPrefix(lost.after, []byte{kindErasure}) && bytes.HasPrefix(lost.before, []byte{kindErasure})
+	})
+	d := mustOpen(t, dir, Options{})
+	defer d.Close()
+	if have := d.Info().Erasing; have != n || missing(filepath.Join(dir, asideName+"1")) {
+		t.Errorf("%d of %d erasures are forgotten", n-have, n)
+	}
+}
+
+// TestLostEndIsTold: the last block of commits was left out, past the high-water
+// mark, and what was acknowledged was gone without a word.
+func TestLostEndIsTold(t *testing.T) {
+	dir := t.TempDir()
+	d := mustOpen(t, dir, Options{})
+	storetest.Append(t, d, "a", "1")
+	mark := highwater{d.tip().position, d.tip().chain}
+	for range 60 { // some 700 octets each
+		var groups []store.Group
+		for range 100 {
+			groups = append(groups, group("a", "x"), group("b", "x"))
+		}
+		if r := request(t, d, store.Append{Groups: groups}); r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+	if err := errors.Join(d.Close(), rewriteHighwater(directoryDisk(dir), mark)); err != nil {
+		t.Fatal(err)
+	}
+	damageBlock(t, dir, func(lost hole) bool { return lost.before == nil && bytes.HasPrefix(lost.after, []byte{kindCommit}) })
+	before := snapshot(t, dir)
+	const want = "commits after the position"
+	if _, err := Open(dir, Options{}); !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), want) {
+		t.Fatalf("want %q, have %v", want, err)
+	}
+	if after := snapshot(t, dir); after != before {
+		t.Errorf("want\n%shave\n%s", before, after)
+	}
+	if done := mustRepair(t, dir, RepairOptions{AcceptLoss: true}); done.Left.Damaged == 0 || missing(done.Aside) {
+		t.Errorf("%s; aside %q", told(done.Left), done.Aside)
+	}
+	if r := mustVerify(t, dir); r.Damaged > 0 {
+		t.Error(told(r))
+	}
+}
