@@ -55,8 +55,9 @@ func printVerified(w io.Writer, r leveldb.Report) error {
 	lines = append(lines, damageLines("damaged", r)...)
 	switch {
 	case r.Damaged > 0:
-	case r.Lost > 0:
-		lines = append(lines, fmt.Sprintf("whole: everything but %s lost events is there, as it was stored", count(r.Lost)))
+	case r.Lost+r.Gone > 0:
+		lines = append(lines, fmt.Sprintf("whole: everything but %s lost events, and what was at %s lost positions, is there, as it was stored",
+			count(r.Lost), count(r.Gone)))
 	default:
 		lines = append(lines, "whole: everything is there, as it was stored")
 	}

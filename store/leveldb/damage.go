@@ -2,6 +2,7 @@ package leveldb
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -15,10 +16,13 @@ type Report struct {
 	Octets  uint64 // of their data
 	Commits uint64
 	Lost    uint64 // events that a repair went on without, which are not damage
+	Gone    uint64 // positions of which nobody knows any more what was there
 
 	Damage  []Damage // what is wrong, MaxDamage pieces at most
 	Damaged int      // how many pieces there are
 	Notes   []string // what is unusual and does no harm
+
+	broken bool // commits are missing
 }
 
 // add adds damage.
@@ -27,6 +31,13 @@ func (r *Report) add(d Damage) {
 	if len(r.Damage) < MaxDamage {
 		r.Damage = append(r.Damage, d)
 	}
+}
+
+// begin adds damage before all other.
+func (r *Report) begin(d Damage) {
+	r.Damaged++
+	r.Damage = slices.Insert(r.Damage, 0, d)
+	r.Damage = r.Damage[:min(len(r.Damage), MaxDamage)]
 }
 
 // A Damage is something that is wrong with a store.

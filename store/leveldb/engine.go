@@ -168,7 +168,7 @@ func Open(dir string, o Options) (*DB, error) {
 }
 
 func openLocked(dir string, o Options) (*DB, error) {
-	on := directoryDisk(dir)
+	on, made := directoryDisk(dir), false
 	if _, err := os.Stat(on.db()); errors.Is(err, os.ErrNotExist) {
 		if err := on.finishReplace(); err != nil {
 			return nil, err
@@ -178,6 +178,7 @@ func openLocked(dir string, o Options) (*DB, error) {
 		if err := create(dir); err != nil {
 			return nil, err
 		}
+		made = true
 	}
 	id, copied, err := readIdentity(on)
 	if err != nil {
@@ -191,6 +192,9 @@ func openLocked(dir string, o Options) (*DB, error) {
 	d := newDB(o, id, on)
 	if err := d.start(); err != nil {
 		return nil, err
+	}
+	if made {
+		d.log.Info("made a new store, which is empty", "directory", dir)
 	}
 	if copied {
 		d.log.Warn("the file with the store's identity was damaged; it is written anew", "file", formatName)

@@ -100,11 +100,19 @@ func (d *DB) rehearse(least highwater) error {
 	if err != nil {
 		return err
 	}
+	first, err := firstInJournals(files)
+	if err != nil {
+		files.Close()
+		return fault("journals", err)
+	}
 	db, g, err := openOverlay(files)
 	if err != nil {
 		return err
 	}
 	_, err = check(db, least)
+	if err == nil && first > 0 {
+		err = checkChain(db, first)
+	}
 	if err == nil {
 		err = erasures(db, func(erasure) bool { return true }) // which the eraser reads at the start
 	}

@@ -76,17 +76,14 @@ func readIdentity(on directoryDisk) (id identity, copied bool, err error) {
 func parseIdentity(text, path string) (id identity, err error) {
 	damaged := fmt.Errorf("%w: the file %s", store.ErrDamaged, path)
 	rest, ours := strings.CutPrefix(text, "gorewind store\n")
-	if !ours && !strings.Contains(text, checksumWord) {
-		return id, fmt.Errorf("%w: %s does not say which", ErrFormat, path)
-	}
-	if !hasChecksum(text) {
-		return id, damaged
-	}
 	var version int
-	if _, err := fmt.Sscanf(rest, "format %d\n", &version); err != nil {
+	_, unread := fmt.Sscanf(rest, "format %d\n", &version)
+	switch sum := strings.Contains(text, checksumWord); {
+	case !ours && !sum:
+		return id, fmt.Errorf("%w: %s does not say which", ErrFormat, path)
+	case unread != nil || !hasChecksum(text) && (sum || version == formatVersion):
 		return id, damaged
-	}
-	if version != formatVersion {
+	case version != formatVersion:
 		return id, fmt.Errorf("%w: %s says %d, this version reads %d", ErrFormat, path, version, formatVersion)
 	}
 	_, err = fmt.Sscanf(rest, "format %d\nid %s\ngeneration %d\nsecret %s\n", &version, &id.id, &id.generation, &id.secret)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
@@ -104,7 +105,9 @@ func (d *DB) recover(least highwater, cause error) error {
 		return errors.Join(cause, err)
 	case aside == "":
 		for _, lost := range r.left.Damage {
-			cause = fmt.Errorf("%w; %v", cause, lost)
+			if !strings.Contains(cause.Error(), lost.String()) {
+				cause = fmt.Errorf("%w; %v", cause, lost)
+			}
 		}
 		return cause
 	}
@@ -272,6 +275,9 @@ func (r *repair) treat(db *leveldb.DB, last bool) (whole bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if report.broken {
+		report.begin(Damage{What: "what the missing commits did besides: they may have replaced or deleted events, moved cursors, or had keys"})
+	}
 	for _, d := range doubts {
 		d.Stream, _ = db.Get(nameKey(d.number), &leniently)
 		report.add(d)
@@ -313,7 +319,7 @@ func (r *repair) replace(o *overlay) (aside string, err error) {
 		id.generation++
 	}
 	aside, err = r.on.replace(o, id)
-	if err == nil && r.blind {
+	if err == nil && (r.end.position > 0 || r.blind) { // its older half may tell a commit that is not there
 		err = rewriteHighwater(r.on, highwater{r.end.position, r.end.chain})
 	}
 	return aside, err

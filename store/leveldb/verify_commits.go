@@ -16,12 +16,12 @@ func (v *verifier) commits() error {
 		v.report.Commits++
 		if err := c.parse(key, value); err != nil {
 			v.tell(Damage{What: err.Error()})
-			follows = false
+			follows, v.report.broken = false, true
 			return
 		}
 		if follows && !c.follows(v.last.chain, value) {
 			v.tellf("the commit at position %d does not follow the one at position %d: one is missing or was changed", c.last, v.last.position)
-			follows = false
+			follows, v.report.broken = false, true
 		}
 		v.commit(&c, follows)
 		follows = true
@@ -33,6 +33,7 @@ func (v *verifier) commits() error {
 	})
 	for _, position := range slices.Sorted(maps.Keys(v.reach)) {
 		v.tellf("the commit at position %d is missing; the last one is at position %d", position, v.last.position)
+		v.report.broken = true
 	}
 	return err
 }
@@ -100,6 +101,11 @@ func (v *verifier) operation(c *commitRecord, o *operation) {
 		v.tellf("an operation of the commit at position %d is on the event %d of the stream number %d, which there was not", c.last, o.id, o.number)
 	case o.kind == opLost:
 		v.lost = true
+		if v.report.Gone += o.count; o.count > 0 && len(v.report.Notes) < MaxDamage {
+			v.report.Notes = append(v.report.Notes, Damage{
+				From: c.last - o.count + 1, UpTo: c.last, What: "what was here was lost when the store was repaired",
+			}.String())
+		}
 		clear(v.cursorAt) // they may have been moved by what is lost
 	case o.kind == opCursor && o.id == 0:
 		delete(v.cursorAt, string(cursorKey(o.name, o.number)))

@@ -94,17 +94,17 @@ func TestVerifyGood(t *testing.T) {
 		make func() string
 		want string
 	}{
-		"all kinds": {func() string { return writeVerified(t) }, "{2 6 6 6 0 [] 0 []}"},
+		"all kinds": {func() string { return writeVerified(t) }, "{2 6 6 6 0 0 [] 0 [] false}"},
 		"empty": {func() string {
 			dir := t.TempDir()
 			mustOpen(t, dir, Options{}).Close()
 			return dir
-		}, "{0 0 0 0 0 [] 0 []}"},
+		}, "{0 0 0 0 0 0 [] 0 [] false}"},
 		"format 1, killed": {func() string {
 			dir := t.TempDir()
 			copyDir(t, dir, v1)
 			return dir
-		}, "{7 75 20502 20 0 [] 0 []}"},
+		}, "{7 75 20502 20 0 0 [] 0 [] false}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if have := fmt.Sprint(mustVerify(t, c.make())); have != c.want {

@@ -1,0 +1,112 @@
+package leveldb
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/journal"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+	"github.com/syndtr/goleveldb/leveldb/util"
+
+	"gorewind/store"
+)
+
+// LevelDB passes over what is damaged in a journal, and goes on behind it. What
+// the high-water file tells may well come after that. So the chain is checked from
+// the last commit that is in no journal any more.
+
+// firstInJournals returns the position of the first commit that journals have; 0
+// if they have none.
+func firstInJournals(files storage.Storage) (first uint64, err error) {
+	journals, err := files.List(storage.TypeJournal)
+	for _, fd := range journals {
+		position, err := firstInJournal(files, fd)
+		if err != nil {
+			return 0, err
+		}
+		if position > 0 && (first == 0 || position < first) {
+			first = position
+		}
+	}
+	return first, err
+}
+
+// firstInJournal returns the position of the first commit that can be read in a
+// journal, or 0.
+func firstInJournal(files storage.Storage, fd storage.FileDesc) (first uint64, err error) {
+	file, err := files.Open(fd)
+	if err != nil {
+		return 0, err
+	}
+	written, err := openJournal(file)
+	if err != nil {
+		return 0, err // and the file is closed
+	}
+	defer written.Close()
+	r := journal.NewReader(written, nil, false, true)
+	for first == 0 {
+		record, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		b, err := io.ReadAll(record)
+		var batch leveldb.Batch
+		if err != nil || len(b) < batchHeader || batch.Load(b[batchHeader:]) != nil {
+			continue // it is damaged, or torn
+		}
+		if err := batch.Replay(firstCommit{&first}); err != nil {
+			return 0, err
+		}
+	}
+	return first, nil
+}
+
+// batchHeader is how many octets come before a batch in a journal.
+const batchHeader = 12
+
+// firstCommit takes the position of the first commit of a batch.
+type firstCommit struct{ position *uint64 }
+
+// Put implements leveldb.BatchReplay.
+func (f firstCommit) Put(key, _ []byte) {
+	if *f.position == 0 && len(key) == 9 && key[0] == kindCommit {
+		*f.position = keyNumber(key)
+	}
+}
+
+// Delete implements leveldb.BatchReplay.
+func (firstCommit) Delete([]byte) {}
+
+// checkChain verifies that no commit is missing from the one before a position on.
+func checkChain(db *leveldb.DB, position uint64) error {
+	it := db.NewIterator(util.BytesPrefix([]byte{kindCommit}), nil)
+	var before commitRecord
+	found := it.Seek(commitKey(position))
+	if found {
+		found = it.Prev()
+	} else {
+		found = it.Last()
+	}
+	var err error
+	if found {
+		err = before.parse(it.Key(), it.Value())
+	}
+	err = errors.Join(err, it.Error())
+	it.Release()
+	if err != nil {
+		return fault(fmt.Sprintf("commits before position %d", position), err)
+	}
+	last := before.tip()
+	return commitsAfter(db, last.position, func(c *commitRecord, value []byte) error {
+		if !c.follows(last.chain, value) {
+			return fmt.Errorf("%w: a commit between the positions %d and %d is missing", store.ErrDamaged, last.position, c.last)
+		}
+		last = c.tip()
+		return nil
+	})
+}
