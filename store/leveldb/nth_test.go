@@ -436,7 +436,7 @@ var scenarios = []struct {
 		x.reopen()
 		x.ask(moving("x", "a", 5), moving("y", "a", 2))
 	}},
-	{"rotation", func(x *trial) {
+	{rotation, func(x *trial) {
 		for i := range 6 {
 			x.ask(appending(simStreams[1+i%3], 9, 1000))
 		}
@@ -464,6 +464,9 @@ func TestNthFault(t *testing.T) {
 	}
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
+			if raced && s.name == rotation {
+				t.Skip("when a merge fails, LevelDB closes a channel that it sends on, and expects that")
+			}
 			n := &nth{t: t, id: newIdentity(), run: s.run, step: step, refusals: make(map[string]int)}
 			began := time.Now()
 			var wg sync.WaitGroup // trials spend their time with LevelDB's pauses after a fault
@@ -481,6 +484,12 @@ func TestNthFault(t *testing.T) {
 		})
 	}
 }
+
+// raced is set where the race detector looks on.
+var raced bool
+
+// rotation is the scenario in which tables are merged.
+const rotation = "rotation"
 
 // An nth has I/Os of a scenario fail.
 type nth struct {

@@ -1,0 +1,5 @@
+//go:build race
+
+package leveldb
+
+func init() { raced = true }
