@@ -34,10 +34,7 @@ import (
 func TestChaos(t *testing.T) {
 	r, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
-	length, err := time.ParseDuration(os.Getenv("TORTURE"))
-	if err != nil {
-		length = 8 * time.Second // its end, when all followers are to have everything, takes a few more
-	}
+	length := torture(8 * time.Second) // its end, when all followers are to have everything, takes a few more
 	ctx, cancel := context.WithTimeout(context.Background(), length+3*time.Minute)
 	defer cancel()
 	c := &chaos{

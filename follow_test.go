@@ -7,7 +7,6 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -31,10 +30,7 @@ import (
 func TestFollow(t *testing.T) {
 	r, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
-	length, err := time.ParseDuration(os.Getenv("TORTURE"))
-	if err != nil {
-		length = 10 * time.Second
-	}
+	length := torture(10 * time.Second)
 	ctx, cancel := context.WithTimeout(context.Background(), length+3*time.Minute)
 	defer cancel()
 	c := &chase{t: t, ctx: ctx, seed: seed, length: length, router: unused(t, r), pub: unused(t, r)}

@@ -42,7 +42,7 @@ func TestFullDisk(t *testing.T) {
 	binary = func() string { return program }
 	_, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
-	length, _ := time.ParseDuration(os.Getenv("TORTURE"))
+	length := torture(0)
 	filesystems := []func(*testing.T, string){mountTmpfs}
 	if length > 0 && loopWorks(t) {
 		filesystems = append(filesystems, mountExt4)

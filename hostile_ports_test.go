@@ -41,10 +41,7 @@ const (
 func TestHostilePorts(t *testing.T) {
 	_, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
-	length, err := time.ParseDuration(os.Getenv("TORTURE"))
-	if err != nil {
-		length = 6 * time.Second
-	}
+	length := torture(6 * time.Second)
 	s := &siege{
 		t: t, seed: seed, d: start(t, "--max-event-bytes", strconv.Itoa(hostileEvent)),
 		room: make(chan struct{}, floodedAtOnce), calm: make(chan struct{}),

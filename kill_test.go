@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -43,7 +42,7 @@ func (h *history) name(t testing.TB, stream string, id uint64, data string) {
 // acknowledged event is there, once, in order, under its id.
 func TestKill(t *testing.T) {
 	r, seed := storetest.Rand(t)
-	length, _ := time.ParseDuration(os.Getenv("TORTURE"))
+	length := torture(0)
 	until := time.Now().Add(length)
 	dir := t.TempDir()
 	h := &history{named: make(map[string]map[uint64]string), checked: make(map[string]int)}

@@ -123,9 +123,8 @@ func (c *serveCmd) Run(stderr io.Writer) (failed error) {
 		}
 		defer func() { failed = errors.Join(failed, stop()) }()
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal kills
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 
@@ -165,6 +164,14 @@ func (c *serveCmd) Run(stderr io.Writer) (failed error) {
 		return fmt.Errorf("data directory %s: %w; see to the disk, then start it again: nothing acknowledged is lost by that", c.DataDir, cause)
 	}
 	return nil
+}
+
+// untilSignal returns a context that ends with SIGTERM or SIGINT. A second one
+// kills.
+func untilSignal() (ctx context.Context, stop context.CancelFunc) {
+	ctx, stop = signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // where says where the events are.

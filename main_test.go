@@ -45,6 +45,15 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
+// torture returns how long a harness is to run: for a short time, or as TORTURE says.
+func torture(short time.Duration) time.Duration {
+	length, err := time.ParseDuration(os.Getenv("TORTURE"))
+	if err != nil {
+		return short
+	}
+	return length
+}
+
 // A daemon is a running gorewind serve.
 type daemon struct {
 	cmd         *exec.Cmd

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -24,9 +21,8 @@ var errUnrepaired = errors.New("stopped by a signal before the end; nothing was 
 
 // Run repairs, until it is done or a signal comes.
 func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal kills
 	line := newProgressLine(stderr)
 	done, err := leveldb.Repair(ctx, c.DataDir, leveldb.RepairOptions{
 		AcceptLoss: c.AcceptLoss,

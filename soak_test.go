@@ -32,10 +32,8 @@ func TestSoak(t *testing.T) {
 	_, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
 	s := newSoak(t, seed)
-	length, lives := 5*time.Second, 2
-	if torture, err := time.ParseDuration(os.Getenv("TORTURE")); err == nil {
-		length, lives = torture, max(lives, int(torture/(10*time.Minute)))
-	}
+	length := torture(5 * time.Second)
+	lives := max(2, int(length/(10*time.Minute)))
 	if length/time.Duration(lives) >= 2*time.Minute {
 		s.every, s.bounds = time.Second, strict
 	}

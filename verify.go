@@ -1,13 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -23,9 +20,8 @@ var errUnverified = errors.New("stopped by a signal before the end; what was not
 
 // Run verifies until all is read or a signal comes.
 func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal kills
 	line := newProgressLine(stderr)
 	report, err := leveldb.Verify(ctx, c.DataDir, func(done, of int) {
 		line.show(fmt.Sprintf("verifying %s, %d %%", c.DataDir, 100*done/max(of, 1)))

@@ -169,10 +169,8 @@ func Open(dir string, o Options) (*DB, error) {
 
 func openLocked(dir string, o Options) (*DB, error) {
 	on, made := directoryDisk(dir), false
-	if _, err := os.Stat(on.db()); errors.Is(err, os.ErrNotExist) {
-		if err := on.finishReplace(); err != nil {
-			return nil, err
-		}
+	if err := on.finishReplace(); err != nil {
+		return nil, err
 	}
 	if _, err := os.Stat(on.db()); errors.Is(err, os.ErrNotExist) {
 		if err := create(dir); err != nil {

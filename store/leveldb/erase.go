@@ -136,6 +136,18 @@ func (o *operation) erasure() (e erasure, erases bool) {
 	return e, false
 }
 
+// erasures calls f for what a commit that is on disk erased, with the position of
+// the record of it.
+func (c *commitRecord) erasures(f func(position uint64, e erasure)) {
+	position := c.first + c.events() - 1
+	for i := range c.operations {
+		position += c.operations[i].positions()
+		if e, erases := c.operations[i].erasure(); erases {
+			f(position, e)
+		}
+	}
+}
+
 func (e *erasure) append(b []byte) []byte {
 	b = binary.AppendUvarint(append(b, e.kind), e.number)
 	return binary.AppendUvarint(binary.AppendUvarint(b, e.first), e.last)

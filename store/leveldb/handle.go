@@ -181,6 +181,11 @@ func check(db *leveldb.DB, least highwater) (tip, error) {
 		}
 		last = c.tip()
 	}
+	return follow(db, last)
+}
+
+// follow verifies that no commit after last is missing, and returns the last one.
+func follow(db *leveldb.DB, last tip) (tip, error) {
 	err := commitsAfter(db, last.position, func(c *commitRecord, value []byte) error {
 		if !c.follows(last.chain, value) {
 			return fmt.Errorf("%w: a commit between the positions %d and %d is missing", store.ErrDamaged, last.position, c.last)

@@ -62,6 +62,13 @@ func (d *decoder) remembered() (sum []byte, ids []uint64) {
 	return sum, ids
 }
 
+// parseRemembered reads the ids that are kept of a request that had a key.
+func parseRemembered(value []byte) (ids []uint64, ok bool) {
+	d := decoder{b: value}
+	_, ids = d.remembered()
+	return ids, d.end() && len(ids) > 0
+}
+
 // remembered returns what the store has under a key of a stream; sum is nil if
 // there is nothing.
 func (c *commit) remembered(db *leveldb.DB, number uint64, key []byte) (sum []byte, ids []uint64, err error) {

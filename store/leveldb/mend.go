@@ -288,14 +288,10 @@ func (m *mender) revive() error {
 		if c.parse(key, value) != nil {
 			return
 		}
-		position := c.first + c.events() - 1
-		for i := range c.operations {
-			o := &c.operations[i]
-			position += o.positions()
-			if s := m.streams[o.number]; o.kind == opDelete && s != nil && s.revived {
-				e := erasure{kind: opDelete, number: o.number, first: o.first, last: o.id}
+		c.erasures(func(position uint64, e erasure) {
+			if s := m.streams[e.number]; e.kind == opDelete && s != nil && s.revived {
 				m.batch.Put(erasureKey(position), e.append(nil))
 			}
-		}
+		})
 	})
 }

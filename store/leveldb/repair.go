@@ -60,10 +60,8 @@ func repairDirectory(ctx context.Context, dir string, o RepairOptions) (done Rep
 	}
 	defer lock.Close()
 	on := directoryDisk(dir)
-	if _, err := os.Stat(on.db()); errors.Is(err, os.ErrNotExist) {
-		if err := on.finishReplace(); err != nil {
-			return done, err
-		}
+	if err := on.finishReplace(); err != nil {
+		return done, err
 	}
 	if _, err := os.Stat(on.db()); err != nil {
 		return done, lostDatabase(dir, err)
@@ -96,9 +94,6 @@ func (d *DB) recover(least highwater, cause error) error {
 			}
 		},
 	}}
-	if least.position > 0 {
-		r.reach = map[uint64]uint64{least.position: least.chain}
-	}
 	aside, err := r.run()
 	switch {
 	case err != nil:
@@ -122,8 +117,7 @@ type repair struct {
 	id      identity
 	copied  bool // id is only in the copy
 	least   highwater
-	reach   map[uint64]uint64 // by position, the chains that the high-water file tells
-	blind   bool              // it tells none
+	blind   bool // the high-water file tells nothing
 	options RepairOptions
 	left    Report // of the best that could be had
 	end     tip    // of the log that was settled
@@ -160,9 +154,6 @@ func (r *repair) readHighwater() error {
 		return err
 	}
 	r.least = high.last
-	if r.least.position > 0 {
-		r.reach = map[uint64]uint64{r.least.position: r.least.chain}
-	}
 	return high.close()
 }
 
@@ -305,8 +296,8 @@ func (r *repair) treat(db *leveldb.DB, last bool) (whole bool, err error) {
 func (r *repair) verify(db *leveldb.DB) (Report, error) {
 	v := newVerifier(r.ctx, func(done, of int) { r.progress("verifying", done, of) })
 	v.db = db
-	for position, chain := range r.reach {
-		v.reach[position] = chain
+	if r.least.position > 0 {
+		v.reach[r.least.position] = r.least.chain
 	}
 	err := v.all()
 	return v.report, err

@@ -44,8 +44,12 @@ func (d directoryDisk) replace(o *overlay, id identity) (aside string, err error
 	return aside, syncDir(string(d))
 }
 
-// finishReplace ends a replace of which a crash left only the first rename.
+// finishReplace ends a replace of which a crash left only the first rename: there
+// is no database then.
 func (d directoryDisk) finishReplace() error {
+	if _, err := os.Stat(d.db()); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
 	asides, err := filepath.Glob(filepath.Join(string(d), asideName+"*"))
 	if err != nil || len(asides) == 0 {
 		return err

@@ -9,8 +9,6 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/journal"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 	"github.com/syndtr/goleveldb/leveldb/util"
-
-	"gorewind/store"
 )
 
 // LevelDB passes over what is damaged in a journal, and goes on behind it. What
@@ -101,12 +99,6 @@ func checkChain(db *leveldb.DB, position uint64) error {
 	if err != nil {
 		return fault(fmt.Sprintf("commits before position %d", position), err)
 	}
-	last := before.tip()
-	return commitsAfter(db, last.position, func(c *commitRecord, value []byte) error {
-		if !c.follows(last.chain, value) {
-			return fmt.Errorf("%w: a commit between the positions %d and %d is missing", store.ErrDamaged, last.position, c.last)
-		}
-		last = c.tip()
-		return nil
-	})
+	_, err = follow(db, before.tip())
+	return err
 }

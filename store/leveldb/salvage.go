@@ -147,24 +147,14 @@ func (r *repair) doubt(db *leveldb.DB) (doubts []Damage, err error) {
 		return slices.ContainsFunc(r.holes, func(d hole) bool { return d.covers(key) })
 	}
 	var again leveldb.Batch
-	replaced := func(e erasure) {
-		if e.kind == opReplace && covered(appendEventKey(nil, e.number, e.last)) {
-			doubts = append(doubts, Damage{number: e.number, First: e.first, Last: e.first,
-				What: "it was replaced, and nobody can tell whether this is what it was replaced with"})
-		}
-	}
 	last := uint64(0)
 	err = commitsAfter(db, 0, func(c *commitRecord, _ []byte) error {
 		last = c.last
-		position := c.first + c.events() - 1
-		for i := range c.operations {
-			o := &c.operations[i]
-			position += o.positions()
-			e, erases := o.erasure()
-			if key := erasureKey(position); erases && covered(key) {
+		c.erasures(func(position uint64, e erasure) {
+			if key := erasureKey(position); covered(key) {
 				again.Put(key, e.append(nil))
 			}
-		}
+		})
 		if len(again.Dump()) < mendOctets {
 			return nil
 		}
@@ -175,7 +165,13 @@ func (r *repair) doubt(db *leveldb.DB) (doubts []Damage, err error) {
 		err = db.Write(&again, nil)
 	}
 	if err == nil {
-		err = erasures(db, func(e erasure) bool { replaced(e); return true })
+		err = erasures(db, func(e erasure) bool {
+			if e.kind == opReplace && covered(appendEventKey(nil, e.number, e.last)) {
+				doubts = append(doubts, Damage{number: e.number, First: e.first, Last: e.first,
+					What: "it was replaced, and nobody can tell whether this is what it was replaced with"})
+			}
+			return true
+		})
 	}
 	if covered(commitKey(last + 1)) {
 		doubts = append(doubts, Damage{What: fmt.Sprintf("commits after the position %d, if there were any", last)})

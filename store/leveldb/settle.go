@@ -254,13 +254,10 @@ func solve(f func(uint64) uint64, value uint64) (argument uint64) {
 // findIDs finds ids that cursors and requests with a key tell.
 func (s *settler) findIDs() error {
 	err := s.kind(kindCursor, func(key, value []byte) {
-		d := decoder{b: key[1:]}
-		d.take(int(d.octet()))
-		number, rest, ok := cutNumber(d.b)
-		if st := s.streams[number]; st != nil && !d.short && ok && len(rest) == 0 {
-			if id, whole := parseCursor(value); whole {
-				st.last = max(st.last, id)
-			}
+		_, number, ok := parseCursorKey(key)
+		id, whole := parseCursor(value)
+		if st := s.streams[number]; st != nil && ok && whole {
+			st.last = max(st.last, id)
 		}
 	})
 	if err != nil {
@@ -268,9 +265,8 @@ func (s *settler) findIDs() error {
 	}
 	return s.kind(kindKey, func(key, value []byte) {
 		number, _, ok := cutNumber(key[1:])
-		d := decoder{b: value}
-		_, ids := d.remembered()
-		if st := s.streams[number]; st != nil && ok && d.end() && len(ids) > 0 {
+		ids, whole := parseRemembered(value)
+		if st := s.streams[number]; st != nil && ok && whole {
 			st.last = max(st.last, ids[0])
 		}
 	})
@@ -357,9 +353,7 @@ func (s *settler) lose(number, first, last uint64, time int64, position uint64) 
 // streams that are not there.
 func (s *settler) limitCursors() error {
 	return s.kind(kindCursor, func(key, value []byte) {
-		d := decoder{b: key[1:]}
-		consumer := d.take(int(d.octet()))
-		number, rest, ok := cutNumber(d.b)
+		_, number, ok := parseCursorKey(key)
 		id, whole := parseCursor(value)
 		last := s.log.position
 		if st := s.streams[number]; number > 0 && st != nil {
@@ -368,7 +362,7 @@ func (s *settler) limitCursors() error {
 			last = 0
 		}
 		switch {
-		case d.short || !ok || len(rest) > 0 || len(consumer) == 0 || !whole || last == 0:
+		case !ok || !whole || last == 0:
 			s.batch.Delete(bytes.Clone(key))
 		case id > last:
 			s.batch.Put(bytes.Clone(key), binary.AppendUvarint(nil, last))
@@ -380,9 +374,8 @@ func (s *settler) limitCursors() error {
 func (s *settler) limitKeys() error {
 	return s.kind(kindKey, func(key, value []byte) {
 		number, _, ok := cutNumber(key[1:])
-		d := decoder{b: value}
-		_, ids := d.remembered()
-		if st := s.streams[number]; !ok || !d.end() || len(ids) == 0 || st == nil || ids[0] > st.last {
+		ids, whole := parseRemembered(value)
+		if st := s.streams[number]; !ok || !whole || st == nil || ids[0] > st.last {
 			s.batch.Delete(bytes.Clone(key))
 		}
 	})

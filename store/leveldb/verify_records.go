@@ -10,12 +10,10 @@ import (
 // cursors verifies that cursors are where commits put them.
 func (v *verifier) cursors() error {
 	err := v.kind(kindCursor, func(key, value []byte) {
-		d := decoder{b: key[1:]}
-		consumer := d.take(int(d.octet()))
-		number, rest, ok := cutNumber(d.b)
+		consumer, number, ok := parseCursorKey(key)
 		id, whole := parseCursor(value)
 		switch s := v.streams[number]; {
-		case d.short || !ok || len(rest) > 0 || len(consumer) == 0 || !whole:
+		case !ok || !whole:
 			v.tellf("cursor %x: %x", key, value)
 		case number == 0 && id > v.last.position:
 			v.tellf("the cursor of %+q is at position %d; the last one is %d", consumer, id, v.last.position)
@@ -29,9 +27,7 @@ func (v *verifier) cursors() error {
 		delete(v.cursorAt, string(key))
 	})
 	for _, key := range slices.Sorted(maps.Keys(v.cursorAt)) {
-		d := decoder{b: []byte(key)[1:]}
-		consumer := d.take(int(d.octet()))
-		number, _, _ := cutNumber(d.b)
+		consumer, number, _ := parseCursorKey([]byte(key))
 		v.tell(Damage{number: number, What: fmt.Sprintf("the cursor of %+q is missing, by the commits at %d", consumer, v.cursorAt[key])})
 	}
 	return err
@@ -41,10 +37,9 @@ func (v *verifier) cursors() error {
 func (v *verifier) requests() error {
 	err := v.kind(kindKey, func(key, value []byte) {
 		number, name, ok := cutNumber(key[1:])
-		d := decoder{b: value}
-		_, ids := d.remembered()
+		ids, whole := parseRemembered(value)
 		switch s := v.streams[number]; {
-		case !ok || !d.end() || len(ids) == 0:
+		case !ok || !whole:
 			v.tellf("record of a request with a key %x: %x", key, value)
 		case s == nil:
 			v.tellf("the request with the key %+q is of the stream number %d, which has no record", name, number)
