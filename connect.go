@@ -1,0 +1,26 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorewind/client"
+)
+
+// A connection is how a client command reaches a daemon.
+type connection struct {
+	Connect  string        `default:"tcp://127.0.0.1:9002" placeholder:"ENDPOINT" help:"Where the daemon takes requests, its --router. Default: ${default}."`
+	Patience time.Duration `default:"5s" placeholder:"TIME" help:"Give up when no daemon answers for so long. Default: ${default}."`
+}
+
+// dial connects, or says why it could not.
+func (c *connection) dial(ctx context.Context) (*client.Client, error) {
+	dialing, cancel := context.WithTimeout(ctx, c.Patience)
+	defer cancel()
+	cl, err := client.Dial(dialing, client.Options{Endpoint: c.Connect})
+	if err != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("%w; give its endpoint with --connect", err)
+	}
+	return cl, err
+}

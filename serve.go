@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"gorewind/server"
+	"gorewind/store"
+	"gorewind/store/leveldb"
+)
+
+type serveCmd struct {
+	Router        []string `default:"tcp://127.0.0.1:9002" placeholder:"ENDPOINT" help:"Bind for requests. May be given several times. Default: ${default}."`
+	Pub           []string `default:"tcp://127.0.0.1:9003" placeholder:"ENDPOINT" help:"Bind for broadcasts. May be given several times. Default: ${default}."`
+	DataDir       string   `default:"data" placeholder:"DIR" help:"Where the events are; made if it does not exist. Default: ${default}."`
+	InMemory      bool     `help:"Keep events in memory only and LOSE them at the end. Default: false."`
+	MaxEventBytes int      `default:"1048576" placeholder:"N" help:"How large an event may be, at most 4194304. Default: ${default}."`
+	LogLevel      string   `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Log from this level on: ${enum}. Default: ${default}."`
+	LogFormat     string   `default:"text" enum:"text,json" placeholder:"FORMAT" help:"Log as ${enum}. Default: ${default}."`
+	Profile       string   `placeholder:"DIR" help:"Leave profiles of processor time and allocations here, cpu.pprof and allocs.pprof. Default: none."`
+}
+
+// Validate implements kong's: what it refuses was not asked properly.
+func (c *serveCmd) Validate() error {
+	switch {
+	case c.MaxEventBytes < 1 || c.MaxEventBytes > store.MaxEvent:
+		return fmt.Errorf("--max-event-bytes is %d; it must be 1 to %d", c.MaxEventBytes, store.MaxEvent)
+	case c.DataDir == "":
+		return errors.New("--data-dir is empty; give a directory")
+	}
+	return nil
+}
+
+// Run serves until a signal comes.
+func (c *serveCmd) Run(stderr io.Writer) (failed error) {
+	log := c.logger(stderr)
+	// Most memory is LevelDB's buffers, which hold no pointers: collecting twice
+	// as often costs little, and keeps what a flood adds small.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+	// The broker's loop and the committer are mostly in libzmq or the kernel, where
+	// Go takes their processors away if others want one, and then has them wait for
+	// it: two more make a twelfth more events on two CPUs.
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
+	}
+	if c.Profile != "" {
+		stop, err := profile(c.Profile)
+		if err != nil {
+			return err
+		}
+		defer func() { failed = errors.Join(failed, stop()) }()
+	}
+	ctx, stop := untilSignal()
+	defer stop()
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+
+	// Nothing may be made or changed if it turns out that this cannot serve: so
+	// the directory is looked at first, then the sockets are bound, then the
+	// store is opened.
+	if !c.InMemory {
+		if err := leveldb.Probe(c.DataDir); err != nil {
+			return advise(err)
+		}
+	}
+	maxFiles, err := leveldb.ReserveFiles(leveldb.FileReserve)
+	if err != nil {
+		log.Warn("cannot raise the limit of open files", "error", err)
+	}
+	srv, err := server.New(server.Options{
+		Router: c.Router, Pub: c.Pub, MaxFiles: int(min(maxFiles, 1<<30)), MaxEvent: c.MaxEventBytes, Version: version, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer srv.Close()
+	events, err := c.open(log, giveUp)
+	if err != nil {
+		return err
+	}
+	defer func() { failed = errors.Join(failed, events.Close()) }()
+
+	info := events.Info()
+	log.Info("serving", "router", strings.Join(srv.RouterAddrs(), ","), "pub", strings.Join(srv.PubAddrs(), ","),
+		"data", c.where(), "store", info.ID, "position", info.LastPosition)
+	if err := srv.Run(ctx, events); err != nil {
+		return err
+	}
+	log.Info("stopped", "position", events.Info().LastPosition)
+	if cause := context.Cause(ctx); errors.Is(cause, store.ErrUnavailable) {
+		return fmt.Errorf("data directory %s: %w; see to the disk, then start it again: nothing acknowledged is lost by that", c.DataDir, cause)
+	}
+	return nil
+}
+
+// where says where the events are.
+func (c *serveCmd) where() string {
+	if c.InMemory {
+		return "memory"
+	}
+	return c.DataDir
+}
+
+// open opens the store, which calls giveUp when its disk has failed for long.
+func (c *serveCmd) open(log *slog.Logger, giveUp func(error)) (store.Store, error) {
+	if c.InMemory {
+		log.Warn("EVENTS ARE KEPT IN MEMORY ONLY: every one of them is lost when this process ends")
+		return leveldb.OpenMemory(leveldb.Options{Log: log})
+	}
+	s, err := leveldb.Open(c.DataDir, leveldb.Options{Log: log, GaveUp: giveUp})
+	if err != nil {
+		return nil, advise(err)
+	}
+	return s, nil
+}
+
+func (c *serveCmd) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong has checked it
+	o := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
