@@ -36,7 +36,7 @@ const (
 func newCall(r wire.Request, take func(wire.Reply, error) verdict) *call {
 	c := &call{frames: r.Frames(), take: take}
 	switch r.(type) {
-	case wire.Query, wire.Streams, wire.Wait:
+	case wire.Query, wire.Streams, wire.Log, wire.Wait:
 		c.lasts = true
 	}
 	return c

@@ -281,6 +281,49 @@ func TestStreams(t *testing.T) {
 	same(t, list("a/", "a/1"), "a/2 1")
 }
 
+func TestLog(t *testing.T) {
+	events := openMemory(t)
+	router, _ := serve(t, anyPort, events)
+	c := dial(t, router, 0)
+	const commits = 10_000 // several pages
+	for range commits {
+		publish(t, c, "a", "x")
+	}
+	var owner client.StoreIdentity
+	list := func(after uint64, o client.LogOptions) (n int, last uint64) {
+		o.OnStore = func(i client.StoreIdentity) { owner = i }
+		for e, err := range c.Log(patient(t), after, o) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if last > 0 && e.First != last+1 {
+				t.Fatalf("%d does not follow %d", e.First, last)
+			}
+			last = e.Position
+			n++
+		}
+		return n, last
+	}
+	if n, last := list(0, client.LogOptions{}); n != commits || last != commits {
+		t.Errorf("all: %d entries up to %d", n, last)
+	}
+	if n, last := list(commits-5, client.LogOptions{UpTo: commits - 2}); n != 3 || last != commits-2 {
+		t.Errorf("a part: %d entries up to %d", n, last)
+	}
+	if i := events.Identity(); owner.ID != i.ID || owner.Secret != i.Secret || owner.Generation != i.Generation || owner.Position != commits {
+		t.Errorf("want the store %+v, have %+v", i, owner)
+	}
+	if n, _ := list(commits, client.LogOptions{}); n != 0 {
+		t.Errorf("at the end: %d entries", n)
+	}
+	for _, err := range c.Log(patient(t), commits+1, client.LogOptions{}) {
+		hasCode(t, err, wire.UnknownID)
+	}
+	for _, err := range c.Log(patient(t), 0, client.LogOptions{Store: "ab.1"}) {
+		hasCode(t, err, wire.OtherStore)
+	}
+}
+
 func TestErase(t *testing.T) {
 	c := dialMemory(t)
 	publish(t, c, "a", "1", "2", "3")

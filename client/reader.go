@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"unsafe"
 
 	"gorewind/wire"
 )
@@ -152,6 +153,7 @@ func (r *reader) take(reply wire.Reply, err error) verdict {
 	}
 	_, isEnd := reply.(wire.End)
 	_, isLive := reply.(wire.Live)
+	_, isStore := reply.(wire.StoreReply)
 	due := r.room == 0 || r.cut // END is
 	switch {
 	case passing(err):
@@ -168,6 +170,9 @@ func (r *reader) take(reply wire.Reply, err error) verdict {
 		return r.end(nil, last)
 	case isLive && r.source.follows():
 		r.live()
+		return more
+	case isStore && r.source.has(reply): // it stands before a page, and is none of its parts
+		r.replies = append(r.replies, reply)
 		return more
 	case r.room == 0 || !r.source.has(reply):
 		return r.end(strange(reply), refuse)
@@ -200,8 +205,15 @@ func (r *reader) end(err error, v verdict) verdict {
 	return v
 }
 
-// size returns how many octets of data a part has.
+// size returns how many octets of data a part has, about.
 func size(part wire.Reply) int {
-	e, _ := part.(wire.Event)
-	return len(e.Data)
+	switch part := part.(type) {
+	case wire.Event:
+		return len(part.Data)
+	case wire.Entry:
+		return len(part.Changes) * (int(unsafe.Sizeof(wire.Change{})) + changeOctets)
+	}
+	return 0
 }
+
+const changeOctets = 64 // that it points to

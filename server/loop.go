@@ -235,6 +235,8 @@ func (l *loop) command(ln *lane, frames [][]byte) {
 		l.cursor(ln, r)
 	case wire.Wait:
 		l.waitFor(ln, r)
+	case wire.Log:
+		l.entries(ln, r)
 	case wire.Info:
 		l.inform(ln)
 	case wire.Ping:

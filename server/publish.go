@@ -152,6 +152,9 @@ func (b *batch) recycle() {
 // explain turns an error of the store into what the peer is told. It is the
 // only place that does.
 func (l *loop) explain(err error) *wire.Error {
+	if refused := (*wire.Error)(nil); errors.As(err, &refused) {
+		return refused
+	}
 	if e := explainWrite(err); e != nil {
 		return e
 	}

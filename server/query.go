@@ -152,10 +152,8 @@ func (q *query) fix(r *reader) error {
 	if q.fixed {
 		return nil
 	}
-	if i := r.store.Info(); q.store != "" && q.store != storeName(i) {
-		return wire.Errorf(wire.OtherStore, "begin anew, without a position or an id of before",
-			"this store is not the one that was named, or it was restored since").
-			With(wire.Param{Name: "store", Value: storeName(i)})
+	if refused := otherStore(q.store, r.store.Info()); refused != nil {
+		return refused
 	}
 	if q.consumer != nil {
 		cursor, err := r.store.Cursor(r, q.consumer, q.r.Stream)
@@ -175,6 +173,17 @@ func (q *query) fix(r *reader) error {
 	}
 	q.fixed = true
 	return nil
+}
+
+// otherStore refuses a request that is meant for another store than this one, if it
+// names one.
+func otherStore(name string, i store.Info) error {
+	if name == "" || name == storeName(i) {
+		return nil
+	}
+	return wire.Errorf(wire.OtherStore, "begin anew, without a position or an id of before",
+		"this store is not the one that was named, or it was restored since").
+		With(wire.Param{Name: "store", Value: storeName(i)})
 }
 
 func storeName(i store.Info) string { return fmt.Sprintf("%s.%d", i.ID, i.Generation) }

@@ -282,6 +282,17 @@ type Store interface {
 	// out. Nothing is pinned while the caller handles one.
 	Streams(ctx context.Context, prefix, after []byte) iter.Seq2[Stream, error]
 
+	// Log yields what happened in the store: the commits after a position, up to
+	// the last one at the call, in order. With the events that Read yields, that is
+	// all of the store. A commit that holds the position itself is yielded too. An
+	// error is the last thing that is yielded: ErrDamaged, ErrUnavailable,
+	// ErrClosed and that of ctx. What is yielded must not be kept, nor written.
+	Log(ctx context.Context, after uint64) iter.Seq2[Entry, error]
+
+	// Identity is what a copy of this store needs to stand for it. Its secret is
+	// for nobody who may not read everything.
+	Identity() Identity
+
 	// Info says which store this is.
 	Info() Info
 

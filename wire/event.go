@@ -39,10 +39,9 @@ func parseEvent(args [][]byte) (Reply, error) {
 	var isID, isPosition bool
 	m.ID, isID = ParseID(args[3])
 	m.Position, isPosition = ParseID(args[4])
-	var err error
-	m.Time, err = time.Parse(TimeForm, string(args[5]))
-	// Package time takes more than it was asked for, hours of one digit among it.
-	if !isID || !isPosition || err != nil || m.Time.Format(TimeForm) != string(args[5]) {
+	var isTime bool
+	m.Time, isTime = parseTime(args[5])
+	if !isID || !isPosition || !isTime {
 		return nil, ErrReply
 	}
 	e.Meta = &m

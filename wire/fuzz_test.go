@@ -48,6 +48,7 @@ func requestSeeds() []Request {
 		Streams{Prefix: s, After: s, Limit: 5},
 		Replace{s, 7, []byte("d")}, Delete{s, Bound{7, true}, Bound{}},
 		Commit{[]byte("c"), s, 7, true}, Cursor{[]byte("c"), s}, Wait{[]byte("c"), s, 7, MaxWait},
+		Log{}, Log{7, 5, "ab.1"},
 	}
 }
 
@@ -152,7 +153,7 @@ func wantGrammar(t *testing.T, e *Error) {
 // options or a number in digits.
 func free(r Request) bool {
 	switch r.(type) {
-	case Append, Query, Streams, Wait:
+	case Append, Query, Streams, Wait, Log:
 		return true
 	}
 	return false
@@ -162,6 +163,7 @@ func FuzzReply(f *testing.F) {
 	for _, r := range []Reply{
 		Published{1}, Appended{[]uint64{1, 2}}, Event{ID: 1, Data: []byte("d")}, Event{1, []byte("d"), meta}, Live{},
 		StreamReply{[]byte("s"), 1}, End{}, Replaced{1}, Deleted{}, Committed{1}, CursorReply{}, Reached{1},
+		StoreReply{"ab", 1, "cd", 9}, Entry{Time: meta.Time}, entry,
 		Pong{frames("a", "")}, InfoReply{[]Param{{"a", "b"}}}, Errorf(BadOption, "b", "a").With(Param{"x", "y"}),
 	} {
 		f.Add(pack(r.Frames()))

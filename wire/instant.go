@@ -46,3 +46,10 @@ func parseInstant(b []byte) (t time.Time, ok bool) {
 	}
 	return instant(t), true
 }
+
+// parseTime reads a time as replies have it. Package time takes more than it was
+// asked for, hours of one digit among it.
+func parseTime(b []byte) (t time.Time, ok bool) {
+	t, err := time.Parse(TimeForm, string(b))
+	return t, err == nil && t.Format(TimeForm) == string(b)
+}

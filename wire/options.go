@@ -22,7 +22,10 @@ const (
 	optRewind    = "rewind"
 )
 
-const limitForm = "limit=N with N of 1 or more"
+const (
+	limitForm = "limit=N with N of 1 or more"
+	storeForm = "store=ID.GENERATION as INFO has it"
+)
 
 // parseOptions reads the option frames that end a request and hands each to set,
 // which reports whether it can read the value. forms has the form of each option

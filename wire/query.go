@@ -58,7 +58,7 @@ var queryOptions = map[string]string{
 	optMatch:     "match=prefix or match=glob",
 	optAlso:      "also=GLOB with a glob of 1 to 255 octets, at most 16 times",
 	optSeparator: "separator=O with one octet",
-	optStore:     "store=ID.GENERATION as INFO has it",
+	optStore:     storeForm,
 }
 
 // Frames implements Request.

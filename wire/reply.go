@@ -18,11 +18,14 @@ const (
 	DELETED   = "DELETED"
 	COMMITTED = "COMMITTED"
 	REACHED   = "REACHED"
+	STORE     = "STORE"
+	ENTRY     = "ENTRY"
 	PONG      = "PONG"
 )
 
 // A Reply is one of Published, Appended, Event, Live, StreamReply, End, Replaced,
-// Deleted, Committed, CursorReply, Reached, Pong, InfoReply and *Error.
+// Deleted, Committed, CursorReply, Reached, StoreReply, Entry, Pong, InfoReply and
+// *Error.
 type Reply interface {
 	// Frames returns the reply as frames, without an envelope.
 	Frames() [][]byte
@@ -61,7 +64,7 @@ type StreamReply struct {
 // Frames implements Reply.
 func (s StreamReply) Frames() [][]byte { return [][]byte{[]byte(STREAM), s.Name, ID(s.Last)} }
 
-// End says that the answer to a Query or a Streams is complete.
+// End says that the answer to a Query, a Streams or a Log is complete.
 type End struct{}
 
 // Frames implements Reply.
@@ -141,6 +144,10 @@ func ParseReply(frames [][]byte) (Reply, error) {
 		return End{}, nil
 	case DELETED:
 		return Deleted{}, nil
+	case STORE:
+		return parseStoreReply(args)
+	case ENTRY:
+		return parseEntry(args)
 	case PONG:
 		return Pong{args}, nil
 	case INFO:

@@ -8,6 +8,17 @@ import (
 
 var meta = &Meta{[]byte("s"), 3, 9, time.Date(2026, 1, 2, 3, 4, 5, 60_000, time.UTC)}
 
+// entry has a change of each kind.
+var entry = Entry{9, 3, meta.Time, 2, 100, 77, []Change{
+	{Kind: EventsAppended, Stream: []byte("s"), Number: 1, First: 1, Last: 2},
+	{Kind: EventReplaced, Stream: []byte("s"), Number: 1, First: 1, Last: 2},
+	{Kind: EventsDeleted, Stream: []byte("s"), Number: 1, First: 1, Last: 2},
+	{Kind: CursorMoved, Stream: []byte{}, Name: []byte("c"), Last: 7},
+	{Kind: RequestKeyed, Stream: []byte("s"), Number: 1, Name: []byte("k"), Sum: []byte("sum"), IDs: []uint64{2, 7}},
+	{Kind: PositionsLost, Count: 1, Patch: 7},
+	{Kind: PositionsOmitted, Count: 2},
+}}
+
 func TestReplies(t *testing.T) {
 	id9 := id7[:7] + "\x09"
 	for _, c := range []struct {
@@ -27,6 +38,11 @@ func TestReplies(t *testing.T) {
 		{Committed{7}, "COMMITTED|" + id7},
 		{CursorReply{0}, "CURSOR|" + id0},
 		{Reached{9}, "REACHED|" + id9},
+		{StoreReply{"ab", 7, "cd", 9}, "STORE|ab|" + id7 + "|cd|" + id9},
+		{Entry{9, 7, meta.Time, 7, 9, 7, []Change{entry.Changes[3]}}, "ENTRY|" + id9 + "|" + id7 + "|2026-01-02T03:04:05.000060Z|" + id7 + "|" + id9 + "|" + id7 + "|" +
+			id7[:7] + "\x01|commit||" + id0 + "|c|" + id7},
+		{Entry{9, 7, meta.Time, 7, 9, 7, entry.Changes[4:5]}, "ENTRY|" + id9 + "|" + id7 + "|2026-01-02T03:04:05.000060Z|" + id7 + "|" + id9 + "|" + id7 + "|" +
+			id7[:7] + "\x01|key|s|" + id7[:7] + "\x01|k|sum|" + id7[:7] + "\x02" + id7},
 		{Pong{frames("a", "", "b")}, "PONG|a||b"},
 		{InfoReply{[]Param{{"protocol", "1"}, {"store", "ab"}}}, "INFO|protocol=1|store=ab"},
 		{Errorf(UnknownID, "ask for another", "no such id").With(Hex("id", ID(7))), "ERROR UNKNOWN-ID id=0000000000000007 ; no such id; ask for another"},
@@ -63,6 +79,20 @@ func TestShortEvent(t *testing.T) {
 	}
 }
 
+// TestEntryOfAllKinds: it is read as it was written, and no part of it is one.
+func TestEntryOfAllKinds(t *testing.T) {
+	sent := entry.Frames()
+	got, err := ParseReply(sent)
+	if err != nil || !reflect.DeepEqual(got, entry) {
+		t.Errorf("want %#v, have %#v, %v", entry, got, err)
+	}
+	for n := range sent {
+		if got, err := ParseReply(sent[:n]); err != ErrReply {
+			t.Errorf("%d frames: %#v, %v", n, got, err)
+		}
+	}
+}
+
 func TestNoReply(t *testing.T) {
 	for name, in := range map[string][]string{
 		"nothing":                {},
@@ -78,6 +108,9 @@ func TestNoReply(t *testing.T) {
 		"an event of 9":          {"EVENT", id7 + "x", "d"},
 		"a stream without id":    {"STREAM", "s"},
 		"a stream of 1":          {"STREAM", "s", "\x07"},
+		"a store without id":     {"STORE"},
+		"an entry of a kind":     {"ENTRY", id7, id7, "2026-01-02T03:04:05.000060Z", id7, id7, id7, id7[:7] + "\x01", "x", "s", id7, id7, id7},
+		"an entry, odd ids":      {"ENTRY", id7, id7, "2026-01-02T03:04:05.000060Z", id7, id7, id7, id7[:7] + "\x01", "key", "s", id7, "k", "sum", "1"},
 		"replaced, no id":        {"REPLACED"},
 		"committed, no id":       {"COMMITTED", ""},
 		"cursor, no id":          {"CURSOR", "c"},

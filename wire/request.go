@@ -26,12 +26,13 @@ const (
 	COMMIT  = "COMMIT"
 	CURSOR  = "CURSOR"
 	WAIT    = "WAIT"
+	LOG     = "LOG"
 	INFO    = "INFO"
 	PING    = "PING"
 )
 
 // A Request is one of Publish, Append, Query, Streams, Cancel, Replace, Delete,
-// Commit, Cursor, Wait, Info and Ping.
+// Commit, Cursor, Wait, Log, Info and Ping.
 type Request interface {
 	// Frames returns the request as frames, without an envelope.
 	Frames() [][]byte
@@ -100,6 +101,8 @@ func ParseRequest(frames [][]byte) (Request, *Error) {
 		return parseCursor(args)
 	case WAIT:
 		return parseWait(args)
+	case LOG:
+		return parseLog(args)
 	case INFO:
 		return Info{}, checkCount(INFO, "nothing after it", args, 0)
 	case PING:

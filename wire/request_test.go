@@ -103,6 +103,18 @@ func TestParseStreams(t *testing.T) {
 	})
 }
 
+func TestParseLog(t *testing.T) {
+	testRequests(t, map[string]requestCase{
+		"all":                {in: []string{"LOG", ""}, want: Log{}},
+		"a page":             {in: []string{"LOG", id7, "limit=10", "store=ab.1"}, want: Log{7, 10, "ab.1"}},
+		"without":            {in: []string{"LOG"}, code: Malformed},
+		"after too short":    {in: []string{"LOG", "7"}, code: Malformed},
+		"limit 0":            {in: []string{"LOG", "", "limit=0"}, code: BadOption},
+		"no store":           {in: []string{"LOG", "", "store=x"}, code: BadOption},
+		"an option of QUERY": {in: []string{"LOG", "", "follow"}, code: BadOption},
+	})
+}
+
 func TestParseErasure(t *testing.T) {
 	testRequests(t, map[string]requestCase{
 		"replace":                   {in: []string{"REPLACE", "s", id7, "d"}, want: Replace{[]byte("s"), 7, []byte("d")}},

@@ -321,13 +321,7 @@ func (d *DB) write(c *commit) error {
 			c.putPages(s)
 		}
 	}
-	slices.SortFunc(c.touched, func(a, b stream) int { return bytes.Compare(a.name, b.name) })
-	for i := range c.touched {
-		s := &c.touched[i]
-		c.key = appendStreamKey(c.key[:0], s.name)
-		c.scratch = s.after.append(c.scratch[:0])
-		c.batch.Put(c.key, c.scratch)
-	}
+	c.putCounters()
 	erased := c.putOperations()
 	c.scratch = c.record.append(c.scratch[:0], c.before.chain)
 	c.batch.Put(commitKey(c.record.last), c.scratch)
@@ -345,6 +339,17 @@ func (d *DB) write(c *commit) error {
 	d.eraser.add(c.record.operations)
 	d.recent.add(c.record.last, c.events, erased)
 	return nil
+}
+
+// putCounters adds the counters of the streams that c touched to the batch.
+func (c *commit) putCounters() {
+	slices.SortFunc(c.touched, func(a, b stream) int { return bytes.Compare(a.name, b.name) })
+	for i := range c.touched {
+		s := &c.touched[i]
+		c.key = appendStreamKey(c.key[:0], s.name)
+		c.scratch = s.after.append(c.scratch[:0])
+		c.batch.Put(c.key, c.scratch)
+	}
 }
 
 // inverse returns what makes the database forget c, as if it had never been.

@@ -73,6 +73,8 @@ func inspect(dir string) error {
 		case name == dbName:
 			_, _, err := readIdentity(directoryDisk(dir))
 			return err
+		case name == restoringName:
+			return ErrUnfinished
 		case name == lockName, name == newDBName, name == highwaterName, strings.HasPrefix(name, asideName):
 		default:
 			foreign = true
@@ -100,6 +102,11 @@ func lockDirectory(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
+	return lockFile(dir)
+}
+
+// lockFile locks a directory that is there.
+func lockFile(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ import (
 //	            of the sums that are kept of requests with a key, and a checksum
 //	            (CRC-32C) of the lines before
 //	db.new/     a database that is being made; it is renamed to db when whole
+//	db.restoring/  a database that Restore is making; it is renamed to db when whole
 //	db.damaged-N/  a database that was repaired, as it was before; see replace.go
 //
 // The database has seven kinds of keys. Their first octets are chosen for their
@@ -75,6 +76,9 @@ import (
 //	'l' uv count, patch:8                                    what took so many positions
 //	                                                         was lost; patch makes the
 //	                                                         chain go on
+//	'o' uv count                                             what took so many positions
+//	                                                         is of streams that the store
+//	                                                         was made without
 const formatVersion = 1
 
 // maxKey is how many octets a key of numbers has at most.

@@ -12,7 +12,7 @@ type operation struct {
 	name   []byte // opCursor: the consumer; opKey: the key
 	sum    []byte // opKey
 	ids    []uint64
-	count  uint64 // opLost: positions that were lost
+	count  uint64 // opLost, opOmitted: positions
 	patch  uint64 // opLost: makes the chain what it was
 }
 
@@ -23,6 +23,7 @@ const (
 	opCursor  = 'c'
 	opKey     = 'k'
 	opLost    = 'l'
+	opOmitted = 'o'
 )
 
 // positions returns how many positions an operation takes.
@@ -30,7 +31,7 @@ func (o *operation) positions() uint64 {
 	switch o.kind {
 	case opKey:
 		return 0
-	case opLost:
+	case opLost, opOmitted:
 		return o.count
 	}
 	return 1
@@ -38,8 +39,11 @@ func (o *operation) positions() uint64 {
 
 func (o *operation) append(b []byte) []byte {
 	b = append(b, o.kind)
-	if o.kind == opLost {
+	switch o.kind {
+	case opLost:
 		return binary.BigEndian.AppendUint64(binary.AppendUvarint(b, o.count), o.patch)
+	case opOmitted:
+		return binary.AppendUvarint(b, o.count)
 	}
 	b = binary.AppendUvarint(b, o.number)
 	switch o.kind {
@@ -64,8 +68,12 @@ func (o *operation) append(b []byte) []byte {
 // operation reads one; what it has of octets shares the decoder's.
 func (d *decoder) operation() (o operation) {
 	o.kind = d.octet()
-	if o.kind == opLost {
+	switch o.kind {
+	case opLost:
 		o.count, o.patch = d.uvarint(), d.uint64()
+		return o
+	case opOmitted:
+		o.count = d.uvarint()
 		return o
 	}
 	o.number = d.uvarint()

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"iter"
 	"math"
 
 	"gorewind/store"
@@ -81,6 +82,20 @@ func lostPage(key []byte, count uint64, time int64, position uint64) []byte {
 	binary.BigEndian.PutUint16(value[21:], uint16(count))
 	binary.BigEndian.PutUint32(value[1:], pageSum(key, value))
 	return value
+}
+
+// lostPages yields the pages, with their keys, of neighbouring events of a stream.
+func lostPages(number, first, last uint64, time int64, position uint64) iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
+		for next := first; next <= last; {
+			count := min(last-next+1, math.MaxUint16)
+			next += count
+			key := appendEventKey(nil, number, next-1)
+			if !yield(key, lostPage(key, count, time, position)) {
+				return
+			}
+		}
+	}
 }
 
 // parsePage reads the head of a page that has events, and verifies all of it.

@@ -341,11 +341,8 @@ func (s *settler) makePages() error {
 
 // lose makes pages of lost events.
 func (s *settler) lose(number, first, last uint64, time int64, position uint64) {
-	for next := first; next <= last; {
-		count := min(last-next+1, math.MaxUint16)
-		next += count
-		key := appendEventKey(nil, number, next-1)
-		s.batch.Put(key, lostPage(key, count, time, position))
+	for key, value := range lostPages(number, first, last, time, position) {
+		s.batch.Put(key, value)
 	}
 }
 

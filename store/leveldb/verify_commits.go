@@ -95,7 +95,7 @@ func (v *verifier) run(c *commitRecord, r run, position uint64) {
 func (v *verifier) operation(c *commitRecord, o *operation) {
 	s := v.streams[o.number]
 	switch {
-	case s == nil && o.kind != opLost && (o.kind != opCursor || o.number > 0):
+	case s == nil && o.kind != opLost && o.kind != opOmitted && (o.kind != opCursor || o.number > 0):
 		v.tellf("an operation of the commit at position %d is on the stream number %d, which has no record", c.last, o.number)
 	case s != nil && o.kind != opKey && o.id > s.committed && !v.lost:
 		v.tellf("an operation of the commit at position %d is on the event %d of the stream number %d, which there was not", c.last, o.id, o.number)

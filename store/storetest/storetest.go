@@ -25,7 +25,7 @@ type testCase struct {
 // volatile.
 func Run(t *testing.T, volatile bool, open func(t *testing.T) func() store.Store) {
 	for _, c := range slices.Concat(appendCases, keyCases, readCases, selectionCases, replaceCases,
-		deleteCases, cursorCases, streamsCases, tailCases, orderCases, closeCases) {
+		deleteCases, cursorCases, streamsCases, logCases, tailCases, orderCases, closeCases) {
 		t.Run(c.name, func(t *testing.T) {
 			f := &fixture{t: t, volatile: volatile, open: open(t)}
 			f.s = f.open()

@@ -1,0 +1,130 @@
+package server
+
+import (
+	"fmt"
+	"math"
+
+	"gorewind/store"
+	"gorewind/wire"
+)
+
+// entries is the source of LOG.
+type entries struct {
+	simple
+	store string // ID.GENERATION of the store that is meant, if not empty
+	fixed bool   // upTo is set
+	upTo  uint64 // position
+
+	at, next entriesPlace // before the chunk and after it
+}
+
+// An entriesPlace is how far a LOG has come.
+type entriesPlace struct {
+	position uint64
+	left     uint64 // entries that the limit leaves
+	begun    bool   // STORE was sent
+}
+
+// entries deals with a LOG.
+func (l *loop) entries(ln *lane, w wire.Log) {
+	s := &entries{store: w.Store, at: entriesPlace{position: w.After, left: w.Limit}}
+	if w.Limit == 0 {
+		s.at.left = math.MaxUint64
+	}
+	l.task(ln, s, len(s.store))
+}
+
+// octets implements source.
+func (*entries) octets() int { return selectionOctets }
+
+// fill implements source.
+func (s *entries) fill(r *reader, t *task) {
+	s.next = s.at
+	b, err := s.read(r, t, newChunk(selectionOctets))
+	switch {
+	case err != nil:
+		b = t.pack(b, r.explain(err))
+		t.last = true
+	case s.next.left == 0 || s.next.position >= s.upTo:
+		b = t.pack(b, wire.End{})
+		t.last = true
+	}
+	t.chunk = b
+}
+
+// read packs entries from the place on.
+func (s *entries) read(r *reader, t *task, b []byte) ([]byte, error) {
+	info := r.store.Info()
+	if refused := otherStore(s.store, info); refused != nil {
+		return b, refused
+	}
+	if !s.fixed {
+		s.upTo, s.fixed = info.LastPosition, true
+		if s.at.position > s.upTo {
+			return b, fmt.Errorf("%w: the last position is %d, not %d", store.ErrUnknownID, s.upTo, s.at.position)
+		}
+	}
+	if !s.next.begun {
+		i := r.store.Identity()
+		b = t.pack(b, wire.StoreReply{ID: i.ID, Generation: i.Generation, Secret: i.Secret, Position: s.upTo})
+		s.next.begun = true
+	}
+	for e, err := range r.store.Log(r, s.next.position) {
+		if err != nil {
+			return b, err
+		}
+		if s.next.left == 0 || e.First > s.upTo {
+			break
+		}
+		b = t.pack(b, entryReply(&e))
+		s.next.position = e.Position
+		s.next.left--
+		if len(b) >= selectionOctets || t.small {
+			break
+		}
+	}
+	return b, nil
+}
+
+// kindWords are the kinds of changes on the wire.
+var kindWords = map[store.ChangeKind]string{
+	store.Appended: wire.EventsAppended,
+	store.Replaced: wire.EventReplaced,
+	store.Deleted:  wire.EventsDeleted,
+	store.Moved:    wire.CursorMoved,
+	store.Keyed:    wire.RequestKeyed,
+	store.Gap:      wire.PositionsLost,
+	store.Omitted:  wire.PositionsOmitted,
+}
+
+// entryReply returns an entry as it is sent.
+func entryReply(e *store.Entry) wire.Entry {
+	w := wire.Entry{
+		Position: e.Position, First: e.First, Time: e.Time, Next: e.NextStream, Octets: e.Octets, Chain: e.Chain,
+		Changes: make([]wire.Change, len(e.Changes)),
+	}
+	for i, c := range e.Changes {
+		w.Changes[i] = wire.Change{
+			Kind: kindWords[c.Kind], Stream: c.Stream, Number: c.Number, Name: c.Name,
+			First: c.First, Last: c.Last, Sum: c.Sum, IDs: c.IDs, Count: c.Count, Patch: c.Patch,
+		}
+	}
+	return w
+}
+
+// pass implements source.
+func (s *entries) pass(frames [][]byte) {
+	switch string(frames[0]) {
+	case wire.STORE:
+		s.at.begun = true
+	case wire.ENTRY:
+		s.at.position, _ = wire.ParseID(frames[1])
+		s.at.left--
+	}
+}
+
+// passAll implements source.
+func (s *entries) passAll() { s.at = s.next }
+
+// cancelled implements source.
+func (s *entries) cancelled() wire.Reply { return wire.End{} }

@@ -1,0 +1,370 @@
+package leveldb
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/syndtr/goleveldb/leveldb"
+
+	"gorewind/store"
+	"gorewind/store/storetest"
+)
+
+// TestRestoredConformance runs the suite on stores that are copied by their log
+// each time they are opened: a copy has everything that a store has.
+func TestRestoredConformance(t *testing.T) {
+	storetest.Run(t, false, func(t *testing.T) func() store.Store {
+		root, dir, n := t.TempDir(), "", 0
+		t.Cleanup(func() { // after it was closed
+			if r, err := Verify(context.Background(), dir, nil); err != nil || r.Damaged > 0 {
+				t.Errorf("the store is not whole: %v, %v", r, err)
+			}
+		})
+		return func() store.Store {
+			last := dir
+			n++
+			if dir = filepath.Join(root, fmt.Sprint(n)); last != "" {
+				restoreCopy(t, last, dir)
+				if err := os.RemoveAll(last); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return mustOpen(t, dir, Options{})
+		}
+	})
+}
+
+// restoreCopy makes the store in from again in to.
+func restoreCopy(t *testing.T, from, to string) {
+	t.Helper()
+	d := mustOpen(t, from, Options{})
+	defer d.Close()
+	r, err := NewRestore(to, d.Identity())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	copyLog(t, d, r)
+	if _, err := r.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// copyLog adds everything that a store has to a Restore.
+func copyLog(t *testing.T, d *DB, r *Restore) {
+	t.Helper()
+	for e, err := range d.Log(t.Context(), r.Position()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Add(e, eventsOf(t, d, e)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// eventsOf returns what is left of an entry's events.
+func eventsOf(t *testing.T, d *DB, e store.Entry) (events []store.Event) {
+	t.Helper()
+	if e.Events() == 0 {
+		return nil
+	}
+	in := store.Range{Select: store.Prefix(nil), After: store.Some(e.First - 1), UpTo: store.Some(e.Position), Nearest: true}
+	for event, err := range d.Read(t.Context(), in) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		event.Data = bytes.Clone(event.Data)
+		events = append(events, event)
+	}
+	return events
+}
+
+// busyStore makes a store with some of everything.
+func busyStore(t *testing.T, dir string) *DB {
+	t.Helper()
+	d := mustOpen(t, dir, Options{eager: true})
+	fill(t, d, "a", 50)
+	fill(t, d, "b", 3)
+	remove(t, d, "b", 3)
+	storetest.Append(t, d, "b", "again", "")
+	replace(t, d, "a", 7, "other")
+	remove(t, d, "a", 4)
+	mustCommit(t, d, "a", 9)
+	if r := request(t, d, v1Keyed()); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	return d
+}
+
+// TestRestoreGoesOn: what was not finished is gone on with, and a daemon does not
+// take it for an empty directory meanwhile.
+func TestRestoreGoesOn(t *testing.T) {
+	d := busyStore(t, t.TempDir())
+	defer d.Close()
+	dir := filepath.Join(t.TempDir(), "new")
+	added := 0
+	for e, err := range d.Log(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := NewRestore(dir, d.Identity())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Position() != e.First-1 {
+			t.Fatalf("it goes on at %d, not after %d", r.Position(), e.First-1)
+		}
+		if err := r.Add(e, eventsOf(t, d, e)); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		added++
+		if _, err := Open(dir, Options{}); !errors.Is(err, ErrUnfinished) {
+			t.Fatalf("Open: %v", err)
+		}
+	}
+	if added < 8 {
+		t.Fatalf("only %d commits", added)
+	}
+	other := d.Identity()
+	other.Generation++
+	if _, err := NewRestore(dir, other); !errors.Is(err, ErrUnfinished) {
+		t.Fatalf("as another store: %v", err)
+	}
+	r, err := NewRestore(dir, d.Identity())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := r.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	sameKeys(t, d, dir)
+	if _, err := NewRestore(dir, d.Identity()); !errors.Is(err, ErrNotEmpty) {
+		t.Fatalf("over a store: %v", err)
+	}
+}
+
+// sameKeys compares every octet of the records of a store and its copy. Events may
+// share pages with others, so they are compared one by one.
+func sameKeys(t *testing.T, d *DB, dir string) {
+	t.Helper()
+	for d.Info().Erasing > 0 {
+		if err := d.erase(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := mustOpen(t, dir, Options{eager: true})
+	defer c.Close()
+	for c.Info().Erasing > 0 {
+		if err := c.erase(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, have := records(t, d), records(t, c)
+	if len(want) < 10 || !reflect.DeepEqual(want, have) {
+		t.Fatalf("%d records, of which the copy has %d that are other ones", len(want), len(have))
+	}
+	if w, h := describe(t, d), describe(t, c); w != h {
+		t.Fatalf("want %s\nhave %s", w, h)
+	}
+}
+
+func records(t *testing.T, d *DB) map[string]string {
+	t.Helper()
+	found := make(map[string]string)
+	err := d.use(t.Context(), func(db *leveldb.DB) error {
+		it := db.NewIterator(nil, nil)
+		defer it.Release()
+		for it.Next() {
+			if it.Key()[0] == kindEvent {
+				continue
+			}
+			found[string(it.Key())] = string(it.Value())
+		}
+		return it.Error()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// TestRestoreErases: what an older copy still has of erased events leaves the disk
+// of the new store, too.
+func TestRestoreErases(t *testing.T) {
+	d := mustOpen(t, t.TempDir(), Options{})
+	defer d.Close()
+	dir := t.TempDir()
+	r, err := NewRestore(dir, d.Identity())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	storetest.Append(t, d, "s", "1", secret(1), secret(2), "4")
+	copyLog(t, d, r)
+	replace(t, d, "s", 3, "replaced")
+	remove(t, d, "s", 2)
+	for e, err := range d.Log(t.Context(), r.Position()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var now []store.Event
+		if e.Changes[0].Kind == store.Replaced {
+			for event, err := range d.Read(t.Context(), store.Range{Stream: []byte("s"), After: store.Some(2), UpTo: store.Some(3)}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				now = append(now, event)
+			}
+		}
+		if err := r.Add(e, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	c := mustOpen(t, dir, Options{eager: true})
+	for c.Info().Erasing > 0 {
+		if err := c.erase(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if have := content(t, c, "s"); have != content(t, d, "s") {
+		t.Fatalf("the stream has %s", have)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		if found := findOctets(t, dir, secret(i+1)); found != "" {
+			t.Errorf("%s has the erased event %d", found, i+1)
+		}
+	}
+}
+
+// findOctets returns a file below a directory that has some octets.
+func findOctets(t *testing.T, dir, octets string) (found string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if bytes.Contains(b, []byte(octets)) {
+			found = path
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// TestRestoreRefusesWhatNoStoreHas: each entry of a log, altered in one thing, is
+// refused, and the true one is taken after it.
+func TestRestoreRefusesWhatNoStoreHas(t *testing.T) {
+	d := busyStore(t, t.TempDir())
+	defer d.Close()
+	r, err := NewRestore(t.TempDir(), d.Identity())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	tried := 0
+	for e, err := range d.Log(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		events := eventsOf(t, d, e)
+		refuse := func(what string, alter func(e *store.Entry, events []store.Event) []store.Event) {
+			t.Helper()
+			altered := e
+			altered.Changes = append([]store.Change(nil), e.Changes...)
+			left := alter(&altered, append([]store.Event(nil), events...))
+			if err := r.Add(altered, left); !errors.Is(err, store.ErrDamaged) {
+				t.Fatalf("%s of %+v: %v", what, e, err)
+			}
+			tried++
+		}
+		entry := func(f func(e *store.Entry)) func(*store.Entry, []store.Event) []store.Event {
+			return func(e *store.Entry, events []store.Event) []store.Event { f(e); return events }
+		}
+		refuse("the last position", entry(func(e *store.Entry) { e.Position++ }))
+		refuse("time", entry(func(e *store.Entry) { e.Time = e.Time.Add(time.Second) }))
+		refuse("octets", entry(func(e *store.Entry) { e.Octets++ }))
+		refuse("next stream", entry(func(e *store.Entry) { e.NextStream++ }))
+		refuse("chain", entry(func(e *store.Entry) { e.Chain++ }))
+		refuse("no changes", entry(func(e *store.Entry) { e.Changes = nil }))
+		for i := range e.Changes {
+			refuse("kind", entry(func(e *store.Entry) { e.Changes[i].Kind = 99 }))
+			refuse("number", entry(func(e *store.Entry) { e.Changes[i].Number += 7 }))
+			if e.Changes[i].Kind != store.Keyed {
+				refuse("last", entry(func(e *store.Entry) { e.Changes[i].Last += 1000 }))
+			}
+		}
+		if len(events) > 0 {
+			refuse("an event's id", func(_ *store.Entry, events []store.Event) []store.Event { events[0].ID += 100; return events })
+			refuse("an event's position", func(_ *store.Entry, events []store.Event) []store.Event { events[0].Position += 100; return events })
+			refuse("an event's stream", func(_ *store.Entry, events []store.Event) []store.Event {
+				events[0].Stream = []byte("none")
+				return events
+			})
+			refuse("events of more", func(_ *store.Entry, events []store.Event) []store.Event { return append(events, events[0]) })
+		}
+		if err := r.Add(e, events); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if tried < 60 {
+		t.Fatalf("only %d alterations were tried", tried)
+	}
+}
+
+// TestRestoreTellsOfMissingEvents: events that nobody erased are missing, or are
+// told to be lost.
+func TestRestoreTellsOfMissingEvents(t *testing.T) {
+	d := mustOpen(t, t.TempDir(), Options{})
+	defer d.Close()
+	storetest.Append(t, d, "s", "1", "2", "3", "4")
+	dir := t.TempDir()
+	r, err := NewRestore(dir, d.Identity())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for e, err := range d.Log(t.Context(), 0) {
+		events := eventsOf(t, d, e)
+		if err := errors.Join(err, r.Add(e, append(events[:1:1], events[3]))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err := r.Finish(t.Context(), nil)
+	if !errors.Is(err, store.ErrDamaged) || report.Damaged == 0 {
+		t.Fatalf("events are missing: %v, %v", err, report)
+	}
+	if err := r.Lose([]byte("s"), 2, 3); err != nil {
+		t.Fatal(err)
+	}
+	if report, err = r.Finish(t.Context(), nil); err != nil || report.Lost != 2 {
+		t.Fatalf("two events are lost: %v, %v", err, report)
+	}
+	c := mustOpen(t, dir, Options{})
+	defer c.Close()
+	positions, losses := readOn(t, c, store.Range{Stream: []byte("s")})
+	if fmt.Sprint(positions) != "[1 4]" || losses == 0 {
+		t.Fatalf("read %v, %d losses", positions, losses)
+	}
+}

@@ -1,0 +1,216 @@
+package wire
+
+import "time"
+
+// Log asks for what happened in the store: its commits, in order, without the
+// events' data.
+type Log struct {
+	After uint64 // position, exclusive; 0 is the beginning
+	Limit uint64 // commits; 0 is no limit
+	Store string // ID.GENERATION of the store that is meant, if not empty
+}
+
+// Frames implements Request.
+func (l Log) Frames() [][]byte {
+	frames := [][]byte{[]byte(LOG), ID(l.After)}
+	if l.Limit > 0 {
+		frames = append(frames, optionFrame(optLimit, formatLimit(l.Limit)))
+	}
+	if l.Store != "" {
+		frames = append(frames, optionFrame(optStore, l.Store))
+	}
+	return frames
+}
+
+var logOptions = map[string]string{optLimit: limitForm, optStore: storeForm}
+
+func parseLog(args [][]byte) (Request, *Error) {
+	if len(args) < 1 {
+		return nil, tooFew(LOG, "after", len(args))
+	}
+	var l Log
+	set := func(name string, value []byte) (ok bool) {
+		if name == optStore {
+			l.Store = string(value)
+			return isStore(value)
+		}
+		l.Limit, ok = parseLimit(value)
+		return ok
+	}
+	if err := parseOptions(LOG, logOptions, args[1:], set); err != nil {
+		return nil, err
+	}
+	after, err := parseBound("after", args[0])
+	l.After = after.ID
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// StoreReply begins the answer to a Log: whose log it is, and the secret with
+// which that store knows requests again that have a key.
+type StoreReply struct {
+	ID         string // lower-case hex
+	Generation uint64
+	Secret     string
+	Position   uint64 // of the last commit
+}
+
+// Frames implements Reply.
+func (s StoreReply) Frames() [][]byte {
+	return [][]byte{[]byte(STORE), []byte(s.ID), ID(s.Generation), []byte(s.Secret), ID(s.Position)}
+}
+
+func parseStoreReply(args [][]byte) (Reply, error) {
+	if len(args) < 4 {
+		return nil, ErrReply
+	}
+	s := StoreReply{ID: string(args[0]), Secret: string(args[2])}
+	var isGeneration, isPosition bool
+	s.Generation, isGeneration = ParseID(args[1])
+	s.Position, isPosition = ParseID(args[3])
+	if !isGeneration || !isPosition {
+		return nil, ErrReply
+	}
+	return s, nil
+}
+
+// Entry is one commit of the answer to a Log.
+type Entry struct {
+	Position uint64    // the last that it took
+	First    uint64    // and the first
+	Time     time.Time // UTC, in microseconds
+	Next     uint64    // the number that the next new stream gets
+	Octets   uint64    // of its events' data, as it was committed
+	Chain    uint64    // checksum of the entry and all before it
+	Changes  []Change
+}
+
+// A Change is one thing that a commit did.
+type Change struct {
+	Kind   string // one of the words below
+	Stream []byte
+	Number uint64 // stands for the stream within the store; 0 is the whole store
+	Name   []byte // CursorMoved: the consumer; RequestKeyed: the key
+	First  uint64 // EventsAppended, EventsDeleted: the first id; EventReplaced: the id
+	Last   uint64 // EventsAppended, EventsDeleted: the last id; EventReplaced: the last id of its page; CursorMoved: the id
+	Sum    []byte // RequestKeyed: what tells the request from others under the key
+	IDs    []uint64
+	Count  uint64 // PositionsLost, PositionsOmitted
+	Patch  uint64 // PositionsLost
+}
+
+// Kinds of changes, as words on the wire.
+const (
+	EventsAppended   = "events"
+	EventReplaced    = "replace"
+	EventsDeleted    = "delete"
+	CursorMoved      = "commit"
+	RequestKeyed     = "key"
+	PositionsLost    = "lost"
+	PositionsOmitted = "omitted"
+)
+
+// Frames implements Reply.
+func (e Entry) Frames() [][]byte {
+	frames := make([][]byte, 0, 8+5*len(e.Changes))
+	frames = append(frames, []byte(ENTRY), ID(e.Position), ID(e.First), []byte(e.Time.UTC().Format(TimeForm)),
+		ID(e.Next), ID(e.Octets), ID(e.Chain), ID(uint64(len(e.Changes))))
+	for i := range e.Changes {
+		frames = e.Changes[i].appendFrames(frames)
+	}
+	return frames
+}
+
+func (c *Change) appendFrames(frames [][]byte) [][]byte {
+	frames = append(frames, []byte(c.Kind))
+	switch c.Kind {
+	case PositionsLost:
+		return append(frames, ID(c.Count), ID(c.Patch))
+	case PositionsOmitted:
+		return append(frames, ID(c.Count))
+	}
+	frames = append(frames, c.Stream, ID(c.Number))
+	switch c.Kind {
+	case CursorMoved:
+		return append(frames, c.Name, ID(c.Last))
+	case RequestKeyed:
+		ids := make([]byte, 0, IDSize*len(c.IDs))
+		for _, id := range c.IDs {
+			ids = append(ids, ID(id)...)
+		}
+		return append(frames, c.Name, c.Sum, ids)
+	}
+	return append(frames, ID(c.First), ID(c.Last))
+}
+
+func parseEntry(args [][]byte) (Reply, error) {
+	f := fields{args: args}
+	e := Entry{Position: f.id(), First: f.id(), Time: f.time(), Next: f.id(), Octets: f.id(), Chain: f.id()}
+	for n := f.id(); n > 0 && !f.bad; n-- {
+		e.Changes = append(e.Changes, f.change())
+	}
+	if f.bad {
+		return nil, ErrReply
+	}
+	return e, nil
+}
+
+// fields reads frames one by one; bad is set for good when one is not what it
+// should be.
+type fields struct {
+	args [][]byte
+	bad  bool
+}
+
+func (f *fields) octets() (b []byte) {
+	if len(f.args) == 0 {
+		f.bad = true
+		return nil
+	}
+	b, f.args = f.args[0], f.args[1:]
+	return b
+}
+
+func (f *fields) id() uint64 {
+	id, ok := ParseID(f.octets())
+	f.bad = f.bad || !ok
+	return id
+}
+
+func (f *fields) time() time.Time {
+	t, ok := parseTime(f.octets())
+	f.bad = f.bad || !ok
+	return t
+}
+
+func (f *fields) change() (c Change) {
+	c.Kind = string(f.octets())
+	switch c.Kind {
+	case PositionsLost:
+		c.Count, c.Patch = f.id(), f.id()
+		return c
+	case PositionsOmitted:
+		c.Count = f.id()
+		return c
+	}
+	c.Stream, c.Number = f.octets(), f.id()
+	switch c.Kind {
+	case CursorMoved:
+		c.Name, c.Last = f.octets(), f.id()
+	case RequestKeyed:
+		c.Name, c.Sum = f.octets(), f.octets()
+		ids := f.octets()
+		for ; len(ids) >= IDSize; ids = ids[IDSize:] {
+			id, _ := ParseID(ids[:IDSize])
+			c.IDs = append(c.IDs, id)
+		}
+		f.bad = f.bad || len(ids) > 0
+	case EventsAppended, EventReplaced, EventsDeleted:
+		c.First, c.Last = f.id(), f.id()
+	default:
+		f.bad = true
+	}
+	return c
+}
