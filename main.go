@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -72,12 +71,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// fail says in one line what went wrong.
-func fail(stderr io.Writer, status int, err error) int {
-	fmt.Fprintln(stderr, "gorewind:", strings.ReplaceAll(err.Error(), "\n", "; "))
-	return status
-}
-
 // untilSignal returns a context that ends with SIGTERM or SIGINT. A second one
 // kills.
 func untilSignal() (ctx context.Context, stop context.CancelFunc) {
@@ -96,8 +89,10 @@ func advise(err error) error {
 		do = "see whose it is, or choose another with --data-dir"
 	case errors.Is(err, leveldb.ErrFormat):
 		do = "use the version of gorewind that made it, or choose another with --data-dir"
+	case errors.Is(err, store.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		do = "make room on its disk, then try again"
 	case errors.Is(err, store.ErrUnavailable):
-		do = "see to what the system refused, then start it again"
+		do = "see to what the system refused, then try again"
 	case errors.Is(err, store.ErrDamaged):
 		do = "nothing was changed; restore a backup, or see with gorewind repair what can be had without one"
 	}

@@ -13,7 +13,20 @@ import (
 
 type repairCmd struct {
 	DataDir    string `default:"data" placeholder:"DIR" help:"The store. Default: ${default}."`
-	AcceptLoss bool   `help:"Go on without what is lost; without it, it is only told. Default: false."`
+	AcceptLoss bool   `env:"-" help:"Go on without what is lost; without it, it is only told. Default: false."`
+	All        bool   `help:"Tell every piece of damage; without it, 20 and how many more there are. Default: false."`
+}
+
+// Help implements kong's.
+func (*repairCmd) Help() string {
+	return `
+The damaged database is kept beside the repaired one. Where something would be lost, it says what, changes nothing, and exits with 1.
+
+Examples:
+
+    gorewind repair --data-dir /var/lib/gorewind
+    gorewind repair --data-dir /var/lib/gorewind --accept-loss
+`
 }
 
 // errUnrepaired ends a repair on a signal.
@@ -26,6 +39,7 @@ func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	line := newProgressLine(stderr)
 	done, err := leveldb.Repair(ctx, c.DataDir, leveldb.RepairOptions{
 		AcceptLoss: c.AcceptLoss,
+		All:        c.All,
 		Progress: func(what string, done, of int) {
 			line.show(fmt.Sprintf("%s: %s, %d %%", c.DataDir, what, 100*done/max(of, 1)))
 		},

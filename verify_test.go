@@ -49,7 +49,7 @@ func TestVerifyReport(t *testing.T) {
 	const want = `read: 1 streams, 1,000 events, 2,000,000 octets, 7 commits
 note: odd
 damaged: stream "s\xff", events 3 to 4, position 9: lost
-damaged: and 1,233 more
+damaged: and 1,233 more, which --all tells
 `
 	var b strings.Builder
 	if err := printVerified(&b, r); err != nil || b.String() != want {

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// MaxDamage is how many pieces of damage a Report has at most.
+// MaxDamage is how many pieces of damage a Report has at most, unless all are asked
+// for.
 const MaxDamage = 20
 
 // A Report is what Verify found.
@@ -23,12 +24,13 @@ type Report struct {
 	Notes   []string // what is unusual and does no harm
 
 	broken bool // commits are missing
+	all    bool // Damage and Notes have no bound
 }
 
 // add adds damage.
 func (r *Report) add(d Damage) {
 	r.Damaged++
-	if len(r.Damage) < MaxDamage {
+	if r.takes(len(r.Damage)) {
 		r.Damage = append(r.Damage, d)
 	}
 }
@@ -37,8 +39,13 @@ func (r *Report) add(d Damage) {
 func (r *Report) begin(d Damage) {
 	r.Damaged++
 	r.Damage = slices.Insert(r.Damage, 0, d)
-	r.Damage = r.Damage[:min(len(r.Damage), MaxDamage)]
+	if last := len(r.Damage) - 1; !r.takes(last) {
+		r.Damage = r.Damage[:last]
+	}
 }
+
+// takes tells whether there may be one more beside so many pieces.
+func (r *Report) takes(pieces int) bool { return r.all || pieces < MaxDamage }
 
 // A Damage is something that is wrong with a store.
 type Damage struct {

@@ -27,6 +27,8 @@ import (
 type RepairOptions struct {
 	// AcceptLoss has it make a store without what is lost.
 	AcceptLoss bool
+	// All has its reports tell every piece of damage.
+	All bool
 	// Progress is called now and then with what is being done, how much of it has
 	// been, and of how much. Default: nobody.
 	Progress func(what string, done, of int)
@@ -99,15 +101,42 @@ func (d *DB) recover(least highwater, cause error) error {
 	case err != nil:
 		return errors.Join(cause, err)
 	case aside == "":
-		for _, lost := range r.left.Damage {
-			if !strings.Contains(cause.Error(), lost.String()) {
-				cause = fmt.Errorf("%w; %v", cause, lost)
-			}
-		}
-		return cause
+		return &Irreparable{Cause: cause, Lost: r.left}
 	}
 	d.log.Warn("the database is repaired, nothing acknowledged is missing; the damaged one is kept until somebody removes it", "kept", aside)
 	return nil
+}
+
+// An Irreparable is why a damaged store is not opened: something would be lost by
+// its repair.
+type Irreparable struct {
+	Cause error // what was found first
+	Lost  Report
+}
+
+// Error tells all of it in one line.
+func (i *Irreparable) Error() string {
+	text := i.Cause.Error()
+	for _, piece := range i.Pieces() {
+		text += "; " + piece
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (i *Irreparable) Unwrap() error { return i.Cause }
+
+// Pieces tells what would be lost, save what the cause tells.
+func (i *Irreparable) Pieces() (pieces []string) {
+	for _, lost := range i.Lost.Damage {
+		if !strings.Contains(i.Cause.Error(), lost.String()) {
+			pieces = append(pieces, lost.String())
+		}
+	}
+	if more := i.Lost.Damaged - len(i.Lost.Damage); more > 0 {
+		pieces = append(pieces, fmt.Sprintf("and %d pieces more", more))
+	}
+	return pieces
 }
 
 // A repair is under way.
@@ -159,6 +188,7 @@ func (r *repair) readHighwater() error {
 
 // inspect verifies the database as it is.
 func (r *repair) inspect() (report Report, err error) {
+	report.all = r.options.All
 	err = r.with(remedies[0], func(db *leveldb.DB, _ *overlay) error {
 		report, err = r.verify(db)
 		return err
@@ -296,6 +326,7 @@ func (r *repair) treat(db *leveldb.DB, last bool) (whole bool, err error) {
 func (r *repair) verify(db *leveldb.DB) (Report, error) {
 	v := newVerifier(r.ctx, func(done, of int) { r.progress("verifying", done, of) })
 	v.db = db
+	v.report.all = r.options.All
 	if r.least.position > 0 {
 		v.reach[r.least.position] = r.least.chain
 	}

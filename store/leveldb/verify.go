@@ -25,7 +25,19 @@ import (
 // Damage is no error: an error says why it could not be verified, or not to the
 // end. Among them are ErrInUse, ErrFormat, store.ErrUnavailable and ctx's.
 func Verify(ctx context.Context, dir string, progress func(done, of int)) (Report, error) {
+	return newVerifier(ctx, progress).verify(dir)
+}
+
+// VerifyAll does what Verify does, and reports every piece of damage, which may take
+// as much memory as there are events.
+func VerifyAll(ctx context.Context, dir string, progress func(done, of int)) (Report, error) {
 	v := newVerifier(ctx, progress)
+	v.report.all = true
+	return v.verify(dir)
+}
+
+// verify verifies the store in dir.
+func (v *verifier) verify(dir string) (Report, error) {
 	err := v.open(dir)
 	if errors.Is(err, store.ErrDamaged) {
 		v.tell(Damage{What: err.Error()})
@@ -142,7 +154,7 @@ func (v *verifier) all() error {
 
 // tell adds damage to the report.
 func (v *verifier) tell(d Damage) {
-	if d.number > 0 && len(v.report.Damage) < MaxDamage {
+	if d.number > 0 && v.report.takes(len(v.report.Damage)) {
 		// What cannot be read is told where names are verified.
 		d.Stream, _ = v.db.Get(nameKey(d.number), &leniently)
 	}

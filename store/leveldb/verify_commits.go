@@ -101,7 +101,7 @@ func (v *verifier) operation(c *commitRecord, o *operation) {
 		v.tellf("an operation of the commit at position %d is on the event %d of the stream number %d, which there was not", c.last, o.id, o.number)
 	case o.kind == opLost:
 		v.lost = true
-		if v.report.Gone += o.count; o.count > 0 && len(v.report.Notes) < MaxDamage {
+		if v.report.Gone += o.count; o.count > 0 && v.report.takes(len(v.report.Notes)) {
 			v.report.Notes = append(v.report.Notes, Damage{
 				From: c.last - o.count + 1, UpTo: c.last, What: "what was here was lost when the store was repaired",
 			}.String())

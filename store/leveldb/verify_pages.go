@@ -99,7 +99,7 @@ func (v *verifier) page(s *verified, key, value []byte) {
 func (v *verifier) note(number, first, last uint64) {
 	v.report.Lost += last - first + 1
 	name, _ := v.db.Get(nameKey(number), &leniently)
-	if len(v.report.Notes) < MaxDamage {
+	if v.report.takes(len(v.report.Notes)) {
 		v.report.Notes = append(v.report.Notes, Damage{
 			Stream: name, First: first, Last: last, What: "they were lost when the store was repaired",
 		}.String())

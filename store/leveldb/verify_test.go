@@ -94,17 +94,17 @@ func TestVerifyGood(t *testing.T) {
 		make func() string
 		want string
 	}{
-		"all kinds": {func() string { return writeVerified(t) }, "{2 6 6 6 0 0 [] 0 [] false}"},
+		"all kinds": {func() string { return writeVerified(t) }, "{2 6 6 6 0 0 [] 0 [] false false}"},
 		"empty": {func() string {
 			dir := t.TempDir()
 			mustOpen(t, dir, Options{}).Close()
 			return dir
-		}, "{0 0 0 0 0 0 [] 0 [] false}"},
+		}, "{0 0 0 0 0 0 [] 0 [] false false}"},
 		"format 1, killed": {func() string {
 			dir := t.TempDir()
 			copyDir(t, dir, v1)
 			return dir
-		}, "{7 75 20502 20 0 0 [] 0 [] false}"},
+		}, "{7 75 20502 20 0 0 [] 0 [] false false}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if have := fmt.Sprint(mustVerify(t, c.make())); have != c.want {
@@ -373,5 +373,41 @@ func TestVerifyCannot(t *testing.T) {
 	cancel()
 	if _, err := Verify(ctx, dir, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("want that it was cancelled, have %v", err)
+	}
+}
+
+// TestVerifyAll: a report has a bound, unless all is asked for.
+func TestVerifyAll(t *testing.T) {
+	const pieces = MaxDamage + 10
+	dir := writeVerified(t)
+	change(t, dir, func(db *leveldb.DB) (err error) {
+		for i := range pieces {
+			err = errors.Join(err, db.Put([]byte{'e', 1, byte(i)}, []byte("x"), nil))
+		}
+		return err
+	})
+	if r := mustVerify(t, dir); r.Damaged != pieces || len(r.Damage) != MaxDamage {
+		t.Errorf("want %d of %d pieces, have %d of %d", MaxDamage, pieces, len(r.Damage), r.Damaged)
+	}
+	if r, err := VerifyAll(t.Context(), dir, nil); err != nil || r.Damaged != pieces || len(r.Damage) != pieces {
+		t.Errorf("want all %d pieces, have %d of %d %v", pieces, len(r.Damage), r.Damaged, err)
+	}
+	for _, all := range []bool{false, true} {
+		want := MaxDamage
+		if all {
+			want = pieces
+		}
+		if r, err := Repair(t.Context(), dir, RepairOptions{All: all}); err != nil || len(r.Found.Damage) != want {
+			t.Errorf("all %v: want %d pieces found, have %d %v", all, want, len(r.Found.Damage), err)
+		}
+	}
+	for _, r := range []*Report{{}, {all: true}} {
+		for i := range pieces {
+			r.add(Damage{First: uint64(i)})
+		}
+		r.begin(Damage{What: "first"})
+		if r.Damaged != pieces+1 || r.Damage[0].What != "first" || !r.all && len(r.Damage) != MaxDamage || r.all && len(r.Damage) != pieces+1 {
+			t.Errorf("all %v: have %d of %d, the first %q", r.all, len(r.Damage), r.Damaged, r.Damage[0].What)
+		}
 	}
 }
