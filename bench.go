@@ -34,6 +34,17 @@ type benchCmd struct {
 	JSON      bool     `name:"json" help:"Print one JSON document instead of a table. Default: false."`
 }
 
+// Help implements kong's.
+func (*benchCmd) Help() string {
+	return `
+Examples:
+
+    gorewind bench
+    gorewind bench --only pipelined,single --events 100000 --dir /var/lib
+    gorewind bench --connect tcp://127.0.0.1:9002 --only clients --json
+`
+}
+
 // errInterrupted ends a benchmark on a signal.
 var errInterrupted = errors.New("stopped by a signal before the end; there are no figures")
 

@@ -9,6 +9,11 @@ import (
 	"gorewind/store/leveldb"
 )
 
+// A usageError says that gorewind was not asked properly, and how it is.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
 // fail says in one line what went wrong and what to do. Of a damaged store it says
 // in between what would be lost, each piece in a line.
 func fail(stderr io.Writer, status int, err error) int {

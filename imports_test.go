@@ -14,6 +14,7 @@ func TestImports(t *testing.T) {
 		goleveldb = "github.com/syndtr/goleveldb/"
 		kong      = "github.com/alecthomas/kong"
 		unix      = "golang.org/x/sys/unix"
+		toml      = "github.com/pelletier/go-toml/v2"
 	)
 	for pkg, rule := range map[string]struct {
 		why   string
@@ -26,7 +27,7 @@ func TestImports(t *testing.T) {
 		"gorewind/server":          {"the broker runs on any engine", []string{"gorewind/store", "gorewind/wire", zmq4, unix}},
 		"gorewind/client":          {"it runs where no store is", []string{"gorewind/wire", zmq4, unix}},
 		"gorewind/load":            {"it measures from outside, and any daemon", []string{"gorewind/wire", zmq4, unix}},
-		"gorewind":                 {"main wires it all up, and alone knows the command line", []string{"gorewind/client", "gorewind/load", "gorewind/server", "gorewind/store", "gorewind/store/leveldb", kong}},
+		"gorewind":                 {"main wires it all up, and alone knows the command line and its file", []string{"gorewind/client", "gorewind/load", "gorewind/server", "gorewind/store", "gorewind/store/leveldb", kong, toml}},
 	} {
 		for _, path := range imports(t, pkg) {
 			first, _, _ := strings.Cut(path, "/")

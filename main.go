@@ -28,30 +28,57 @@ const (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
+// environmentPrefix begins the name of every environment variable that sets a flag.
+const environmentPrefix = "GOREWIND"
+
 // cli is what the command line can say. Every flag is an environment variable
-// too: GOREWIND_ and its name in capitals, with _ for -.
+// too: GOREWIND_ and its name in capitals, with _ for -; and its name is a key of
+// the file that --config names. A tag env:"-" takes a flag out of both.
 type cli struct {
+	File    string           `name:"config" placeholder:"FILE" help:"Take flags that are not given from this TOML file, where a flag's name is its key. Default: none."`
 	Version kong.VersionFlag `env:"-" help:"Print the version and exit."`
 
-	Serve  serveCmd  `cmd:"" help:"Serve an event store over ZeroMQ until SIGTERM or SIGINT."`
-	Verify verifyCmd `cmd:"" help:"Read all of a store that no daemon is using, and tell whether it is whole."`
-	Repair repairCmd `cmd:"" help:"Repair a damaged store; without --accept-loss only if nothing would be lost."`
-	Bench  benchCmd  `cmd:"" help:"Measure a daemon and, beside it, what this machine could do."`
+	Serve  serveCmd  `cmd:"" group:"serve" help:"Serve an event store over ZeroMQ until SIGTERM or SIGINT."`
+	Config configCmd `cmd:"" group:"serve" help:"Print the values that flags have, and where each comes from."`
 
-	Ping pingCmd `cmd:"" help:"Ask a daemon for an answer, and say which store it serves."`
+	Ping  pingCmd  `cmd:"" group:"use" help:"Ask a daemon for an answer, and say which store it serves."`
+	Bench benchCmd `cmd:"" group:"use" help:"Measure a daemon and, beside it, what this machine could do."`
+
+	Verify verifyCmd `cmd:"" group:"store" help:"Read all of a store that no daemon is using, and tell whether it is whole."`
+	Repair repairCmd `cmd:"" group:"store" help:"Repair a damaged store; without --accept-loss only if nothing would be lost."`
+}
+
+// groups are the headings of the commands in the help; those of one key follow one
+// another in cli.
+var groups = []kong.Group{
+	{Key: "serve", Title: "Serving:"},
+	{Key: "use", Title: "Using a daemon:"},
+	{Key: "store", Title: "Looking after a store:"},
+}
+
+// newParser returns what parses a command line, and the settings that it takes
+// flags from which are not given there. exit is called after --help and --version.
+func newParser(stdout, stderr io.Writer, exit func(status int)) (*kong.Kong, *settings, error) {
+	s := new(settings)
+	parser, err := kong.New(&cli{},
+		kong.Name("gorewind"),
+		kong.Description("An event store that talks ZeroMQ: a ROUTER socket takes requests, a PUB socket broadcasts every event that is on disk."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.ExplicitGroups(groups),
+		kong.Vars{"version": "gorewind " + version},
+		kong.DefaultEnvars(environmentPrefix),
+		kong.Resolvers(s),
+		kong.WithBeforeResolve(s.load),
+		kong.Writers(stdout, stderr),
+		kong.Exit(exit),
+		kong.BindTo(stderr, (*io.Writer)(nil)),
+	)
+	return parser, s, err
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
 	exited := -1
-	parser, err := kong.New(&cli{},
-		kong.Name("gorewind"),
-		kong.Description("An event store that talks ZeroMQ: a ROUTER socket takes requests, a PUB socket broadcasts every event that is on disk."),
-		kong.Vars{"version": "gorewind " + version},
-		kong.DefaultEnvars("GOREWIND"),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { exited = code }),
-		kong.BindTo(stderr, (*io.Writer)(nil)),
-	)
+	parser, s, err := newParser(stdout, stderr, func(status int) { exited = status })
 	if err != nil {
 		return fail(stderr, exitFailure, err)
 	}
@@ -62,10 +89,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if exited >= 0 { // --help or --version
 		return exited
 	}
-	if err != nil {
-		return fail(stderr, exitUsage, fmt.Errorf("%w; see gorewind --help", err))
+	if err == nil {
+		err = kctx.Run()
+	} else {
+		err = s.refused(err)
 	}
-	if err := kctx.Run(); err != nil {
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		return fail(stderr, exitUsage, err)
+	case err != nil:
 		return fail(stderr, exitFailure, err)
 	}
 	return exitOK

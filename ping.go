@@ -11,6 +11,16 @@ type pingCmd struct {
 	connection
 }
 
+// Help implements kong's.
+func (*pingCmd) Help() string {
+	return `
+Examples:
+
+    gorewind ping
+    gorewind ping --connect tcp://192.0.2.1:9002 --patience 30s
+`
+}
+
 // Run asks a daemon for an answer, and tells how long it took.
 func (c *pingCmd) Run(kctx *kong.Context) error {
 	ctx, stop := untilSignal()

@@ -115,6 +115,7 @@ func helpOptions(t *testing.T) map[string]option {
 		t.Fatalf("want the help, have status %d\n%s", status, stderr)
 	}
 	found := make(map[string]option)
+	_, stdout, _ = strings.Cut(stdout, "\nFlags:")    // after examples
 	text := strings.Join(strings.Fields(stdout), " ") // lines are broken anywhere
 	for _, about := range strings.Split(text, " --")[1:] {
 		name := about[:strings.IndexAny(about+" ", "= ,")]
@@ -145,6 +146,16 @@ func TestReadmeOptions(t *testing.T) {
 	}
 	for name := range have {
 		t.Errorf("want only flags that there are in README.rst, have --%s", name)
+	}
+}
+
+// TestReadmeConfig holds the file in README.rst to what gorewind serve takes.
+func TestReadmeConfig(t *testing.T) {
+	file := writeConfig(t, indented(t, "which is TOML::"))
+	for _, name := range []string{"data-dir", "router", "max-event-bytes"} {
+		if have := shown(t, "serve", "--config", file)[name]; have.Source != inFile.String() {
+			t.Errorf("--%s: want it from the file, have %v", name, have)
+		}
 	}
 }
 

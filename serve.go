@@ -11,6 +11,8 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/alecthomas/kong"
+
 	"gorewind/server"
 	"gorewind/store"
 	"gorewind/store/leveldb"
@@ -27,9 +29,27 @@ type serveCmd struct {
 	Profile       string   `placeholder:"DIR" help:"Leave profiles of processor time and allocations here, cpu.pprof and allocs.pprof. Default: none."`
 }
 
+// Help implements kong's.
+func (*serveCmd) Help() string {
+	return `
+It logs where it serves when it does, and stops cleanly on SIGTERM or SIGINT.
+
+Examples:
+
+    gorewind serve
+    gorewind serve --data-dir /var/lib/gorewind --router ipc:///run/gorewind/router
+    gorewind serve --router tcp://127.0.0.1:9002 --router tcp://192.0.2.1:9002
+    gorewind serve --config gorewind.toml --log-format json
+`
+}
+
 // Validate implements kong's: what it refuses was not asked properly.
-func (c *serveCmd) Validate() error {
+func (c *serveCmd) Validate(kctx *kong.Context) error {
+	// One of these two may be in a file, and the other be given for once.
+	dataDir, inMemory := originOf(kctx, flagNamed(kctx, "data-dir")), originOf(kctx, flagNamed(kctx, "in-memory"))
 	switch {
+	case c.InMemory && dataDir != byDefault && dataDir >= inMemory:
+		return errors.New("--in-memory keeps nothing in a --data-dir, and both are given; leave one of them out")
 	case c.MaxEventBytes < 1 || c.MaxEventBytes > store.MaxEvent:
 		return fmt.Errorf("--max-event-bytes is %d; it must be 1 to %d", c.MaxEventBytes, store.MaxEvent)
 	case c.DataDir == "":
@@ -39,8 +59,11 @@ func (c *serveCmd) Validate() error {
 }
 
 // Run serves until a signal comes.
-func (c *serveCmd) Run(stderr io.Writer) (failed error) {
+func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 	log := c.logger(stderr)
+	for _, v := range unknownVariables(kctx.Model) {
+		log.Warn("no flag has this environment variable; it is ignored", "variable", v.name, "nearest", v.nearest)
+	}
 	// Most memory is LevelDB's buffers, which hold no pointers: collecting twice
 	// as often costs little, and keeps what a flood adds small.
 	if os.Getenv("GOGC") == "" {

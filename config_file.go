@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// A configFile has values of flags: a TOML file with one key for each flag, under
+// the flag's name, and no tables.
+type configFile struct {
+	path   string
+	values map[string]any
+	lines  map[string]int
+	keys   []string // in their order
+}
+
+func readConfigFile(path string) (*configFile, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("--config: %w; give a file that can be read, or leave it out", err)
+	}
+	f := &configFile{path: path, lines: make(map[string]int)}
+	if err := toml.Unmarshal(text, &f.values); err != nil {
+		var wrong *toml.DecodeError
+		if errors.As(err, &wrong) {
+			line, column := wrong.Position()
+			return nil, fmt.Errorf("%s:%d: column %d: %w; see toml.io for how a file is written", path, line, column, err)
+		}
+		return nil, fmt.Errorf("%s: %w; see toml.io for how a file is written", path, err)
+	}
+	// Where keys are, the library only tells of those that it has no place for.
+	var every *toml.StrictMissingError
+	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(new(struct{})); errors.As(err, &every) {
+		for _, e := range every.Errors {
+			key := e.Key()[0]
+			if _, again := f.lines[key]; !again {
+				f.lines[key], _ = e.Position()
+				f.keys = append(f.keys, key)
+			}
+		}
+	}
+	return f, nil
+}
+
+// where says where in the file a key is.
+func (f *configFile) where(key string) string {
+	if line := f.lines[key]; line > 0 {
+		return fmt.Sprintf("%s:%d", f.path, line)
+	}
+	return f.path
+}
+
+// check refuses keys that are none of these names.
+func (f *configFile) check(names []string) error {
+	for _, key := range f.keys {
+		if slices.Contains(names, key) {
+			continue
+		}
+		if _, table := f.values[key].(map[string]any); table {
+			return fmt.Errorf("%s: %q is a table; every key is the name of a flag, and no key is in a table", f.where(key), key)
+		}
+		what := "see gorewind --help for the flags that there are"
+		// Keys with _ or capitals are what other programs would want.
+		if name, ok := nearest(strings.ToLower(strings.ReplaceAll(key, "_", "-")), names); ok {
+			what = fmt.Sprintf("did you mean %q?", name)
+		}
+		return fmt.Errorf("%s: unknown key %q; %s", f.where(key), key, what)
+	}
+	return nil
+}
