@@ -242,6 +242,23 @@ func model(t *testing.T) *kong.Application {
 	return parser.Model
 }
 
+// TestOneNameMeansOneThing: a variable or a key of a file is for all commands, so
+// that what one command calls so must not be something else for another.
+func TestOneNameMeansOneThing(t *testing.T) {
+	first := make(map[string]*kong.Flag)
+	for _, flag := range everyFlag(model(t).Node) {
+		if !isSetting(flag) {
+			continue
+		}
+		if f := first[flag.Name]; f == nil {
+			first[flag.Name] = flag
+		} else if f.Target.Type() != flag.Target.Type() || f.PlaceHolder != flag.PlaceHolder {
+			t.Errorf("--%s takes %s, a %v, and elsewhere %s, a %v; rename one, or take one out with env:\"-\"",
+				flag.Name, f.PlaceHolder, f.Target.Type(), flag.PlaceHolder, flag.Target.Type())
+		}
+	}
+}
+
 func TestConfigPrints(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "g.toml"), []byte("log-level = 'warn'"), 0o644); err != nil {

@@ -19,6 +19,12 @@ import (
 
 const version = "0.1.0"
 
+// What gorewind is, for the help and the manual page.
+const (
+	summary     = "an event store that talks ZeroMQ"
+	description = "An event store that talks ZeroMQ: a ROUTER socket takes requests, a PUB socket broadcasts every event that is on disk."
+)
+
 // Exit statuses.
 const (
 	exitOK      = 0
@@ -46,6 +52,10 @@ type cli struct {
 
 	Verify verifyCmd `cmd:"" group:"store" help:"Read all of a store that no daemon is using, and tell whether it is whole."`
 	Repair repairCmd `cmd:"" group:"store" help:"Repair a damaged store; without --accept-loss only if nothing would be lost."`
+
+	Completion completionCmd `cmd:"" group:"shell" help:"Print a script that has a shell complete commands and flags."`
+	Complete   completeCmd   `cmd:"" hidden:"" passthrough:"" help:"Print what the last word may become."`
+	Man        manCmd        `cmd:"" group:"shell" help:"Print the manual page."`
 }
 
 // groups are the headings of the commands in the help; those of one key follow one
@@ -54,6 +64,7 @@ var groups = []kong.Group{
 	{Key: "serve", Title: "Serving:"},
 	{Key: "use", Title: "Using a daemon:"},
 	{Key: "store", Title: "Looking after a store:"},
+	{Key: "shell", Title: "At the shell:"},
 }
 
 // newParser returns what parses a command line, and the settings that it takes
@@ -62,7 +73,7 @@ func newParser(stdout, stderr io.Writer, exit func(status int)) (*kong.Kong, *se
 	s := new(settings)
 	parser, err := kong.New(&cli{},
 		kong.Name("gorewind"),
-		kong.Description("An event store that talks ZeroMQ: a ROUTER socket takes requests, a PUB socket broadcasts every event that is on disk."),
+		kong.Description(description),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.ExplicitGroups(groups),
 		kong.Vars{"version": "gorewind " + version},
