@@ -27,6 +27,7 @@ func TestImports(t *testing.T) {
 		"gorewind/server":          {"the broker runs on any engine", []string{"gorewind/store", "gorewind/wire", zmq4, unix}},
 		"gorewind/client":          {"it runs where no store is", []string{"gorewind/wire", zmq4, unix}},
 		"gorewind/load":            {"it measures from outside, and any daemon", []string{"gorewind/wire", zmq4, unix}},
+		"gorewind/examples/go":     {"an example takes what every program has", []string{"gorewind/client", zmq4}},
 		"gorewind":                 {"main wires it all up, and alone knows the command line and its file", []string{"gorewind/client", "gorewind/load", "gorewind/server", "gorewind/store", "gorewind/store/leveldb", kong, toml}},
 	} {
 		for _, path := range imports(t, pkg) {
