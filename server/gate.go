@@ -9,6 +9,7 @@ type gate struct {
 	files     int   // descriptors there may be; 0: no gate
 	listeners []int // descriptors that listen
 	closed    bool
+	shut      bool                              // for good
 	filter    func(listener int, on bool) error // has the kernel drop what comes
 }
 
@@ -30,10 +31,17 @@ func (g *gate) accepted(fd int) error {
 
 // ended is called when a connection has ended and so many are left.
 func (g *gate) ended(connections int) error {
-	if !g.closed || connections > g.files-2*g.room() {
+	if !g.closed || g.shut || connections > g.files-2*g.room() {
 		return nil
 	}
 	return g.set(false)
+}
+
+// shutForGood has who connects wait for the next daemon: what it asked for would be
+// taken here, and never be answered.
+func (g *gate) shutForGood() error {
+	g.shut = true
+	return g.set(true)
 }
 
 func (g *gate) set(closed bool) error {

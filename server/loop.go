@@ -247,6 +247,9 @@ func (l *loop) command(ln *lane, frames [][]byte) {
 // stop has the loop take no more requests and end what does not end by itself.
 func (l *loop) stop() {
 	l.stopping = true
+	if err := l.gate.shutForGood(); err != nil {
+		l.log.Warn("connections that come before the end will not be answered", "error", err)
+	}
 	for _, c := range l.conns {
 		l.stopTask(&c.plain)
 		for _, ln := range c.lanes {

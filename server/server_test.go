@@ -854,6 +854,33 @@ func TestStopDoesNotWaitForAPeerThatDoesNotRead(t *testing.T) {
 	}
 }
 
+// TestStopTakesNobodyNew: while a slow peer keeps a server from closing, who connects
+// anew waits for the next one. A request was taken and not answered then, for which
+// the client waited all of its timeout.
+func TestStopTakesNobodyNew(t *testing.T) {
+	d := serve(t)
+	fill(t, d.store, "s", 30, 1<<20)
+	z := dial(t, zmq.DEALER, d.router(), tiny)
+	z.send("QUERY", "s", "", "")
+	z.send("PING")
+	eventually(t, "the peer is not blocked", func() bool { return d.Stats.Blocked.Load() == 1 })
+	ended := make(chan error, 1)
+	d.stop()
+	go func() { ended <- d.ended() }() // ends when the server does
+	eventually(t, "it takes connections", func() bool {
+		c, err := net.DialTimeout("tcp", strings.TrimPrefix(d.router(), "tcp://"), 200*time.Millisecond)
+		if err == nil {
+			c.Close()
+		}
+		return errors.Is(err, os.ErrDeadlineExceeded)
+	})
+	select {
+	case err := <-ended:
+		t.Errorf("it ended before: %v", err)
+	default:
+	}
+}
+
 // TestGivenUp: a peer that asks without reading is given up at the bound. What
 // it had been answered is a run from the start without a hole, also when it
 // reads on afterwards, and after reconnecting it is served again.
