@@ -14,6 +14,24 @@ type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
+// A damagedError is of a store that cannot be served before somebody has seen to it.
+type damagedError struct{ error }
+
+func (e damagedError) Unwrap() error { return e.error }
+
+// statusOf returns the exit status for a command's error.
+func statusOf(err error) int {
+	var usage usageError
+	var damaged damagedError
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &damaged):
+		return exitDamaged
+	}
+	return exitFailure
+}
+
 // fail says in one line what went wrong and what to do. Of a damaged store it says
 // in between what would be lost, each piece in a line.
 func fail(stderr io.Writer, status int, err error) int {

@@ -30,6 +30,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1 // it could not do what it was asked to
 	exitUsage   = 2 // it was not asked properly
+	exitDamaged = 3 // serve: the store is damaged, and will be when it is started again
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -105,12 +106,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	} else {
 		err = s.refused(err)
 	}
-	var usage usageError
-	switch {
-	case errors.As(err, &usage):
-		return fail(stderr, exitUsage, err)
-	case err != nil:
-		return fail(stderr, exitFailure, err)
+	if err != nil {
+		return fail(stderr, statusOf(err), err)
 	}
 	return exitOK
 }

@@ -52,7 +52,7 @@ func TestRepair(t *testing.T) {
 			}
 		}
 	}
-	if _, stderr, status := gorewind(t.TempDir(), "serve", "--data-dir", dir, "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"); status != exitFailure ||
+	if _, stderr, status := gorewind(t.TempDir(), "serve", "--data-dir", dir, "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"); status != exitDamaged ||
 		!strings.Contains(stderr, "the commit at position 3 is missing") || !strings.Contains(stderr, "gorewind repair") {
 		t.Errorf("want it refused, have status %d\n%s", status, stderr)
 	}

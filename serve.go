@@ -106,7 +106,10 @@ func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 		return err
 	}
 	defer srv.Close()
-	events, err := c.open(log, giveUp)
+	manager := supervisor{log}
+	opened := manager.opening()
+	events, err := c.open(log, giveUp, manager.repairing)
+	opened()
 	if err != nil {
 		return err
 	}
@@ -115,7 +118,11 @@ func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 	info := events.Info()
 	log.Info("serving", "router", strings.Join(srv.RouterAddrs(), ","), "pub", strings.Join(srv.PubAddrs(), ","),
 		"data", c.where(), "store", info.ID, "position", info.LastPosition)
-	if err := srv.Run(ctx, events); err != nil {
+	told := manager.serving(ctx, srv)
+	err = srv.Run(ctx, events)
+	giveUp(nil)
+	told()
+	if err != nil {
 		return err
 	}
 	log.Info("stopped", "position", events.Info().LastPosition)
@@ -133,13 +140,17 @@ func (c *serveCmd) where() string {
 	return c.DataDir
 }
 
-// open opens the store, which calls giveUp when its disk has failed for long.
-func (c *serveCmd) open(log *slog.Logger, giveUp func(error)) (store.Store, error) {
+// open opens the store, which calls progress while it is repaired, and giveUp when
+// its disk has failed for long.
+func (c *serveCmd) open(log *slog.Logger, giveUp func(error), progress func(what string, done, of int)) (store.Store, error) {
 	if c.InMemory {
 		log.Warn("EVENTS ARE KEPT IN MEMORY ONLY: every one of them is lost when this process ends")
 		return leveldb.OpenMemory(leveldb.Options{Log: log})
 	}
-	s, err := leveldb.Open(c.DataDir, leveldb.Options{Log: log, GaveUp: giveUp})
+	s, err := leveldb.Open(c.DataDir, leveldb.Options{Log: log, GaveUp: giveUp, Progress: progress})
+	if errors.Is(err, store.ErrDamaged) {
+		return nil, damagedError{advise(err)}
+	}
 	if err != nil {
 		return nil, advise(err)
 	}

@@ -38,6 +38,10 @@ type Options struct {
 	// closed. It must not block, and not call the store. Default: nothing.
 	GaveUp func(error)
 
+	// Progress is called every few seconds while Open repairs a damaged database,
+	// with what is told in RepairOptions. Default: nobody.
+	Progress func(what string, done, of int)
+
 	// wrap puts a layer between a disk and the engine, for tests.
 	wrap func(disk) disk
 	// eager has erased octets leave the disk at once, for tests.
@@ -122,6 +126,7 @@ type DB struct {
 
 	sickness sickness
 	gaveUp   func(error)
+	progress func(what string, done, of int) // nil: nobody asks, or it is open
 
 	queue   queue
 	streams streams
@@ -222,7 +227,7 @@ func newDB(o Options, id identity, on disk) *DB {
 	}
 	d.secret = []byte(id.secret)
 	d.commit.keys, d.commit.cursors = make(map[string]int), make(map[string]cursorMove)
-	d.sickness.limit, d.gaveUp = giveUpAfter, o.GaveUp
+	d.sickness.limit, d.gaveUp, d.progress = giveUpAfter, o.GaveUp, o.Progress
 	if d.gaveUp == nil {
 		d.gaveUp = func(error) {}
 	}
@@ -262,6 +267,7 @@ func (d *DB) start() (err error) {
 		return err
 	}
 	d.recent.last = d.last.position
+	d.progress = nil
 	go d.commitLoop()
 	go d.highwaterLoop()
 	go d.eraseLoop()

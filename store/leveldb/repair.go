@@ -93,6 +93,9 @@ func (d *DB) recover(least highwater, cause error) error {
 			if time.Since(told) > 5*time.Second {
 				told = time.Now()
 				d.log.Info("repairing the database", "now", what, "percent", 100*done/max(of, 1))
+				if d.progress != nil {
+					d.progress(what, done, of)
+				}
 			}
 		},
 	}}

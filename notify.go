@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+
+	"gorewind/server"
+)
+
+// A supervisor is who started the daemon and asks in its environment to be told
+// how it does: systemd, for a unit of Type=notify, or who speaks its protocol.
+// Without one nothing is told.
+type supervisor struct{ log *slog.Logger }
+
+// tell tells it lines of NAME=value.
+func (s supervisor) tell(lines ...string) {
+	if _, err := systemd.SdNotify(false, strings.Join(lines, "\n")); err != nil {
+		s.log.Warn("cannot tell the service manager", "what", lines[0], "error", err)
+	}
+}
+
+const (
+	extendEvery = 5 * time.Second // while the store is opened
+	extendBy    = 30 * time.Second
+)
+
+// opening asks for patience until done is called: a repair reads everything, and
+// who is killed in the middle of one has to begin it again.
+func (s supervisor) opening() (done func()) {
+	extend := fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", extendBy.Microseconds())
+	s.tell(extend, "STATUS=Opening the store")
+	ctx, cancel := context.WithCancel(context.Background())
+	var telling sync.WaitGroup
+	telling.Go(func() { // ends with ctx
+		for ticks := time.Tick(extendEvery); ; {
+			select {
+			case <-ticks:
+				s.tell(extend)
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() { cancel(); telling.Wait() }
+}
+
+// repairing tells of a repair.
+func (s supervisor) repairing(what string, done, of int) {
+	s.tell(fmt.Sprintf("STATUS=Repairing the database: %s, %d %%", what, 100*done/max(of, 1)))
+}
+
+// serving says that srv is ready, then, for a watchdog, that it answers, as long
+// as it does, and at ctx's end that it is stopping. Its caller ends ctx, and then
+// waits with done for the last of that.
+func (s supervisor) serving(ctx context.Context, srv *server.Server) (done func()) {
+	b := bulletin{supervisor: s, srv: srv, status: fmt.Sprintf("STATUS=Serving %s, broadcasting on %s",
+		strings.Join(srv.RouterAddrs(), ","), strings.Join(srv.PubAddrs(), ","))}
+	limit, err := systemd.SdWatchdogEnabled(false)
+	if err != nil {
+		s.log.Warn("the service manager's watchdog is not told that this goes on", "error", err)
+	}
+	var ticks <-chan time.Time
+	if b.every = limit / 2; b.every > 0 {
+		ticks = time.Tick(b.every)
+	}
+	s.tell("READY=1", b.status)
+	var telling sync.WaitGroup
+	telling.Go(func() { // ends with ctx
+		for {
+			select {
+			case <-ticks:
+				b.watchdog(ctx)
+			case <-ctx.Done():
+				s.tell("STOPPING=1", "STATUS=Stopping")
+				return
+			}
+		}
+	})
+	return telling.Wait
+}
+
+// A bulletin is what a supervisor is told of a server that runs.
+type bulletin struct {
+	supervisor
+	srv    *server.Server
+	status string
+	every  time.Duration // the watchdog is told
+	hangs  bool          // the broker did not answer
+}
+
+// watchdog tells the watchdog that the broker answers; or, to whoever looks at the
+// status before that has it killed, that it does not.
+func (b *bulletin) watchdog(ctx context.Context) {
+	asking, cancel := context.WithTimeout(ctx, b.every/2)
+	defer cancel()
+	switch err := b.srv.Alive(asking); {
+	case ctx.Err() != nil: // it is stopping
+	case err != nil:
+		b.hangs = true
+		b.tell("STATUS=The broker does not answer")
+	case b.hangs:
+		b.hangs = false
+		b.tell("WATCHDOG=1", b.status)
+	default:
+		b.tell("WATCHDOG=1")
+	}
+}
