@@ -1,4 +1,4 @@
-# Targets: run build test check fuzz torture disk soak model bench profile bench-peers clean
+# Targets: run build test check fuzz torture disk soak model bench profile bench-peers deb deb-test clean
 LENGTH ?= 10m
 ROUNDS ?= 10
 CRASHES ?= 200000
@@ -66,8 +66,18 @@ bench-peers: need-build
 	@command -v redis-server >/dev/null || sh .ci/install 'redis-server' redis-server
 	cd bench && go run .
 
+# The Debian package, build/gorewind_VERSION_ARCHITECTURE.deb.
+deb: need-deb
+	CGO_LDFLAGS='-Wl,-z,relro -Wl,-z,now' go build -buildmode=pie -trimpath -ldflags='-s -w' -o build/gorewind .
+	sh packaging/deb build/gorewind build
+
+# It is installed, started, upgraded, removed and purged in a small Debian of its
+# own, in a temporary directory. It takes root.
+deb-test: deb need-deb-test
+	DEB=$(CURDIR)/build/gorewind go test -count 1 -timeout 10m -run 'TestDeb' -v .
+
 clean:
-	rm -rf gorewind profile
+	rm -rf gorewind profile build
 
 # What is missing is installed on Debian and its kin; elsewhere it is named.
 need-build:
@@ -79,5 +89,9 @@ need-test: need-build
 	@! command -v npm >/dev/null || test -d examples/node/node_modules || \
 		npm ci --prefix examples/node --ignore-scripts --no-audit --no-fund --fetch-retries=0 >/dev/null || \
 		echo 'Without the npm package zeromq, the example in JavaScript is not tested.' >&2
+need-deb: need-build
+	@command -v dpkg-shlibdeps >/dev/null || sh .ci/install 'the tools that make Debian packages' dpkg-dev
+need-deb-test:
+	@command -v debootstrap >/dev/null || sh .ci/install debootstrap debootstrap
 
-.PHONY: run build test check fuzz torture disk soak model bench profile bench-peers clean need-build need-test
+.PHONY: run build test check fuzz torture disk soak model bench profile bench-peers deb deb-test clean need-build need-test need-deb need-deb-test
