@@ -100,7 +100,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 		return c, nil
 	case <-ctx.Done():
 		err := errors.Join(ctx.Err(), c.Close())
-		return nil, fmt.Errorf("no answer from %s (%v): %w; see whether a server listens there", o.Endpoint, c.loop.why, err)
+		return nil, &unansweredError{o.Endpoint, c.loop.why, err}
 	}
 }
 

@@ -15,6 +15,23 @@ var ErrClosed = errors.New("the client was closed")
 // errLost: the connection ended before the answer came.
 var errLost = errors.New("the connection ended before the answer came")
 
+// An unansweredError: nobody answered a Dial.
+type unansweredError struct {
+	endpoint string
+	why      error // the last connection ended, or nil
+	err      error
+}
+
+func (e *unansweredError) Error() string {
+	why := "nothing was heard"
+	if e.why != nil {
+		why = e.why.Error()
+	}
+	return fmt.Sprintf("no answer from %s: %s; see whether a server listens there", e.endpoint, why)
+}
+
+func (e *unansweredError) Unwrap() error { return e.err }
+
 // IsCode reports whether err is an ERROR of the server with a code:
 //
 //	if client.IsCode(err, wire.UnknownID) { … }

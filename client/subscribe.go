@@ -1,0 +1,169 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	zmq "github.com/pebbe/zmq4"
+	"golang.org/x/sys/unix"
+
+	"gorewind/wire"
+)
+
+const heartbeat = 10 * time.Second
+
+// SubscribeOptions are those of Subscribe.
+type SubscribeOptions struct {
+	// Endpoint of the server's PUB, such as tcp://127.0.0.1:9003.
+	Endpoint string
+	// OnConnection, if not nil, is called when there is a connection, and when
+	// there is none any more, on the goroutine that takes the events, between them.
+	OnConnection func(up bool)
+}
+
+// Subscribe yields the broadcasts of the streams whose names begin with prefix, for
+// as long as ctx lasts and the caller wants. They have no position and no time.
+//
+// Broadcasts are lost where the caller is slow, and while there is no connection,
+// which libzmq makes again by itself: the ids of a stream have no gap, so that one
+// shows what is missing, and Query gets it. To miss nothing, use Follow.
+func Subscribe(ctx context.Context, o SubscribeOptions, prefix string) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		s, err := newSubscription(o, prefix)
+		if err != nil {
+			yield(Event{}, err)
+			return
+		}
+		defer s.close()
+		defer context.AfterFunc(ctx, func() { s.out.post(func() {}) })()
+		for {
+			e, ok, err := s.receive()
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err == nil && !ok {
+				err = s.wait()
+			}
+			if (ok || err != nil) && !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// A subscription is a SUB and what is needed to wait for it. One goroutine uses it.
+type subscription struct {
+	SubscribeOptions
+	zctx         *zmq.Context
+	sub, monitor *zmq.Socket
+	out          *outbox // its bell rings when the context has ended
+}
+
+func newSubscription(o SubscribeOptions, prefix string) (_ *subscription, err error) {
+	s := &subscription{SubscribeOptions: o}
+	if s.out, err = newOutbox(); err != nil {
+		return nil, fmt.Errorf("wake-up: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.zctx, err = zmq.NewContext(); err != nil {
+		return nil, fmt.Errorf("zeromq: %w", err)
+	}
+	if s.sub, err = s.zctx.NewSocket(zmq.SUB); err != nil {
+		return nil, fmt.Errorf("zeromq: %w", err)
+	}
+	if s.monitor, err = s.zctx.NewSocket(zmq.PAIR); err != nil {
+		return nil, fmt.Errorf("zeromq: %w", err)
+	}
+	const name = "inproc://subscription"
+	if err := errors.Join(
+		s.sub.SetLinger(0),
+		s.sub.SetIpv6(strings.Contains(o.Endpoint, "[")),
+		s.sub.SetSubscribe(prefix),
+		s.sub.SetHeartbeatIvl(heartbeat), // else a server that vanished is not noticed
+		s.sub.Monitor(name, zmq.EVENT_HANDSHAKE_SUCCEEDED|zmq.EVENT_DISCONNECTED),
+		s.monitor.SetLinger(0),
+		s.monitor.SetRcvhwm(0), // libzmq's thread would wait
+		s.monitor.Connect(name),
+	); err != nil {
+		return nil, fmt.Errorf("zeromq: %w", err)
+	}
+	if err := s.sub.Connect(o.Endpoint); err != nil {
+		return nil, fmt.Errorf("cannot connect to %q: %w; give an endpoint such as tcp://127.0.0.1:9003", o.Endpoint, err)
+	}
+	return s, nil
+}
+
+// close gives everything back. It fails only where libzmq could not end, of which
+// nothing is left to be told.
+func (s *subscription) close() {
+	if s.sub != nil {
+		_ = s.sub.Monitor("", 0) // as in link.close
+	}
+	for _, z := range []*zmq.Socket{s.sub, s.monitor} {
+		if z != nil {
+			_ = z.Close()
+		}
+	}
+	if s.zctx != nil {
+		_ = s.zctx.Term()
+	}
+	s.out.close()
+	_ = s.out.release()
+}
+
+// receive returns the next broadcast that has come. It reports false if there is
+// none, or one of a kind that is not known.
+func (s *subscription) receive() (e Event, ok bool, err error) {
+	s.tell()
+	frames, err := s.sub.RecvMessageBytes(zmq.DONTWAIT)
+	if isAgain(err) {
+		return e, false, nil
+	}
+	if err != nil {
+		return e, false, fmt.Errorf("receive: %w", err)
+	}
+	b, ok := wire.ParseBroadcast(frames)
+	return Event{Stream: string(b.Stream), ID: b.ID, Data: b.Data}, ok, nil
+}
+
+// tell tells what has become of the connection.
+func (s *subscription) tell() {
+	for {
+		event, _, _, err := s.monitor.RecvEvent(zmq.DONTWAIT)
+		if err != nil {
+			return
+		}
+		if s.OnConnection != nil {
+			s.OnConnection(event == zmq.EVENT_HANDSHAKE_SUCCEEDED)
+		}
+	}
+}
+
+// wait waits until there is something to receive, or the bell rings.
+func (s *subscription) wait() error {
+	fds := []unix.PollFd{{Fd: int32(s.out.wake), Events: unix.POLLIN}}
+	for _, z := range []*zmq.Socket{s.sub, s.monitor} {
+		// libzmq's descriptor tells only of changes that nobody has looked at.
+		state, err := z.GetEvents()
+		if err != nil {
+			return fmt.Errorf("zeromq: %w", err)
+		}
+		if state&zmq.POLLIN != 0 {
+			return nil
+		}
+		fd, err := z.GetFd()
+		if err != nil {
+			return fmt.Errorf("zeromq: %w", err)
+		}
+		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	}
+	return poll(fds, -1)
+}
