@@ -68,6 +68,7 @@ func (r benchReport) remarks(w io.Writer) (err error) {
 			_, err = fmt.Fprintf(w, "\n"+format+"\n", args...)
 		}
 	}
+	remark("p50 to max are latencies; pause is the longest time between two answers to a client; ratio is to what \"to\" names: events/s, or where that is a p99, latencies.")
 	for _, x := range r.Results {
 		if x.Lost > 0 {
 			remark("%s: %s broadcasts of %s did not come: PUB drops what a subscriber does not take.",
