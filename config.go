@@ -75,10 +75,11 @@ func (c *configCmd) line(kctx *kong.Context) []string {
 }
 
 // everyArgumentOptional has commands parsed without their arguments, of which there
-// is nothing to tell.
+// is nothing to tell. They get one that passes for a name and for an id.
 func everyArgumentOptional(node *kong.Node) {
 	for _, argument := range node.Positional {
 		argument.Required, argument.Enum, argument.Tag.Enum = false, "", ""
+		argument.HasDefault, argument.Default = true, "1"
 	}
 	for _, child := range node.Children {
 		everyArgumentOptional(child)

@@ -23,12 +23,12 @@ func makeDeb(t *testing.T, program string, version ...string) (name string) {
 	if _, err := exec.LookPath("dpkg-shlibdeps"); err != nil {
 		t.Skip("there is no dpkg-shlibdeps; install what Debian calls dpkg-dev")
 	}
-	name = output(t, "sh", append([]string{"packaging/deb", program, t.TempDir()}, version...)...)
+	name = printed(t, "sh", append([]string{"packaging/deb", program, t.TempDir()}, version...)...)
 	return strings.TrimSpace(name)
 }
 
-// output runs a command to its end and returns what it printed.
-func output(t *testing.T, name string, args ...string) string {
+// printed runs a command to its end and returns what it printed.
+func printed(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	cmd := command(t, name, args...)
 	var stderr bytes.Buffer
@@ -60,7 +60,7 @@ func TestDeb(t *testing.T) {
 	if want := "gorewind_" + version + "_"; !strings.HasPrefix(filepath.Base(deb), want) {
 		t.Errorf("want a name that begins with %s, have %s", want, deb)
 	}
-	files := output(t, "dpkg-deb", "--contents", deb)
+	files := printed(t, "dpkg-deb", "--contents", deb)
 	for _, line := range []string{
 		`-rwxr-xr-x root/root +\d+ .* ./usr/bin/gorewind`,
 		`-rw-r--r-- root/root +\d+ .* ./lib/systemd/system/gorewind.service`,
@@ -83,19 +83,19 @@ func TestDeb(t *testing.T) {
 	}
 
 	root := t.TempDir()
-	output(t, "dpkg-deb", "--extract", deb, root)
-	output(t, "dpkg-deb", "--control", deb, filepath.Join(root, "DEBIAN"))
+	printed(t, "dpkg-deb", "--extract", deb, root)
+	printed(t, "dpkg-deb", "--control", deb, filepath.Join(root, "DEBIAN"))
 	if have, err := os.ReadFile(filepath.Join(root, "DEBIAN", "conffiles")); err != nil || string(have) != "/etc/gorewind/gorewind.toml\n" {
 		t.Errorf("want the options as the only configuration file, have %q, %v", have, err)
 	}
-	if depends := output(t, "dpkg-deb", "--field", deb, "Depends"); !strings.Contains(depends, "libzmq5 (>= ") || !strings.Contains(depends, "libc6 (>= ") {
+	if depends := printed(t, "dpkg-deb", "--field", deb, "Depends"); !strings.Contains(depends, "libzmq5 (>= ") || !strings.Contains(depends, "libc6 (>= ") {
 		t.Errorf("want that it takes libzmq5 and libc6, have %s", depends)
 	}
 	licences, err := os.ReadFile(filepath.Join(root, "usr/share/doc/gorewind/copyright"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, module := range regexp.MustCompile(`(?m)^\tdep\t(\S+)`).FindAllStringSubmatch(output(t, "go", "version", "-m", binary()), -1) {
+	for _, module := range regexp.MustCompile(`(?m)^\tdep\t(\S+)`).FindAllStringSubmatch(printed(t, "go", "version", "-m", binary()), -1) {
 		if !bytes.Contains(licences, []byte(" "+module[1]+"\n .\n")) {
 			t.Errorf("want the licence of %s, have it not", module[1])
 		}
@@ -184,7 +184,7 @@ func install(t *testing.T) *installation {
 // dpkg has the packages of the installation changed.
 func (i *installation) dpkg(args ...string) {
 	i.t.Helper()
-	output(i.t, "dpkg", append([]string{"--root=" + i.root}, args...)...)
+	printed(i.t, "dpkg", append([]string{"--root=" + i.root}, args...)...)
 }
 
 func (i *installation) path(name string) string { return filepath.Join(i.root, name) }
@@ -206,7 +206,7 @@ func (i *installation) start() *daemon {
 	state := "/var/lib/" + unit(i.t, "StateDirectory")
 	script := fmt.Sprintf("umask %s && cd %s && exec %s", unit(i.t, "UMask"), unit(i.t, "WorkingDirectory"), unit(i.t, "ExecStart"))
 	user := unit(i.t, "User")
-	output(i.t, "chroot", i.root, "install", "-d", "-o", user, "-g", user, "-m", unit(i.t, "StateDirectoryMode"), state)
+	printed(i.t, "chroot", i.root, "install", "-d", "-o", user, "-g", user, "-m", unit(i.t, "StateDirectoryMode"), state)
 	d := startCommand(i.t, exec.Command("chroot", "--userspec="+user+":"+unit(i.t, "Group"), i.root, "env", "-i",
 		"NOTIFY_SOCKET="+i.m.LocalAddr().String(), "WATCHDOG_USEC=400000", "sh", "-c", script))
 	i.m.hears("READY=1")

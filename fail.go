@@ -14,20 +14,23 @@ type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
-// A damagedError is of a store that cannot be served before somebody has seen to it.
-type damagedError struct{ error }
+// A statusError is an error with an exit status of its own.
+type statusError struct {
+	error
+	status int
+}
 
-func (e damagedError) Unwrap() error { return e.error }
+func (e *statusError) Unwrap() error { return e.error }
 
-// statusOf returns the exit status for a command's error.
+// statusOf returns the exit status of an error.
 func statusOf(err error) int {
+	var s *statusError
 	var usage usageError
-	var damaged damagedError
 	switch {
+	case errors.As(err, &s):
+		return s.status
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &damaged):
-		return exitDamaged
 	}
 	return exitFailure
 }

@@ -29,7 +29,7 @@ func TestImports(t *testing.T) {
 		"gorewind/client":          {"it runs where no store is", []string{"gorewind/wire", zmq4, unix}},
 		"gorewind/load":            {"it measures from outside, and any daemon", []string{"gorewind/wire", zmq4, unix}},
 		"gorewind/examples/go":     {"an example takes what every program has", []string{"gorewind/client", zmq4}},
-		"gorewind":                 {"main wires it all up, and alone knows the command line, its file and who started it", []string{"gorewind/client", "gorewind/load", "gorewind/server", "gorewind/store", "gorewind/store/leveldb", kong, systemd, toml}},
+		"gorewind":                 {"main wires it all up, and alone knows the command line, its file and who started it", []string{"gorewind/client", "gorewind/load", "gorewind/server", "gorewind/store", "gorewind/store/leveldb", "gorewind/wire", kong, systemd, toml}},
 	} {
 		for _, path := range imports(t, pkg) {
 			first, _, _ := strings.Cut(path, "/")

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"reflect"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -30,8 +31,14 @@ const (
 	exitOK      = 0
 	exitFailure = 1 // it could not do what it was asked to
 	exitUsage   = 2 // it was not asked properly
-	exitDamaged = 3 // serve: the store is damaged, and will be when it is started again
+	exitUnmet   = 3 // CONFLICT or BEHIND: the store is not as was expected; nothing was changed
+	exitTimeout = 4 // what was waited for has not happened in time
+	exitUnknown = 5 // nobody knows whether it took effect
+	exitDamaged = 6 // serve: the store is damaged, and will be when it is started again
 )
+
+// aboutStatuses says so to users.
+const aboutStatuses = `0: it did what it was asked to. 1: it could not; the last thing on the standard error output says why, and what to do. 2: it was not asked properly: the command line, the environment or the file is wrong. 3: the store is not as was expected (CONFLICT, BEHIND), and nothing was changed. 4: what was waited for has not happened in time. 5: nobody knows whether it took effect. 6: the store is damaged and cannot be served, nor when it is started again.`
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -40,7 +47,9 @@ const environmentPrefix = "GOREWIND"
 
 // cli is what the command line can say. Every flag is an environment variable
 // too: GOREWIND_ and its name in capitals, with _ for -; and its name is a key of
-// the file that --config names. A tag env:"-" takes a flag out of both.
+// the file that --config names. A tag env:"-" takes a flag out of both: those have
+// it that say what one request is, since nobody wants a forgotten variable to answer
+// delete's question.
 type cli struct {
 	File    string           `name:"config" placeholder:"FILE" help:"Take flags that are not given from this TOML file, where a flag's name is its key. Default: none."`
 	Version kong.VersionFlag `env:"-" help:"Print the version and exit."`
@@ -48,8 +57,19 @@ type cli struct {
 	Serve  serveCmd  `cmd:"" group:"serve" help:"Serve an event store over ZeroMQ until SIGTERM or SIGINT."`
 	Config configCmd `cmd:"" group:"serve" help:"Print the values that flags have, and where each comes from."`
 
-	Ping  pingCmd  `cmd:"" group:"use" help:"Ask a daemon for an answer, and say which store it serves."`
-	Bench benchCmd `cmd:"" group:"use" help:"Measure a daemon and, beside it, what this machine could do."`
+	Publish   publishCmd   `cmd:"" group:"use" help:"Store events at the end of a stream."`
+	Query     queryCmd     `cmd:"" group:"use" help:"Show the events of a stream, or of several."`
+	Follow    followCmd    `cmd:"" group:"use" help:"Show events, and then each that comes."`
+	Subscribe subscribeCmd `cmd:"" group:"use" help:"Show broadcasts as they come."`
+	Streams   streamsCmd   `cmd:"" group:"use" help:"List streams."`
+	Replace   replaceCmd   `cmd:"" group:"use" help:"Put other data in the place of an event's."`
+	Delete    deleteCmd    `cmd:"" group:"use" help:"Remove the first events of a stream, or all."`
+	Commit    commitCmd    `cmd:"" group:"use" help:"Have the daemon remember how far a consumer has come."`
+	Cursor    cursorCmd    `cmd:"" group:"use" help:"Print how far a consumer has come."`
+	Wait      waitCmd      `cmd:"" group:"use" help:"Wait until a consumer has come so far."`
+	Info      infoCmd      `cmd:"" group:"use" help:"Print what a daemon says of itself and its store."`
+	Ping      pingCmd      `cmd:"" group:"use" help:"Ask a daemon for an answer, and say which store it serves."`
+	Bench     benchCmd     `cmd:"" group:"use" help:"Measure a daemon and, beside it, what this machine could do."`
 
 	Verify verifyCmd `cmd:"" group:"store" help:"Read all of a store that no daemon is using, and tell whether it is whole."`
 	Repair repairCmd `cmd:"" group:"store" help:"Repair a damaged store; without --accept-loss only if nothing would be lost."`
@@ -58,6 +78,9 @@ type cli struct {
 	Complete   completeCmd   `cmd:"" hidden:"" passthrough:"" help:"Print what the last word may become."`
 	Man        manCmd        `cmd:"" group:"shell" help:"Print the manual page."`
 }
+
+// Help implements kong's.
+func (*cli) Help() string { return "Exit status. " + aboutStatuses }
 
 // groups are the headings of the commands in the help; those of one key follow one
 // another in cli.
@@ -79,6 +102,7 @@ func newParser(stdout, stderr io.Writer, exit func(status int)) (*kong.Kong, *se
 		kong.ExplicitGroups(groups),
 		kong.Vars{"version": "gorewind " + version},
 		kong.DefaultEnvars(environmentPrefix),
+		kong.KindMapper(reflect.String, kong.MapperFunc(verbatim)),
 		kong.Resolvers(s),
 		kong.WithBeforeResolve(s.load),
 		kong.Writers(stdout, stderr),
@@ -110,6 +134,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, statusOf(err), err)
 	}
 	return exitOK
+}
+
+// verbatim takes a string as it was given. kong's own way takes it through JSON,
+// which puts other octets in the place of those that are not UTF-8.
+func verbatim(ctx *kong.DecodeContext, target reflect.Value) error {
+	t, err := ctx.Scan.PopValue("string")
+	if err == nil {
+		target.SetString(t.String())
+	}
+	return err
 }
 
 // untilSignal returns a context that ends with SIGTERM or SIGINT. A second one

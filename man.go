@@ -68,7 +68,7 @@ The directory data in the working directory has the events of gorewind serve, un
 
 # EXIT STATUS
 
-0: it did what it was asked to. 1: it could not; the last thing on the standard error output says why, and what to do. 2: it was not asked properly: the command line, the environment or the file is wrong.
+` + aboutStatuses + `
 
 # SEE ALSO
 

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"gorewind/client"
 )
 
 type pingCmd struct {
@@ -23,23 +26,18 @@ Examples:
 
 // Run asks a daemon for an answer, and tells how long it took.
 func (c *pingCmd) Run(kctx *kong.Context) error {
-	ctx, stop := untilSignal()
-	defer stop()
-	cl, err := c.dial(ctx)
-	if err != nil {
+	return c.talk(nil, func(ctx context.Context, cl *client.Client) error {
+		info, err := cl.Info(ctx)
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		if err := cl.Ping(ctx); err != nil {
+			return err
+		}
+		took := time.Since(began)
+		_, err = fmt.Fprintf(kctx.Stdout, "gorewind %s at %s answers in %v: store %s, position %d\n",
+			info.Version, c.Connect, took.Round(time.Microsecond), info.StoreID(), info.Position)
 		return err
-	}
-	defer cl.Close()
-	info, err := cl.Info(ctx)
-	if err != nil {
-		return err
-	}
-	began := time.Now()
-	if err := cl.Ping(ctx); err != nil {
-		return err
-	}
-	took := time.Since(began)
-	_, err = fmt.Fprintf(kctx.Stdout, "gorewind %s at %s answers in %v: store %s, position %d\n",
-		info.Version, c.Connect, took.Round(time.Microsecond), info.StoreID(), info.Position)
-	return err
+	})
 }

@@ -11,12 +11,21 @@ import (
 type progressLine struct{ w io.Writer }
 
 func newProgressLine(w io.Writer) *progressLine {
-	if f, ok := w.(*os.File); ok {
-		if fi, err := f.Stat(); err == nil && fi.Mode()&os.ModeCharDevice != 0 {
-			return &progressLine{w}
-		}
+	if isTerminal(w) {
+		return &progressLine{w}
 	}
 	return &progressLine{io.Discard}
+}
+
+// isTerminal reports whether a file is a terminal, or another device such as
+// /dev/null, which takes and gives anything.
+func isTerminal(file any) bool {
+	f, ok := file.(*os.File)
+	if !ok {
+		return false
+	}
+	fi, err := f.Stat()
+	return err == nil && fi.Mode()&os.ModeCharDevice != 0
 }
 
 func (p *progressLine) show(text string) { fmt.Fprintf(p.w, "\r\033[K%s", text) }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -184,5 +185,36 @@ func TestReadmeFigures(t *testing.T) {
 	}
 	if !strings.Contains(readme(t), string(results[from:to])) {
 		t.Errorf("want this table, that of bench/results.rst:\n%s", results[from:to])
+	}
+}
+
+// TestReadmeCommands runs the command lines of README.rst, in their order.
+func TestReadmeCommands(t *testing.T) {
+	d := start(t, "--in-memory")
+	commands := strings.Split(indented(t, "While the daemon runs::"), "$ ")[1:]
+	if len(commands) == 0 {
+		t.Fatal("want command lines, have none")
+	}
+	for _, text := range commands {
+		line, want, _ := strings.Cut(text, "\n")
+		cmd := command(t, "sh", "-c", line)
+		cmd.Dir = filepath.Dir(binary())
+		cmd.Env = append(os.Environ(), "GOREWIND_CONNECT="+d.router)
+		if have, err := cmd.CombinedOutput(); err != nil || string(have) != want {
+			t.Errorf("%s: want %q, have %q, %v", line, want, have, err)
+		}
+	}
+}
+
+// TestReadmeStatuses keeps the statuses of README.rst and of the help the same.
+func TestReadmeStatuses(t *testing.T) {
+	help, _, _ := gorewind(t.TempDir(), "--help")
+	for _, status := range []int{exitOK, exitFailure, exitUsage, exitUnmet, exitTimeout, exitUnknown, exitDamaged} {
+		if !regexp.MustCompile(fmt.Sprintf(`(?m)^%d      \S`, status)).MatchString(readme(t)) {
+			t.Errorf("want the status %d in README.rst", status)
+		}
+		if !regexp.MustCompile(fmt.Sprintf(`\s%d:\s+\w`, status)).MatchString(help) {
+			t.Errorf("want the status %d in the help, have\n%s", status, help)
+		}
 	}
 }

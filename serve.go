@@ -149,7 +149,7 @@ func (c *serveCmd) open(log *slog.Logger, giveUp func(error), progress func(what
 	}
 	s, err := leveldb.Open(c.DataDir, leveldb.Options{Log: log, GaveUp: giveUp, Progress: progress})
 	if errors.Is(err, store.ErrDamaged) {
-		return nil, damagedError{advise(err)}
+		return nil, &statusError{advise(err), exitDamaged}
 	}
 	if err != nil {
 		return nil, advise(err)

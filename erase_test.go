@@ -1,0 +1,96 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestReplace(t *testing.T) {
+	d := start(t, "--in-memory")
+	none := shell{d: d}
+	none.want(t, "1\n", "publish", "s", "old")
+	none.want(t, "replaced event 1 of \"s\"\n", "replace", "s", "0x1", "new")
+	if have := d.stored(t, "s"); !slices.Equal(have, []string{"new"}) {
+		t.Errorf("have %q", have)
+	}
+	shell{d, "\x00\xff"}.want(t, "replaced event 1 of \"s\"\n", "replace", "s", "1")
+	if have := d.stored(t, "s"); !slices.Equal(have, []string{"\x00\xff"}) {
+		t.Errorf("have %q", have)
+	}
+	none.refuse(t, 1, `the stream "s" has no id 2`, "replace", "s", "2", "new")
+}
+
+// TestDelete: nothing goes without a yes, and nothing that was not told.
+func TestDelete(t *testing.T) {
+	d := start(t, "--in-memory")
+	none := shell{d: d}
+	left := func(want ...string) {
+		t.Helper()
+		out, errs, status := none.ask(t, "query", "s", "--raw")
+		if have := strings.Fields(out); !slices.Equal(have, want) || status != 0 {
+			t.Errorf("want %q, have %q, status %d\n%s", want, have, status, errs)
+		}
+	}
+	shell{d, "a\nb\nc\nd"}.want(t, "1\t4\n", "publish", "s", "--lines")
+	shell{d, "y\n"}.refuse(t, 2, "--yes", "delete", "s")
+	for _, c := range []struct {
+		typed, want string
+		status      int
+		args        []string
+	}{
+		{"\n", `holds the events 1 to 4; 4 of them would go, those up to 4; they cannot be had back. Delete them? [y/N]`, 0, nil},
+		{"n\n", `nothing was deleted`, 0, nil},
+		{"yess\n", `nothing was deleted`, 0, nil},
+		{"\x04", `nobody can be asked`, 2, nil},
+		{"", `the stream "s" has no id 9`, 1, []string{"--upto", "9", "--yes"}},
+		{"y\n", `which is not what was expected`, 3, []string{"--expect", "3"}},
+		{"", `there is nothing to delete: the stream "s" begins with event 1`, 0, []string{"--upto", "0"}},
+	} {
+		seen, status := onTerminal(t, d.client(t, append([]string{"delete", "s"}, c.args...)...), c.typed)
+		if status != c.status || !strings.Contains(seen, c.want) {
+			t.Errorf("delete %q: want status %d and %q, have %d\n%s", c.args, c.status, c.want, status, seen)
+		}
+		left("a", "b", "c", "d")
+	}
+	seen, status := onTerminal(t, d.client(t, "delete", "s", "--upto", "2"), "y\n")
+	if status != 0 || !strings.Contains(seen, "2 of them would go, those up to 2") || !strings.HasSuffix(seen, "deleted\n") {
+		t.Errorf("status %d\n%s", status, seen)
+	}
+	left("c", "d")
+	none.want(t, "deleted\n", "delete", "s", "--upto", "3", "--yes", "--expect", "4")
+	left("d")
+	none.refuse(t, 3, "nothing was deleted", "delete", "s", "--yes", "--expect", "3")
+	none.want(t, "deleted\n", "delete", "s", "--yes")
+	left()
+	seen, status = onTerminal(t, d.client(t, "delete", "s"), "")
+	if status != 0 || !strings.Contains(seen, "holds no event") {
+		t.Errorf("status %d\n%s", status, seen)
+	}
+	none.want(t, "5\n", "publish", "s", "e")
+}
+
+// TestDeleteAfterTheQuestion: what came after the question was put does not go.
+func TestDeleteAfterTheQuestion(t *testing.T) {
+	d := start(t, "--in-memory")
+	none := shell{d: d}
+	none.want(t, "1\n", "publish", "s", "told")
+	p := newTerminal(t, d.client(t, "delete", "s"))
+	p.await("[y/N]")
+	none.want(t, "2\n", "publish", "s", "not told")
+	p.write("y\n")
+	seen, status := p.end()
+	if status != 3 || !strings.Contains(seen, "nothing was deleted; look again") {
+		t.Errorf("status %d\n%s", status, seen)
+	}
+	p = newTerminal(t, d.client(t, "delete", "s"))
+	p.await("[y/N]")
+	p.write("\x03") // Ctrl-C
+	if _, status := p.end(); status != -1 || p.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT {
+		t.Errorf("Ctrl-C at the question: %v", p.cmd.ProcessState)
+	}
+	if have := d.stored(t, "s"); len(have) != 2 {
+		t.Errorf("have %q", have)
+	}
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// appendEscaped appends text so that it cannot drive a terminal, end a line or a
+// column, and can be told from any other: what does not print is \t, \n, \r or \x
+// and two hex digits for each octet, and a backslash is two.
+func appendEscaped(b []byte, text []byte) []byte {
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		switch {
+		case r == '\\':
+			b = append(b, `\\`...)
+		case r == '\t':
+			b = append(b, `\t`...)
+		case r == '\n':
+			b = append(b, `\n`...)
+		case r == '\r':
+			b = append(b, `\r`...)
+		case r == utf8.RuneError && n == 1 || !strconv.IsPrint(r):
+			for _, octet := range text[:n] {
+				b = append(b, `\x`...)
+				b = appendHex(b, octet)
+			}
+		default:
+			b = append(b, text[:n]...)
+		}
+		text = text[n:]
+	}
+	return b
+}
+
+// appendSafeJSON appends a JSON text so that it cannot drive a terminal: \u stands
+// for what JSON lets stand in strings though it does not print. Line feeds, which
+// can only be between values, stay.
+func appendSafeJSON(b []byte, text []byte) []byte {
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		switch {
+		case r == '\n' || strconv.IsPrint(r):
+			b = append(b, text[:n]...)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			b = appendU(appendU(b, high), low)
+		default:
+			b = appendU(b, r)
+		}
+		text = text[n:]
+	}
+	return b
+}
+
+func appendU(b []byte, r rune) []byte {
+	b = append(b, `\u`...)
+	return appendHex(appendHex(b, byte(r>>8)), byte(r))
+}
+
+func appendHex(b []byte, octet byte) []byte {
+	const digits = "0123456789abcdef"
+	return append(b, digits[octet>>4], digits[octet&15])
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+
+	"gorewind/client"
+	"gorewind/wire"
+)
+
+// human is for people who look at a terminal.
+type human struct{ coloured bool }
+
+// Colours, as a terminal takes them.
+const (
+	dim    = "2"
+	yellow = "33"
+	cyan   = "36"
+)
+
+// appendEvent implements form. Data of one line stand beside the rest, others
+// below it, further in, where no event can look like another.
+func (h human) appendEvent(b []byte, e client.Event) []byte {
+	if !e.Time.IsZero() {
+		b = h.paint(b, dim, []byte(e.Time.Format(wire.TimeForm)))
+		b = append(b, "  "...)
+	}
+	b = h.paint(b, cyan, appendEscaped(nil, []byte(e.Stream)))
+	b = append(b, "  "...)
+	b = h.paint(b, yellow, strconv.AppendUint(nil, e.ID, 10))
+	if text, ok := indentedJSON(e.Data); ok {
+		for line := range bytes.Lines(text) {
+			b = append(b, "\n    "...)
+			b = appendSafeJSON(b, bytes.TrimSuffix(line, []byte("\n")))
+		}
+		return append(b, '\n')
+	}
+	if bytes.IndexByte(e.Data, '\n') < 0 || !utf8.Valid(e.Data) {
+		b = append(b, "  "...)
+		b = appendEscaped(b, e.Data)
+		return append(b, '\n')
+	}
+	for line := range bytes.Lines(e.Data) {
+		b = append(b, "\n    "...)
+		b = appendEscaped(b, bytes.TrimSuffix(line, []byte("\n")))
+	}
+	return append(b, '\n')
+}
+
+func (h human) appendStream(b []byte, s client.Stream) []byte {
+	b = h.paint(b, yellow, fmt.Appendf(nil, "%12d", s.Last))
+	b = append(b, "  "...)
+	b = h.paint(b, cyan, appendEscaped(nil, []byte(s.Name)))
+	return append(b, '\n')
+}
+
+func (h human) paint(b []byte, colour string, text []byte) []byte {
+	if !h.coloured {
+		return append(b, text...)
+	}
+	return fmt.Appendf(b, "\033[%sm%s\033[0m", colour, text)
+}
+
+// indentedJSON returns JSON objects and arrays with a line for each value. It reports
+// false for other data.
+func indentedJSON(data []byte) ([]byte, bool) {
+	text := bytes.Trim(data, " \t\r\n")
+	if len(text) == 0 || text[0] != '{' && text[0] != '[' || deeplyNested(text) || !utf8.Valid(text) {
+		return nil, false
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, text, "", "  "); err != nil {
+		return nil, false
+	}
+	return out.Bytes(), true
+}
+
+// deeplyNested reports whether brackets are nested so deeply that to indent each
+// line by its depth could make a hundred megabytes of an event.
+func deeplyNested(text []byte) bool {
+	depth := 0
+	for _, c := range text {
+		switch c {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		if depth > 50 {
+			return true
+		}
+	}
+	return false
+}

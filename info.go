@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"text/tabwriter"
+
+	"github.com/alecthomas/kong"
+
+	"gorewind/client"
+)
+
+type infoCmd struct {
+	connection
+	JSON bool `env:"-" name:"json" help:"Print one JSON object instead of lines. Default: false."`
+}
+
+// Help implements kong's.
+func (*infoCmd) Help() string {
+	return `It prints what the daemon says of itself and of its store, a fact a line: its version, the store's id and generation, the position of the last commit, and limits.
+
+Examples:
+
+    gorewind info
+    gorewind info --json | jq .position
+`
+}
+
+// Run prints facts.
+func (c *infoCmd) Run(kctx *kong.Context) error {
+	return c.talk(nil, func(ctx context.Context, cl *client.Client) error {
+		info, err := cl.Info(ctx)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			facts := make(map[string]any)
+			for _, f := range info.Facts {
+				facts[f.Name] = factValue(f.Name, f.Value)
+			}
+			_, err := kctx.Stdout.Write(appendJSONLine(nil, facts))
+			return err
+		}
+		t := tabwriter.NewWriter(kctx.Stdout, 0, 0, 2, ' ', 0)
+		for _, f := range info.Facts {
+			fmt.Fprintf(t, "%s\t%s\n", appendEscaped(nil, []byte(f.Name)), appendEscaped(nil, []byte(f.Value)))
+		}
+		return t.Flush()
+	})
+}
+
+// factValue returns a number where a fact is one. A store's id is hex, which may
+// look like one.
+func factValue(name, value string) any {
+	if _, err := strconv.ParseUint(value, 10, 64); err != nil || name == "store" {
+		return value
+	}
+	return json.Number(value)
+}

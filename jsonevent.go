@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"unicode/utf8"
+
+	"gorewind/client"
+	"gorewind/wire"
+)
+
+// A jsonEvent is an event as JSON has it. JSON knows text only: what is not valid
+// UTF-8 is under the name with 64 at its end, in base64.
+type jsonEvent struct {
+	Stream   *string `json:"stream,omitempty"`
+	Stream64 []byte  `json:"stream64,omitempty"`
+	ID       uint64  `json:"id"`
+	Position uint64  `json:"position,omitempty"` // where it is known
+	Time     string  `json:"time,omitempty"`     // where it is known
+	Data     *string `json:"data,omitempty"`
+	Data64   []byte  `json:"data64,omitempty"`
+}
+
+func newJSONEvent(e client.Event) jsonEvent {
+	j := jsonEvent{ID: e.ID, Position: e.Position}
+	j.Stream, j.Stream64 = jsonOctets([]byte(e.Stream))
+	j.Data, j.Data64 = jsonOctets(e.Data)
+	if !e.Time.IsZero() {
+		j.Time = e.Time.Format(wire.TimeForm)
+	}
+	return j
+}
+
+// jsonOctets returns octets as text if they are that, else as they are.
+func jsonOctets(octets []byte) (*string, []byte) {
+	if !utf8.Valid(octets) {
+		return nil, octets
+	}
+	text := string(octets)
+	return &text, nil
+}
+
+// appendJSONLine appends a value as one line.
+func appendJSONLine(b []byte, v any) []byte {
+	var line bytes.Buffer
+	e := json.NewEncoder(&line)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err) // the type of v has no form in JSON
+	}
+	return appendSafeJSON(b, line.Bytes())
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"time"
+
+	"gorewind/client"
+)
+
+// A liveOutput shows events as they come.
+type liveOutput struct {
+	*printer
+	written func(last client.Event) error // called when everything up to last is written
+
+	last  *client.Event // shown and not written
+	since time.Time     // of the last write
+}
+
+type arrival struct {
+	event client.Event
+	err   error
+}
+
+const (
+	liveAhead = 16          // events that wait to be shown
+	liveWrite = time.Second // what is shown is written at least so often
+)
+
+// show shows events until they end, with ctx at last. What has come by then is
+// written.
+func (l *liveOutput) show(ctx context.Context, events func(context.Context) iter.Seq2[client.Event, error]) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	arrivals := make(chan arrival, liveAhead)
+	over := make(chan struct{})
+	var pump sync.WaitGroup
+	pump.Go(func() { // ends with events, which end with ctx, or with over
+		defer close(arrivals)
+		for e, err := range events(ctx) {
+			select {
+			case arrivals <- arrival{e, err}:
+			case <-over:
+				return
+			}
+		}
+	})
+	defer func() {
+		close(over)
+		cancel()
+		pump.Wait()
+		if failed := l.write(); err == nil {
+			err = failed
+		}
+	}()
+	for {
+		select {
+		case a, ok := <-arrivals:
+			if !ok || a.err != nil {
+				return a.err
+			}
+			if err := l.add(a.event); err != nil {
+				return err
+			}
+			continue
+		default:
+		}
+		if err := l.write(); err != nil {
+			return err
+		}
+		a, ok := <-arrivals
+		if !ok || a.err != nil {
+			return a.err
+		}
+		if err := l.add(a.event); err != nil {
+			return err
+		}
+	}
+}
+
+// add shows an event.
+func (l *liveOutput) add(e client.Event) error {
+	l.last = &e
+	if err := l.event(e); err != nil {
+		return err
+	}
+	if time.Since(l.since) < liveWrite {
+		return nil
+	}
+	return l.write()
+}
+
+// write writes what is shown.
+func (l *liveOutput) write() error {
+	l.since = time.Now()
+	if l.last == nil {
+		return nil
+	}
+	last := *l.last
+	l.last = nil
+	if err := l.w.Flush(); err != nil {
+		return err
+	}
+	return l.written(last)
+}
