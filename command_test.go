@@ -295,6 +295,8 @@ func TestCommandMisuse(t *testing.T) {
 		{"--commit for whom", []string{"follow", "s", "--commit"}},
 		{"leave the others out", []string{"follow", "s", "--new", "--after", "1"}},
 		{"PREFIX has 256 octets", []string{"subscribe", long}},
+		{"PREFIX has 256 octets", []string{"streams", long}},
+		{"--after has 256 octets", []string{"streams", "--after", long}},
 		{"expected \"<id>", []string{"replace", "s"}},
 		{"--yes", []string{"delete", "s"}},
 		{"--rewind it removes", []string{"commit", "c", "s", "0"}},

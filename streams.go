@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/alecthomas/kong"
 
 	"gorewind/client"
+	"gorewind/wire"
 )
 
 type streamsCmd struct {
@@ -25,6 +27,17 @@ Examples:
     gorewind streams
     gorewind streams account/ --json
 `
+}
+
+// Validate implements kong's: what it refuses was not asked properly.
+func (c *streamsCmd) Validate() error {
+	switch {
+	case len(c.Prefix) > wire.MaxStream:
+		return fmt.Errorf("PREFIX has %d octets; it may have %d", len(c.Prefix), wire.MaxStream)
+	case len(c.After) > wire.MaxStream:
+		return fmt.Errorf("--after has %d octets; it may have %d", len(c.After), wire.MaxStream)
+	}
+	return nil
 }
 
 // Run shows streams.
