@@ -44,8 +44,6 @@ Examples:
 // Validate implements kong's: what it refuses was not asked properly.
 func (c *publishCmd) Validate() error {
 	switch {
-	case c.Lines && c.Data != nil && *c.Data != "-":
-		return errors.New("--lines is for the standard input; leave DATA out")
 	case c.Lines && len(c.Key) > maxLinesKey:
 		return fmt.Errorf("--key has %d octets; with --lines it may have %d", len(c.Key), maxLinesKey)
 	case len(c.Key) > wire.MaxKey:
@@ -68,8 +66,11 @@ func checkStream(name string) error {
 // Run stores events.
 func (c *publishCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if c.Lines {
-		if c.Data == nil && isTerminal(os.Stdin) {
+		switch {
+		case c.Data == nil && isTerminal(os.Stdin):
 			return usageError("there are no lines to store; pipe them in, or give - to type them")
+		case c.Data != nil && *c.Data != "-":
+			return usageError("--lines is for the standard input; leave DATA out")
 		}
 		return c.talk(c.cures(), func(ctx context.Context, cl *client.Client) error {
 			return c.lines(ctx, cl, kctx.Stdout, stderr)
