@@ -63,6 +63,12 @@ func AsBehind(err error) (cursor uint64, ok bool) {
 	return parseHexID(factsOf(err, wire.Behind)["cursor"])
 }
 
+// AsDamaged returns after what a Query can go on behind the damage that has ended
+// it with DAMAGED, and false for other errors.
+func AsDamaged(err error) (after uint64, ok bool) {
+	return parseHexID(factsOf(err, wire.Damaged)["after"])
+}
+
 // factsOf returns what an ERROR says for programs to read, if it has that code.
 func factsOf(err error, code wire.Code) map[string]string {
 	var refused *wire.Error

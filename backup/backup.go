@@ -1,0 +1,301 @@
+// Package backup makes copies of stores, and stores of copies.
+//
+// An export is a file (see format.go) of what was committed in a store and what is
+// left of it, made while a daemon serves it. A backup is a directory of exports (see
+// manifest.go), each of what came after the one before; what is erased in the store
+// is erased in the exports, too, the next time.
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"gorewind/store"
+)
+
+// BackupOptions say how a backup is made.
+type BackupOptions struct {
+	AcceptLoss bool // go on without what cannot be read
+	Progress   Progress
+
+	segment int64 // instead of segmentOctets, for tests
+	gather  int   // instead of erasureOctets
+}
+
+// Backup brings the backup in a directory up to date, and makes it if there is none.
+func Backup(ctx context.Context, from Source, dir string, o BackupOptions) (Summary, error) {
+	if o.segment == 0 {
+		o.segment = segmentOctets
+	}
+	if o.gather == 0 {
+		o.gather = erasureOctets
+	}
+	id, upTo, err := from.Identity(ctx)
+	if err != nil {
+		return Summary{}, err
+	}
+	d, err := makeDirectory(dir)
+	if err != nil {
+		return Summary{}, err
+	}
+	defer d.close()
+	if d.m == nil {
+		d.m = &manifest{Gorewind: backupWord, Format: formatVersion, Store: id.ID, Generation: id.Generation}
+	}
+	if err := d.tidy(); err != nil {
+		return Summary{}, err
+	}
+	if err := d.follows(ctx, from, id, upTo); err != nil {
+		return Summary{}, err
+	}
+	after, _ := d.m.end()
+	sum := Summary{Store: store.Identity{ID: id.ID, Generation: id.Generation}, After: after, End: after}
+	if after == 0 && upTo == 0 {
+		return sum, d.m.write(dir)
+	}
+	for sum.End < upTo {
+		if err := d.extend(ctx, from, id, after, upTo, &o, &sum); err != nil {
+			return sum, err
+		}
+	}
+	sum.Rewritten, err = d.erase(ctx, &o)
+	return sum, err
+}
+
+// follows refuses a store that is not the one of the backup as it went on.
+func (d *directory) follows(ctx context.Context, from Source, id store.Identity, upTo uint64) error {
+	end, at := d.m.end()
+	switch {
+	case d.m.Store != id.ID:
+		return fmt.Errorf("%w: %s is of the store %s, and the daemon serves %s; give another directory", ErrOtherStore, d.path, d.m.Store, id.ID)
+	case d.m.Generation != id.Generation:
+		return fmt.Errorf("%w: %s is of the generation %d of the store, and the daemon serves the generation %d, which was restored or repaired with loss; begin a new backup in another directory",
+			ErrOtherStore, d.path, d.m.Generation, id.Generation)
+	case upTo < end:
+		return fmt.Errorf("%w: %s has the store up to the position %d, and the daemon's ends at %d: an older copy was put back; begin a new backup in another directory",
+			ErrOtherStore, d.path, end, upTo)
+	case end == 0:
+		return nil
+	}
+	for e, err := range from.Log(ctx, end-1, upTo) {
+		if err != nil {
+			return err
+		}
+		if e.Position == end && chain(e.Chain) == at {
+			return nil
+		}
+		break
+	}
+	return fmt.Errorf("%w: what the daemon's store has at the position %d is not what %s has: an older copy was put back, and went on otherwise; begin a new backup in another directory",
+		ErrOtherStore, end, d.path)
+}
+
+// extend adds a segment.
+func (d *directory) extend(ctx context.Context, from Source, id store.Identity, began, upTo uint64, o *BackupOptions, sum *Summary) error {
+	s := segment{After: sum.End, Erased: upTo}
+	var t Trailer
+	err := d.write(&s, newHeader(id, s.After, nil), func(w *Writer) error {
+		x := exporter{
+			source: from, w: w, upTo: upTo, began: began, acceptLoss: o.AcceptLoss, stop: o.segment,
+			progress: func(position, of uint64) { o.Progress("backing up", int64(position), int64(of)) },
+		}
+		err := x.run(ctx)
+		t = w.tally.count
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	d.m.Segments = append(d.m.Segments, s)
+	if err := d.m.write(d.path); err != nil {
+		return err
+	}
+	sum.add(&t, s.Octets)
+	return nil
+}
+
+// erasureOctets is how much is gathered at once of what is to be erased.
+const erasureOctets = 64 << 20
+
+// Erasures are what segments are to lose.
+type erasures struct {
+	upTo     uint64            // position: everything before it that was erased is in here, or was done
+	deleted  map[string]uint64 // stream: up to this id
+	replaced map[eventName]replacement
+	octets   int
+}
+
+type eventName struct {
+	stream string
+	id     uint64
+}
+
+// A replacement is what an event was replaced by at a position.
+type replacement struct {
+	position uint64
+	event    *store.Event // nil: it was deleted since
+}
+
+// errEnough ends the gathering.
+var errEnough = errors.New("enough")
+
+// erase has the segments lose what was erased since they were made, and returns how
+// many of them had it.
+func (d *directory) erase(ctx context.Context, o *BackupOptions) (rewritten int, err error) {
+	end, _ := d.m.end()
+	for {
+		from := end
+		for i := range d.m.Segments {
+			from = min(from, d.m.Segments[i].Erased)
+		}
+		if from == end {
+			return rewritten, nil
+		}
+		e, err := d.gather(ctx, from, o)
+		if err != nil {
+			return rewritten, err
+		}
+		for i := range d.m.Segments {
+			if s := &d.m.Segments[i]; s.Erased < e.upTo {
+				had, err := d.eraseIn(ctx, s, e, o)
+				if err != nil {
+					return rewritten, err
+				}
+				if had {
+					rewritten++
+				}
+			}
+		}
+	}
+}
+
+// gather finds what was erased after a position.
+func (d *directory) gather(ctx context.Context, from uint64, o *BackupOptions) (*erasures, error) {
+	e := &erasures{upTo: from, deleted: make(map[string]uint64), replaced: make(map[eventName]replacement)}
+	for i := range d.m.Segments {
+		s := &d.m.Segments[i]
+		if s.End <= from {
+			continue
+		}
+		err := d.read(ctx, s, o.Progress.part("looking for what was erased in "+s.File), func(c *Commit) error {
+			if e.octets >= o.gather {
+				return errEnough
+			}
+			if c.Position > from {
+				e.take(c)
+			}
+			return nil
+		})
+		if errors.Is(err, errEnough) {
+			return e, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// perErasure is about what the memory of a map takes for one.
+const perErasure = 100
+
+// take takes what a commit erased.
+func (e *erasures) take(c *Commit) {
+	e.upTo = c.Position
+	events := c.Events
+	for len(events) > 0 && events[0].Position >= c.First {
+		events = events[1:]
+	}
+	for i := range c.Changes {
+		change := &c.Changes[i]
+		stream := string(change.Stream)
+		switch change.Kind {
+		case store.Deleted:
+			e.deleted[stream] = max(e.deleted[stream], change.Last)
+			e.octets += len(stream) + perErasure
+		case store.Replaced:
+			r := replacement{position: c.Position}
+			if len(events) > 0 && events[0].ID == change.First && string(events[0].Stream) == stream {
+				r.event, events = &events[0], events[1:]
+				e.octets += len(r.event.Data)
+			}
+			e.replaced[eventName{stream, change.First}] = r
+			e.octets += len(stream) + perErasure
+		}
+	}
+}
+
+// without returns the events of a commit without what was erased, and whether that
+// makes a difference. The segment has nothing of what was erased up to a position.
+func (e *erasures) without(events []store.Event, erased uint64) (left []store.Event, differ bool) {
+	for i := range events {
+		event := events[i]
+		stream := string(event.Stream)
+		if event.ID <= e.deleted[stream] {
+			differ = true
+			continue
+		}
+		r, replaced := e.replaced[eventName{stream, event.ID}]
+		if replaced && r.position > erased {
+			differ = true
+			if r.event == nil {
+				continue
+			}
+			event.Data = r.event.Data
+		}
+		left = append(left, event)
+	}
+	return left, differ
+}
+
+// errDiffer ends the search in a segment.
+var errDiffer = errors.New("it has what was erased")
+
+// eraseIn has a segment lose what was erased, and reports whether it had it.
+func (d *directory) eraseIn(ctx context.Context, s *segment, e *erasures, o *BackupOptions) (had bool, err error) {
+	err = d.read(ctx, s, o.Progress.part("looking for what was erased in "+s.File), func(c *Commit) error {
+		if _, differ := e.without(c.Events, s.Erased); differ {
+			return errDiffer
+		}
+		return nil
+	})
+	if had = errors.Is(err, errDiffer); err != nil && !had {
+		return false, err
+	}
+	before := *s
+	if had {
+		if err := d.rewrite(ctx, s, e, o); err != nil {
+			return true, err
+		}
+	}
+	s.Erased = e.upTo
+	if err := d.m.write(d.path); err != nil {
+		*s = before
+		return had, err
+	}
+	if had {
+		return true, errors.Join(os.Remove(d.file(&before)), syncDir(d.path))
+	}
+	return false, nil
+}
+
+// rewrite makes a segment anew, without what was erased.
+func (d *directory) rewrite(ctx context.Context, s *segment, e *erasures, o *BackupOptions) error {
+	fresh := *s
+	h, err := readHeader(d.file(s))
+	if err != nil {
+		return err
+	}
+	err = d.write(&fresh, h, func(w *Writer) error {
+		return d.read(ctx, s, o.Progress.part("erasing in "+s.File), func(c *Commit) error {
+			c.Events, _ = e.without(c.Events, s.Erased)
+			return w.commit(c)
+		})
+	})
+	if err == nil {
+		*s = fresh
+	}
+	return err
+}

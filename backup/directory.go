@@ -1,0 +1,236 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"syscall"
+
+	"gorewind/store"
+)
+
+// Errors of backups.
+var (
+	ErrNoBackup   = errors.New("holds no backup")
+	ErrOtherStore = errors.New("the backup is of another store")
+)
+
+const lockName = "LOCK"
+
+// segmentOctets is how much text a segment has before it is ended with a commit: as
+// much as is written anew at once when something in it was erased.
+const segmentOctets = 256 << 20
+
+// segmentForm is the form of segments' names.
+const segmentForm = "%012d-%012d.%d.jsonl.zst"
+
+var segmentName = regexp.MustCompile(`^\d{12,20}-\d{12,20}\.\d+\.jsonl\.zst(\.tmp)?$`)
+
+// A directory is that of a backup, locked.
+type directory struct {
+	path string
+	lock *os.File
+	m    *manifest
+}
+
+// openDirectory locks a directory, to read the backup in it, or to change it.
+func openDirectory(path string, how int) (*directory, error) {
+	flag := os.O_RDONLY
+	if how == syscall.LOCK_EX {
+		flag = os.O_RDWR | os.O_CREATE
+	}
+	f, err := os.OpenFile(filepath.Join(path, lockName), flag, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	d := &directory{path: path, lock: f}
+	if err = lock(f, how); err == nil {
+		d.m, err = readManifest(path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+// makeDirectory opens a backup to change it, and makes it if need be.
+func makeDirectory(path string) (*directory, error) {
+	if _, err := os.Stat(filepath.Join(path, manifestName)); errors.Is(err, fs.ErrNotExist) {
+		if err := onlyOurs(path); err != nil {
+			return nil, err
+		}
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	return openDirectory(path, syscall.LOCK_EX)
+}
+
+// onlyOurs refuses a directory in which there is what a backup that was begun could
+// not have left.
+func onlyOurs(path string) error {
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if name := e.Name(); name != lockName && name != manifestName+temporary && !segmentName.MatchString(name) {
+			return fmt.Errorf("%s is not empty and %w: choose another directory", path, ErrNoBackup)
+		}
+	}
+	return err
+}
+
+func (d *directory) close() error { return d.lock.Close() }
+
+func (d *directory) file(s *segment) string { return filepath.Join(d.path, s.File) }
+
+// tidy removes what a crash left over.
+func (d *directory) tidy() error {
+	named := make(map[string]bool)
+	for i := range d.m.Segments {
+		named[d.m.Segments[i].File] = true
+	}
+	entries, err := os.ReadDir(d.path)
+	for _, e := range entries {
+		if name := e.Name(); segmentName.MatchString(name) && !named[name] {
+			err = errors.Join(err, os.Remove(filepath.Join(d.path, name)))
+		}
+	}
+	return err
+}
+
+// write makes the file of a segment of what fill writes, under a name that is not in
+// use, and completes s.
+func (d *directory) write(s *segment, h Header, fill func(w *Writer) error) (err error) {
+	f, err := os.OpenFile(filepath.Join(d.path, fmt.Sprintf(segmentForm, s.After+1, 0, 0)+temporary), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+		}
+	}()
+	to, err := newFrameSink(f)
+	if err != nil {
+		return err
+	}
+	w, err := newWriter(to, h)
+	if err != nil {
+		return err
+	}
+	if err := fill(w); err != nil {
+		return err
+	}
+	t, err := w.finish(w.End())
+	if err != nil {
+		return err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	s.End, s.Chain, s.SHA256, s.Octets = t.End, t.Chain, t.SHA256, fi.Size()
+	name, err := d.freeName(s)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), os.Rename(f.Name(), filepath.Join(d.path, name)), f.Close(), syncDir(d.path)); err != nil {
+		return err
+	}
+	s.File = name
+	return nil
+}
+
+func (d *directory) freeName(s *segment) (string, error) {
+	for n := 1; ; n++ {
+		name := fmt.Sprintf(segmentForm, s.After+1, s.End, n)
+		if _, err := os.Lstat(filepath.Join(d.path, name)); errors.Is(err, fs.ErrNotExist) {
+			return name, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+}
+
+// read reads a segment, which must be the one that the manifest names.
+func (d *directory) read(ctx context.Context, s *segment, progress func(done, of int64), do func(*Commit) error) error {
+	check := func(h *Header) error {
+		if h.Store != d.m.Store || h.Generation != d.m.Generation || h.After != s.After || h.Selection != nil {
+			return fmt.Errorf("%w: it is another one than the manifest names", ErrFile)
+		}
+		return nil
+	}
+	c, err := readChecked(ctx, d.file(s), progress, check, do)
+	if err == nil && (c.SHA256 != s.SHA256 || c.End != s.End || c.Chain != s.Chain) {
+		err = fmt.Errorf("%s: %w: it is another one than the manifest names", d.file(s), ErrFile)
+	}
+	return err
+}
+
+// A Summary says what a backup has, or what was added to it.
+type Summary struct {
+	Store      store.Identity // without its secret
+	After, End uint64
+	Segments   int
+	Commits    uint64
+	Events     uint64
+	Octets     uint64 // of the events' data
+	Lost       uint64
+	Files      int64 // octets of the files
+	Rewritten  int   // segments, without what was erased
+}
+
+func (s *Summary) add(t *Trailer, files int64) {
+	s.Segments++
+	s.End = t.End
+	s.Commits += t.Commits
+	s.Events += t.Events
+	s.Octets += t.Octets
+	s.Lost += t.Lost
+	s.Files += files
+}
+
+// VerifyBackup reads all of a backup and finds out whether it is as it was written.
+func VerifyBackup(ctx context.Context, dir string, progress Progress) (Summary, error) {
+	d, err := openBackup(dir)
+	if err != nil {
+		return Summary{}, err
+	}
+	defer d.close()
+	sum := Summary{Store: store.Identity{ID: d.m.Store, Generation: d.m.Generation}}
+	end := uint64(0)
+	for i := range d.m.Segments {
+		s := &d.m.Segments[i]
+		if s.After != end {
+			return sum, fmt.Errorf("%s: %w: %s goes on after the position %d, where %d comes", dir, ErrFile, s.File, s.After, end)
+		}
+		t := newTally()
+		take := func(c *Commit) error { t.commit(c); return nil }
+		if err := d.read(ctx, s, progress.part("verifying "+s.File), take); err != nil {
+			return sum, err
+		}
+		end = s.End
+		sum.add(&t.count, s.Octets)
+	}
+	return sum, nil
+}
+
+// openBackup opens a backup that is there to read it.
+func openBackup(dir string) (*directory, error) { return openExisting(dir, syscall.LOCK_SH) }
+
+// openExisting opens a backup that is there.
+func openExisting(dir string, how int) (*directory, error) {
+	if _, err := os.Stat(dir); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, manifestName)); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s %w", dir, ErrNoBackup)
+	}
+	return openDirectory(dir, how)
+}

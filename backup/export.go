@@ -1,0 +1,276 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"gorewind/store"
+)
+
+// A Source is a store that is exported. Its methods may be called at once.
+type Source interface {
+	// Identity returns that of the store, and the position of its last commit.
+	Identity(ctx context.Context) (store.Identity, uint64, error)
+	// Log yields the commits after a position, and with it the commit that holds the
+	// position itself, up to another.
+	Log(ctx context.Context, after, upTo uint64) iter.Seq2[store.Entry, error]
+	// Events yields the events between two positions, of all streams or of those
+	// selected. It ends with a *store.Lost before what cannot be read.
+	Events(ctx context.Context, of *Selection, after, upTo uint64) iter.Seq2[store.Event, error]
+	// Event returns one event, and whether it is there.
+	Event(ctx context.Context, stream []byte, id uint64) (store.Event, bool, error)
+}
+
+// An exporter exports what a store has between two positions. The log says what
+// was committed, the events what is left of it: what is in the log only was erased,
+// or cannot be read.
+//
+// Nothing is locked meanwhile, so events are as they are when they are read. One
+// that is replaced while the export runs may have its new data already. One that is
+// deleted may be missing, with the deletion coming after the end of the export; all
+// that came before it in its stream is deleted by the same then, and whoever makes a
+// store of the export deletes that (see restorer). So the end is fixed at the
+// beginning, whatever goes on.
+type exporter struct {
+	source Source
+	w      *Writer
+	upTo   uint64
+	// Events up to began may be in the export, or in one before, with what they were
+	// before they were replaced: so their new data comes along.
+	began      uint64
+	acceptLoss bool
+	stop       int64 // end after a commit when there is so much text; 0 is never
+	progress   func(position, of uint64)
+
+	selected *store.Selection // nil: all
+	events   *eventReader
+}
+
+// run exports up to the end, or up to a commit before that where there is enough
+// text.
+func (x *exporter) run(ctx context.Context) (err error) {
+	if s := x.w.Header.Selection; s != nil {
+		if x.selected, err = s.compile(); err != nil {
+			return err
+		}
+	}
+	defer func() {
+		if x.events != nil {
+			x.events.stop()
+		}
+	}()
+	after := x.w.End()
+	for e, err := range x.source.Log(ctx, after, x.upTo) {
+		if err != nil {
+			return err
+		}
+		if x.events == nil {
+			x.events = newEventReader(ctx, x.source, x.w.Header.Selection, e.First-1, x.upTo)
+		}
+		if err := x.commit(ctx, &e); err != nil {
+			return err
+		}
+		x.progress(e.Position, x.upTo)
+		after = e.Position
+		if x.stop > 0 && x.w.tally.octets >= x.stop {
+			return nil
+		}
+	}
+	if after < x.upTo {
+		return fmt.Errorf("the log ended at the position %d, not at %d: look at the store with gorewind verify", after, x.upTo)
+	}
+	return nil
+}
+
+// commit exports one commit, if anything of it is selected.
+func (x *exporter) commit(ctx context.Context, e *store.Entry) error {
+	c := Commit{Entry: *e}
+	if x.selected != nil {
+		if c.Changes = x.choose(e.Changes); c.Changes == nil {
+			return nil
+		}
+	}
+	at := e.First
+	for i := range c.Changes {
+		change := &c.Changes[i]
+		if change.Kind == store.Appended {
+			if err := x.appended(&c, change, at); err != nil {
+				return err
+			}
+		}
+		at += taken(change)
+	}
+	for i := range c.Changes {
+		if change := &c.Changes[i]; change.Kind == store.Replaced && x.began > 0 {
+			if err := x.replaced(ctx, &c, change); err != nil {
+				return err
+			}
+		}
+	}
+	return x.w.commit(&c)
+}
+
+// choose returns the changes of a commit with only the selected streams' left, and
+// nil if there is none.
+func (x *exporter) choose(changes []store.Change) (chosen []store.Change) {
+	found := false
+	for i := range changes {
+		c := changes[i]
+		switch {
+		case c.Kind == store.Gap, len(c.Stream) > 0 && x.selected.Matches(c.Stream):
+			found = true
+		case c.Kind == store.Keyed:
+			continue
+		default:
+			c = store.Change{Kind: store.Omitted, Count: taken(&c)}
+		}
+		if n := len(chosen); n > 0 && c.Kind == store.Omitted && chosen[n-1].Kind == store.Omitted {
+			chosen[n-1].Count += c.Count
+			continue
+		}
+		chosen = append(chosen, c)
+	}
+	if !found {
+		return nil
+	}
+	return chosen
+}
+
+// appended takes the events of a change that are there.
+func (x *exporter) appended(c *Commit, change *store.Change, at uint64) error {
+	for id := change.First; id <= change.Last; id++ {
+		position := at + id - change.First
+		e, err := x.events.at(position)
+		if err != nil {
+			return x.explain(err)
+		}
+		switch {
+		case e != nil && (e.ID != id || string(e.Stream) != string(change.Stream) || !e.Time.Equal(c.Time)):
+			return fmt.Errorf("at the position %d the log has the event %d of the stream %+q, and a query yields the event %d of %+q: look at the store with gorewind verify",
+				position, id, change.Stream, e.ID, e.Stream)
+		case e != nil:
+			c.Events = append(c.Events, *e)
+		case x.events.isLost(position):
+			if !x.acceptLoss {
+				return x.explain(x.events.lost)
+			}
+			c.lose(change.Stream, id)
+		}
+	}
+	return nil
+}
+
+// replaced takes an event that was replaced as it is now.
+func (x *exporter) replaced(ctx context.Context, c *Commit, change *store.Change) error {
+	e, ok, err := x.source.Event(ctx, change.Stream, change.First)
+	switch {
+	case errors.As(err, new(*store.Lost)) && x.acceptLoss:
+		c.lose(change.Stream, change.First)
+	case err != nil:
+		return x.explain(err)
+	case ok && e.Position <= x.began && e.Position < c.First:
+		c.Events = append(c.Events, e)
+	}
+	return nil
+}
+
+// lose takes note of an event that cannot be read.
+func (c *Commit) lose(stream []byte, id uint64) {
+	if n := len(c.Lost); n > 0 && c.Lost[n-1].Last == id-1 && string(c.Lost[n-1].Stream) == string(stream) {
+		c.Lost[n-1].Last = id
+		return
+	}
+	c.Lost = append(c.Lost, Lost{stream, id, id})
+}
+
+// explain says what to do about events that cannot be read.
+func (x *exporter) explain(err error) error {
+	if errors.As(err, new(*store.Lost)) && !x.acceptLoss {
+		return fmt.Errorf("%w; see gorewind verify and gorewind repair, or go on without what cannot be read with --accept-loss", err)
+	}
+	return err
+}
+
+// An eventReader looks events up by positions, which must rise.
+type eventReader struct {
+	ctx    context.Context
+	source Source
+	of     *Selection
+	upTo   uint64
+
+	next  func() (store.Event, error, bool)
+	stop  func()
+	event store.Event // the next one
+	state int
+	lost  error
+	from  uint64 // what is lost comes after this position,
+	to    uint64 // up to this one
+}
+
+// States of an eventReader.
+const (
+	eventUnread = iota // the next event was not asked for
+	eventRead          // event is the next one
+	eventNone          // there is none
+)
+
+func newEventReader(ctx context.Context, source Source, of *Selection, after, upTo uint64) *eventReader {
+	r := &eventReader{ctx: ctx, source: source, of: of, upTo: upTo, from: after, to: after}
+	r.begin(after)
+	return r
+}
+
+func (r *eventReader) begin(after uint64) {
+	if r.stop != nil {
+		r.stop()
+	}
+	r.next, r.stop = iter.Pull2(r.source.Events(r.ctx, r.of, after, r.upTo))
+	r.state = eventUnread
+}
+
+// at returns the event at a position, nil where there is none.
+func (r *eventReader) at(position uint64) (*store.Event, error) {
+	for {
+		switch {
+		case r.state == eventNone || r.state == eventRead && r.event.Position > position:
+			return nil, nil
+		case r.state == eventRead && r.event.Position == position:
+			r.state = eventUnread
+			return &r.event, nil
+		case r.state == eventRead:
+			return nil, fmt.Errorf("a query yields an event at the position %d, where the log has none: look at the store with gorewind verify", r.event.Position)
+		}
+		if position <= r.to && r.lost != nil {
+			return nil, nil
+		}
+		if err := r.read(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// isLost reports whether what a position names could not be read.
+func (r *eventReader) isLost(position uint64) bool { return position > r.from && position <= r.to }
+
+// read gets the next event, or finds out what cannot be read before it.
+func (r *eventReader) read() error {
+	e, err, ok := r.next()
+	var lost *store.Lost
+	switch {
+	case errors.As(err, &lost) && lost.After > r.to:
+		r.lost, r.from, r.to = err, r.last(), lost.After
+		r.begin(lost.After)
+	case err != nil:
+		return err
+	case !ok:
+		r.state = eventNone
+	default:
+		r.event, r.state = e, eventRead
+	}
+	return nil
+}
+
+// last returns the position up to which everything was read.
+func (r *eventReader) last() uint64 { return max(r.event.Position, r.to) }

@@ -1,0 +1,162 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gorewind/store"
+)
+
+// TestExportGoesOn: an export that was cut off anywhere is gone on with, and comes
+// out as if it had not been.
+func TestExportGoesOn(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer s.Close()
+	busy(t, s)
+	plain, _ := exported(t, s, ExportOptions{})
+	want := withoutReplaced(t, plain)
+	for _, compress := range []bool{false, true} {
+		path, _ := exported(t, s, ExportOptions{Compress: compress})
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := filepath.Join(t.TempDir(), "again")
+		for n := 0; n <= len(whole); n += 1 + len(whole)/400 {
+			if err := os.WriteFile(again+partSuffix, whole[:n], 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ExportFile(t.Context(), local{s}, again, ExportOptions{Compress: compress, Force: true}); err != nil {
+				t.Fatalf("cut to %d of %d octets: %v", n, len(whole), err)
+			}
+			if have := withoutReplaced(t, again); have != want {
+				t.Fatalf("cut to %d of %d octets: want %s\nhave %s", n, len(whole), want, have)
+			}
+		}
+	}
+}
+
+// withoutReplaced returns the commits of an export as text, without the events that
+// come along where it was gone on with.
+func withoutReplaced(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, commits, trailer, err := readAll(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range commits {
+		c := &commits[i]
+		c.Events = slices.DeleteFunc(c.Events, func(e store.Event) bool { return e.Position < c.First })
+	}
+	trailer.SHA256 = ""
+	return fmt.Sprintf("%+v\n%+v", commits, trailer)
+}
+
+// TestExportGoesOnAfterChanges: what was replaced or deleted between the parts is so
+// in what is made of the export.
+func TestExportGoesOnAfterChanges(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer s.Close()
+	busy(t, s)
+	path := filepath.Join(t.TempDir(), "export")
+	for at := uint64(0); ; at += 7 {
+		ctx, cancel := context.WithCancel(t.Context())
+		began := at
+		_, err := ExportFile(ctx, local{s}, path, ExportOptions{Progress: func(position, of uint64) {
+			if position >= began+7 {
+				cancel()
+			}
+		}})
+		cancel()
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(path + partSuffix); err != nil {
+			t.Fatal(err)
+		}
+		if at > 30 {
+			continue
+		}
+		replace(t, s, "many/0", 4, "replaced "+strings.Repeat("x", int(at)))
+		remove(t, s, "many/1", at/7+1)
+		request(s, keyed("many/1", "", "more"))
+	}
+	c, r := restored(t, path)
+	want, have := told(t, s), told(t, c)
+	same(t, "restored", want, have)
+	if r.Deleted != 0 {
+		t.Errorf("%d streams had to be deleted", r.Deleted)
+	}
+}
+
+// TestExportRefuses: what is there is not written over, and another export's
+// beginning is not gone on with.
+func TestExportRefuses(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer s.Close()
+	busy(t, s)
+	path, _ := exported(t, s, ExportOptions{})
+	export := func(o ExportOptions) error {
+		_, err := ExportFile(t.Context(), local{s}, path, o)
+		return err
+	}
+	if err := export(ExportOptions{}); !errors.Is(err, ErrExists) {
+		t.Errorf("over a file: %v", err)
+	}
+	if err := export(ExportOptions{Force: true}); err != nil {
+		t.Errorf("with force: %v", err)
+	}
+	if err := export(ExportOptions{Force: true, After: 1 << 40}); err == nil {
+		t.Error("want a position that was never given refused")
+	}
+	part, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := func(b []byte) {
+		t.Helper()
+		if err := os.WriteFile(path+partSuffix, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left(part[:len(part)/2])
+	prefix := "a"
+	for what, o := range map[string]ExportOptions{
+		"after a position": {After: 3}, "selected": {Selection: &Selection{Prefix: &prefix}}, "compressed": {Compress: true},
+	} {
+		o.Force = true
+		if err := export(o); err == nil || !strings.Contains(err.Error(), "remove it") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	part[len(part)/4] ^= 1
+	left(part)
+	if err := export(ExportOptions{Force: true}); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), "remove it") {
+		t.Errorf("a damaged beginning: %v", err)
+	}
+	if b, err := os.ReadFile(path + partSuffix); err != nil || !bytes.Equal(b, part) {
+		t.Error("it was changed")
+	}
+	f, err := openPart(path+partSuffix, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := export(ExportOptions{Force: true}); !errors.Is(err, ErrInUse) {
+		t.Errorf("beside another: %v", err)
+	}
+}

@@ -1,0 +1,384 @@
+package backup
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"gorewind/store"
+)
+
+// What an export is, format 1. It stays readable for ever.
+//
+// An export is text, or that text as Zstandard frames of which each ends where a
+// commit does. Each line is a JSON object that ends with a newline. Its members
+// stand in the order in which they are given here, without spaces between them; one
+// that says nothing is left out.
+//
+// The first line is the header:
+//
+//	gorewind    "export"
+//	format      1
+//	store       id of the store, hex
+//	generation  of the store
+//	secret      with which the store knows requests again that had a key, hex
+//	after       it has what came after this position
+//	selection   of which streams: prefix, globs, separator; without it, of all
+//
+// Then, for each commit, in order, a line with what it did:
+//
+//	commit   the last position that it took
+//	first    and the first
+//	time     RFC 3339, in UTC, with six digits of the microseconds
+//	octets   of its events' data, as it was committed
+//	streams  the number that the next new stream gets
+//	chain    checksum of the log up to here, hex
+//	changes  what it did; see below
+//	lost     of the events, which the store itself could not read any more: stream,
+//	         first and last id
+//	events   how many lines of events follow
+//
+// and a line for each of its events that is there, in the order of their
+// positions, then for each event that it replaced and that came before the export
+// was begun, as it is now. What is not there and not lost was erased since:
+//
+//	stream, id, position, time, data
+//
+// A change has the kind, and besides:
+//
+//	appended  position of the first event, stream, number, first, last
+//	replaced  position, stream, number, first (the id), last (of its page)
+//	deleted   position, stream, number, first, last
+//	moved     position, stream and number (neither: the whole store), last (the id),
+//	          consumer
+//	keyed     stream, number, key, sum (hex), ids
+//	gap       position, count, patch (hex)
+//	omitted   position, count: of streams that are not selected
+//
+// A commit of which nothing is selected is left out.
+//
+// The last line is the trailer:
+//
+//	end      it has everything up to this position
+//	chain    that of the last commit, or of the export that this one goes on after
+//	commits, events, octets, erased, lost
+//	         how many there are; octets of the events' data
+//	sha256   of everything before this line, hex
+//
+// Octets are given as text where they are valid UTF-8, else in base64 under the
+// member's name with 64 at its end: stream or stream64, and so consumer, key and
+// data.
+//
+// Every line has one more member, crc: CRC-32C of all lines up to here, without
+// their crc and newline. So what was cut out, added, moved or changed is found in
+// its line.
+const formatVersion = 1
+
+// A Selection says which streams an export has: those whose names begin with Prefix
+// or match one of Globs.
+type Selection struct {
+	Prefix    *string  `json:"prefix,omitempty"`
+	Globs     []string `json:"globs,omitempty"`
+	Separator string   `json:"separator,omitempty"` // one octet; empty is /
+}
+
+// separator returns the octet.
+func (s *Selection) separator() byte {
+	if s.Separator == "" {
+		return '/'
+	}
+	return s.Separator[0]
+}
+
+// compile returns what tells whether a stream is selected.
+func (s *Selection) compile() (*store.Selection, error) {
+	if len(s.Separator) > 1 {
+		return nil, fmt.Errorf("%w: the separator %q has more than one octet", store.ErrInvalid, s.Separator)
+	}
+	selected := new(store.Selection)
+	if s.Prefix != nil {
+		selected = store.Prefix([]byte(*s.Prefix))
+	}
+	for _, g := range s.Globs {
+		if err := selected.Also(s.separator(), []byte(g)); err != nil {
+			return nil, err
+		}
+	}
+	return selected, nil
+}
+
+// A Header says what an export is of.
+type Header struct {
+	Gorewind   string     `json:"gorewind"`
+	Format     int        `json:"format"`
+	Store      string     `json:"store"`
+	Generation uint64     `json:"generation"`
+	Secret     string     `json:"secret"`
+	After      uint64     `json:"after"`
+	Selection  *Selection `json:"selection,omitempty"`
+}
+
+const exportWord = "export"
+
+// newHeader returns the header of an export of a store.
+func newHeader(id store.Identity, after uint64, s *Selection) Header {
+	return Header{exportWord, formatVersion, id.ID, id.Generation, id.Secret, after, s}
+}
+
+// identity returns that of the store.
+func (h *Header) identity() store.Identity {
+	return store.Identity{ID: h.Store, Generation: h.Generation, Secret: h.Secret}
+}
+
+// A Trailer says what an export has.
+type Trailer struct {
+	End     uint64 `json:"end"`
+	Chain   chain  `json:"chain"`
+	Commits uint64 `json:"commits"`
+	Events  uint64 `json:"events"`
+	Octets  uint64 `json:"octets"`
+	Erased  uint64 `json:"erased"`
+	Lost    uint64 `json:"lost"`
+	SHA256  string `json:"sha256"`
+}
+
+// A Commit is one commit of an export.
+type Commit struct {
+	store.Entry
+	// Events are those that are there, in the order of their positions, and then
+	// those that the commit replaced, as they are now.
+	Events []store.Event
+	Lost   []Lost
+}
+
+// Lost names events that the store itself could not read any more.
+type Lost struct {
+	Stream      []byte
+	First, Last uint64
+}
+
+// A chain is a checksum of 64 bits. Most readers of JSON would round it as a number.
+type chain uint64
+
+// MarshalJSON implements json.Marshaler.
+func (c chain) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, `"%016x"`, uint64(c)), nil }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *chain) UnmarshalJSON(b []byte) error {
+	n, err := strconv.ParseUint(string(bytes.Trim(b, `"`)), 16, 64)
+	*c = chain(n)
+	return err
+}
+
+// An instant is a time as it is written.
+type instant time.Time
+
+// timeForm is that of the protocol, which round-trips.
+const timeForm = `"2006-01-02T15:04:05.000000Z"`
+
+// MarshalJSON implements json.Marshaler.
+func (i instant) MarshalJSON() ([]byte, error) {
+	return time.Time(i).UTC().AppendFormat(nil, timeForm), nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (i *instant) UnmarshalJSON(b []byte) error {
+	t, err := time.Parse(timeForm, string(b))
+	*i = instant(t)
+	return err
+}
+
+type commitLine struct {
+	Commit  uint64       `json:"commit"`
+	First   uint64       `json:"first"`
+	Time    instant      `json:"time"`
+	Octets  uint64       `json:"octets"`
+	Streams uint64       `json:"streams"`
+	Chain   chain        `json:"chain"`
+	Changes []changeLine `json:"changes"`
+	Lost    []lostLine   `json:"lost,omitempty"`
+	Events  int          `json:"events"`
+}
+
+type changeLine struct {
+	Kind       string   `json:"kind"`
+	Position   uint64   `json:"position,omitempty"`
+	Stream     *string  `json:"stream,omitempty"`
+	Stream64   []byte   `json:"stream64,omitempty"`
+	Number     uint64   `json:"number,omitempty"`
+	First      uint64   `json:"first,omitempty"`
+	Last       uint64   `json:"last,omitempty"`
+	Consumer   *string  `json:"consumer,omitempty"`
+	Consumer64 []byte   `json:"consumer64,omitempty"`
+	Key        *string  `json:"key,omitempty"`
+	Key64      []byte   `json:"key64,omitempty"`
+	Sum        string   `json:"sum,omitempty"`
+	IDs        []uint64 `json:"ids,omitempty"`
+	Count      uint64   `json:"count,omitempty"`
+	Patch      *chain   `json:"patch,omitempty"`
+}
+
+type lostLine struct {
+	Stream   *string `json:"stream,omitempty"`
+	Stream64 []byte  `json:"stream64,omitempty"`
+	First    uint64  `json:"first"`
+	Last     uint64  `json:"last"`
+}
+
+type eventLine struct {
+	Stream   *string `json:"stream,omitempty"`
+	Stream64 []byte  `json:"stream64,omitempty"`
+	ID       uint64  `json:"id"`
+	Position uint64  `json:"position"`
+	Time     instant `json:"time"`
+	Data     *string `json:"data,omitempty"`
+	Data64   []byte  `json:"data64,omitempty"`
+}
+
+// taken returns how many positions a change takes.
+func taken(c *store.Change) uint64 {
+	switch c.Kind {
+	case store.Appended:
+		return c.Last - c.First + 1
+	case store.Keyed:
+		return 0
+	case store.Gap, store.Omitted:
+		return c.Count
+	}
+	return 1
+}
+
+// kinds are the words for what changes do.
+var kinds = map[store.ChangeKind]string{
+	store.Appended: "appended", store.Replaced: "replaced", store.Deleted: "deleted", store.Moved: "moved",
+	store.Keyed: "keyed", store.Gap: "gap", store.Omitted: "omitted",
+}
+
+var kindOf = func() map[string]store.ChangeKind {
+	of := make(map[string]store.ChangeKind)
+	for kind, word := range kinds {
+		of[word] = kind
+	}
+	return of
+}()
+
+// textOf returns octets as text, or else in base64.
+func textOf(b []byte) (text *string, base64 []byte) {
+	if utf8.Valid(b) {
+		s := string(b)
+		return &s, nil
+	}
+	return nil, b
+}
+
+// octetsOf is the inverse of textOf.
+func octetsOf(text *string, base64 []byte) []byte {
+	if text != nil {
+		return []byte(*text)
+	}
+	return base64
+}
+
+func lineOfCommit(c *Commit) commitLine {
+	l := commitLine{
+		Commit: c.Position, First: c.First, Time: instant(c.Time), Octets: c.Octets, Streams: c.NextStream, Chain: chain(c.Chain),
+		Changes: make([]changeLine, 0, len(c.Changes)), Events: len(c.Events),
+	}
+	at := c.First
+	for i := range c.Changes {
+		l.Changes = append(l.Changes, lineOfChange(&c.Changes[i], at))
+		at += taken(&c.Changes[i])
+	}
+	for _, lost := range c.Lost {
+		line := lostLine{First: lost.First, Last: lost.Last}
+		line.Stream, line.Stream64 = textOf(lost.Stream)
+		l.Lost = append(l.Lost, line)
+	}
+	return l
+}
+
+func lineOfChange(c *store.Change, at uint64) changeLine {
+	l := changeLine{
+		Kind: kinds[c.Kind], Position: at, Number: c.Number, First: c.First, Last: c.Last,
+		Sum: hex.EncodeToString(c.Sum), IDs: c.IDs, Count: c.Count,
+	}
+	if len(c.Stream) > 0 {
+		l.Stream, l.Stream64 = textOf(c.Stream)
+	}
+	switch c.Kind {
+	case store.Moved:
+		l.Consumer, l.Consumer64 = textOf(c.Name)
+	case store.Keyed:
+		l.Position = 0
+		l.Key, l.Key64 = textOf(c.Name)
+	case store.Gap:
+		patch := chain(c.Patch)
+		l.Patch = &patch
+	}
+	return l
+}
+
+// commit is the inverse of lineOfCommit, without the events.
+func (l *commitLine) commit() (c Commit, err error) {
+	c.Entry = store.Entry{
+		Position: l.Commit, First: l.First, Time: time.Time(l.Time), Octets: l.Octets, NextStream: l.Streams, Chain: uint64(l.Chain),
+		Changes: make([]store.Change, len(l.Changes)),
+	}
+	for i := range l.Changes {
+		if c.Changes[i], err = l.Changes[i].change(); err != nil {
+			return c, err
+		}
+	}
+	at := c.First
+	for i := range c.Changes {
+		if said := l.Changes[i].Position; said != at && c.Changes[i].Kind != store.Keyed {
+			return c, fmt.Errorf("it has a change at the position %d, where %d comes", said, at)
+		}
+		at += taken(&c.Changes[i])
+	}
+	if at != c.Position+1 || c.First == 0 {
+		return c, fmt.Errorf("it has changes up to the position %d", at-1)
+	}
+	for _, lost := range l.Lost {
+		c.Lost = append(c.Lost, Lost{octetsOf(lost.Stream, lost.Stream64), lost.First, lost.Last})
+	}
+	return c, nil
+}
+
+func (l *changeLine) change() (c store.Change, err error) {
+	c = store.Change{
+		Kind: kindOf[l.Kind], Stream: octetsOf(l.Stream, l.Stream64), Number: l.Number, First: l.First, Last: l.Last, IDs: l.IDs, Count: l.Count,
+	}
+	if c.Kind == 0 {
+		return c, fmt.Errorf("it has a change of the kind %q", l.Kind)
+	}
+	if c.Kind == store.Moved {
+		c.Name = octetsOf(l.Consumer, l.Consumer64)
+	}
+	if c.Kind == store.Keyed {
+		c.Name = octetsOf(l.Key, l.Key64)
+		if c.Sum, err = hex.DecodeString(l.Sum); err != nil {
+			return c, err
+		}
+	}
+	if l.Patch != nil {
+		c.Patch = uint64(*l.Patch)
+	}
+	return c, nil
+}
+
+func lineOfEvent(e *store.Event) eventLine {
+	l := eventLine{ID: e.ID, Position: e.Position, Time: instant(e.Time)}
+	l.Stream, l.Stream64 = textOf(e.Stream)
+	l.Data, l.Data64 = textOf(e.Data)
+	return l
+}
+
+func (l *eventLine) event() store.Event {
+	return store.Event{
+		Stream: octetsOf(l.Stream, l.Stream64), ID: l.ID, Position: l.Position, Time: time.Time(l.Time), Data: octetsOf(l.Data, l.Data64),
+	}
+}

@@ -1,0 +1,169 @@
+package backup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"gorewind/store"
+	"gorewind/store/leveldb"
+)
+
+// A Checked says what an export has that was read to its end.
+type Checked struct {
+	Header
+	Trailer
+}
+
+// Check reads an export to its end and finds out whether it is as it was written.
+func Check(ctx context.Context, path string, progress func(done, of int64)) (Checked, error) {
+	return readFile(ctx, path, progress, func(*Commit) error { return nil })
+}
+
+// readFile reads an export and calls do with each commit.
+func readFile(ctx context.Context, path string, progress func(done, of int64), do func(*Commit) error) (Checked, error) {
+	return readChecked(ctx, path, progress, func(*Header) error { return nil }, do)
+}
+
+// readChecked is readFile that calls check before all.
+func readChecked(ctx context.Context, path string, progress func(done, of int64), check func(*Header) error, do func(*Commit) error) (c Checked, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return c, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return c, err
+	}
+	counted := &counter{from: f}
+	r, err := NewReader(counted)
+	if err == nil {
+		err = check(&r.Header)
+	}
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	for {
+		progress(counted.read, fi.Size())
+		if err := ctx.Err(); err != nil {
+			return c, err
+		}
+		commit, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return Checked{r.Header, r.Trailer()}, nil
+		}
+		if err != nil {
+			return c, fmt.Errorf("%s: %w", path, err)
+		}
+		if err := do(commit); err != nil {
+			return c, err
+		}
+	}
+}
+
+// readHeader returns that of an export.
+func readHeader(path string) (Header, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Header{}, err
+	}
+	defer f.Close()
+	r, err := NewReader(f)
+	if err != nil {
+		return Header{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return r.Header, nil
+}
+
+// A counter counts what is read.
+type counter struct {
+	from io.Reader
+	read int64
+}
+
+// Read implements io.Reader.
+func (c *counter) Read(b []byte) (int, error) {
+	n, err := c.from.Read(b)
+	c.read += int64(n)
+	return n, err
+}
+
+// A Progress is told how far what takes long has come.
+type Progress func(what string, done, of int64)
+
+func (p Progress) part(what string) func(done, of int64) {
+	return func(done, of int64) { p(what, done, of) }
+}
+
+// Import makes a store in a directory, which must hold none, of an export of a whole
+// store, or of one of all that there is in selected streams. Ids, positions, times,
+// cursors, keys and the last ids of emptied streams are kept. A whole store is
+// verified to be the one that was exported, and has its id and the next generation;
+// a selection is a store of its own. What was interrupted can be gone on with by the
+// same call.
+func Import(ctx context.Context, path, dir string, progress Progress) (Restored, error) {
+	checked, err := Check(ctx, path, progress.part("checking "+path))
+	if err != nil {
+		return Restored{}, err
+	}
+	if checked.After > 0 {
+		return Restored{}, fmt.Errorf("%s: %w: it has only what came after the position %d, of which no store can be made", path, store.ErrInvalid, checked.After)
+	}
+	id := checked.identity()
+	if id.Generation++; checked.Selection != nil {
+		if id.ID, err = ownID(checked.SHA256, dir); err != nil {
+			return Restored{}, err
+		}
+		id.Generation = 1
+	}
+	to, err := leveldb.NewRestore(dir, id)
+	if err != nil {
+		return Restored{}, err
+	}
+	defer to.Close()
+	r := newRestorer(to)
+	add, end := r.commit, func() error { return nil }
+	if checked.Selection != nil {
+		a := newArranger(r.entry)
+		add = func(c *Commit) error { return r.arranged(a, c) }
+		end = func() error { return errors.Join(a.omit(checked.End), a.flush()) }
+	}
+	if _, err := readFile(ctx, path, progress.part("importing "+path), add); err != nil {
+		return Restored{}, err
+	}
+	if err := end(); err != nil {
+		return Restored{}, err
+	}
+	return r.finish(ctx, id, func(done, of int) { progress("verifying "+dir, int64(done), int64(of)) })
+}
+
+// arranged adds a commit of a selection.
+func (r *restorer) arranged(a *arranger, c *Commit) error {
+	r.look(c)
+	if err := a.commit(c); err != nil || len(c.Lost) == 0 {
+		return err
+	}
+	if err := a.flush(); err != nil {
+		return err
+	}
+	return r.lose(c)
+}
+
+// ownID returns the id of a store that is made of a selection: the same again when
+// the same export is imported into the same directory again, so that it can be gone
+// on with, and another for any other.
+func ownID(sum, dir string) (string, error) {
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	host, _ := os.Hostname() // without it, too
+	id := sha256.Sum256([]byte(sum + "\n" + host + "\n" + path))
+	return hex.EncodeToString(id[:16]), nil
+}

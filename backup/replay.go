@@ -1,0 +1,101 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+
+	"gorewind/client"
+	"gorewind/store"
+)
+
+// Replay appends are small enough to take turns with other clients' requests.
+const (
+	replayEvents = 1000
+	replayOctets = 1 << 20
+)
+
+// A Replayed says what was appended, and what was not.
+type Replayed struct {
+	Checked
+	Batches uint64
+}
+
+// Replay appends the events of an export to the store of a live daemon, in their
+// order, in batches. Each has a key, made of the export's checksum and its number, so
+// that a repetition stores nothing twice: what was interrupted is gone on with by the
+// same call. The events get new ids, positions and times, and nothing else of the
+// export is kept.
+func Replay(ctx context.Context, path string, to *client.Client, progress Progress) (Replayed, error) {
+	checked, err := Check(ctx, path, progress.part("checking "+path))
+	if err != nil {
+		return Replayed{}, err
+	}
+	info, err := to.Info(ctx)
+	if err != nil {
+		return Replayed{}, err
+	}
+	b := batcher{ctx: ctx, to: to, sum: checked.SHA256[:32], most: info.MaxEvent}
+	if _, err := readFile(ctx, path, progress.part("appending "+path), b.commit); err != nil {
+		return Replayed{}, err
+	}
+	err = b.flush()
+	return Replayed{checked, b.number}, err
+}
+
+// A batcher appends events in batches.
+type batcher struct {
+	ctx    context.Context
+	to     *client.Client
+	sum    string
+	most   uint64 // octets that an event may have
+	number uint64 // of the batch
+
+	groups []client.Group
+	events int
+	octets int
+}
+
+func (b *batcher) commit(c *Commit) error {
+	for i := range c.Events {
+		e := &c.Events[i]
+		if e.Position < c.First {
+			continue // it was replaced, and came before
+		}
+		if err := b.event(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batcher) event(e *store.Event) error {
+	if uint64(len(e.Data)) > b.most {
+		return fmt.Errorf("the event %d of the stream %+q has %d octets, and the daemon takes %d: start it with --max-event-bytes %d, then repeat this",
+			e.ID, e.Stream, len(e.Data), b.most, len(e.Data))
+	}
+	if b.events >= replayEvents || b.octets >= replayOctets {
+		if err := b.flush(); err != nil {
+			return err
+		}
+	}
+	stream := string(e.Stream)
+	if n := len(b.groups); n == 0 || b.groups[n-1].Stream != stream {
+		b.groups = append(b.groups, client.Group{Stream: stream})
+	}
+	g := &b.groups[len(b.groups)-1]
+	g.Events = append(g.Events, e.Data)
+	b.events++
+	b.octets += len(e.Data)
+	return nil
+}
+
+// flush appends what was gathered.
+func (b *batcher) flush() error {
+	if b.events == 0 {
+		return nil
+	}
+	b.number++
+	_, err := b.to.Append(b.ctx, client.Append{Key: fmt.Sprintf("import %s %d", b.sum, b.number), Groups: b.groups})
+	b.groups, b.events, b.octets = nil, 0, 0
+	return err
+}

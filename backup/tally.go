@@ -1,0 +1,75 @@
+package backup
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"hash/crc32"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// crcForm is how a line ends.
+const crcForm = `,"crc":"%08x"}` + "\n"
+
+// A tally is what of an export is summed up in its lines and its trailer, by who
+// writes it and by who reads it.
+type tally struct {
+	sum    uint32 // of the lines so far
+	sha    hash.Hash
+	lines  int64
+	octets int64 // of the text
+	count  Trailer
+}
+
+func newTally() tally { return tally{sha: sha256.New()} }
+
+// ending returns how a line has to end that begins with text.
+func (t *tally) ending(text []byte) string {
+	t.sum = crc32.Update(t.sum, castagnoli, text)
+	return fmt.Sprintf(crcForm, t.sum)
+}
+
+// trailerBegin is how the last line begins. It is not part of what it sums up.
+const trailerBegin = `{"end":`
+
+// line takes up a whole line.
+func (t *tally) line(whole []byte) {
+	if !bytes.HasPrefix(whole, []byte(trailerBegin)) {
+		t.sha.Write(whole)
+	}
+	t.lines++
+	t.octets += int64(len(whole))
+}
+
+// commit takes up what a commit has.
+func (t *tally) commit(c *Commit) {
+	n := &t.count
+	n.End, n.Chain = c.Position, chain(c.Chain)
+	n.Commits++
+	appended := c.Entry.Events()
+	for i := range c.Events {
+		if c.Events[i].Position >= c.First {
+			n.Events++
+			n.Octets += uint64(len(c.Events[i].Data))
+			appended--
+		}
+	}
+	for _, l := range c.Lost {
+		n.Lost += l.Last - l.First + 1
+		appended -= l.Last - l.First + 1
+	}
+	n.Erased += appended
+}
+
+// trailer returns that of an export which ends here.
+func (t *tally) trailer(end uint64) Trailer {
+	n := t.count
+	n.End, n.SHA256 = max(n.End, end), hex.EncodeToString(t.sha.Sum(nil))
+	return n
+}
+
+// begin takes up the header.
+func (t *tally) begin(h *Header) { t.count.End = h.After }
