@@ -74,6 +74,11 @@ type cli struct {
 	Verify verifyCmd `cmd:"" group:"store" help:"Read all of a store that no daemon is using, and tell whether it is whole."`
 	Repair repairCmd `cmd:"" group:"store" help:"Repair a damaged store; without --accept-loss only if nothing would be lost."`
 
+	Backup  backupCmd  `cmd:"" group:"copy" help:"Bring a backup of a daemon's store up to date, while it serves."`
+	Restore restoreCmd `cmd:"" group:"copy" help:"Make a store of a backup."`
+	Export  exportCmd  `cmd:"" group:"copy" help:"Write a daemon's store to a file, as JSON lines, while it serves."`
+	Import  importCmd  `cmd:"" group:"copy" help:"Make a store of an export, or append its events to a daemon's."`
+
 	Completion completionCmd `cmd:"" group:"shell" help:"Print a script that has a shell complete commands and flags."`
 	Complete   completeCmd   `cmd:"" hidden:"" passthrough:"" help:"Print what the last word may become."`
 	Man        manCmd        `cmd:"" group:"shell" help:"Print the manual page."`
@@ -88,6 +93,7 @@ var groups = []kong.Group{
 	{Key: "serve", Title: "Serving:"},
 	{Key: "use", Title: "Using a daemon:"},
 	{Key: "store", Title: "Looking after a store:"},
+	{Key: "copy", Title: "Copies of a store:"},
 	{Key: "shell", Title: "At the shell:"},
 }
 

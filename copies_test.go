@@ -1,0 +1,381 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"gorewind/client"
+	"gorewind/store/leveldb"
+	"gorewind/store/storetest"
+	"gorewind/wire"
+)
+
+// told returns all that a client can see of a daemon's store: its log, its events,
+// its streams and its cursors.
+func told(t *testing.T, d *daemon) string {
+	t.Helper()
+	c := dialClient(t, d)
+	var b strings.Builder
+	cursors := make(map[string]wire.Change)
+	identity := func(i client.StoreIdentity) { fmt.Fprintf(&b, "store %s %s, up to %d\n", i.ID, i.Secret, i.Position) }
+	for e, err := range c.Log(t.Context(), 0, client.LogOptions{OnStore: identity}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%+v\n", e)
+		for _, change := range e.Changes {
+			if change.Kind == wire.CursorMoved {
+				cursors[fmt.Sprintf("%q %q", change.Name, change.Stream)] = change
+			}
+		}
+	}
+	for e, err := range c.Query(t.Context(), "", client.QueryOptions{Match: client.MatchPrefix}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%+v\n", e)
+	}
+	for s, err := range c.Streams(t.Context(), "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%+v\n", s)
+	}
+	var lines []string
+	for name, change := range cursors {
+		id, err := c.Cursor(t.Context(), string(change.Name), string(change.Stream))
+		lines = append(lines, fmt.Sprintf("cursor %s: %d %v\n", name, id, err))
+	}
+	slices.Sort(lines)
+	return b.String() + strings.Join(lines, "")
+}
+
+func dialClient(t testing.TB, d *daemon) *client.Client {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	c, err := client.Dial(ctx, client.Options{Endpoint: d.router})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// succeeds runs the program and fails unless it does what it was asked to.
+func succeeds(t *testing.T, args ...string) string {
+	t.Helper()
+	stdout, stderr, status := gorewind(t.TempDir(), args...)
+	if status != exitOK {
+		t.Fatalf("%q: status %d\n%s%s", args, status, stdout, stderr)
+	}
+	return stdout
+}
+
+// randomStore makes a store with a random history in a directory.
+func randomStore(t *testing.T, dir string) {
+	t.Helper()
+	storetest.Model(t, storetest.Operations(1500), false, func() storetest.System {
+		s, err := leveldb.Open(dir, leveldb.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}
+
+// TestCopies: a store with a random history is exported and backed up while a daemon
+// serves it; what is made of the copies tells the same, octet by octet, whoever asks.
+func TestCopies(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	randomStore(t, in("data"))
+	d := start(t, "--data-dir", in("data"))
+	p := dial(t, d.router)
+	key := wire.Append{Key: []byte("the key"), Groups: []wire.Group{{Stream: []byte("keyed"), Events: [][]byte{[]byte("x")}}}}
+	answer := fmt.Sprint(p.ask(key))
+	want := told(t, d)
+
+	if out := succeeds(t, "export", "--connect", d.router, in("export.jsonl.zst")); !strings.HasPrefix(out, "exported: ") {
+		t.Errorf("have %s", out)
+	}
+	succeeds(t, "backup", "--connect", d.router, in("backup"))
+	if out := succeeds(t, "backup", "--verify", in("backup")); !strings.Contains(out, "\nwhole: ") {
+		t.Errorf("have %s", out)
+	}
+	succeeds(t, "import", in("export.jsonl.zst"), "--data-dir", in("imported"))
+	succeeds(t, "restore", in("backup"), "--data-dir", in("restored"))
+	for _, name := range []string{"imported", "restored"} {
+		if out := succeeds(t, "verify", "--data-dir", in(name)); !strings.Contains(out, "\nwhole: ") {
+			t.Errorf("%s: %s", name, out)
+		}
+		c := start(t, "--data-dir", in(name))
+		if have := told(t, c); have != want {
+			t.Errorf("%s: it tells something else: %s", name, firstDifference(want, have))
+		}
+		p := dial(t, c.router)
+		if again := fmt.Sprint(p.ask(key)); again != answer {
+			t.Errorf("%s: the request again: want %s, have %s", name, answer, again)
+		}
+		other := key
+		other.Groups = []wire.Group{{Stream: []byte("keyed"), Events: [][]byte{[]byte("y")}}}
+		if r, ok := p.ask(other).(*wire.Error); !ok || r.Code != wire.KeyReused {
+			t.Errorf("%s: another request under its key: %v", name, r)
+		}
+		stale := p.ask(wire.Query{Stream: []byte("keyed"), Store: strings.Fields(want)[1] + ".1"})
+		if r, ok := stale.(*wire.Error); !ok || r.Code != wire.OtherStore {
+			t.Errorf("%s: want ERROR OTHER-STORE for who knew the store before, have %v", name, stale)
+		}
+	}
+}
+
+func firstDifference(want, have string) string {
+	w, h := strings.Split(want, "\n"), strings.Split(have, "\n")
+	for i := range min(len(w), len(h)) {
+		if w[i] != h[i] {
+			return fmt.Sprintf("line %d: want %.300s\nhave %.300s", i+1, w[i], h[i])
+		}
+	}
+	return fmt.Sprintf("want %d lines, have %d", len(w), len(h))
+}
+
+// killed runs the program and kills it after a random time, if it still runs then.
+func killed(t *testing.T, within time.Duration, args ...string) {
+	t.Helper()
+	r, _ := storetest.Rand(t)
+	cmd := exec.Command(binary(), args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(time.Duration(r.Int64N(int64(within))), func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	_ = cmd.Wait()
+}
+
+// TestCopiesKilled: exports, backups, imports and restores are killed at random
+// moments, while writers go on, and are asked for again: then they are good.
+func TestCopiesKilled(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	d := start(t, "--data-dir", in("data"))
+	c := dialClient(t, d)
+	ctx, stop := context.WithCancel(t.Context())
+	var writers sync.WaitGroup
+	for w := range 2 {
+		writers.Go(func() { // ends with ctx
+			for i := uint64(1); ctx.Err() == nil; i++ {
+				if err := change(ctx, c, fmt.Sprint("s/", w, "/", i%9), i); err != nil && ctx.Err() == nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	end := time.Now().Add(torture(3 * time.Second))
+	for round := 0; time.Now().Before(end); round++ {
+		killed(t, 200*time.Millisecond, "backup", "--connect", d.router, in("backup"))
+		if _, err := os.Stat(in("backup/backup.json")); err == nil {
+			succeeds(t, "backup", "--verify", in("backup"))
+		}
+		killed(t, 200*time.Millisecond, "export", "--connect", d.router, in("export.jsonl.zst"), "--force")
+	}
+	succeeds(t, "export", "--connect", d.router, in("export.jsonl.zst"), "--force")
+	stop()
+	writers.Wait()
+	succeeds(t, "backup", "--connect", d.router, in("backup"))
+	succeeds(t, "export", "--connect", d.router, in("last.jsonl"))
+	want := told(t, d)
+	succeeds(t, "import", in("export.jsonl.zst"), "--data-dir", in("earlier"))
+	for name, args := range map[string][]string{
+		"imported": {"import", in("last.jsonl"), "--data-dir", in("imported")},
+		"restored": {"restore", in("backup"), "--data-dir", in("restored")},
+	} {
+		for range 5 {
+			killed(t, 100*time.Millisecond, args...)
+		}
+		if _, err := os.Stat(filepath.Join(in(name), "db")); err != nil { // it may have been through
+			succeeds(t, args...)
+		}
+		if have := told(t, start(t, "--data-dir", in(name))); have != want {
+			t.Errorf("%s: it tells something else: %s", name, firstDifference(want, have))
+		}
+	}
+}
+
+// change does one of the things that can be done to a stream.
+func change(ctx context.Context, c *client.Client, stream string, i uint64) error {
+	id, err := c.Publish(ctx, stream, fmt.Appendf(nil, "event %d", i))
+	switch {
+	case err != nil:
+	case i%5 == 0:
+		err = c.Replace(ctx, stream, id, fmt.Appendf(nil, "replaced %d", i))
+	case i%11 == 0:
+		err = c.Delete(ctx, client.Delete{Stream: stream, UpTo: client.Some(id - id%4)})
+	case i%3 == 0:
+		_, err = c.Append(ctx, client.Append{Key: fmt.Sprint("key ", i), Groups: []client.Group{{Stream: stream, Events: [][]byte{[]byte("keyed")}}}})
+	case i%7 == 0:
+		err = c.Commit(ctx, client.Commit{Consumer: "consumer", Stream: stream, ID: id, Rewind: true})
+	}
+	return err
+}
+
+// TestImportAppends: the events of an export are appended to what a daemon has, each
+// once, also when the import is killed and repeated.
+func TestImportAppends(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	const streams, each = 7, 3000
+	from := start(t, "--in-memory")
+	c := dialClient(t, from)
+	for id := range each {
+		var groups []client.Group
+		for s := range streams {
+			groups = append(groups, client.Group{Stream: fmt.Sprint("s/", s), Events: [][]byte{fmt.Append(nil, id)}})
+		}
+		if _, err := c.Append(t.Context(), client.Append{Groups: groups}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Delete(t.Context(), client.Delete{Stream: "s/0", UpTo: client.Some(10)}); err != nil {
+		t.Fatal(err)
+	}
+	succeeds(t, "export", "--connect", from.router, in("export"))
+	to := start(t, "--data-dir", in("data"))
+	p := dial(t, to.router)
+	p.ask(wire.Publish{Stream: []byte("s/0"), Data: []byte("there before")})
+	for range 6 {
+		killed(t, 300*time.Millisecond, "import", in("export"), "--connect", to.router)
+	}
+	for range 2 {
+		if out := succeeds(t, "import", in("export"), "--connect", to.router); !strings.Contains(out, "appended: 20,990 events") || !strings.Contains(out, "\nnot kept: ids") {
+			t.Errorf("have %s", out)
+		}
+	}
+	have := p.events("s/0", 0)
+	if len(have) != 1+each-10 || have[0] != "there before" || have[1] != "10" || have[each-10] != fmt.Sprint(each-1) {
+		t.Errorf("have %d events of s/0: %.80q", len(have), have)
+	}
+	if have := p.events("s/6", 0); len(have) != each || have[each-1] != fmt.Sprint(each-1) {
+		t.Errorf("have %d events of s/6", len(have))
+	}
+	small := start(t, "--in-memory", "--max-event-bytes", "3")
+	if _, errs, status := gorewind(dir, "import", in("export"), "--connect", small.router); status != exitFailure || !strings.Contains(errs, "--max-event-bytes") {
+		t.Errorf("of events that are too large: status %d, %s", status, errs)
+	}
+}
+
+// TestCopiesRefuse: one line that says what and what to do, and nothing changed.
+func TestCopiesRefuse(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	d := start(t, "--data-dir", in("data"))
+	p := dial(t, d.router)
+	p.ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
+	p.ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
+	succeeds(t, "export", "--connect", d.router, in("export"))
+	succeeds(t, "export", "--connect", d.router, in("later"), "--after", "1")
+	succeeds(t, "backup", "--connect", d.router, in("backup"))
+	succeeds(t, "restore", in("backup"), "--data-dir", in("restored"))
+	whole, err := os.ReadFile(in("export"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	altered := bytes.Replace(whole, []byte(`"data":"data"`), []byte(`"data":"date"`), 1)
+	for name, b := range map[string][]byte{"altered": altered, "cut": whole[:len(whole)-10], "thesis": []byte("It is")} {
+		if err := os.WriteFile(in(name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := start(t, "--in-memory")
+	connect, elsewhere := []string{"--connect", d.router}, []string{"--connect", other.router}
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"over a file":           {append([]string{"export", in("export")}, connect...), "replace it with --force"},
+		"after the end":         {append([]string{"export", "--after", "99", in("none")}, connect...), "ends at the position 2"},
+		"no daemon":             {[]string{"export", "--connect", "tcp://127.0.0.1:1", "--patience", "100ms", in("none")}, "--connect"},
+		"no file":               {[]string{"import", in("none"), "--data-dir", in("new")}, "no such file"},
+		"altered":               {[]string{"import", in("altered"), "--data-dir", in("new")}, "line 3, octet "},
+		"altered, appended":     {append([]string{"import", in("altered")}, connect...), "line 3, octet "},
+		"cut":                   {[]string{"import", in("cut"), "--data-dir", in("new")}, "cut off here"},
+		"no export":             {[]string{"import", in("thesis"), "--data-dir", in("new")}, "does not begin as an export"},
+		"no beginning":          {[]string{"import", in("later"), "--data-dir", in("new")}, "after the position 1"},
+		"over a store":          {[]string{"import", in("export"), "--data-dir", in("restored")}, "not empty; give one"},
+		"over a daemon's":       {[]string{"import", in("export"), "--data-dir", in("data")}, "in use by another process"},
+		"restored over a store": {[]string{"restore", in("backup"), "--data-dir", in("restored")}, "not empty; give one"},
+		"no backup":             {[]string{"restore", in("data"), "--data-dir", in("new")}, "holds no backup"},
+		"beyond the backup":     {[]string{"restore", in("backup"), "--upto", "3", "--data-dir", in("new")}, "ends at the position 2"},
+		"another store":         {append([]string{"backup", in("backup")}, elsewhere...), "give another directory"},
+		"directory of others":   {append([]string{"backup", dir}, connect...), "choose another directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := files(t, dir)
+			out, errs, status := gorewind(dir, c.args...)
+			if status != exitFailure || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, c.want) {
+				t.Errorf("want one line with %q, have status %d, %s%s", c.want, status, out, errs)
+			}
+			if after := files(t, dir); !slices.Equal(before, after) {
+				t.Errorf("want the files %q, have %q", before, after)
+			}
+		})
+	}
+	for _, args := range [][]string{{"export", "--separator", "::", "--glob", "*"}, {"export", "--separator", ":"}, {"restore", "backup"}} {
+		if _, errs, status := gorewind(dir, args...); status != exitUsage {
+			t.Errorf("%q: status %d, %s", args, status, errs)
+		}
+	}
+}
+
+// TestCopiesMemory: what copies take of memory is bounded, however large the store.
+func TestCopiesMemory(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	d := start(t, "--data-dir", in("data"))
+	c := dialClient(t, d)
+	data := make([]byte, 64<<10)
+	rand.Read(data)
+	megabytes := 200
+	if torture(0) > 0 {
+		megabytes = 2000
+	}
+	for i := range megabytes {
+		g := client.Group{Stream: fmt.Sprint("s/", i%10)}
+		for range 16 {
+			data[i%len(data)]++
+			g.Events = append(g.Events, slices.Clone(data))
+		}
+		if _, err := c.Append(t.Context(), client.Append{Groups: []client.Group{g}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const most = 160 << 10 // KiB
+	for _, args := range [][]string{
+		{"export", "--connect", d.router, in("export.zst")},
+		{"backup", "--connect", d.router, in("backup")},
+		{"import", "--connect", d.router, in("export.zst")},
+		{"import", in("export.zst"), "--data-dir", in("imported")},
+		{"restore", in("backup"), "--data-dir", in("restored")},
+	} {
+		cmd := exec.Command(binary(), args...)
+		began := time.Now()
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%q: %v\n%s", args, err, out)
+		}
+		used := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
+		if t.Logf("%s: %d MiB in %v", args[0], used>>10, time.Since(began).Round(time.Millisecond)); used > most {
+			t.Errorf("%q: want %d KiB at most, have %d", args, most, used)
+		}
+	}
+}
