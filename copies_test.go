@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"gorewind/client"
+	"gorewind/store"
 	"gorewind/store/leveldb"
 	"gorewind/store/storetest"
 	"gorewind/wire"
@@ -273,6 +275,9 @@ func TestImportAppends(t *testing.T) {
 	if _, errs, status := gorewind(dir, "import", in("export"), "--connect", small.router); status != exitFailure || !strings.Contains(errs, "--max-event-bytes") {
 		t.Errorf("of events that are too large: status %d, %s", status, errs)
 	}
+	if have := dial(t, small.router).events("s/1", 0); len(have) > 0 {
+		t.Errorf("it was refused, and %d events were appended", len(have))
+	}
 }
 
 // TestCopiesRefuse: one line that says what and what to do, and nothing changed.
@@ -376,6 +381,75 @@ func TestCopiesMemory(t *testing.T) {
 		used := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
 		if t.Logf("%s: %d MiB in %v", args[0], used>>10, time.Since(began).Round(time.Millisecond)); used > most {
 			t.Errorf("%q: want %d KiB at most, have %d", args, most, used)
+		}
+	}
+}
+
+// TestCopiesOfLoss: what a store has lost is an error, unless it is accepted, and is
+// told.
+func TestCopiesOfLoss(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	s, err := leveldb.OpenMemory(leveldb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	storetest.Append(t, s, "s", "1", "2", "3")
+	r, err := leveldb.NewRestore(in("data"), s.Identity())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for e, err := range s.Log(t.Context(), 0) {
+		kept := store.Event{Stream: []byte("s"), ID: 3, Position: 3, Time: e.Time, Data: []byte("3")}
+		if err := errors.Join(err, r.Add(e, []store.Event{kept}), r.Lose([]byte("s"), 1, 2)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	d := start(t, "--data-dir", in("data"))
+	for _, args := range [][]string{{"export", in("export")}, {"backup", in("backup")}} {
+		args = append(args, "--connect", d.router)
+		if _, errs, status := gorewind(dir, args...); status != exitFailure || !strings.Contains(errs, "--accept-loss") {
+			t.Errorf("%q: status %d, %s", args, status, errs)
+		}
+		if out := succeeds(t, append(args, "--accept-loss")...); !strings.Contains(out, "1 events of 1 octets") || !strings.Contains(out, "2 EVENTS ARE LOST") {
+			t.Errorf("%q: %s", args, out)
+		}
+	}
+	for _, args := range [][]string{{"import", in("export"), "--data-dir", in("imported")}, {"restore", in("backup"), "--data-dir", in("restored")}} {
+		if out := succeeds(t, args...); !strings.Contains(out, "everything but 2 lost events") {
+			t.Errorf("%q: %s", args, out)
+		}
+	}
+}
+
+// TestReadmeCopies runs the commands of README.rst as they stand.
+func TestReadmeCopies(t *testing.T) {
+	dir := t.TempDir()
+	d := start(t, "--data-dir", filepath.Join(dir, "data"))
+	p := dial(t, d.router)
+	for _, stream := range []string{"greetings", "account/1", "account/1", "other"} {
+		p.ask(wire.Publish{Stream: []byte(stream), Data: []byte("Hello, world!")})
+	}
+	t.Setenv("GOREWIND_CONNECT", d.router)
+	t.Setenv("PATH", filepath.Dir(binary())+":"+os.Getenv("PATH"))
+	for _, introduction := range []string{"copies its store into a directory::", "and serve that::", "(``--after``)::", "interrupted and repeated::"} {
+		cmd := command(t, "sh", "-ec", indented(t, introduction))
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s\n%s: %v\n%s", introduction, cmd.Args[2], err, out)
+		}
+	}
+	if have := p.events("account/1", 0); len(have) != 4 {
+		t.Errorf("want the events appended once more, have %q", have)
+	}
+	for name, events := range map[string]int{"restored": 4, "everything": 4, "some": 3} {
+		if out := succeeds(t, "verify", "--data-dir", filepath.Join(dir, name)); !strings.Contains(out, fmt.Sprint(events, " events")) {
+			t.Errorf("%s: want %d events, have %s", name, events, out)
 		}
 	}
 }

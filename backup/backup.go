@@ -157,18 +157,31 @@ func (d *directory) erase(ctx context.Context, o *BackupOptions) (rewritten int,
 		if err != nil {
 			return rewritten, err
 		}
-		for i := range d.m.Segments {
-			if s := &d.m.Segments[i]; s.Erased < e.upTo {
-				had, err := d.eraseIn(ctx, s, e, o)
-				if err != nil {
-					return rewritten, err
-				}
-				if had {
-					rewritten++
-				}
-			}
+		n, err := d.eraseAll(ctx, e, o)
+		if rewritten += n; err != nil {
+			return rewritten, err
 		}
 	}
+}
+
+// eraseAll has the segments lose what was gathered.
+func (d *directory) eraseAll(ctx context.Context, e *erasures, o *BackupOptions) (rewritten int, err error) {
+	for i := range d.m.Segments {
+		s := &d.m.Segments[i]
+		if s.Erased >= e.upTo {
+			continue
+		}
+		has, err := d.has(ctx, s, e, o)
+		if err == nil && has {
+			rewritten++
+			err = d.rewrite(ctx, s, e, o)
+		}
+		if err != nil {
+			return rewritten, err
+		}
+		s.Erased = e.upTo
+	}
+	return rewritten, d.m.write(d.path)
 }
 
 // gather finds what was erased after a position.
@@ -253,49 +266,47 @@ func (e *erasures) without(events []store.Event, erased uint64) (left []store.Ev
 // errDiffer ends the search in a segment.
 var errDiffer = errors.New("it has what was erased")
 
-// eraseIn has a segment lose what was erased, and reports whether it had it.
-func (d *directory) eraseIn(ctx context.Context, s *segment, e *erasures, o *BackupOptions) (had bool, err error) {
-	err = d.read(ctx, s, o.Progress.part("looking for what was erased in "+s.File), func(c *Commit) error {
+// has reports whether a segment has something of what was erased.
+func (d *directory) has(ctx context.Context, s *segment, e *erasures, o *BackupOptions) (bool, error) {
+	if len(e.deleted)+len(e.replaced) == 0 {
+		return false, nil
+	}
+	err := d.read(ctx, s, o.Progress.part("looking for what was erased in "+s.File), func(c *Commit) error {
 		if _, differ := e.without(c.Events, s.Erased); differ {
 			return errDiffer
 		}
 		return nil
 	})
-	if had = errors.Is(err, errDiffer); err != nil && !had {
-		return false, err
+	if errors.Is(err, errDiffer) {
+		return true, nil
 	}
-	before := *s
-	if had {
-		if err := d.rewrite(ctx, s, e, o); err != nil {
-			return true, err
-		}
-	}
-	s.Erased = e.upTo
-	if err := d.m.write(d.path); err != nil {
-		*s = before
-		return had, err
-	}
-	if had {
-		return true, errors.Join(os.Remove(d.file(&before)), syncDir(d.path))
-	}
-	return false, nil
+	return false, err
 }
 
-// rewrite makes a segment anew, without what was erased.
+// rewrite puts a segment without what was erased in the place of one.
 func (d *directory) rewrite(ctx context.Context, s *segment, e *erasures, o *BackupOptions) error {
-	fresh := *s
 	h, err := readHeader(d.file(s))
 	if err != nil {
 		return err
 	}
+	fresh := *s
 	err = d.write(&fresh, h, func(w *Writer) error {
 		return d.read(ctx, s, o.Progress.part("erasing in "+s.File), func(c *Commit) error {
 			c.Events, _ = e.without(c.Events, s.Erased)
 			return w.commit(c)
 		})
 	})
-	if err == nil {
-		*s = fresh
+	if err != nil {
+		return err
 	}
-	return err
+	old := d.file(s)
+	fresh.Erased = e.upTo
+	*s = fresh
+	if err := d.m.write(d.path); err != nil {
+		return err
+	}
+	if err := os.Remove(old); err != nil {
+		return err
+	}
+	return syncDir(d.path)
 }

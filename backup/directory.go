@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,6 +67,9 @@ func makeDirectory(path string) (*directory, error) {
 		if err := os.MkdirAll(path, 0o700); err != nil {
 			return nil, err
 		}
+		if err := syncDir(filepath.Dir(filepath.Clean(path))); err != nil {
+			return nil, err
+		}
 	}
 	return openDirectory(path, syscall.LOCK_EX)
 }
@@ -106,45 +110,41 @@ func (d *directory) tidy() error {
 
 // write makes the file of a segment of what fill writes, under a name that is not in
 // use, and completes s.
-func (d *directory) write(s *segment, h Header, fill func(w *Writer) error) (err error) {
-	f, err := os.OpenFile(filepath.Join(d.path, fmt.Sprintf(segmentForm, s.After+1, 0, 0)+temporary), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+func (d *directory) write(s *segment, h Header, fill func(w *Writer) error) error {
+	f, err := os.OpenFile(filepath.Join(d.path, fmt.Sprintf(segmentForm, s.After+1, 0, 0)+temporary), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
-		}
-	}()
+	t, err := writeSegment(f, h, fill)
+	if err == nil {
+		s.Octets, err = f.Seek(0, io.SeekEnd)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	s.End, s.Chain, s.SHA256 = t.End, t.Chain, t.SHA256
+	if s.File, err = d.freeName(s); err != nil {
+		return err
+	}
+	return rename(f.Name(), d.file(s))
+}
+
+func writeSegment(f *os.File, h Header, fill func(w *Writer) error) (Trailer, error) {
 	to, err := newFrameSink(f)
 	if err != nil {
-		return err
+		return Trailer{}, err
 	}
 	w, err := newWriter(to, h)
 	if err != nil {
-		return err
+		return Trailer{}, err
 	}
 	if err := fill(w); err != nil {
-		return err
+		return Trailer{}, err
 	}
-	t, err := w.finish(w.End())
-	if err != nil {
-		return err
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	s.End, s.Chain, s.SHA256, s.Octets = t.End, t.Chain, t.SHA256, fi.Size()
-	name, err := d.freeName(s)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(f.Sync(), os.Rename(f.Name(), filepath.Join(d.path, name)), f.Close(), syncDir(d.path)); err != nil {
-		return err
-	}
-	s.File = name
-	return nil
+	return w.finish(w.End())
 }
 
 func (d *directory) freeName(s *segment) (string, error) {

@@ -166,10 +166,11 @@ func (x *exporter) appended(c *Commit, change *store.Change, at uint64) error {
 func (x *exporter) replaced(ctx context.Context, c *Commit, change *store.Change) error {
 	e, ok, err := x.source.Event(ctx, change.Stream, change.First)
 	switch {
-	case errors.As(err, new(*store.Lost)) && x.acceptLoss:
-		c.lose(change.Stream, change.First)
+	case errors.As(err, new(*store.Lost)):
+		// What came before it has the old data, and nothing to put in its place.
+		return fmt.Errorf("the event %d of the stream %+q was replaced, and cannot be read: begin anew, with all that there is: %w", change.First, change.Stream, err)
 	case err != nil:
-		return x.explain(err)
+		return err
 	case ok && e.Position <= x.began && e.Position < c.First:
 		c.Events = append(c.Events, e)
 	}

@@ -72,10 +72,10 @@ func ExportFile(ctx context.Context, from Source, path string, o ExportOptions) 
 	if err != nil {
 		return t, err
 	}
-	if err := errors.Join(p.Sync(), os.Rename(p.Name(), path)); err != nil {
+	if err := p.Sync(); err != nil {
 		return t, err
 	}
-	return t, syncDir(filepath.Dir(path))
+	return t, rename(p.Name(), path)
 }
 
 // begin returns the header of an export and where it is to end.
@@ -251,6 +251,14 @@ func (p *part) text(size int64) (io.Reader, error) {
 		return nil, err
 	}
 	return plainText(io.LimitReader(p, size))
+}
+
+// rename puts a file that is synced in its place.
+func rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(to))
 }
 
 func syncDir(dir string) error {

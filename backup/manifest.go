@@ -122,7 +122,7 @@ func (m *manifest) write(dir string) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return errors.Join(os.Rename(path+temporary, path), syncDir(dir))
+	return rename(path+temporary, path)
 }
 
 // temporary ends the names of files that are being written.

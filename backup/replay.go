@@ -26,15 +26,23 @@ type Replayed struct {
 // same call. The events get new ids, positions and times, and nothing else of the
 // export is kept.
 func Replay(ctx context.Context, path string, to *client.Client, progress Progress) (Replayed, error) {
-	checked, err := Check(ctx, path, progress.part("checking "+path))
-	if err != nil {
-		return Replayed{}, err
-	}
 	info, err := to.Info(ctx)
 	if err != nil {
 		return Replayed{}, err
 	}
-	b := batcher{ctx: ctx, to: to, sum: checked.SHA256[:32], most: info.MaxEvent}
+	checked, err := readFile(ctx, path, progress.part("checking "+path), func(c *Commit) error {
+		for i := range c.Events {
+			if e := &c.Events[i]; uint64(len(e.Data)) > info.MaxEvent {
+				return fmt.Errorf("the event %d of the stream %+q has %d octets, and the daemon takes %d: start it with --max-event-bytes %d, then repeat this",
+					e.ID, e.Stream, len(e.Data), info.MaxEvent, len(e.Data))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Replayed{}, err
+	}
+	b := batcher{ctx: ctx, to: to, sum: checked.SHA256[:32]}
 	if _, err := readFile(ctx, path, progress.part("appending "+path), b.commit); err != nil {
 		return Replayed{}, err
 	}
@@ -47,7 +55,6 @@ type batcher struct {
 	ctx    context.Context
 	to     *client.Client
 	sum    string
-	most   uint64 // octets that an event may have
 	number uint64 // of the batch
 
 	groups []client.Group
@@ -69,10 +76,6 @@ func (b *batcher) commit(c *Commit) error {
 }
 
 func (b *batcher) event(e *store.Event) error {
-	if uint64(len(e.Data)) > b.most {
-		return fmt.Errorf("the event %d of the stream %+q has %d octets, and the daemon takes %d: start it with --max-event-bytes %d, then repeat this",
-			e.ID, e.Stream, len(e.Data), b.most, len(e.Data))
-	}
 	if b.events >= replayEvents || b.octets >= replayOctets {
 		if err := b.flush(); err != nil {
 			return err

@@ -2,7 +2,7 @@ package backup
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"iter"
 
 	"gorewind/client"
@@ -19,7 +19,7 @@ func (d Daemon) Identity(ctx context.Context) (id store.Identity, position uint6
 		id, position = store.Identity{ID: i.ID, Generation: i.Generation, Secret: i.Secret}, i.Position
 	}
 	for _, err := range d.Client.Log(ctx, 0, client.LogOptions{OnStore: of}) {
-		return id, position, err
+		return id, position, explain(err)
 	}
 	return id, position, nil
 }
@@ -42,7 +42,7 @@ func (d Daemon) Log(ctx context.Context, after, upTo uint64) iter.Seq2[store.Ent
 			return
 		}
 		for e, err := range d.Client.Log(ctx, after, client.LogOptions{UpTo: upTo}) {
-			if !yield(entryOf(&e), err) {
+			if !yield(entryOf(&e), explain(err)) {
 				return
 			}
 		}
@@ -92,21 +92,21 @@ func (d Daemon) Event(ctx context.Context, stream []byte, id uint64) (store.Even
 func (d Daemon) query(ctx context.Context, name string, o client.QueryOptions) iter.Seq2[store.Event, error] {
 	return func(yield func(store.Event, error) bool) {
 		for e, err := range d.Client.Query(ctx, name, o) {
-			if !yield(store.Event{Stream: []byte(e.Stream), ID: e.ID, Position: e.Position, Time: e.Time, Data: e.Data}, lostOf(err)) {
+			if !yield(store.Event{Stream: []byte(e.Stream), ID: e.ID, Position: e.Position, Time: e.Time, Data: e.Data}, explain(err)) {
 				return
 			}
 		}
 	}
 }
 
-// lostOf has an error DAMAGED be a store.Lost where it says how to go on.
-func lostOf(err error) error {
-	var refused *wire.Error
-	if !errors.As(err, &refused) || refused.Code != wire.Damaged {
-		return err
-	}
+// explain has an error DAMAGED be a store.Lost where it says how to go on, and says
+// what a copy takes where the daemon denies it.
+func explain(err error) error {
 	if after, ok := client.AsDamaged(err); ok {
 		return &store.Lost{After: after, Err: err}
+	}
+	if client.IsCode(err, wire.Denied) {
+		return fmt.Errorf("%w; a copy of a store takes a key with the right admin on all streams", err)
 	}
 	return err
 }
