@@ -204,7 +204,7 @@ func TestBackupDamage(t *testing.T) {
 	}
 	segments := d.m.Segments
 	d.close()
-	tried := 0
+	tried, fresh := 0, t.TempDir()
 	try := func(what, name string, alter func(b []byte) []byte) {
 		t.Helper()
 		path := filepath.Join(dir, name)
@@ -219,13 +219,13 @@ func TestBackupDamage(t *testing.T) {
 		if !errors.Is(err, ErrFile) {
 			t.Fatalf("%s of %s: %v", what, name, err)
 		}
-		if _, err := Restore(t.Context(), dir, filepath.Join(t.TempDir(), "new"), RestoreOptions{Progress: quiet}); !errors.Is(err, ErrFile) {
+		tried++
+		if _, err := Restore(t.Context(), dir, filepath.Join(fresh, fmt.Sprint(tried)), RestoreOptions{Progress: quiet}); !errors.Is(err, ErrFile) {
 			t.Fatalf("%s of %s, restored: %v", what, name, err)
 		}
 		if err := os.WriteFile(path, whole, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		tried++
 	}
 	manifest, err := os.ReadFile(filepath.Join(dir, manifestName))
 	if err != nil {
@@ -233,7 +233,9 @@ func TestBackupDamage(t *testing.T) {
 	}
 	for n := range manifest {
 		try(fmt.Sprint("octet ", n), manifestName, func(b []byte) []byte { b[n] ^= 1; return b })
-		try(fmt.Sprint("the end after octet ", n), manifestName, func(b []byte) []byte { return b[:n] })
+		if n%10 == 0 {
+			try(fmt.Sprint("the end after octet ", n), manifestName, func(b []byte) []byte { return b[:n] })
+		}
 	}
 	other, err := os.ReadFile(filepath.Join(dir, segments[1].File))
 	if err != nil {
@@ -352,7 +354,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	defer s.Close()
 	dir := filepath.Join(t.TempDir(), "backup")
 	write := func(w, round int) {
-		for i := uint64(1); i <= 300; i++ {
+		for i := uint64(1); i <= 150; i++ {
 			stream := fmt.Sprintf("s/%d/%d", w, i%5)
 			r := request(s, keyed(stream, fmt.Sprint("key", round, i), fmt.Sprint("event ", i), strings.Repeat("x", int(i%300))))
 			if r.Err != nil {
@@ -373,7 +375,7 @@ func TestBackupUnderLoad(t *testing.T) {
 		}
 	}
 	var ends []uint64
-	for round := range 6 {
+	for round := range 4 {
 		var writers sync.WaitGroup
 		for w := range 4 {
 			writers.Go(func() { write(w, round) })

@@ -12,9 +12,13 @@ import (
 // frameText is how much text a frame has before it is ended with a commit.
 const frameText = 1 << 20
 
-// frameWindow is how far back a frame refers, which bounds the memory that it takes
-// to read it.
-const frameWindow = 1 << 20
+// How far back a frame refers, which bounds the memory that it takes to read it: of
+// those that are written here, and of those that are read, which others may have
+// compressed.
+const (
+	frameWindow = 1 << 20
+	mostWindow  = 8 << 20
+)
 
 // plainSink takes text as it is.
 type plainSink struct{ *bufio.Writer }
@@ -68,7 +72,7 @@ func plainText(from io.Reader) (*bufio.Reader, error) {
 	if !bytes.Equal(magic, frameMagic) {
 		return r, nil
 	}
-	decoder, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxLine))
+	decoder, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(mostWindow))
 	if err != nil {
 		return nil, err
 	}

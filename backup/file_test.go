@@ -29,7 +29,7 @@ func TestExportGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		again := filepath.Join(t.TempDir(), "again")
-		for n := 0; n <= len(whole); n += 1 + len(whole)/400 {
+		for n := 0; n <= len(whole); n += 1 + len(whole)/100 {
 			if err := os.WriteFile(again+partSuffix, whole[:n], 0o600); err != nil {
 				t.Fatal(err)
 			}

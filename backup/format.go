@@ -355,6 +355,9 @@ func (l *changeLine) change() (c store.Change, err error) {
 	if c.Kind == 0 {
 		return c, fmt.Errorf("it has a change of the kind %q", l.Kind)
 	}
+	if c.Kind == store.Appended && (c.First == 0 || c.Last < c.First || c.Last-c.First >= store.MaxCommitEvents) {
+		return c, fmt.Errorf("it appends the events %d to %d", c.First, c.Last)
+	}
 	if c.Kind == store.Moved {
 		c.Name = octetsOf(l.Consumer, l.Consumer64)
 	}

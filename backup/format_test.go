@@ -235,6 +235,8 @@ func TestRefusesWhatNoStoreDid(t *testing.T) {
 		"a commit comes twice":     func(_ *Header, c []Commit) []Commit { return append(c, c[1]) },
 		"a commit takes more":      func(_ *Header, c []Commit) []Commit { c[0].Position++; return c },
 		"a commit takes less":      func(_ *Header, c []Commit) []Commit { c[0].Changes = c[0].Changes[:1]; return c },
+		"events in reverse":        func(_ *Header, c []Commit) []Commit { c[0].Changes[0].First = 9; return c },
+		"events without end":       func(_ *Header, c []Commit) []Commit { c[0].Changes[0].Last = 1 << 63; return c },
 		"a change of unknown kind": func(_ *Header, c []Commit) []Commit { c[0].Changes[0].Kind = 99; return c },
 	} {
 		h, commits := handMade()
