@@ -58,8 +58,6 @@ func (a *arranger) commit(c *Commit) error {
 		}
 	}
 	a.events = append(a.events, events...) // which the commit replaced
-	a.streams = max(a.streams, c.NextStream)
-	a.pending.NextStream = a.streams
 	return nil
 }
 

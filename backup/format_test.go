@@ -245,4 +245,20 @@ func TestRefusesWhatNoStoreDid(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	h, commits := handMade()
+	var b bytes.Buffer
+	w, err := newWriter(newPlainSink(&b), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.commit(&commits[0]); err != nil {
+		t.Fatal(err)
+	}
+	w.tally.count.Events++
+	if _, err := w.finish(12); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := readAll(b.Bytes()); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), "another export") {
+		t.Errorf("the end of another: %v", err)
+	}
 }

@@ -148,8 +148,18 @@ func TestSelection(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			path, _ := exported(t, s, ExportOptions{Selection: sel})
+			path, trailer := exported(t, s, ExportOptions{Selection: sel})
 			c, r := restored(t, path)
+			octets := uint64(0)
+			for e, err := range c.Log(t.Context(), 0) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				octets += e.Octets
+			}
+			if octets != trailer.Octets || r.Octets != trailer.Octets {
+				t.Errorf("want %d octets of data, the commits say %d, and %d are there", trailer.Octets, octets, r.Octets)
+			}
 			var want strings.Builder
 			for line := range strings.Lines(toldEvents(t, s)) {
 				var stream string
