@@ -9,40 +9,47 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/backup"
+	"gorewind/client"
 )
 
 type backupCmd struct {
 	connection
-	Dir        string `arg:"" help:"The backup; made if it does not exist, else brought up to date."`
-	Verify     bool   `help:"Do not ask the daemon: read all of the backup, and tell whether it is whole. Default: false."`
-	AcceptLoss bool   `help:"Go on without events that the store cannot read; without it, that is an error. Default: false."`
+	Dir        string `arg:"" placeholder:"DIR" help:"The backup; made if it does not exist, else brought up to date."`
+	Verify     bool   `env:"-" help:"Do not ask the daemon: read all of the backup, and tell whether it is whole. Default: false."`
+	AcceptLoss bool   `env:"-" help:"Go on without events that the store cannot read; without it, that is an error. Default: false."`
+}
+
+// Help implements kong's.
+func (*backupCmd) Help() string {
+	return `The first time it copies everything; then it adds what was committed since, and takes out of the older files what was replaced or deleted in the store. Whatever interrupts it, the backup is good as far as it goes, and the same command goes on.
+
+Examples:
+
+    gorewind backup /backup/gorewind
+    gorewind backup /backup/gorewind --connect tcp://127.0.0.1:9002
+    gorewind backup --verify /backup/gorewind
+`
 }
 
 // Run brings the backup up to date, or verifies it, until that is done or a signal
 // comes.
 func (c *backupCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	ctx, stop := untilSignal()
-	defer stop()
 	line := newPercentLine(stderr)
-	defer line.clear()
 	if c.Verify {
-		s, err := backup.VerifyBackup(ctx, c.Dir, line.show)
-		line.clear()
-		if err != nil {
-			return c.explain(ctx, err)
-		}
-		_, err = fmt.Fprintf(kctx.Stdout, "read: %s\nwhole: everything is there, as it was written\n", summaryText(&s))
-		return err
+		return c.verify(kctx.Stdout, line)
 	}
-	cl, err := c.dial(ctx)
-	if err != nil {
+	var s backup.Summary
+	err := c.talk(copyCures, func(ctx context.Context, cl *client.Client) (err error) {
+		o := backup.BackupOptions{AcceptLoss: c.AcceptLoss, Progress: line.show}
+		s, err = backup.Backup(ctx, backup.Daemon{Client: cl}, c.Dir, o)
 		return err
-	}
-	defer cl.Close()
-	s, err := backup.Backup(ctx, backup.Daemon{Client: cl}, c.Dir, backup.BackupOptions{AcceptLoss: c.AcceptLoss, Progress: line.show})
+	})
 	line.clear()
-	if err != nil {
-		return c.explain(ctx, err)
+	switch {
+	case isInterrupted(err):
+		return fmt.Errorf("%w before the end; the backup is good as far as it goes, and the same command goes on", err)
+	case err != nil:
+		return adviseBackup(err)
 	}
 	text := "added: " + summaryText(&s)
 	if s.Rewritten > 0 {
@@ -52,11 +59,24 @@ func (c *backupCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	return err
 }
 
-func (c *backupCmd) explain(ctx context.Context, err error) error {
+// verify reads the backup.
+func (c *backupCmd) verify(stdout io.Writer, line *percentLine) error {
+	ctx, stop := untilSignal()
+	defer stop()
+	s, err := backup.VerifyBackup(ctx, c.Dir, line.show)
+	line.clear()
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return errors.New("stopped by a signal before the end; the backup is whole as far as it goes, and the same command goes on")
-	case errors.Is(err, backup.ErrFile):
+		return errUnverified
+	case err != nil:
+		return adviseBackup(err)
+	}
+	_, err = fmt.Fprintf(stdout, "read: %s\nwhole: everything is there, as it was written\n", summaryText(&s))
+	return err
+}
+
+func adviseBackup(err error) error {
+	if errors.Is(err, backup.ErrFile) {
 		return fmt.Errorf("%w; begin a new backup in another directory, and keep this one for what can be had of it", err)
 	}
 	return err

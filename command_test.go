@@ -256,7 +256,7 @@ func onTerminal(t testing.TB, cmd *exec.Cmd, typed string) (seen string, status 
 
 // TestCommandHelp: every client command has examples, and they are of itself.
 func TestCommandHelp(t *testing.T) {
-	for _, name := range []string{"publish", "query", "follow", "subscribe", "streams", "replace", "delete", "commit", "cursor", "wait", "info"} {
+	for _, name := range []string{"publish", "query", "follow", "subscribe", "streams", "replace", "delete", "commit", "cursor", "wait", "info", "export", "import", "backup", "restore"} {
 		out, errs, status := gorewind(t.TempDir(), name, "--help")
 		_, examples, ok := strings.Cut(out, "\nExamples:\n")
 		if status != 0 || errs != "" || !ok || !strings.Contains(examples, "    gorewind "+name) {
@@ -314,7 +314,7 @@ func TestCommandWithoutDaemon(t *testing.T) {
 	for _, args := range [][]string{
 		{"publish", "s", "data"}, {"publish", "s", "--lines"}, {"query", "s"}, {"follow", "s"}, {"streams"},
 		{"replace", "s", "1", "data"}, {"delete", "s", "--yes"}, {"commit", "c", "s", "1"}, {"cursor", "c", "s"},
-		{"wait", "c", "s", "1"}, {"info"}, {"ping"},
+		{"wait", "c", "s", "1"}, {"info"}, {"ping"}, {"export"}, {"import", "f"}, {"backup", "b"},
 	} {
 		nowhere.refuse(t, 1, "give its endpoint with --connect", append(args, "--patience", "20ms")...)
 	}

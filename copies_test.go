@@ -3,9 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -155,12 +155,11 @@ func firstDifference(want, have string) string {
 // killed runs the program and kills it after a random time, if it still runs then.
 func killed(t *testing.T, within time.Duration, args ...string) {
 	t.Helper()
-	r, _ := storetest.Rand(t)
 	cmd := exec.Command(binary(), args...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(time.Duration(r.Int64N(int64(within))), func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(rand.N(within), func() { cmd.Process.Kill() })
 	defer timer.Stop()
 	_ = cmd.Wait()
 }
@@ -336,7 +335,7 @@ func TestCopiesRefuse(t *testing.T) {
 			}
 		})
 	}
-	for _, args := range [][]string{{"export", "--separator", "::", "--glob", "*"}, {"export", "--separator", ":"}, {"restore", "backup"}} {
+	for _, args := range [][]string{{"export", "--separator", "::", "--glob", "*"}, {"export", "--separator", ":"}, {"restore", "backup"}, {"restore", "backup", "--data-dir", "d", "--upto", "0"}, {"export", "--glob", ""}} {
 		if _, errs, status := gorewind(dir, args...); status != exitUsage {
 			t.Errorf("%q: status %d, %s", args, status, errs)
 		}
@@ -350,7 +349,7 @@ func TestCopiesMemory(t *testing.T) {
 	d := start(t, "--data-dir", in("data"))
 	c := dialClient(t, d)
 	data := make([]byte, 64<<10)
-	rand.Read(data)
+	rand.NewChaCha8([32]byte{}).Read(data)
 	megabytes := 200
 	if torture(0) > 0 {
 		megabytes = 2000

@@ -10,66 +10,105 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/backup"
+	"gorewind/client"
+	"gorewind/wire"
 )
 
 type exportCmd struct {
 	connection
-	File       string   `arg:"" optional:"" default:"-" help:"The file to be made; - is the standard output. Default: ${default}."`
-	After      uint64   `placeholder:"POSITION" help:"Only what came after this position. Default: 0."`
-	Prefix     *string  `placeholder:"PREFIX" help:"Only streams whose names begin so. Default: all."`
-	Glob       []string `sep:"none" placeholder:"GLOB" help:"Only streams that match, besides those of --prefix; several times. Default: all."`
-	Separator  string   `placeholder:"OCTET" help:"Of the parts of names, in globs. Default: /."`
-	Zstd       bool     `help:"Compress with Zstandard, as for a file that ends with .zst. Default: false."`
-	Force      bool     `help:"Replace a file that is there. Default: false."`
-	AcceptLoss bool     `help:"Go on without events that the store cannot read; without it, that is an error. Default: false."`
+	File       string   `arg:"" optional:"" default:"-" placeholder:"FILE" help:"The file to be made; - is the standard output. Default: ${default}."`
+	After      *id      `env:"-" placeholder:"POSITION" help:"Only what came after this position. Default: from the first."`
+	Prefix     *string  `env:"-" placeholder:"PREFIX" help:"Only streams whose names begin so. Default: all."`
+	Glob       []string `env:"-" sep:"none" placeholder:"GLOB" help:"Only streams that match, besides those of --prefix. May be given several times. Default: all."`
+	Separator  string   `env:"-" placeholder:"OCTET" help:"The separator of the parts of names in globs. Default: /."`
+	Zstd       bool     `env:"-" help:"Compress it with Zstandard, as a file whose name ends with .zst is. Default: false."`
+	Force      bool     `env:"-" help:"Replace a file that is there. Default: false."`
+	AcceptLoss bool     `env:"-" help:"Go on without events that the store cannot read; without it, that is an error. Default: false."`
 }
 
-// Validate implements kong's.
+// Help implements kong's.
+func (*exportCmd) Help() string {
+	return `It is a line of JSON for each commit, with what it did, and for each of its events that was not erased; each line proves all before it. It holds the secret that tells requests with a key apart: the file is for its owner only.
+
+What was interrupted is kept in FILE.part, and the same command goes on with it.
+
+Examples:
+
+    gorewind export everything.jsonl.zst
+    gorewind export --prefix account/ accounts.jsonl
+    gorewind export --glob 'account/*' --glob 'order/**' some.jsonl.zst
+    gorewind export | grep '^{"stream'
+`
+}
+
+// Validate implements kong's: what it refuses was not asked properly.
 func (c *exportCmd) Validate() error {
-	switch globs := len(c.Glob); {
-	case globs > 17 || c.Prefix != nil && globs > 16:
-		return fmt.Errorf("--glob is given %d times; give 16 at most, beside --prefix or one more", globs)
-	case len(c.Separator) > 1:
-		return fmt.Errorf("--separator is %q; give one octet", c.Separator)
-	case c.Separator != "" && globs == 0:
+	globs := len(c.Glob)
+	if c.Prefix == nil {
+		globs--
+	}
+	switch {
+	case globs > wire.MaxAlso:
+		return fmt.Errorf("--glob is given %d times; it may be %d times, and once more without --prefix", len(c.Glob), wire.MaxAlso)
+	case c.Prefix != nil && len(*c.Prefix) > wire.MaxStream:
+		return fmt.Errorf("--prefix has %d octets; it may have %d", len(*c.Prefix), wire.MaxStream)
+	case c.Separator != "" && len(c.Glob) == 0:
 		return errors.New("--separator means nothing without --glob")
+	case len(c.Separator) > 1:
+		return fmt.Errorf("--separator has %d octets; give one", len(c.Separator))
+	}
+	for _, glob := range c.Glob {
+		if glob == "" || len(glob) > wire.MaxGlob {
+			return fmt.Errorf("--glob has %d octets; it may have 1 to %d", len(glob), wire.MaxGlob)
+		}
 	}
 	return nil
 }
 
+// copyCures say what to do where no copy can be made.
+var copyCures = cures{
+	wire.Damaged: "see gorewind verify and gorewind repair, or go on without what cannot be read with --accept-loss",
+	wire.Denied:  "a copy of a store takes a key with the right admin on all streams",
+}
+
 // Run exports until everything there was is in the file, or a signal comes.
 func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	ctx, stop := untilSignal()
-	defer stop()
-	cl, err := c.dial(ctx)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
 	line := newPercentLine(stderr)
 	o := backup.ExportOptions{
-		After: c.After, Selection: c.selection(), Compress: c.Zstd || strings.HasSuffix(c.File, ".zst"), Force: c.Force, AcceptLoss: c.AcceptLoss,
+		Selection: c.selection(), Compress: c.Zstd || strings.HasSuffix(c.File, ".zst"), Force: c.Force, AcceptLoss: c.AcceptLoss,
 		Progress: func(position, of uint64) { line.show("exporting", int64(position), int64(of)) },
+	}
+	if c.After != nil {
+		o.After = uint64(*c.After)
 	}
 	var t backup.Trailer
 	to := kctx.Stdout
-	if c.File == "-" {
-		t, err = backup.Export(ctx, backup.Daemon{Client: cl}, kctx.Stdout, o)
-		to = stderr
-	} else {
-		t, err = backup.ExportFile(ctx, backup.Daemon{Client: cl}, c.File, o)
-	}
+	err := c.talk(copyCures, func(ctx context.Context, cl *client.Client) (err error) {
+		if c.File == "-" {
+			t, err = backup.Export(ctx, backup.Daemon{Client: cl}, kctx.Stdout, o)
+			to = stderr
+		} else {
+			t, err = backup.ExportFile(ctx, backup.Daemon{Client: cl}, c.File, o)
+		}
+		return err
+	})
 	line.clear()
 	switch {
 	case errors.Is(err, backup.ErrExists):
 		return fmt.Errorf("%w; choose another name, or replace it with --force", err)
-	case ctx.Err() != nil && errors.Is(err, context.Canceled) && c.File != "-":
-		return fmt.Errorf("stopped by a signal before the end; the same command goes on with %s.part", c.File)
+	case isInterrupted(err) && c.File != "-":
+		return fmt.Errorf("%w before the end; the same command goes on with %s.part", err, c.File)
 	case err != nil:
 		return err
 	}
 	_, err = fmt.Fprintln(to, exportedText(&t))
 	return err
+}
+
+// isInterrupted reports whether a command was stopped, or its daemon has gone.
+func isInterrupted(err error) bool {
+	var gone *goneError
+	return errors.Is(err, errStopped) || errors.As(err, &gone)
 }
 
 func (c *exportCmd) selection() *backup.Selection {

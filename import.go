@@ -9,24 +9,38 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/backup"
+	"gorewind/client"
 	"gorewind/store/leveldb"
 )
 
 type importCmd struct {
 	connection
-	File    string `arg:"" help:"An export, as gorewind export makes it."`
+	File    string `arg:"" placeholder:"FILE" help:"An export, as gorewind export makes it."`
 	DataDir string `env:"-" placeholder:"DIR" help:"Make a store here, where there is none, that keeps ids, positions and times. Default: append the events to the daemon's store."`
+}
+
+// Help implements kong's.
+func (*importCmd) Help() string {
+	return `A file that was cut or altered is refused, and the line is told, before anything is made of it.
+
+With --data-dir it makes a store that no daemon is using: of an export of everything the same store, with a new generation; of selected streams a store of its own. Without, a daemon appends the events: they get new ids, positions and times. What was interrupted, either way, is gone on with by the same command, and nothing is there twice.
+
+Examples:
+
+    gorewind import everything.jsonl.zst --data-dir /var/lib/gorewind
+    gorewind import accounts.jsonl
+    gorewind import accounts.jsonl --connect tcp://127.0.0.1:9002
+`
 }
 
 // Run imports until everything is there, or a signal comes.
 func (c *importCmd) Run(kctx *kong.Context, stderr io.Writer) error {
+	line := newPercentLine(stderr)
+	if c.DataDir == "" {
+		return c.append(kctx.Stdout, line)
+	}
 	ctx, stop := untilSignal()
 	defer stop()
-	line := newPercentLine(stderr)
-	defer line.clear()
-	if c.DataDir == "" {
-		return c.append(ctx, kctx.Stdout, line)
-	}
 	r, err := backup.Import(ctx, c.File, c.DataDir, line.show)
 	line.clear()
 	if err != nil {
@@ -36,16 +50,20 @@ func (c *importCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 }
 
 // append appends the events to what the daemon has.
-func (c *importCmd) append(ctx context.Context, stdout io.Writer, line *percentLine) error {
-	cl, err := c.dial(ctx)
-	if err != nil {
+func (c *importCmd) append(stdout io.Writer, line *percentLine) error {
+	var r backup.Replayed
+	err := c.talk(nil, func(ctx context.Context, cl *client.Client) (err error) {
+		r, err = backup.Replay(ctx, c.File, cl, line.show)
 		return err
-	}
-	defer cl.Close()
-	r, err := backup.Replay(ctx, c.File, cl, line.show)
+	})
 	line.clear()
-	if err != nil {
-		return adviseCopy(ctx, "", err)
+	switch {
+	case isInterrupted(err):
+		return fmt.Errorf("%w before the end; the same command goes on", err)
+	case errors.Is(err, backup.ErrFile):
+		return fmt.Errorf("%w; take another copy", err)
+	case err != nil:
+		return err
 	}
 	_, err = fmt.Fprintf(stdout, "appended: %s events of %s octets, in %s batches, each once however often this is repeated\nnot kept: ids, positions, times, cursors, keys and what was deleted; --data-dir makes a store that keeps them\n",
 		count(r.Events), count(r.Octets), count(r.Batches))
@@ -69,8 +87,7 @@ func printRestored(w io.Writer, r *backup.Restored, dir string) error {
 	return err
 }
 
-// adviseCopy adds to an error what to do about it. dir is empty where no store is
-// being made.
+// adviseCopy adds to an error what to do about it.
 func adviseCopy(ctx context.Context, dir string, err error) error {
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"errors"
 	"io"
-	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -10,18 +10,44 @@ import (
 )
 
 type restoreCmd struct {
-	Dir     string    `arg:"" help:"A backup, as gorewind backup makes it."`
-	DataDir string    `env:"-" required:"" placeholder:"DIR" help:"Where the store is made; there must be none."`
-	Upto    uint64    `placeholder:"POSITION" help:"Only what was committed up to this position. Default: everything."`
-	Until   time.Time `placeholder:"TIME" help:"Only what was committed before this time, such as 2026-03-01T09:30:00Z. Default: everything."`
+	Dir     string `arg:"" placeholder:"DIR" help:"A backup, as gorewind backup makes it."`
+	DataDir string `env:"-" placeholder:"DIR" help:"Where the store is made; there must be none. Required."`
+	Upto    *id    `env:"-" placeholder:"POSITION" help:"Only what was committed up to this position. Default: everything."`
+	Until   moment `env:"-" placeholder:"TIME" help:"Only what was committed before this time: RFC 3339, a day, or how long ago such as 90m. Default: everything."`
+}
+
+// Help implements kong's.
+func (*restoreCmd) Help() string {
+	return `The store has a new generation: whoever knew it before is told, where they say which store they mean. What was erased before the end of the backup stays erased. All of it is verified. What was interrupted is gone on with by the same command.
+
+Examples:
+
+    gorewind restore /backup/gorewind --data-dir /var/lib/gorewind
+    gorewind restore /backup/gorewind --data-dir before --until 2026-03-01T09:30:00Z
+`
+}
+
+// Validate implements kong's: what it refuses was not asked properly.
+func (c *restoreCmd) Validate() error {
+	if c.Upto != nil && *c.Upto == 0 {
+		return errors.New("--upto is 0, and nothing was committed up to there; positions begin with 1")
+	}
+	return nil
 }
 
 // Run restores until everything is there and verified, or a signal comes.
 func (c *restoreCmd) Run(kctx *kong.Context, stderr io.Writer) error {
+	if c.DataDir == "" {
+		return usageError("where to? Give a directory that does not exist, or is empty, with --data-dir")
+	}
 	ctx, stop := untilSignal()
 	defer stop()
 	line := newPercentLine(stderr)
-	r, err := backup.Restore(ctx, c.Dir, c.DataDir, backup.RestoreOptions{UpTo: c.Upto, Until: c.Until, Progress: line.show})
+	o := backup.RestoreOptions{Until: c.Until.Time, Progress: line.show}
+	if c.Upto != nil {
+		o.UpTo = uint64(*c.Upto)
+	}
+	r, err := backup.Restore(ctx, c.Dir, c.DataDir, o)
 	line.clear()
 	if err != nil {
 		return adviseCopy(ctx, c.DataDir, err)

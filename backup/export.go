@@ -144,7 +144,7 @@ func (x *exporter) appended(c *Commit, change *store.Change, at uint64) error {
 		position := at + id - change.First
 		e, err := x.events.at(position)
 		if err != nil {
-			return x.explain(err)
+			return err
 		}
 		switch {
 		case e != nil && (e.ID != id || string(e.Stream) != string(change.Stream) || !e.Time.Equal(c.Time)):
@@ -154,7 +154,7 @@ func (x *exporter) appended(c *Commit, change *store.Change, at uint64) error {
 			c.Events = append(c.Events, *e)
 		case x.events.isLost(position):
 			if !x.acceptLoss {
-				return x.explain(x.events.lost)
+				return x.events.lost
 			}
 			c.lose(change.Stream, id)
 		}
@@ -184,14 +184,6 @@ func (c *Commit) lose(stream []byte, id uint64) {
 		return
 	}
 	c.Lost = append(c.Lost, Lost{stream, id, id})
-}
-
-// explain says what to do about events that cannot be read.
-func (x *exporter) explain(err error) error {
-	if errors.As(err, new(*store.Lost)) && !x.acceptLoss {
-		return fmt.Errorf("%w; see gorewind verify and gorewind repair, or go on without what cannot be read with --accept-loss", err)
-	}
-	return err
 }
 
 // An eventReader looks events up by positions, which must rise.

@@ -2,7 +2,6 @@ package backup
 
 import (
 	"context"
-	"fmt"
 	"iter"
 
 	"gorewind/client"
@@ -99,14 +98,10 @@ func (d Daemon) query(ctx context.Context, name string, o client.QueryOptions) i
 	}
 }
 
-// explain has an error DAMAGED be a store.Lost where it says how to go on, and says
-// what a copy takes where the daemon denies it.
+// explain has an error DAMAGED be a store.Lost where it says how to go on.
 func explain(err error) error {
 	if after, ok := client.AsDamaged(err); ok {
 		return &store.Lost{After: after, Err: err}
-	}
-	if client.IsCode(err, wire.Denied) {
-		return fmt.Errorf("%w; a copy of a store takes a key with the right admin on all streams", err)
 	}
 	return err
 }
