@@ -27,7 +27,11 @@ type Selection struct{ parts []pattern }
 
 // Prefix selects the streams whose names begin with a prefix, which may be empty.
 func Prefix(prefix []byte) *Selection {
-	return &Selection{[]pattern{{begin: bytes.Clone(prefix), end: endAny}}}
+	tokens := make([]token, len(prefix))
+	for i, octet := range prefix {
+		tokens[i] = token{literal, octet}
+	}
+	return &Selection{[]pattern{{begin: bytes.Clone(prefix), end: endAny, tokens: tokens}}}
 }
 
 // Glob selects the streams whose names match a pattern of 1 to 255 octets. Its
@@ -90,6 +94,9 @@ type pattern struct {
 	begin []byte // what it begins with up to the first wildcard
 	end   end    // what follows
 	glob  *glob  // for endGlob
+
+	separator byte
+	tokens    []token // all of it, for Covers
 }
 
 // An end says what may follow the beginning of a pattern. The usual ones need no
@@ -131,6 +138,7 @@ func parsePattern(separator byte, text []byte) (p pattern, err error) {
 	if first < 0 {
 		first = len(tokens)
 	}
+	p.separator, p.tokens = separator, tokens
 	p.begin = make([]byte, first)
 	for i, t := range tokens[:first] {
 		p.begin[i] = t.octet
@@ -152,7 +160,7 @@ type token struct {
 	octet byte // of a literal
 }
 
-type kind int
+type kind uint8
 
 const (
 	literal kind = iota
@@ -218,29 +226,37 @@ func newGlob(separator byte, tokens []token) *glob {
 }
 
 func (g *glob) matches(name []byte) bool {
-	var now, none states
+	var now states
 	now.add(0)
 	for _, octet := range name {
-		literals := &none
-		if i := g.literal[octet]; i > 0 {
-			literals = &g.literals[i-1]
-		}
-		var carry, alive uint64
-		for w := range g.words {
-			wild := g.doubles[w]
-			if octet != g.separator {
-				wild |= g.stars[w]
-			}
-			// A wildcard may have had its last octet, and may have another.
-			stay := now[w] & wild
-			step := stay | now[w]&literals[w]
-			now[w] = step<<1 | carry | stay
-			carry = step >> 63
-			alive |= now[w]
-		}
-		if alive == 0 {
+		if !g.step(&now, octet) {
 			return false
 		}
 	}
 	return now.has(g.tokens)
+}
+
+// noStates is what an octet leads on from that the pattern has not.
+var noStates states
+
+// step takes an octet, and reports whether any state is left.
+func (g *glob) step(now *states, octet byte) bool {
+	literals := &noStates
+	if i := g.literal[octet]; i > 0 {
+		literals = &g.literals[i-1]
+	}
+	var carry, alive uint64
+	for w := range g.words {
+		wild := g.doubles[w]
+		if octet != g.separator {
+			wild |= g.stars[w]
+		}
+		// A wildcard may have had its last octet, and may have another.
+		stay := now[w] & wild
+		step := stay | now[w]&literals[w]
+		now[w] = step<<1 | carry | stay
+		carry = step >> 63
+		alive |= now[w]
+	}
+	return alive != 0
 }
