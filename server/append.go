@@ -59,6 +59,15 @@ func keepAppend(w wire.Append, octets, events int) store.Append {
 	return a
 }
 
+func (a appending) check(c *Client) *wire.Error {
+	for i := range a.Groups {
+		if refused := c.may(wire.APPEND, Write, a.Groups[i].Stream); refused != nil {
+			return refused.With(wire.Param{Name: "group", Value: strconv.Itoa(i)})
+		}
+	}
+	return nil
+}
+
 func (a appending) octets() int { return a.size }
 
 // stage implements write: it shares a batch with PUBLISHes.

@@ -15,6 +15,10 @@ func (l *loop) commit(ln *lane, w wire.Commit) {
 	l.write(ln, commit{Consumer: bytes.Clone(w.Consumer), Stream: bytes.Clone(w.Stream), ID: w.ID, Rewind: w.Rewind})
 }
 
+// Who reads a stream says how far; and what is of the whole store is for who reads
+// all of it.
+func (c commit) check(who *Client) *wire.Error { return who.mayIn(wire.COMMIT, Read, c.Stream) }
+
 func (c commit) octets() int { return len(c.Consumer) + len(c.Stream) }
 
 func (c commit) stage(l *loop, ln *lane) { l.change(ln, c) }

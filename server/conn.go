@@ -30,6 +30,8 @@ type conn struct {
 	fd     int
 	token  uintptr
 	pin    pin
+	user   string  // its key in Z85; empty without CURVE
+	bucket *bucket // that its requests take from; nil: without a limit
 	peer   peer
 	dead   bool // it is gone: what is under way has nobody to be answered to
 	deaf   bool // it was given up: nothing from it takes effect until it reconnects
@@ -65,7 +67,7 @@ type conn struct {
 func newConn(id []byte, from origin) *conn {
 	c := &conn{
 		id: append([]byte(nil), id...), chosen: id[0] != 0, fd: from.fd,
-		token: from.token, pin: from.pin, heapSlot: -1,
+		token: from.token, pin: from.pin, user: string(from.user), heapSlot: -1,
 	}
 	c.plain.conn = c
 	c.peer = newPeer()

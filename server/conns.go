@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"time"
 
 	zmq "github.com/pebbe/zmq4"
 )
@@ -51,8 +52,12 @@ func (l *loop) watch(monitor *zmq.Socket, note func(event zmq.Event, fd int)) {
 			l.gate.listeners = append(l.gate.listeners, fd)
 		case zmq.EVENT_ACCEPTED:
 			err = l.gate.accepted(fd)
+			l.admissions.accepted(fd, time.Now())
 		case zmq.EVENT_DISCONNECTED:
 			err = l.gate.ended(connections)
+			l.admissions.ended(fd, time.Now())
+		default:
+			l.failed(event, fd)
 		}
 		if err != nil {
 			l.log.Error("cannot hold connections off", "error", err)
@@ -90,7 +95,7 @@ func (l *loop) connOf(m message) *conn {
 		return l.last
 	}
 	for _, known := range []map[string]*conn{l.conns, l.ghosts} {
-		if c := known[string(m.id)]; c != nil && c.token == m.from.token {
+		if c := known[string(m.id)]; c != nil && c.token == m.from.token && c.user == string(m.from.user) {
 			if m.from.pin != c.pin {
 				m.from.pin.release()
 			}
@@ -101,6 +106,7 @@ func (l *loop) connOf(m message) *conn {
 		l.drop(before) // the peer chose its routing id, and is back under it
 	}
 	c := newConn(m.id, m.from)
+	c.bucket = l.bucketOf(c.user)
 	if !l.live[c.fd] {
 		c.dead = true
 		l.haunt(c)

@@ -14,6 +14,9 @@ func (l *loop) cursor(ln *lane, w wire.Cursor) {
 	l.task(ln, c, len(c.consumer)+len(c.stream))
 }
 
+// check implements source.
+func (c *cursor) check(who *Client) *wire.Error { return who.mayIn(wire.CURSOR, Read, c.stream) }
+
 // fill implements source.
 func (c *cursor) fill(r *reader, t *task) {
 	t.last = true

@@ -19,6 +19,8 @@ func (l *loop) delete(ln *lane, w wire.Delete) {
 // optional is a bound as the store has it.
 func optional(b wire.Bound) store.Optional { return store.Optional{N: b.ID, Given: b.Given} }
 
+func (d deletion) check(c *Client) *wire.Error { return c.may(wire.DELETE, Admin, d.Stream) }
+
 func (d deletion) octets() int { return len(d.Stream) }
 
 func (d deletion) stage(l *loop, ln *lane) { l.change(ln, d) }

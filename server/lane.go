@@ -1,6 +1,10 @@
 package server
 
-import "gorewind/wire"
+import (
+	"slices"
+
+	"gorewind/wire"
+)
 
 // A lane is the requests of one envelope of a connection. They take effect and
 // are answered one after the other, but neighbouring writes together.
@@ -27,6 +31,11 @@ func (ln *lane) idle() bool { return ln.writes == 0 && ln.ready() }
 
 // ready reports whether a write may take effect now.
 func (ln *lane) ready() bool { return ln.task == nil && len(ln.queue) == 0 }
+
+// closed takes a task out of open, if it is there.
+func (ln *lane) closed(t *task) {
+	ln.open = slices.DeleteFunc(ln.open, func(other *task) bool { return other == t })
+}
 
 // opened takes the first of open off.
 func (ln *lane) opened() {
@@ -143,7 +152,7 @@ func (l *loop) reply(ln *lane, r wire.Reply) {
 
 // refuse answers a request with an ERROR.
 func (l *loop) refuse(ln *lane, e *wire.Error) {
-	l.stats.Refused.Add(1)
+	l.stats.refused(e)
 	l.reply(ln, e)
 }
 

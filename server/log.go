@@ -34,6 +34,10 @@ func (l *loop) entries(ln *lane, w wire.Log) {
 	l.task(ln, s, len(s.store))
 }
 
+// check implements source. It tells the store's secret, and all that makes a copy the
+// same store.
+func (*entries) check(c *Client) *wire.Error { return c.mayAll(wire.LOG, Admin) }
+
 // octets implements source.
 func (*entries) octets() int { return selectionOctets }
 

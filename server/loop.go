@@ -34,6 +34,13 @@ type loop struct {
 	complained atomic.Int64 // when an error of the store was logged, in seconds; readers use it too
 	jobs       chan<- *task // chunks to be read; never full, see maxChunkOctets
 
+	access      *atomic.Pointer[Access] // nil in it: everybody may do everything
+	who         *Client                 // whose message is handled; nil: anybody's
+	maxRequests int                     // a second, of a key or a connection; 0: no limit
+	buckets     map[string]*bucket      // of keys, for that
+	admissions  admissions
+	handshakes  [2]occasion // that failed, of CURVE and of others
+
 	router    *zmq.Socket // requests in, answers out
 	pub       *zmq.Socket // broadcasts
 	monitor   *zmq.Socket // PAIR: tells of router's connections
@@ -201,12 +208,29 @@ func (l *loop) handle(m message) {
 			"the message has more than %d frames or %d octets", maxRequestFrames, maxRequestOctets))
 	case err != nil:
 		l.refuse(ln, wire.Errorf(wire.Malformed, "begin with a command, or end an envelope with an empty frame", "%v", err))
+	case !l.heard(ln, m, request):
 	case len(request) > 0 && string(request[0]) == wire.PUBLISH:
 		l.publish(ln, request[1:])
 	default:
 		l.command(ln, request)
 	}
 	ln.forget()
+}
+
+// heard reports whether a request is to be dealt with, and answers if not. CANCEL
+// has no answer of its own, and is not counted.
+func (l *loop) heard(ln *lane, m message, request [][]byte) bool {
+	var refused *wire.Error
+	if l.who, refused = l.whose(m); refused == nil {
+		if isCancel := len(request) > 0 && string(request[0]) == wire.CANCEL; isCancel {
+			return true
+		}
+		refused = l.busy(ln.conn)
+	}
+	if refused != nil {
+		l.refuse(ln, refused)
+	}
+	return refused == nil
 }
 
 // command deals with everything but PUBLISH.

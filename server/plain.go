@@ -20,6 +20,7 @@ import (
 type plain struct {
 	router, pub, monitor *zmq.Socket
 	maxFrames, maxOctets int
+	users                bool
 }
 
 func (p *plain) close()  {}
@@ -64,10 +65,17 @@ func (p *plain) take() (m message, err error) {
 		if err != nil || !more {
 			return m, err
 		}
-		const descriptor = "__fd"
-		frame, metadata, err := p.router.RecvBytesWithMetadata(0, descriptor)
+		const descriptor, user = "__fd", "User-Id"
+		wanted := []string{descriptor, user}
+		if !p.users {
+			wanted = wanted[:1]
+		}
+		frame, metadata, err := p.router.RecvBytesWithMetadata(0, wanted...)
 		if err != nil {
 			return m, err
+		}
+		if n == 2 {
+			m.from.user = []byte(metadata[user])
 		}
 		if fd, err := strconv.Atoi(metadata[descriptor]); err == nil && n == 2 {
 			m.from.fd = fd

@@ -45,6 +45,8 @@ func (b *batch) keep(octets []byte) []byte {
 // publication is a PUBLISH that waits in its lane.
 type publication wire.Publish
 
+func (p publication) check(c *Client) *wire.Error { return c.may(wire.PUBLISH, Write, p.Stream) }
+
 func (p publication) octets() int { return len(p.Stream) + len(p.Data) }
 
 func (p publication) stage(l *loop, ln *lane) { l.stage(ln, wire.Publish(p)) }
@@ -57,6 +59,8 @@ func (l *loop) publish(ln *lane, args [][]byte) {
 		l.refuse(ln, refused)
 	case len(p.Data) > l.maxEvent:
 		l.refuse(ln, tooLarge(len(p.Data), l.maxEvent))
+	case l.who != nil && !l.who.Write.Matches(p.Stream):
+		l.refuse(ln, publication(p).check(l.who))
 	case ln.ready():
 		l.stage(ln, p)
 	default:

@@ -104,6 +104,17 @@ func selection(w wire.Query) (s *store.Selection, refused *wire.Error) {
 	return s, nil
 }
 
+// check implements source.
+func (q *query) check(c *Client) *wire.Error {
+	switch {
+	case q.r.Select == nil:
+		return c.may(wire.QUERY, Read, q.r.Stream)
+	case q.consumer != nil: // it begins at a cursor of the whole store
+		return c.mayAll(wire.QUERY, Read)
+	}
+	return c.maySelect(wire.QUERY, Read, q.r.Select)
+}
+
 // begin implements source.
 func (q *query) begin(l *loop, t *task) {
 	q.task = t

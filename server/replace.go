@@ -19,6 +19,8 @@ func (l *loop) replace(ln *lane, w wire.Replace) {
 	l.write(ln, replace{Stream: bytes.Clone(w.Stream), ID: w.ID, Data: bytes.Clone(w.Data)})
 }
 
+func (r replace) check(c *Client) *wire.Error { return c.may(wire.REPLACE, Admin, r.Stream) }
+
 func (r replace) octets() int { return len(r.Stream) + len(r.Data) }
 
 func (r replace) stage(l *loop, ln *lane) { l.change(ln, r) }

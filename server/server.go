@@ -7,6 +7,7 @@
 //     was told to stop and has finished what it took.
 //   - readers read chunks of answers that take time; they end when jobs is
 //     closed, after the loop.
+//   - the doorman says who may connect; it ends with the ZeroMQ context.
 //   - relay turns commits into broadcasts and wakes those who follow; it ends
 //     when its context is cancelled, after the loop.
 //
@@ -21,11 +22,8 @@ import (
 	"hash/maphash"
 	"io/fs"
 	"log/slog"
-	"net"
-	"os"
-	"strings"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
@@ -42,7 +40,21 @@ type Options struct {
 	MaxEvent int          // octets, 1 to store.MaxEvent. Default: DefaultMaxEvent
 	Version  string       // of the program, for INFO
 	Log      *slog.Logger // Default: nowhere
+
+	// Curve has every peer use CURVE with this key, and Access says who may do
+	// what: neither goes without the other. Default: everybody may do everything.
+	Curve  *Curve
+	Access *Access
+	Drop   bool // Allow ends all connections when a client loses something by it
+
+	MaxConnections int           // of both sockets; further ones are refused. Default: no limit
+	MaxRequests    int           // a second, of a key or, without CURVE, a connection. Default: no limit
+	Handshake      time.Duration // how long one may take. Default: DefaultHandshake
+	IPCMode        fs.FileMode   // of the files of ipc endpoints. Default: as the umask says
 }
+
+// DefaultHandshake is how long a handshake may take unless told otherwise.
+const DefaultHandshake = 10 * time.Second
 
 // DefaultMaxEvent is how large an event may be unless told otherwise.
 const DefaultMaxEvent = 1 << 20
@@ -75,6 +87,10 @@ type Server struct {
 	loop *loop
 	jobs chan *task
 
+	access  atomic.Pointer[Access] // nil in it: no CURVE
+	doorman *doorman               // nil: everybody is let in
+	closed  chan struct{}
+
 	routerAddrs, pubAddrs []string
 
 	closing sync.Once
@@ -85,10 +101,11 @@ func New(o Options) (*Server, error) {
 	if o.MaxEvent == 0 {
 		o.MaxEvent = DefaultMaxEvent
 	}
-	if o.MaxEvent < 1 || o.MaxEvent > store.MaxEvent {
-		return nil, fmt.Errorf("--max-event-bytes is %d; it must be 1 to %d", o.MaxEvent, store.MaxEvent)
+	if err := o.check(); err != nil {
+		return nil, err
 	}
-	s := &Server{opts: o, log: o.Log, jobs: make(chan *task, maxChunkOctets/chunkOctets)}
+	s := &Server{opts: o, log: o.Log, jobs: make(chan *task, maxChunkOctets/chunkOctets), closed: make(chan struct{})}
+	s.access.Store(o.Access)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -108,12 +125,36 @@ func New(o Options) (*Server, error) {
 		waits:     waits{byCursor: make(map[string]map[*wait]struct{})},
 		erasures:  erasures{seed: maphash.MakeSeed()},
 		liveEvery: liveEvery,
+		access:    &s.access, maxRequests: o.MaxRequests, buckets: make(map[string]*bucket),
+		admissions: admissions{most: o.MaxConnections, handshake: o.Handshake + time.Second, came: make(map[int]arrival)},
 	}
 	if err := s.open(); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// check refuses options that mean nothing, or less than they seem to.
+func (o *Options) check() error {
+	if o.Handshake == 0 {
+		o.Handshake = DefaultHandshake
+	}
+	switch {
+	case o.MaxEvent < 1 || o.MaxEvent > store.MaxEvent:
+		return fmt.Errorf("--max-event-bytes is %d; it must be 1 to %d", o.MaxEvent, store.MaxEvent)
+	case o.Curve != nil && o.Access == nil: // libzmq would let everybody in who knows the server's key
+		return errors.New("--curve-key needs --clients; give a file that says which keys may do what")
+	case o.Curve == nil && o.Access != nil:
+		return errors.New("--clients needs --curve-key; without it nobody has a key")
+	case o.MaxConnections < 0:
+		return fmt.Errorf("--max-connections is %d; give 1 or more, or 0 for no limit", o.MaxConnections)
+	case o.MaxRequests < 0:
+		return fmt.Errorf("--max-requests is %d; give 1 or more, or 0 for no limit", o.MaxRequests)
+	case o.Handshake < time.Millisecond:
+		return fmt.Errorf("--handshake-time is %v; give 1ms or more", o.Handshake)
+	}
+	return nil
 }
 
 // open makes and binds the sockets.
@@ -137,7 +178,13 @@ func (s *Server) open() (err error) {
 	if l.pub, err = s.zctx.NewSocket(zmq.PUB); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
-	if err := errors.Join(configure(l.router), configure(l.pub),
+	if s.opts.Curve != nil || s.opts.MaxConnections > 0 {
+		if s.doorman, err = s.newDoorman(); err != nil {
+			return fmt.Errorf("zeromq: %w", err)
+		}
+	}
+	if err := errors.Join(configure(l.router, s.opts.Handshake), configure(l.pub, s.opts.Handshake),
+		s.secure(l.router, routerDomain), s.secure(l.pub, pubDomain),
 		l.router.SetRouterMandatory(1),
 		l.router.SetRcvhwm(routerReceive(s.opts.MaxEvent)),
 		l.router.SetSndhwm(sendMark(routerSend, maxUnsentOctets, s.opts.MaxEvent)),
@@ -149,23 +196,23 @@ func (s *Server) open() (err error) {
 		return fmt.Errorf("zeromq: %w", err)
 	}
 	const maxID = 255 // octets of a routing id, a frame of its own
-	l.transport = newTransport(l.router, l.pub, l.monitor, 1+maxRequestFrames, maxID+maxRequestOctets)
+	l.transport = newTransport(l.router, l.pub, l.monitor, 1+maxRequestFrames, maxID+maxRequestOctets, s.opts.Curve != nil)
 	if l.poller, err = newPoller(l.router, l.out.wake, l.monitor, l.pubEyes); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
-	if s.routerAddrs, err = bindAll(l.router, "--router", s.opts.Router); err != nil {
+	if s.routerAddrs, err = s.bindAll(l.router, "--router", s.opts.Router); err != nil {
 		return err
 	}
-	s.pubAddrs, err = bindAll(l.pub, "--pub", s.opts.Pub)
+	s.pubAddrs, err = s.bindAll(l.pub, "--pub", s.opts.Pub)
 	return err
 }
 
 // configure sets what both doors share.
-func configure(z *zmq.Socket) error {
+func configure(z *zmq.Socket, handshake time.Duration) error {
 	return errors.Join(
 		z.SetLinger(0),
 		z.SetBacklog(backlog),
-		z.SetHandshakeIvl(10*time.Second),
+		z.SetHandshakeIvl(handshake),
 		z.SetTcpKeepalive(1), // so that a peer that vanished without a word is noticed
 		z.SetTcpKeepaliveIdle(60),
 		z.SetTcpKeepaliveIntvl(10),
@@ -183,6 +230,10 @@ func (s *Server) eyes() (err error) {
 	return err
 }
 
+// watched is what monitors tell of.
+const watched = zmq.EVENT_LISTENING | zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED |
+	zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+
 // watch returns a socket that tells of another one's connections.
 func (s *Server) watch(z *zmq.Socket, name string) (*zmq.Socket, error) {
 	eyes, err := s.zctx.NewSocket(zmq.PAIR)
@@ -193,58 +244,9 @@ func (s *Server) watch(z *zmq.Socket, name string) (*zmq.Socket, error) {
 		// Without a bound: libzmq's I/O thread waits for room here, and no peer
 		// may have it wait.
 		eyes.SetRcvhwm(0),
-		z.Monitor(name, zmq.EVENT_LISTENING|zmq.EVENT_ACCEPTED|zmq.EVENT_DISCONNECTED),
+		z.Monitor(name, watched),
 		eyes.Connect(name),
 	)
-}
-
-// vacant returns an error if there is something at the path of a unix socket that
-// libzmq would take away: a socket that somebody serves, or another kind of file.
-func vacant(path string) error {
-	if c, err := net.Dial("unix", path); err == nil {
-		c.Close()
-		return errors.New("another process serves it; stop it or choose another endpoint")
-	}
-	if fi, err := os.Lstat(path); err == nil && fi.Mode().Type() != fs.ModeSocket {
-		return errors.New("there is a file that is not a socket; choose another path")
-	}
-	return nil
-}
-
-// otherEndpoint says which endpoint to choose after one that cannot be bound.
-func otherEndpoint(err error) string {
-	if zmq.AsErrno(err) == zmq.Errno(syscall.EADDRINUSE) {
-		return "choose an endpoint that is free"
-	}
-	return "choose an endpoint of this machine"
-}
-
-// bindAll binds endpoints and returns them with their real ports.
-func bindAll(z *zmq.Socket, flag string, endpoints []string) (addrs []string, err error) {
-	if len(endpoints) == 0 {
-		return nil, fmt.Errorf("%s is empty; give an endpoint such as tcp://127.0.0.1:9002", flag)
-	}
-	for _, e := range endpoints {
-		if path, ok := strings.CutPrefix(e, "ipc://"); ok {
-			if err := vacant(path); err != nil {
-				return nil, fmt.Errorf("%s %s: cannot bind: %w", flag, e, err)
-			}
-		}
-		if strings.Contains(e, "[") { // only there: with it on, 127.0.0.1 is logged as an address of IPv6
-			if err := z.SetIpv6(true); err != nil {
-				return nil, fmt.Errorf("%s %s: %w", flag, e, err)
-			}
-		}
-		if err := z.Bind(e); err != nil {
-			return nil, fmt.Errorf("%s %s: cannot bind: %w; %s, such as tcp://127.0.0.1:9002 or ipc:///tmp/gorewind", flag, e, err, otherEndpoint(err))
-		}
-		addr, err := z.GetLastEndpoint()
-		if err != nil {
-			return nil, fmt.Errorf("%s %s: %w", flag, e, err)
-		}
-		addrs = append(addrs, addr)
-	}
-	return addrs, nil
 }
 
 // RouterAddrs returns the endpoints for requests, with their real ports.
@@ -287,6 +289,7 @@ const linger = time.Second
 // Close closes the sockets. Run does it by itself.
 func (s *Server) Close() (err error) {
 	s.closing.Do(func() {
+		close(s.closed)
 		l := s.loop
 		var errs []error
 		if l.transport != nil {
@@ -313,6 +316,9 @@ func (s *Server) Close() (err error) {
 			}
 		}
 		err = errors.Join(append(errs, s.zctx.Term())...)
+		if s.doorman != nil {
+			<-s.doorman.done
+		}
 	})
 	return err
 }

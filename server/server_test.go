@@ -51,6 +51,12 @@ type daemon struct {
 // checks then that it ended well and that nothing of it is left.
 func serve(t *testing.T) *daemon {
 	t.Helper()
+	return serveOptions(t, Options{})
+}
+
+// serveOptions does so with other options than the usual ones.
+func serveOptions(t *testing.T, o Options) *daemon {
+	t.Helper()
 	warmUp(t)
 	checkLeaks(t)
 	s, err := leveldb.OpenMemory(leveldb.Options{})
@@ -62,12 +68,25 @@ func serve(t *testing.T) *daemon {
 			t.Errorf("closing the store: %v", err)
 		}
 	})
-	return serveStore(t, s)
+	return serveWith(t, s, o)
 }
 
 func serveStore(t testing.TB, s store.Store) *daemon {
 	t.Helper()
-	srv, err := New(Options{Router: []string{"tcp://127.0.0.1:*"}, Pub: []string{"tcp://127.0.0.1:*"}, Version: "test"})
+	return serveWith(t, s, Options{})
+}
+
+// serveWith does so with options, where the usual ones are not given.
+func serveWith(t testing.TB, s store.Store, o Options) *daemon {
+	t.Helper()
+	if o.Router == nil {
+		o.Router = []string{"tcp://127.0.0.1:*"}
+	}
+	if o.Pub == nil {
+		o.Pub = []string{"tcp://127.0.0.1:*"}
+	}
+	o.Version = "test"
+	srv, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

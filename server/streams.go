@@ -3,6 +3,7 @@ package server
 import (
 	"math"
 
+	"gorewind/store"
 	"gorewind/wire"
 )
 
@@ -22,6 +23,11 @@ func (l *loop) streams(ln *lane, w wire.Streams) {
 		s.left = math.MaxUint64
 	}
 	l.task(ln, s, len(s.prefix)+wire.MaxStream)
+}
+
+// check implements source.
+func (s *streams) check(c *Client) *wire.Error {
+	return c.maySelect(wire.STREAMS, Read, store.Prefix(s.prefix))
 }
 
 // fill implements source.

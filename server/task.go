@@ -44,6 +44,8 @@ type task struct {
 
 // A source is what a command puts into a task.
 type source interface {
+	claim
+
 	// begin is called when the task may begin.
 	begin(l *loop, t *task)
 
@@ -92,6 +94,9 @@ func (t *task) pack(b []byte, r wire.Reply) []byte { return t.lane.envelope.pack
 // keeps of the request.
 func (l *loop) task(ln *lane, s source, size int) {
 	if ln.conn.dead {
+		return
+	}
+	if !l.allowed(ln, s) {
 		return
 	}
 	t := &task{lane: ln, source: s, size: size}

@@ -28,12 +28,13 @@ type transport interface {
 	close()
 }
 
-// newTransport returns the best that there is.
-func newTransport(router, pub, monitor *zmq.Socket, maxFrames, maxOctets int) transport {
+// newTransport returns the best that there is. With users, each message is to tell
+// whose it is.
+func newTransport(router, pub, monitor *zmq.Socket, maxFrames, maxOctets int, users bool) transport {
 	if layout() {
-		return newDirect(router, pub, monitor, maxFrames, maxOctets)
+		return newDirect(router, pub, monitor, maxFrames, maxOctets, users)
 	}
-	return &plain{router: router, pub: pub, monitor: monitor, maxFrames: maxFrames, maxOctets: maxOctets}
+	return &plain{router: router, pub: pub, monitor: monitor, maxFrames: maxFrames, maxOctets: maxOctets, users: users}
 }
 
 // sendMark returns the high-water mark for messages that wait for a peer: most of
@@ -65,6 +66,7 @@ type origin struct {
 	fd    int     // -1 if unknown
 	token uintptr // names the connection of a peer that chose its routing id; 0 for others
 	pin   pin     // keeps the token from being reused
+	user  []byte  // whose message it is, as the doorman said; empty without CURVE
 }
 
 // A sendState says how a send ended.

@@ -39,6 +39,9 @@ func (l *loop) waitFor(ln *lane, r wire.Wait) {
 	l.task(ln, &wait{key: key, want: r, heapSlot: -1}, 2*len(key))
 }
 
+// check implements source.
+func (w *wait) check(c *Client) *wire.Error { return c.mayIn(wire.WAIT, Read, w.want.Stream) }
+
 // begin implements source.
 func (w *wait) begin(l *loop, t *task) {
 	w.task = t

@@ -5,12 +5,16 @@ import "gorewind/wire"
 // A write is a request that changes the store, in memory that stays. Those that
 // are neighbours in a lane go to the store without waiting for each other.
 type write interface {
+	claim
 	octets() int             // that it keeps
 	stage(l *loop, ln *lane) // has it go to the store next
 }
 
 // write deals with a request that changes the store.
 func (l *loop) write(ln *lane, w write) {
+	if !l.allowed(ln, w) {
+		return
+	}
 	if ln.ready() {
 		w.stage(l, ln)
 		return
@@ -49,8 +53,8 @@ func (l *loop) changed(ln *lane, w change, err error) {
 	if err == nil {
 		r = w.applied(l)
 	} else {
-		l.stats.Refused.Add(1)
 		e := l.explain(err)
+		l.stats.refused(e)
 		if stream, id := w.about(); e.Code == wire.UnknownID {
 			e.With(idParams(stream, id)...)
 		}

@@ -34,6 +34,9 @@ enum { GW_DRAINED, GW_BURST, GW_ROOM };
 // a pin.
 enum { GW_PIN_OCTETS = 1024 };
 
+// A user is the key of who sent a message, in Z85.
+enum { GW_USER = 40 };
+
 // A gw_receiver is what gw_receive keeps from call to call.
 typedef struct {
 	uint32_t max_frames; // of one message, with its routing id
@@ -50,14 +53,18 @@ typedef struct {
 	uint8_t id[5];   // the last routing id, if libzmq made it
 	size_t id_len;   // 0 otherwise
 	int same;        // it is that of the message before
+	char (*users)[GW_USER + 1]; // for each of out with GW_ORIGIN, whose message it is; NULL without CURVE
+	char user[GW_USER + 1];     // the last one
 	uintptr_t token; // the last one
 	int32_t fd;
 } gw_receiver;
 
-static gw_receiver *gw_receiver_new(int out_cap, uint32_t max_frames, size_t max_octets) {
+static gw_receiver *gw_receiver_new(int out_cap, uint32_t max_frames, size_t max_octets, int users) {
 	gw_receiver *r = calloc(1, sizeof *r);
 	r->out = calloc(out_cap, sizeof *r->out);
 	r->out_cap = out_cap;
+	if (users)
+		r->users = calloc(out_cap, sizeof *r->users);
 	r->max_frames = max_frames;
 	r->max_octets = max_octets;
 	return r;
@@ -74,7 +81,20 @@ static void gw_receiver_free(gw_receiver *r) {
 	if (r->holds)
 		zmq_msg_close(&r->held);
 	free(r->out);
+	free(r->users);
 	free(r);
+}
+
+// gw_user takes down whose message it is whose first frame is m. It is asked of
+// each message: a routing id says nothing about who comes under it next.
+static void gw_user(gw_receiver *r, zmq_msg_t *m, char *user) {
+	const char *id = zmq_msg_gets(m, "User-Id");
+	strncpy(user, id ? id : "", GW_USER);
+	user[GW_USER] = 0;
+	if (strcmp(user, r->user) != 0) {
+		strcpy(r->user, user);
+		r->same = 0;
+	}
 }
 
 // gw_origin says which connection the message is of whose first frame, after
@@ -85,6 +105,8 @@ static void gw_receiver_free(gw_receiver *r) {
 // kept.
 static void gw_origin(gw_receiver *r, zmq_msg_t *m, gw_frame *f) {
 	f->flags |= GW_ORIGIN;
+	if (r->users)
+		gw_user(r, m, r->users[f - r->out]);
 	if (r->same) {
 		f->flags |= GW_SAME;
 	} else {
@@ -331,8 +353,8 @@ type direct struct {
 	router, pub, monitor unsafe.Pointer
 }
 
-func newDirect(router, pub, monitor *zmq.Socket, maxFrames, maxOctets int) direct {
-	return direct{newReceiver(router, maxFrames, maxOctets), raw(router), raw(pub), raw(monitor)}
+func newDirect(router, pub, monitor *zmq.Socket, maxFrames, maxOctets int, users bool) direct {
+	return direct{newReceiver(router, maxFrames, maxOctets, users), raw(router), raw(pub), raw(monitor)}
 }
 
 // A receiver takes messages off a ROUTER.
@@ -342,6 +364,7 @@ type receiver struct {
 	buf    []byte
 	frames [][]byte // of the message that is being put together
 	origin origin
+	users  []byte // of origin
 }
 
 // A pin is a reference that must be released once, unless it is 0.
@@ -354,10 +377,14 @@ const (
 	receiveFrames = 8192 // described in one call
 )
 
-func newReceiver(s *zmq.Socket, maxFrames, maxOctets int) *receiver {
+func newReceiver(s *zmq.Socket, maxFrames, maxOctets int, users bool) *receiver {
+	withUsers := C.int(0)
+	if users {
+		withUsers = 1
+	}
 	return &receiver{
 		socket: raw(s),
-		state:  C.gw_receiver_new(receiveFrames, C.uint32_t(maxFrames), C.size_t(maxOctets)),
+		state:  C.gw_receiver_new(receiveFrames, C.uint32_t(maxFrames), C.size_t(maxOctets), withUsers),
 		buf:    make([]byte, receiveBuffer),
 	}
 }
@@ -375,12 +402,12 @@ func (r *receiver) receive(max int, before func(), handle func(message)) (draine
 			return false, fmt.Errorf("receive: %w", zmq.Errno(-rc))
 		}
 		before()
-		for _, f := range unsafe.Slice(r.state.out, int(r.state.out_len)) {
+		for i, f := range unsafe.Slice(r.state.out, int(r.state.out_len)) {
 			if f.flags&C.GW_FIRST != 0 {
 				r.frames = r.frames[:0]
 			}
 			if f.flags&C.GW_ORIGIN != 0 {
-				r.origin = origin{f.flags&C.GW_SAME != 0, f.flags&C.GW_ODD != 0, int(f.fd), uintptr(f.token), pin(f.pin)}
+				r.origin = origin{f.flags&C.GW_SAME != 0, f.flags&C.GW_ODD != 0, int(f.fd), uintptr(f.token), pin(f.pin), r.user(i)}
 			}
 			cut := f.flags&C.GW_CUT != 0
 			if !cut {
@@ -410,6 +437,20 @@ func (r *receiver) receive(max int, before func(), handle func(message)) (draine
 			return false, nil
 		}
 	}
+}
+
+// user returns whose message it is of which out[i] is the first frame. It is
+// copied, since the message may go on in another call.
+func (r *receiver) user(i int) []byte {
+	if r.state.users == nil {
+		return nil
+	}
+	user := unsafe.Slice((*byte)(unsafe.Pointer(&unsafe.Slice(r.state.users, i+1)[i])), keyOctets)
+	if user[0] == 0 {
+		return nil
+	}
+	r.users = append(r.users[:0], user...)
+	return r.users
 }
 
 // forget implements transport.

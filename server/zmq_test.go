@@ -32,7 +32,7 @@ func TestOneTurnOfReceiveEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := newReceiver(router, maxRequestFrames, maxRequestOctets)
+	r := newReceiver(router, maxRequestFrames, maxRequestOctets, false)
 	defer r.close()
 	got := 0
 	for drained := false; !drained; {

@@ -1,0 +1,89 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	zmq "github.com/pebbe/zmq4"
+)
+
+// vacant returns an error if there is something at the path of a unix socket that
+// libzmq would take away: a socket that somebody serves, or another kind of file.
+func vacant(path string) error {
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return errors.New("another process serves it; stop it or choose another endpoint")
+	}
+	if fi, err := os.Lstat(path); err == nil && fi.Mode().Type() != fs.ModeSocket {
+		return errors.New("there is a file that is not a socket; choose another path")
+	}
+	return nil
+}
+
+// otherEndpoint says which endpoint to choose after one that cannot be bound.
+func otherEndpoint(err error) string {
+	if zmq.AsErrno(err) == zmq.Errno(syscall.EADDRINUSE) {
+		return "choose an endpoint that is free"
+	}
+	return "choose an endpoint of this machine"
+}
+
+// bindAll binds endpoints and returns them with their real ports.
+func (s *Server) bindAll(z *zmq.Socket, flag string, endpoints []string) (addrs []string, err error) {
+	if len(endpoints) == 0 {
+		return nil, fmt.Errorf("%s is empty; give an endpoint such as tcp://127.0.0.1:9002", flag)
+	}
+	for _, e := range endpoints {
+		if path, ok := strings.CutPrefix(e, "ipc://"); ok {
+			if s.opts.IPCMode != 0 && strings.HasPrefix(path, "@") {
+				return nil, fmt.Errorf("%s %s: --ipc-mode means nothing here, since it is no file; give a path", flag, e)
+			}
+			if err := vacant(path); err != nil {
+				return nil, fmt.Errorf("%s %s: cannot bind: %w", flag, e, err)
+			}
+		}
+		if strings.Contains(e, "[") { // only there: with it on, 127.0.0.1 is logged as an address of IPv6
+			if err := z.SetIpv6(true); err != nil {
+				return nil, fmt.Errorf("%s %s: %w", flag, e, err)
+			}
+		}
+		if err := s.bind(z, e); err != nil {
+			return nil, fmt.Errorf("%s %s: cannot bind: %w; %s, such as tcp://127.0.0.1:9002 or ipc:///tmp/gorewind", flag, e, err, otherEndpoint(err))
+		}
+		addr, err := z.GetLastEndpoint()
+		if err != nil {
+			return nil, fmt.Errorf("%s %s: %w", flag, e, err)
+		}
+		if s.opts.Curve == nil && !local(addr) {
+			s.log.Warn("ANYBODY WHO REACHES THIS ENDPOINT MAY READ AND WRITE EVERYTHING; use --curve-key and --clients, or bind to 127.0.0.1", "endpoint", addr)
+		}
+		addrs = append(addrs, addr)
+	}
+	return addrs, nil
+}
+
+// bind binds one endpoint. A file of a socket has its mode from the beginning, so
+// that nobody enters before it has: nothing else of this process makes files yet.
+func (s *Server) bind(z *zmq.Socket, endpoint string) error {
+	if s.opts.IPCMode != 0 && strings.HasPrefix(endpoint, "ipc://") {
+		before := syscall.Umask(0o777 &^ int(s.opts.IPCMode.Perm()))
+		defer syscall.Umask(before)
+	}
+	return z.Bind(endpoint)
+}
+
+// local reports whether only this machine reaches an endpoint that was bound.
+func local(addr string) bool {
+	hostPort, ok := strings.CutPrefix(addr, "tcp://")
+	if !ok {
+		return strings.HasPrefix(addr, "ipc://") || strings.HasPrefix(addr, "inproc://")
+	}
+	host, _, err := net.SplitHostPort(hostPort)
+	ip := net.ParseIP(host)
+	return err == nil && ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,537 @@
+package server
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	zmq "github.com/pebbe/zmq4"
+
+	"gorewind/wire"
+)
+
+// knocks numbers the monitors of knock.
+var knocks atomic.Int64
+
+// knock connects a socket to an endpoint and returns how its first handshake ended.
+func knock(t testing.TB, kind zmq.Type, addr string, options ...func(*zmq.Socket) error) (*client, zmq.Event) {
+	t.Helper()
+	name := fmt.Sprintf("inproc://knock-%d", knocks.Add(1))
+	watched := func(z *zmq.Socket) error {
+		return z.Monitor(name, zmq.EVENT_HANDSHAKE_SUCCEEDED|zmq.EVENT_HANDSHAKE_FAILED_AUTH|
+			zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL|zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+	}
+	z := dial(t, kind, addr, append(options, watched)...)
+	eyes := dial(t, zmq.PAIR, name)
+	defer eyes.close()
+	event, _, _, err := eyes.RecvEvent(0)
+	if err != nil {
+		t.Fatalf("the handshake does not end: %v", err)
+	}
+	if err := z.Monitor("", 0); err != nil { // or libzmq would wait for eyes, which are closed
+		t.Fatal(err)
+	}
+	return z, event
+}
+
+// TestStrangers: whoever has not the right keys gets nowhere, at both doors, and is
+// counted and logged; others are served meanwhile.
+func TestStrangers(t *testing.T) {
+	var log script
+	c := found(t, map[string]rules{"known": {read: []string{"**"}, write: []string{"**"}}}, Options{Log: logTo(&log)})
+	friend := c.dial(t, "known")
+	friend.ask("PUBLISH", "s", "x").want("PUBLISHED", id(1))
+	other := newCurve(t)
+	received := c.Stats.Received.Load()
+	for name, x := range map[string]struct {
+		with  func(*zmq.Socket) error
+		count func() uint64
+	}{
+		"unknown key": {c.with(other), c.Stats.HandshakesRefused.Load},
+		"wrong server key": {func(z *zmq.Socket) error {
+			return z.ClientAuthCurve(other.Public, c.keys["known"].Public, c.keys["known"].Secret)
+		}, c.Stats.HandshakesBroken.Load},
+		"plain client": {func(*zmq.Socket) error { return nil }, c.Stats.HandshakesBroken.Load},
+		"another secret": {func(z *zmq.Socket) error {
+			return z.ClientAuthCurve(c.server.Public, c.keys["known"].Public, other.Secret)
+		}, c.Stats.HandshakesBroken.Load},
+	} {
+		for kind, addr := range map[zmq.Type]string{zmq.DEALER: c.router(), zmq.SUB: c.PubAddrs()[0]} {
+			before := x.count()
+			// Where the peer is the first to hang up, it counts as unfinished.
+			eventually(t, name+" is not counted", func() bool {
+				z, fate := knock(t, kind, addr, x.with)
+				defer z.close()
+				if fate == zmq.EVENT_HANDSHAKE_SUCCEEDED {
+					t.Fatalf("%s at %s: was let in", name, addr)
+				}
+				if kind == zmq.DEALER {
+					_, _ = z.SendMessageDontwait("PUBLISH", "s", "stolen") // there may be nobody to send it to
+				}
+				return x.count() > before
+			})
+		}
+	}
+	friend.ask("PUBLISH", "s", "x").want("PUBLISHED", id(2))
+	if n := c.Stats.Received.Load() - received; n != 1 {
+		t.Errorf("want one message since, have %d", n)
+	}
+	c.stop()
+	if err := c.ended(); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{other.Public, "did not know this server's key", "did not speak CURVE"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("want %q in the log, have\n%s", want, log.String())
+		}
+	}
+}
+
+// TestFloodOfStrangersIsLoggedOnce: who knocks often does not fill the log.
+func TestFloodOfStrangersIsLoggedOnce(t *testing.T) {
+	var log script
+	c := found(t, nil, Options{Log: logTo(&log)})
+	const times = 30
+	for range times {
+		z, _ := knock(t, zmq.DEALER, c.router(), c.with(newCurve(t)))
+		z.close()
+	}
+	eventually(t, "not all are counted", func() bool { return c.Stats.HandshakesRefused.Load() == times })
+	c.stop()
+	c.ended()
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+		t.Errorf("want one warning, have %d:\n%s", n, log.String())
+	}
+}
+
+// TestBroadcastsAreForWhoReadsAll: a key that may not read everything is refused at
+// PUB, and another one hears everything.
+func TestBroadcastsAreForWhoReadsAll(t *testing.T) {
+	c := found(t, map[string]rules{
+		"all":  {read: []string{"**"}, write: []string{"**"}},
+		"some": {read: []string{"*"}, write: []string{"**"}, admin: []string{"**"}},
+	}, Options{})
+	if _, fate := knock(t, zmq.SUB, c.PubAddrs()[0], c.as("some"), subscribed); fate != zmq.EVENT_HANDSHAKE_FAILED_AUTH {
+		t.Errorf("some: %v", fate)
+	}
+	sub, fate := knock(t, zmq.SUB, c.PubAddrs()[0], c.as("all"), subscribed)
+	if fate != zmq.EVENT_HANDSHAKE_SUCCEEDED {
+		t.Fatalf("all: %v", fate)
+	}
+	z := c.dial(t, "some")
+	eventually(t, "SUB hears nothing", func() bool {
+		z.ask("PUBLISH", "s", "x")
+		_, ok := sub.try()
+		return ok
+	})
+}
+
+func subscribed(z *zmq.Socket) error { return z.SetSubscribe("") }
+
+// TestAllow: what a key has under way and may not have any more ends at once, what
+// it may have goes on, and what it asks for later is judged by the new rules.
+func TestAllow(t *testing.T) {
+	of := map[string]rules{
+		"changed": {read: []string{"a", "b"}, write: []string{"a"}}, "removed": {read: []string{"**"}},
+		"other": {read: []string{"**"}, write: []string{"**"}},
+	}
+	c := found(t, of, Options{})
+	other, changed, removed := c.dial(t, "other"), c.dial(t, "changed"), c.dial(t, "removed")
+	for _, z := range []*client{changed, removed} {
+		z.send("1", "", "QUERY", "a", "", "", "follow")
+		z.recv().want("1", "", "LIVE")
+		z.send("1", "", "PING") // waits behind it
+		z.send("1", "", "QUERY", "a", "", "")
+		z.send("2", "", "WAIT", "c", "a", id(1), "60000")
+		z.send("3", "", "QUERY", "b", "", "", "follow")
+		z.recv().want("3", "", "LIVE")
+		z.ask("4", "", "PING").want("4", "", "PONG")
+	}
+	sub, _ := knock(t, zmq.SUB, c.PubAddrs()[0], c.as("removed"), subscribed)
+	eventually(t, "SUB hears nothing", func() bool {
+		other.ask("PUBLISH", "x", "x")
+		_, ok := sub.try()
+		return ok
+	})
+
+	delete(of, "removed")
+	of["changed"] = rules{read: []string{"b"}}
+	c.Allow(c.access(t, of))
+	for _, z := range []*client{changed, removed} {
+		answers := make(map[string][]string)
+		want := map[string]int{"1": 3, "2": 1, "3": 1}
+		if z == changed {
+			delete(want, "3")
+		}
+		for left := true; left; {
+			r := z.recv()
+			answers[r.frames[0]] = append(answers[r.frames[0]], strings.SplitN(r.frames[2], " ;", 2)[0])
+			left = false
+			for envelope, n := range want {
+				left = left || len(answers[envelope]) < n
+			}
+		}
+		if a := answers["1"]; !strings.HasPrefix(a[0], "ERROR DENIED") || a[1] != "PONG" || !strings.HasPrefix(a[2], "ERROR DENIED") {
+			t.Errorf("a follower, a PING and a QUERY behind it: have %q", a)
+		}
+		if a := answers["2"]; !strings.HasPrefix(a[0], "ERROR DENIED") {
+			t.Errorf("a WAIT: have %q", a)
+		}
+		if a := answers["3"]; z == removed && !strings.HasPrefix(a[0], "ERROR DENIED") {
+			t.Errorf("another follower: have %q", a)
+		}
+	}
+	other.ask("PUBLISH", "b", "for who follows on").want("PUBLISHED", id(1))
+	changed.recv().want("3", "", "EVENT", id(1), "for who follows on")
+	changed.ask("PUBLISH", "a", "x").wantError(wire.Denied)
+	for _, command := range [][]string{{"PING"}, {"INFO"}, {"PUBLISH", "a", "x"}, {"QUERY", "b", "", ""}, {"NONSENSE"}} {
+		removed.ask(command...).wantError(wire.Denied)
+	}
+	if n := c.Stats.QueriesRunning.Load(); n != 1 {
+		t.Errorf("want one query to go on, have %d", n)
+	}
+
+	// PUB goes on until it reconnects.
+	other.ask("PUBLISH", "b", "broadcast").want("PUBLISHED", id(2))
+	for r := sub.recv(); r.frames[2] != "broadcast"; r = sub.recv() {
+	}
+	sub.close()
+	if _, fate := knock(t, zmq.SUB, c.PubAddrs()[0], c.as("removed"), subscribed); fate != zmq.EVENT_HANDSHAKE_FAILED_AUTH {
+		t.Errorf("reconnecting to PUB: %v", fate)
+	}
+	if _, fate := knock(t, zmq.DEALER, c.router(), c.as("removed")); fate != zmq.EVENT_HANDSHAKE_FAILED_AUTH {
+		t.Errorf("reconnecting to ROUTER: %v", fate)
+	}
+}
+
+// TestDrop: with Drop, who loses something is out at once, also at PUB, and the
+// others come back by themselves.
+func TestDrop(t *testing.T) {
+	of := map[string]rules{"removed": {read: []string{"**"}}, "other": {read: []string{"**"}, write: []string{"**"}}}
+	c := found(t, of, Options{Drop: true})
+	other := c.dial(t, "other")
+	var subs []*client
+	for _, name := range []string{"removed", "other"} {
+		sub := dial(t, zmq.SUB, c.PubAddrs()[0], c.as(name), subscribed)
+		eventually(t, "SUB hears nothing", func() bool {
+			other.ask("PUBLISH", "x", "x")
+			_, ok := sub.try()
+			return ok
+		})
+		subs = append(subs, sub)
+	}
+	of["new"] = rules{}
+	c.Allow(c.access(t, of)) // nobody loses anything
+	c.alive(t)
+	eventually(t, "somebody was dropped", func() bool { return c.Stats.Connections.Load() == 4 })
+	refused := c.Stats.HandshakesRefused.Load()
+	delete(of, "removed")
+	c.Allow(c.access(t, of))
+	eventually(t, "a removed key does not come back in vain", func() bool { return c.Stats.HandshakesRefused.Load() > refused })
+	again := c.dial(t, "other")
+	for subs[0].drained() { // what was under way
+	}
+	eventually(t, "others do not come back", func() bool {
+		again.ask("PUBLISH", "y", "after")
+		r, ok := subs[1].try()
+		return ok && r.frames[0] == "y"
+	})
+	if r, ok := subs[0].try(); ok {
+		t.Errorf("a removed key hears %q", r.frames)
+	}
+}
+
+// drained takes a message, and reports whether there was one.
+func (c *client) drained() bool {
+	_, ok := c.try()
+	return ok
+}
+
+// alive is for who has to have a key.
+func (c *city) alive(t testing.TB) {
+	t.Helper()
+	c.dial(t, "other").ask("PING").want("PONG")
+}
+
+// TestConnectionLimit: no more than so many are let in, of both doors together;
+// those who only knock keep nobody out, and when one leaves, another comes in.
+func TestConnectionLimit(t *testing.T) {
+	for _, name := range []string{"NULL", "CURVE"} {
+		t.Run(name, func(t *testing.T) {
+			o := Options{MaxConnections: 3, Handshake: time.Second}
+			var d *daemon
+			with := func(*zmq.Socket) error { return nil }
+			if name == "CURVE" {
+				c := found(t, map[string]rules{"k": {read: []string{"**"}}}, o)
+				d, with = c.daemon, c.as("k")
+			} else {
+				d = serveOptions(t, o)
+			}
+			for range 10 {
+				half, err := net.Dial("tcp", strings.TrimPrefix(d.router(), "tcp://"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer half.Close()
+			}
+			var in []*client
+			for range 2 {
+				z := dial(t, zmq.DEALER, d.router(), with)
+				z.ask("PING").want("PONG")
+				in = append(in, z)
+			}
+			if _, fate := knock(t, zmq.SUB, d.PubAddrs()[0], with); fate != zmq.EVENT_HANDSHAKE_SUCCEEDED {
+				t.Fatalf("the third one: %v", fate)
+			}
+			fourth := dial(t, zmq.DEALER, d.router(), with)
+			fourth.send("PING")
+			eventually(t, "a fourth one is not refused", func() bool { return d.Stats.Full.Load() > 0 })
+			for _, z := range in {
+				z.ask("PING").want("PONG")
+			}
+			if r, ok := fourth.try(); ok {
+				t.Fatalf("the fourth one hears %q", r.frames)
+			}
+			in[0].close()
+			fourth.recv().want("PONG") // its libzmq has come back
+		})
+	}
+}
+
+// TestAdmissions goes through what time does, without it.
+func TestAdmissions(t *testing.T) {
+	now := time.Now()
+	a := admissions{most: 2, handshake: time.Second, came: make(map[int]arrival)}
+	come := func(fd int, want bool) {
+		t.Helper()
+		a.accepted(fd, now)
+		if have := a.admit(now); have != want {
+			t.Fatalf("connection %d at %v: want %v, have %v", fd, now, want, have)
+		}
+	}
+	a.accepted(1, now) // only knocks
+	come(2, true)
+	a.ended(1, now)
+	come(1, true) // its number is used again
+	come(3, false)
+	a.ended(3, now)
+	now = now.Add(2 * time.Second) // 1 and 2 are old
+	come(4, false)
+	a.ended(4, now)
+	a.ended(2, now)
+	come(5, true)
+	come(6, false)
+	now = now.Add(2 * time.Second)
+	a.ended(6, now)
+	a.ended(5, now)
+	a.ended(1, now)
+	a.age(now)
+	if len(a.came) != 0 || a.younger != 0 || len(a.young) != 0 || len(a.admitted) != 0 {
+		t.Errorf("something is left: %+v", a)
+	}
+}
+
+// TestRequestLimit: who asks too often gets BUSY in his turn, and nobody else; keys
+// share the limit of all their connections.
+func TestRequestLimit(t *testing.T) {
+	const limit = 10
+	c := found(t, map[string]rules{"k": {write: []string{"**"}}, "other": {}}, Options{MaxRequests: limit})
+	var of [2]*client
+	for i := range of {
+		of[i] = c.dial(t, "k")
+	}
+	const each = 100
+	for i := range each {
+		for _, z := range of {
+			z.send("PUBLISH", "s", "x")
+			z.send("CANCEL") // which is not counted, and has no answer
+		}
+		if i == 0 {
+			c.alive(t)
+		}
+	}
+	stored, busy := 0, 0
+	for _, z := range of {
+		last := 0
+		for range each {
+			r := z.recv()
+			if r.frames[0] != "PUBLISHED" {
+				r.wantError(wire.Busy)
+				busy++
+				continue
+			}
+			n, _ := wire.ParseID([]byte(r.frames[1]))
+			if int(n) <= last {
+				t.Fatalf("id %d after %d", n, last)
+			}
+			last = int(n)
+			stored++
+		}
+	}
+	if n := int(c.last(t, "s")); n != stored || busy == 0 || stored < limit {
+		t.Errorf("%d were acknowledged, %d refused, %d stored", stored, busy, n)
+	}
+	if n := int(c.Stats.Busy.Load()); n != busy {
+		t.Errorf("want %d counted, have %d", busy, n)
+	}
+	eventually(t, "it stays busy", func() bool { return of[0].ask("PUBLISH", "s", "x").frames[0] == "PUBLISHED" })
+}
+
+// TestRequestLimitOfConnections: without CURVE, each connection has its own.
+func TestRequestLimitOfConnections(t *testing.T) {
+	d := serveOptions(t, Options{MaxRequests: 2})
+	for range 5 {
+		z := dial(t, zmq.DEALER, d.router())
+		for range 50 {
+			z.send("PING")
+		}
+		z.recv().want("PONG")
+		z.recv().want("PONG")
+		for busy := false; !busy; {
+			r := z.recv()
+			if busy = r.frames[0] != "PONG"; busy {
+				r.wantError(wire.Busy)
+			}
+		}
+	}
+}
+
+func TestBucket(t *testing.T) {
+	var b bucket
+	now := time.Now()
+	take := func(want int) {
+		t.Helper()
+		have := 0
+		for b.take(10, now) {
+			have++
+		}
+		if have != want {
+			t.Errorf("want %d, have %d", want, have)
+		}
+	}
+	take(10)
+	now = now.Add(500 * time.Millisecond)
+	take(5)
+	now = now.Add(time.Hour)
+	take(10)
+}
+
+// TestIPCMode: the files of ipc endpoints have the mode from the beginning, whatever
+// the umask; with CURVE, keys are asked for there too.
+func TestIPCMode(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o077))
+	dir, err := os.MkdirTemp("", "gw") // a path of a socket has at most 107 octets
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	router, pub := filepath.Join(dir, "router"), filepath.Join(dir, "pub")
+	c := found(t, map[string]rules{"k": {}}, Options{Router: []string{"ipc://" + router}, Pub: []string{"ipc://" + pub}, IPCMode: 0o660})
+	for _, path := range []string{router, pub} {
+		if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o660 {
+			t.Errorf("%s: want mode 0660, have %v %v", path, fi.Mode(), err)
+		}
+	}
+	if mask := syscall.Umask(0o077); mask != 0o077 {
+		t.Errorf("the umask is %o afterwards", mask)
+	}
+	c.dial(t, "k").ask("PING").want("PONG")
+	if _, fate := knock(t, zmq.DEALER, c.router()); fate == zmq.EVENT_HANDSHAKE_SUCCEEDED {
+		t.Error("a client without a key was let in")
+	}
+	if _, fate := knock(t, zmq.DEALER, c.router(), c.with(newCurve(t))); fate != zmq.EVENT_HANDSHAKE_FAILED_AUTH {
+		t.Errorf("an unknown key: %v", fate)
+	}
+	_, err = New(Options{Router: []string{"ipc://@abstract"}, Pub: []string{"tcp://127.0.0.1:*"}, IPCMode: 0o660})
+	if err == nil || !strings.Contains(err.Error(), "--ipc-mode") {
+		t.Errorf("a mode for what is no file: have %v", err)
+	}
+}
+
+// TestWarningOfOpenDoors: an endpoint that others reach is warned of, unless it asks
+// for keys.
+func TestWarningOfOpenDoors(t *testing.T) {
+	k := newCurve(t)
+	nobody, err := NewAccess(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		pub  string
+		o    Options
+		want bool
+	}{
+		{"tcp://*:*", Options{}, true},
+		{"tcp://0.0.0.0:*", Options{}, true},
+		{"tcp://[::]:*", Options{}, true},
+		{"tcp://127.0.0.1:*", Options{}, false},
+		{"tcp://[::1]:*", Options{}, false},
+		{"tcp://*:*", Options{Curve: &k, Access: nobody}, false},
+	} {
+		var log script
+		x.o.Router, x.o.Pub, x.o.Log = []string{"tcp://127.0.0.1:*"}, []string{x.pub}, logTo(&log)
+		s, err := New(x.o)
+		if err != nil {
+			if strings.Contains(x.pub, "[") {
+				continue // no IPv6 here
+			}
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if have := strings.Contains(log.String(), "ANYBODY") && strings.Contains(log.String(), "level=WARN"); have != x.want {
+			t.Errorf("%s: want a warning %v, have\n%s", x.pub, x.want, log.String())
+		}
+	}
+}
+
+// TestCurveNeedsAccess: libzmq would let any key in.
+func TestCurveNeedsAccess(t *testing.T) {
+	k := newCurve(t)
+	nobody, err := NewAccess(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, o := range map[string]Options{
+		"--curve-key needs --clients": {Curve: &k},
+		"--clients needs --curve-key": {Access: nobody},
+		"--max-connections is -1":     {MaxConnections: -1},
+		"--max-requests is -1":        {MaxRequests: -1},
+		"--handshake-time is 1ns":     {Handshake: 1},
+	} {
+		o.Router, o.Pub = []string{"tcp://127.0.0.1:*"}, []string{"tcp://127.0.0.1:*"}
+		if _, err := New(o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, have %v", want, err)
+		}
+	}
+}
+
+// TestCloseWithoutRun: a handshake that waits for a loop that never ran holds
+// nothing up.
+func TestCloseWithoutRun(t *testing.T) {
+	warmUp(t)
+	checkLeaks(t)
+	s, err := New(Options{Router: []string{"tcp://127.0.0.1:*"}, Pub: []string{"tcp://127.0.0.1:*"}, MaxConnections: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := dial(t, zmq.DEALER, s.RouterAddrs()[0])
+	z.send("PING")
+	ended := make(chan error, 1)
+	go func() { ended <- s.Close() }() // ends at once
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("Close does not return")
+	}
+}
