@@ -20,7 +20,8 @@ import (
 )
 
 type benchCmd struct {
-	Connect   string   `placeholder:"ENDPOINT" help:"Measure the daemon that takes requests here. Default: one that is started, and stopped at the end."`
+	Connect string `placeholder:"ENDPOINT" help:"Measure the daemon that takes requests here. Default: one that is started, and stopped at the end."`
+	keys
 	Subscribe string   `placeholder:"ENDPOINT" help:"Where that daemon broadcasts; fanout needs it. Default: none."`
 	Dir       string   `placeholder:"DIR" help:"Keep the data of the started daemon in a new directory in here, and measure fdatasync here: choose the disk that matters. Default: the system's directory for temporary files."`
 	Events    int      `default:"500000" placeholder:"N" help:"How many events the fast workloads take; slow ones take a part of them. Default: ${default}."`
@@ -69,6 +70,13 @@ func (c *benchCmd) Run(kctx *kong.Context, stderr io.Writer) (err error) {
 		stop() // a second signal kills
 	})()
 	target := load.Target{Router: c.Connect, Pub: c.Subscribe, Dir: c.Dir}
+	curve, err := c.curve()
+	if err != nil {
+		return err
+	}
+	if curve != nil {
+		target.Curve = (*load.Curve)(curve)
+	}
 	if c.Connect == "" {
 		h, failed := c.host(stderr, cancel)
 		if failed != nil {
@@ -108,6 +116,9 @@ func (c *benchCmd) workloads() ([]load.Workload, error) {
 	}
 	if c.Connect == "" && c.Subscribe != "" {
 		return nil, errors.New("--subscribe needs --connect; give both endpoints of a daemon, or neither")
+	}
+	if c.Connect == "" && c.ClientKey != "" {
+		return nil, errors.New("--client-key needs --connect; the daemon that bench starts asks for none")
 	}
 	if c.Connect != "" && c.Profile != "" {
 		return nil, errors.New("--profile is for the daemon that bench starts; leave out --connect, or start the other one with --profile")

@@ -55,6 +55,7 @@ type cli struct {
 	Version kong.VersionFlag `env:"-" help:"Print the version and exit."`
 
 	Serve  serveCmd  `cmd:"" group:"serve" help:"Serve an event store over ZeroMQ until SIGTERM or SIGINT."`
+	Keygen keygenCmd `cmd:"" group:"serve" help:"Make a key for a daemon or a client, to be used with CURVE."`
 	Config configCmd `cmd:"" group:"serve" help:"Print the values that flags have, and where each comes from."`
 
 	Publish   publishCmd   `cmd:"" group:"use" help:"Store events at the end of a stream."`

@@ -76,8 +76,14 @@ func start(t testing.TB, args ...string) *daemon {
 // startCommand runs a command that becomes gorewind serve.
 func startCommand(t testing.TB, cmd *exec.Cmd) *daemon {
 	t.Helper()
+	return startIn(t, cmd, t.TempDir())
+}
+
+// startIn does so in a directory.
+func startIn(t testing.TB, cmd *exec.Cmd, dir string) *daemon {
+	t.Helper()
 	d := &daemon{cmd: cmd, log: new(bytes.Buffer), ended: make(chan struct{})}
-	d.cmd.Dir = t.TempDir()
+	d.cmd.Dir = dir
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

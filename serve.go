@@ -26,7 +26,8 @@ type serveCmd struct {
 	MaxEventBytes int      `default:"1048576" placeholder:"N" help:"How large an event may be, at most 4194304. Default: ${default}."`
 	LogLevel      string   `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Log from this level on: ${enum}. Default: ${default}."`
 	LogFormat     string   `default:"text" enum:"text,json" placeholder:"FORMAT" help:"Log as ${enum}. Default: ${default}."`
-	Profile       string   `placeholder:"DIR" help:"Leave profiles of processor time and allocations here, cpu.pprof and allocs.pprof. Default: none."`
+	security
+	Profile string `placeholder:"DIR" help:"Leave profiles of processor time and allocations here, cpu.pprof and allocs.pprof. Default: none."`
 }
 
 // Help implements kong's.
@@ -55,7 +56,7 @@ func (c *serveCmd) Validate(kctx *kong.Context) error {
 	case c.DataDir == "":
 		return errors.New("--data-dir is empty; give a directory")
 	}
-	return nil
+	return c.security.check()
 }
 
 // Run serves until a signal comes.
@@ -99,9 +100,13 @@ func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 	if err != nil {
 		log.Warn("cannot raise the limit of open files", "error", err)
 	}
-	srv, err := server.New(server.Options{
+	options := server.Options{
 		Router: c.Router, Pub: c.Pub, MaxFiles: int(min(maxFiles, 1<<30)), MaxEvent: c.MaxEventBytes, Version: version, Log: log,
-	})
+	}
+	if err := c.security.secure(&options); err != nil {
+		return err
+	}
+	srv, err := server.New(options)
 	if err != nil {
 		return err
 	}
@@ -114,6 +119,10 @@ func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 		return err
 	}
 	defer func() { failed = errors.Join(failed, events.Close()) }()
+
+	ctx, finish := context.WithCancel(ctx)
+	defer c.security.watch(ctx, srv, log)()
+	defer finish()
 
 	info := events.Info()
 	log.Info("serving", "router", strings.Join(srv.RouterAddrs(), ","), "pub", strings.Join(srv.PubAddrs(), ","),

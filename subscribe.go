@@ -15,10 +15,11 @@ import (
 )
 
 type subscribeCmd struct {
-	Prefix    string        `arg:"" optional:"" help:"How the names of the streams begin; all streams without it."`
-	Subscribe string        `default:"tcp://127.0.0.1:9003" placeholder:"ENDPOINT" help:"Where the daemon broadcasts, its --pub. Default: ${default}."`
-	Patience  time.Duration `default:"5s" placeholder:"TIME" help:"Give up when no daemon is there for so long at the beginning. Default: ${default}."`
-	Limit     uint64        `env:"-" placeholder:"N" help:"At most so many events. Default: all."`
+	Prefix    string `arg:"" optional:"" help:"How the names of the streams begin; all streams without it."`
+	Subscribe string `default:"tcp://127.0.0.1:9003" placeholder:"ENDPOINT" help:"Where the daemon broadcasts, its --pub. Default: ${default}."`
+	keys
+	Patience time.Duration `default:"5s" placeholder:"TIME" help:"Give up when no daemon is there for so long at the beginning. Default: ${default}."`
+	Limit    uint64        `env:"-" placeholder:"N" help:"At most so many events. Default: all."`
 	output
 }
 
@@ -45,13 +46,17 @@ func (c *subscribeCmd) Validate() error {
 func (c *subscribeCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	ctx, stop := untilSignal()
 	defer stop()
+	curve, err := c.curve()
+	if err != nil {
+		return err
+	}
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	absent := fmt.Errorf("no daemon broadcasts at %s; see whether gorewind serve runs there, or give its endpoint with --subscribe", c.Subscribe)
+	absent := fmt.Errorf("no daemon broadcasts at %s; see whether gorewind serve runs there, and asks for no other keys than --client-key and --server-key are, or give its endpoint with --subscribe", c.Subscribe)
 	patience := time.AfterFunc(c.Patience, func() { giveUp(absent) })
 	defer patience.Stop()
 	was := false // there, which is told only when it changes
-	o := client.SubscribeOptions{Endpoint: c.Subscribe, OnConnection: func(up bool) {
+	o := client.SubscribeOptions{Endpoint: c.Subscribe, Curve: curve, OnConnection: func(up bool) {
 		switch {
 		case was && !up:
 			fmt.Fprintf(stderr, "gorewind: the connection to %s has ended; what is broadcast now is missed\n", c.Subscribe)
@@ -61,10 +66,13 @@ func (c *subscribeCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		was = was || up
 	}}
 	l := &liveOutput{printer: c.printer(kctx.Stdout), written: func(client.Event) error { return nil }}
-	err := l.show(ctx, func(ctx context.Context) iter.Seq2[client.Event, error] {
+	err = l.show(ctx, func(ctx context.Context) iter.Seq2[client.Event, error] {
 		g := losses{last: make(map[string]uint64), w: stderr}
 		return c.limited(g.watch(client.Subscribe(ctx, o, c.Prefix)))
 	})
+	if errors.Is(err, client.ErrHandshake) {
+		return notLetIn(err)
+	}
 	if errors.Is(context.Cause(ctx), absent) {
 		return absent
 	}

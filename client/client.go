@@ -49,6 +49,8 @@ type Options struct {
 	// tells followers every 10 s that it is there: with less than that, a Follow
 	// of which nothing comes reconnects again and again. Default: 30 s.
 	Timeout time.Duration
+	// Curve is for a server that asks for keys. Default: none.
+	Curve *Curve
 }
 
 const defaultTimeout = 30 * time.Second
@@ -98,8 +100,14 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	case <-c.loop.ready:
 		c.store = c.loop.store
 		return c, nil
+	case <-c.loop.barred:
+		err := c.Close()
+		return nil, &notLetInError{o.Endpoint, c.loop.refused, err}
 	case <-ctx.Done():
 		err := errors.Join(ctx.Err(), c.Close())
+		if c.loop.refused != nil {
+			return nil, &notLetInError{o.Endpoint, c.loop.refused, err}
+		}
 		return nil, &unansweredError{o.Endpoint, c.loop.why, err}
 	}
 }

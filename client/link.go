@@ -30,11 +30,15 @@ type link struct {
 	heard    time.Time // when the last message came, or the first request after silence went
 	pinged   bool      // since then
 	broken   error     // why it is to be closed
+	refused  error     // why the server did not let it in, if that is known
+	final    bool      // and will not
+	curve    bool
 }
 
 // newLink begins to connect. name must be new in zctx.
-func newLink(zctx *zmq.Context, endpoint, name string, wake int) (_ *link, err error) {
-	k := new(link)
+func newLink(zctx *zmq.Context, o Options, name string, wake int) (_ *link, err error) {
+	endpoint := o.Endpoint
+	k := &link{curve: o.Curve != nil}
 	defer func() {
 		if err != nil {
 			k.close()
@@ -53,12 +57,15 @@ func newLink(zctx *zmq.Context, endpoint, name string, wake int) (_ *link, err e
 		// then answers that have come are lost with the connection.
 		k.dealer.SetReconnectIvl(never),
 		k.dealer.SetIpv6(strings.Contains(endpoint, "[")),
-		k.dealer.Monitor(name, zmq.EVENT_DISCONNECTED|zmq.EVENT_CLOSED|zmq.EVENT_CONNECT_RETRIED),
+		k.dealer.Monitor(name, zmq.EVENT_DISCONNECTED|zmq.EVENT_CLOSED|zmq.EVENT_CONNECT_RETRIED|failedHandshakes),
 		k.monitor.SetLinger(0),
 		k.monitor.SetRcvhwm(0), // without a bound, for the same thread's sake
 		k.monitor.Connect(name),
 	); err != nil {
 		return nil, fmt.Errorf("zeromq: %w", err)
+	}
+	if err := o.Curve.apply(k.dealer); err != nil {
+		return nil, err
 	}
 	if err := k.dealer.Connect(endpoint); err != nil {
 		return nil, fmt.Errorf("cannot connect to %q: %w; give an endpoint such as tcp://127.0.0.1:9002", endpoint, err)
@@ -103,8 +110,13 @@ func (k *link) ready(sending bool) (bool, error) {
 func (k *link) gone() bool {
 	ended := false
 	for {
-		if _, _, _, err := k.monitor.RecvEvent(zmq.DONTWAIT); err != nil {
+		event, _, value, err := k.monitor.RecvEvent(zmq.DONTWAIT)
+		if err != nil {
 			return ended
+		}
+		if event&failedHandshakes != 0 {
+			k.refused, k.final = handshakeError(event, value, k.curve)
+			continue // its end follows
 		}
 		ended = true
 	}

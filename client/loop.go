@@ -28,6 +28,9 @@ type loop struct {
 	out   *outbox
 	ready chan struct{} // closed when store is known
 
+	refused error         // why the server did not let us in the last time
+	barred  chan struct{} // closed when it will not, before store is known
+
 	link    *link // nil while there is none
 	links   int   // so far
 	reopen  time.Time
@@ -46,7 +49,7 @@ type loop struct {
 
 func newLoop(o Options, zctx *zmq.Context, out *outbox) *loop {
 	return &loop{
-		opts: o, zctx: zctx, out: out, ready: make(chan struct{}),
+		opts: o, zctx: zctx, out: out, ready: make(chan struct{}), barred: make(chan struct{}),
 		backoff: minBackoff, flying: make(map[uint64]*call),
 	}
 }
@@ -111,6 +114,7 @@ func (l *loop) turn(now time.Time) {
 		l.watch(now)
 		if gone && l.link.broken == nil {
 			l.link.broken = fmt.Errorf("there is no connection to %s", l.opts.Endpoint)
+			l.bar()
 		}
 		if l.link.broken != nil {
 			l.lose(now, l.link.broken)
@@ -125,13 +129,23 @@ func (l *loop) turn(now time.Time) {
 // anything else is sent.
 func (l *loop) open(now time.Time) error {
 	l.links++
-	link, err := newLink(l.zctx, l.opts.Endpoint, fmt.Sprintf("inproc://link-%d", l.links), l.out.wake)
+	link, err := newLink(l.zctx, l.opts, fmt.Sprintf("inproc://link-%d", l.links), l.out.wake)
 	if err != nil {
 		return err
 	}
 	l.link = link
 	l.direct(now, newCall(wire.Info{}, l.greet))
 	return nil
+}
+
+// bar takes note of why the connection was refused, if it was, and gives up where
+// that is for good.
+func (l *loop) bar() {
+	l.refused = l.link.refused
+	if l.link.final && l.store == "" && l.over == nil {
+		l.over = l.refused
+		close(l.barred)
+	}
 }
 
 // greet takes the first answer over a connection.

@@ -20,6 +20,8 @@ const heartbeat = 10 * time.Second
 type SubscribeOptions struct {
 	// Endpoint of the server's PUB, such as tcp://127.0.0.1:9003.
 	Endpoint string
+	// Curve is for a server that asks for keys. Default: none.
+	Curve *Curve
 	// OnConnection, if not nil, is called when there is a connection, and when
 	// there is none any more, on the goroutine that takes the events, between them.
 	OnConnection func(up bool)
@@ -88,12 +90,15 @@ func newSubscription(o SubscribeOptions, prefix string) (_ *subscription, err er
 		s.sub.SetIpv6(strings.Contains(o.Endpoint, "[")),
 		s.sub.SetSubscribe(prefix),
 		s.sub.SetHeartbeatIvl(heartbeat), // else a server that vanished is not noticed
-		s.sub.Monitor(name, zmq.EVENT_HANDSHAKE_SUCCEEDED|zmq.EVENT_DISCONNECTED),
+		s.sub.Monitor(name, zmq.EVENT_HANDSHAKE_SUCCEEDED|zmq.EVENT_DISCONNECTED|failedHandshakes),
 		s.monitor.SetLinger(0),
 		s.monitor.SetRcvhwm(0), // libzmq's thread would wait
 		s.monitor.Connect(name),
 	); err != nil {
 		return nil, fmt.Errorf("zeromq: %w", err)
+	}
+	if err := o.Curve.apply(s.sub); err != nil {
+		return nil, err
 	}
 	if err := s.sub.Connect(o.Endpoint); err != nil {
 		return nil, fmt.Errorf("cannot connect to %q: %w; give an endpoint such as tcp://127.0.0.1:9003", o.Endpoint, err)
@@ -122,7 +127,9 @@ func (s *subscription) close() {
 // receive returns the next broadcast that has come. It reports false if there is
 // none, or one of a kind that is not known.
 func (s *subscription) receive() (e Event, ok bool, err error) {
-	s.tell()
+	if err := s.tell(); err != nil {
+		return e, false, err
+	}
 	frames, err := s.sub.RecvMessageBytes(zmq.DONTWAIT)
 	if isAgain(err) {
 		return e, false, nil
@@ -134,12 +141,19 @@ func (s *subscription) receive() (e Event, ok bool, err error) {
 	return Event{Stream: string(b.Stream), ID: b.ID, Data: b.Data}, ok, nil
 }
 
-// tell tells what has become of the connection.
-func (s *subscription) tell() {
+// tell tells what has become of the connection. It fails where libzmq does not try
+// again.
+func (s *subscription) tell() error {
 	for {
-		event, _, _, err := s.monitor.RecvEvent(zmq.DONTWAIT)
+		event, _, value, err := s.monitor.RecvEvent(zmq.DONTWAIT)
 		if err != nil {
-			return
+			return nil
+		}
+		if event&failedHandshakes != 0 {
+			if err, final := handshakeError(event, value, s.Curve != nil); final {
+				return fmt.Errorf("%s: %w", s.Endpoint, err)
+			}
+			continue
 		}
 		if s.OnConnection != nil {
 			s.OnConnection(event == zmq.EVENT_HANDSHAKE_SUCCEEDED)

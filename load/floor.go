@@ -87,7 +87,7 @@ func echo(ctx context.Context, t Target, name string, w Workload) (rate float64,
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	t.Router = c.endpoint
+	t.Router, t.Curve = c.endpoint, nil
 	w.Name = name
 	if w.Clients > 1 {
 		w.InFlight = defaultInFlight
@@ -103,7 +103,7 @@ func stream(ctx context.Context, t Target, w Workload) (rate float64, err error)
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	t.Router = c.endpoint
+	t.Router, t.Curve = c.endpoint, nil
 	s, conns, err := connect(ctx, t, w.Size, 1)
 	if err != nil {
 		return 0, err

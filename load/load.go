@@ -21,6 +21,9 @@ type Target struct {
 	Router string // endpoint for requests
 	Pub    string // endpoint for broadcasts; only fan-outs need it
 
+	// Curve is for a daemon that asks for keys. Default: none.
+	Curve *Curve
+
 	// Dir is a directory on the file system whose syncs are a floor. Default:
 	// the system's for temporary files.
 	Dir string
@@ -36,6 +39,9 @@ type Target struct {
 
 	pipelined float64 // events/s that `pipelined` reached, if it was measured
 }
+
+// Curve is the keys of CURVE, in Z85: one's own pair, and the daemon's public key.
+type Curve struct{ Public, Secret, Server string }
 
 func (t Target) patience() time.Duration {
 	if t.Patience <= 0 {

@@ -93,8 +93,19 @@ static void ld_close(ld_conn *c) {
 		zmq_msg_close(&c->frame[i]);
 }
 
+// The keys of CURVE, each with a zero octet at its end.
+typedef struct {
+	char own[41], secret[41], server[41];
+} ld_curve;
+
+static int ld_lock(void *socket, const ld_curve *curve) {
+	return zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, curve->own, sizeof curve->own) == -1
+	       || zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, curve->secret, sizeof curve->secret) == -1
+	       || zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, curve->server, sizeof curve->server) == -1 ? -1 : 0;
+}
+
 // ld_open connects a DEALER, or a SUB to a prefix. NULL: see errno.
-static ld_conn *ld_open(void *context, const char *endpoint, const char *prefix, size_t prefix_len) {
+static ld_conn *ld_open(void *context, const char *endpoint, const char *prefix, size_t prefix_len, const ld_curve *curve) {
 	int zero = 0, one = 1;
 	size_t len = sizeof zero;
 	ld_conn *c = calloc(1, sizeof *c);
@@ -109,6 +120,7 @@ static ld_conn *ld_open(void *context, const char *endpoint, const char *prefix,
 	    || zmq_setsockopt(c->socket, ZMQ_RCVHWM, &zero, sizeof zero) == -1
 	    || (strchr(endpoint, '[') && zmq_setsockopt(c->socket, ZMQ_IPV6, &one, sizeof one) == -1)
 	    || (prefix && zmq_setsockopt(c->socket, ZMQ_SUBSCRIBE, prefix, prefix_len) == -1)
+	    || (curve && ld_lock(c->socket, curve) == -1)
 	    || zmq_connect(c->socket, endpoint) == -1
 	    || zmq_getsockopt(c->socket, ZMQ_FD, &c->fd, &len) == -1) {
 		int err = errno;
@@ -664,6 +676,7 @@ type session struct {
 	conns    []conn
 	data     []byte // of C: libzmq reads it from threads of its own
 	patience time.Duration
+	curve    *C.ld_curve // nil: without
 }
 
 // block is how much random data events are cut from, besides the size of one.
@@ -671,6 +684,12 @@ const block = 1 << 20
 
 func newSession(t Target, size int) (*session, error) {
 	s := &session{context: C.zmq_ctx_new(), patience: t.patience()}
+	if k := t.Curve; k != nil {
+		s.curve = new(C.ld_curve)
+		putKey(&s.curve.own, k.Public)
+		putKey(&s.curve.secret, k.Secret)
+		putKey(&s.curve.server, k.Server)
+	}
 	if s.context == nil {
 		return nil, errors.New("zeromq: no context: out of memory or descriptors; close other programs")
 	}
@@ -678,6 +697,13 @@ func newSession(t Target, size int) (*session, error) {
 	s.data = unsafe.Slice((*byte)(C.malloc(C.size_t(n))), n)
 	random(s.data)
 	return s, nil
+}
+
+// putKey leaves a zero octet after a key.
+func putKey(to *[41]C.char, key string) {
+	for i := range min(len(key), len(to)-1) {
+		to[i] = C.char(key[i])
+	}
 }
 
 // close ends the connections. libzmq lets go of the data when the context ends.
@@ -728,7 +754,7 @@ func (s *session) open(endpoint, prefix string) (conn, error) {
 		p = C.CString(prefix)
 		defer C.free(unsafe.Pointer(p))
 	}
-	c, err := C.ld_open(s.context, e, p, C.size_t(len(prefix)))
+	c, err := C.ld_open(s.context, e, p, C.size_t(len(prefix)), s.curve)
 	if c == nil {
 		return conn{}, fmt.Errorf("cannot connect to %q: %s; give an endpoint such as tcp://127.0.0.1:9002", endpoint, reason(err))
 	}

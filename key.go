@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"gorewind/client"
+	"gorewind/server"
+)
+
+// Keys are kept in files as ZeroMQ's other programs write and read them, in ZPL: a
+// section curve with a public key and, in the file of who has it, the secret one.
+
+// certificate returns the text of a key file, without a secret if that is empty.
+func certificate(public, secret string) string {
+	about := "# CURVE public key of ZeroMQ. Everybody may see it.\n"
+	secretLine := ""
+	if secret != "" {
+		about = "# CURVE key pair of ZeroMQ. DO NOT GIVE THE SECRET KEY TO ANYBODY.\n"
+		secretLine = fmt.Sprintf("    secret-key = \"%s\"\n", secret)
+	}
+	return about + fmt.Sprintf("curve\n    public-key = \"%s\"\n", public) + secretLine
+}
+
+// readPair reads a file that has a key pair. Nobody else may be able to read it.
+func readPair(name string) (server.Curve, error) {
+	found, err := readCertificate(name)
+	if err != nil {
+		return server.Curve{}, err
+	}
+	if found["secret-key"] == "" {
+		return server.Curve{}, fmt.Errorf("%s has no secret key; give the file NAME.key_secret that gorewind keygen NAME writes", name)
+	}
+	pair, err := server.CurveOf(found["secret-key"])
+	if err != nil {
+		return pair, fmt.Errorf("%s: %w; make another key with gorewind keygen", name, err)
+	}
+	if public := found["public-key"]; public != "" && public != pair.Public {
+		return pair, fmt.Errorf("%s: the public key is not that of the secret one; make another with gorewind keygen", name)
+	}
+	return pair, nil
+}
+
+// readPublic returns a public key that is given as it is, or by the name of a file.
+func readPublic(keyOrFile string) (string, error) {
+	if server.IsKey(keyOrFile) {
+		return keyOrFile, nil
+	}
+	found, err := readCertificate(keyOrFile)
+	if err != nil {
+		return "", err
+	}
+	if !server.IsKey(found["public-key"]) {
+		return "", fmt.Errorf("%s has no public key; give a file NAME.key, or the key itself", keyOrFile)
+	}
+	return found["public-key"], nil
+}
+
+// readCertificate returns the keys of a file by their names.
+func readCertificate(name string) (map[string]string, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read a key: %w; give a file that gorewind keygen wrote", err)
+	}
+	found := make(map[string]string)
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		key, value, ok := strings.Cut(line, "=")
+		if ok && !strings.HasPrefix(line, "#") {
+			found[strings.TrimSpace(key)] = strings.Trim(value, " \t\"'")
+		}
+	}
+	if found["secret-key"] == "" {
+		return found, nil
+	}
+	fi, err := os.Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read a key: %w", err)
+	}
+	if mode := fi.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fmt.Errorf("%s holds a secret key, and its mode %04o lets others at it; chmod 600 %s, and make a new key if they may have read it", name, mode, name)
+	}
+	return found, nil
+}
+
+// keys are how a client command shows who it is.
+type keys struct {
+	ClientKey string `placeholder:"FILE" help:"Show this CURVE key, a file NAME.key_secret of gorewind keygen. Default: none."`
+	ServerKey string `placeholder:"FILE" help:"The daemon's public CURVE key, a file NAME.key or the key itself. Default: none."`
+}
+
+// curve returns what a client needs for CURVE, nil if it is not asked for.
+func (k *keys) curve() (*client.Curve, error) {
+	switch {
+	case k.ClientKey == "" && k.ServerKey == "":
+		return nil, nil
+	case k.ClientKey == "" || k.ServerKey == "":
+		return nil, errors.New("--client-key and --server-key go together; give both, or neither where the daemon asks for none")
+	}
+	pair, err := readPair(k.ClientKey)
+	if err != nil {
+		return nil, err
+	}
+	of, err := readPublic(k.ServerKey)
+	if err != nil {
+		return nil, err
+	}
+	return &client.Curve{Public: pair.Public, Secret: pair.Secret, Server: of}, nil
+}
