@@ -78,11 +78,9 @@ func (s *security) secure(o *server.Options) (err error) {
 }
 
 // watch reads --clients again on SIGHUP, until ctx is done. wait returns when it has
-// ended.
+// ended. Without a file SIGHUP does nothing, since whoever reloads a service does not
+// mean to end it.
 func (s *security) watch(ctx context.Context, srv *server.Server, log *slog.Logger) (wait func()) {
-	if s.Clients == "" {
-		return func() {}
-	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	var wg sync.WaitGroup
@@ -102,6 +100,10 @@ func (s *security) watch(ctx context.Context, srv *server.Server, log *slog.Logg
 
 // reload has the server go by the file as it is now.
 func (s *security) reload(srv *server.Server, log *slog.Logger) {
+	if s.Clients == "" {
+		log.Info("there is nothing to read again: no --clients was given")
+		return
+	}
 	rules, err := readClients(s.Clients)
 	if err != nil {
 		log.Error("the rules stay as they were: the new ones cannot be read", "error", err)

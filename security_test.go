@@ -255,6 +255,14 @@ func TestPingWithKeys(t *testing.T) {
 	}
 }
 
+// TestReloadOfNothing: who reloads a service does not mean to end it.
+func TestReloadOfNothing(t *testing.T) {
+	d := start(t, "--in-memory")
+	d.cmd.Process.Signal(syscall.SIGHUP)
+	until(t, "the daemon says nothing of SIGHUP", func() bool { return strings.Contains(d.said(), "nothing to read again") })
+	dial(t, d.router).ask(wire.Ping{})
+}
+
 // TestReload: SIGHUP takes rights away and gives them; a file that cannot be read
 // changes nothing.
 func TestReload(t *testing.T) {
