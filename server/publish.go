@@ -179,8 +179,12 @@ func (l *loop) explain(err error) *wire.Error {
 		l.complain("store unavailable", err)
 		return wire.Errorf(wire.ReadOnly, "nothing was changed; try again later; the server's log says more", "the store cannot be used: the disk failed")
 	case errors.Is(err, store.ErrDamaged):
-		l.complain("store damaged", err)
 		damaged := wire.Errorf(wire.Damaged, "the server's log says what; what came before this is good, and what comes after can be asked for", "what is stored is damaged")
+		if errors.Is(err, store.ErrAccepted) {
+			damaged.What, damaged.Do = "it was lost when the store was repaired", "what came before this is good; ask for what comes after"
+		} else {
+			l.complain("store damaged", err)
+		}
 		if lost := (*store.Lost)(nil); errors.As(err, &lost) {
 			damaged.With(wire.Hex("after", wire.ID(lost.After)))
 		}

@@ -48,6 +48,9 @@ var (
 	// ErrDamaged: what is stored is not what was written. Nothing after it in
 	// the answer can be trusted, and there is nothing after it.
 	ErrDamaged = errors.New("damaged")
+	// ErrAccepted: an ErrDamaged that is no news: a repair was told to go on without
+	// what is missing here.
+	ErrAccepted = fmt.Errorf("%w: an accepted loss", ErrDamaged)
 	// ErrUnavailable: the engine cannot work now because of what the disk did.
 	// The request has had no effect and will have none.
 	ErrUnavailable = errors.New("store unavailable")

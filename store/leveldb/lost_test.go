@@ -78,6 +78,15 @@ func TestReadGoesOnBehindDamage(t *testing.T) {
 				}
 				d = mustOpen(t, dir, Options{})
 				defer d.Close()
+				for _, r := range []store.Range{{Stream: []byte("s/0")}, {Select: store.Prefix([]byte("s"))}} {
+					var err error
+					for _, failed := range d.Read(t.Context(), r) {
+						err = failed
+					}
+					if !errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrAccepted) != repaired {
+						t.Errorf("want an accepted loss: %v, have %v", repaired, err)
+					}
+				}
 				have, losses := readOn(t, d, store.Range{Select: store.Prefix([]byte("s/"))})
 				if !slices.Equal(have, want) || losses != 3 {
 					t.Errorf("selection: want %v, have %v and %d losses", want, have, losses)

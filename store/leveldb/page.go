@@ -102,7 +102,7 @@ func lostPages(number, first, last uint64, time int64, position uint64) iter.Seq
 func parsePage(key, value []byte) (p page, err error) {
 	p, err = parseAnyPage(key, value)
 	if err == nil && p.lost {
-		err = fmt.Errorf("%w: the events %d to %d were lost when the store was repaired", store.ErrDamaged, p.first, keyNumber(key))
+		err = fmt.Errorf("%w: the events %d to %d were lost when the store was repaired", store.ErrAccepted, p.first, keyNumber(key))
 	}
 	return p, err
 }

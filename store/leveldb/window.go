@@ -102,7 +102,7 @@ func (w *window) plan(db *leveldb.DB) error {
 		return fault(fmt.Sprintf("commits from position %d on", w.reached), err)
 	}
 	if w.gone > 0 && w.commits == 1 { // else what comes before is read first
-		err := fmt.Errorf("%w: the commits at the positions %d to %d were lost when the store was repaired", store.ErrDamaged, c.first, c.last)
+		err := fmt.Errorf("%w: the commits at the positions %d to %d were lost when the store was repaired", store.ErrAccepted, c.first, c.last)
 		if w.backward {
 			return err
 		}
