@@ -10,12 +10,12 @@ import (
 // appending is an APPEND.
 type appending struct {
 	store.Append
-	events, size int
+	events, data, size int
 }
 
 // append deals with an APPEND.
 func (l *loop) append(ln *lane, w wire.Append) {
-	octets, events := len(w.Key), 0
+	octets, events, data := len(w.Key), 0, 0
 	for i, g := range w.Groups {
 		octets += len(g.Stream)
 		events += len(g.Events)
@@ -25,11 +25,12 @@ func (l *loop) append(ln *lane, w wire.Append) {
 					wire.Param{Name: "group", Value: strconv.Itoa(i)}, wire.Hex("stream", g.Stream)))
 				return
 			}
-			octets += len(e)
+			data += len(e)
 		}
 	}
+	octets += data
 	size := octets + len(w.Groups)*groupOctets + events*eventOctets
-	l.write(ln, appending{keepAppend(w, octets, events), events, size})
+	l.write(ln, appending{keepAppend(w, octets, events), events, data, size})
 }
 
 // What a group and an event take besides their octets.
@@ -73,5 +74,5 @@ func (a appending) octets() int { return a.size }
 // stage implements write: it shares a batch with PUBLISHes.
 func (a appending) stage(l *loop, ln *lane) {
 	l.batch.reqs = append(l.batch.reqs, a.Append)
-	l.staged(author{lane: ln, events: a.events, appends: true}, a.size)
+	l.staged(author{lane: ln, events: int32(a.events), data: int32(a.data), appends: true}, a.size)
 }

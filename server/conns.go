@@ -62,8 +62,11 @@ func (l *loop) watch(monitor *zmq.Socket, note func(event zmq.Event, fd int)) {
 		if err != nil {
 			l.log.Error("cannot hold connections off", "error", err)
 		}
-		if l.gate.closed != was {
-			l.log.Warn("file descriptors run short: new connections wait", "connections", connections, "waiting", l.gate.closed)
+		switch {
+		case l.gate.closed && !was:
+			l.log.Warn("file descriptors run short: new connections wait", "connections", connections)
+		case was && !l.gate.closed:
+			l.log.Info("there are file descriptors again: new connections are taken", "connections", connections)
 		}
 	}
 }

@@ -377,7 +377,7 @@ func TestRequestLimit(t *testing.T) {
 	if n := int(c.last(t, "s")); n != stored || busy == 0 || stored < limit {
 		t.Errorf("%d were acknowledged, %d refused, %d stored", stored, busy, n)
 	}
-	if n := int(c.Stats.Busy.Load()); n != busy {
+	if n := int(counted(c.Stats.Refused())["BUSY"]); n != busy {
 		t.Errorf("want %d counted, have %d", busy, n)
 	}
 	eventually(t, "it stays busy", func() bool { return of[0].ask("PUBLISH", "s", "x").frames[0] == "PUBLISHED" })

@@ -101,7 +101,6 @@ func (l *loop) enforceLane(ln *lane, who *Client) {
 		return
 	}
 	if refused := refusal(ln.task.source); refused != nil {
-		l.stats.refused(refused)
 		l.finish(ln, refused)
 	}
 }

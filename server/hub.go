@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type hub struct {
 	mu         sync.Mutex // protects the fields below, and what parked tasks have
 	streams    map[string]*watch
 	selections map[*watch]struct{}
+	followers  map[*query]struct{}
 	position   uint64 // up to which events were dealt with
 	skips      uint64 // times that events were not: everybody has to look into the store
 }
@@ -50,6 +52,8 @@ func (h *hub) join(q *query) {
 	}
 	w.followers++
 	q.watch = w
+	q.reach.at.Store(math.MaxUint64) // it has yet to look where it is to begin
+	h.followers[q] = struct{}{}
 }
 
 // leave is the opposite of join. It reports whether q was parked.
@@ -57,6 +61,7 @@ func (h *hub) leave(q *query) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	parked := h.unpark(q)
+	delete(h.followers, q)
 	w := q.watch
 	if w.followers--; w.followers == 0 {
 		if w.selects != nil {
@@ -236,6 +241,7 @@ func (d *dealing) rouse(w *watch, q *query) *query {
 	if q.r.Select != nil { // nothing of what has been dealt with concerned it
 		q.at.n = max(q.at.n, d.before)
 		q.next = q.at
+		q.reach.at.Store(q.at.n)
 	}
 	t := q.task
 	t.chunk, t.last, t.prompt, t.epoch = nil, false, true, d.epoch
@@ -261,7 +267,7 @@ func (d *dealing) pack(q *query, e *store.Event) {
 		q.full = true // it is not for it, and what follows may not be
 		return
 	}
-	d.loop.stats.EventsSent.Add(1)
+	d.loop.stats.sent(1, len(e.Data))
 	if q.next.left == 0 {
 		t.chunk = t.pack(t.chunk, wire.End{})
 		t.last, q.full = true, true

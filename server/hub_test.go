@@ -26,7 +26,7 @@ func newHubTest(t testing.TB) *hubTest {
 	t.Cleanup(func() { out.close() })
 	return &hubTest{t: t, loop: &loop{
 		out: out, stats: new(Stats),
-		hub: hub{streams: make(map[string]*watch), selections: make(map[*watch]struct{})},
+		hub: hub{streams: make(map[string]*watch), selections: make(map[*watch]struct{}), followers: make(map[*query]struct{})},
 	}}
 }
 

@@ -156,6 +156,14 @@ func (l *loop) refuse(ln *lane, e *wire.Error) {
 	l.reply(ln, e)
 }
 
+// settle answers a request whose turn it is.
+func (l *loop) settle(ln *lane, r wire.Reply) {
+	if e, ok := r.(*wire.Error); ok {
+		l.stats.refused(e)
+	}
+	l.answer(ln, ln.envelope.pack(nil, r.Frames()))
+}
+
 // answer hands a packed answer to the peer of a lane.
 func (l *loop) answer(ln *lane, packed []byte) {
 	c := ln.conn

@@ -27,6 +27,7 @@ const (
 type loop struct {
 	store      store.Store
 	log        *slog.Logger
+	debug      bool // each request is logged
 	stats      *Stats
 	info       func() wire.InfoReply
 	maxEvent   int
@@ -125,6 +126,7 @@ func (l *loop) run() error {
 		}
 		l.readNext()
 		l.submit() // what waited behind queries that have ended
+		l.show()
 	}
 	return nil
 }
@@ -202,6 +204,10 @@ func (l *loop) handle(m message) {
 		return
 	}
 	ln := c.lane(env)
+	l.stats.requests[commandOf(request)].Add(1)
+	if l.debug {
+		l.trace(c, request)
+	}
 	switch {
 	case m.cut:
 		l.refuse(ln, wire.Errorf(wire.TooLarge, "send less at once",
@@ -266,6 +272,14 @@ func (l *loop) command(ln *lane, frames [][]byte) {
 	case wire.Ping:
 		l.ping(ln, r)
 	}
+}
+
+// show leaves what only the loop knows where everybody may read it: that costs
+// less than to have somebody ask, and a loop that is busy has nobody wait.
+func (l *loop) show() {
+	l.stats.Queued.Store(int64(l.queued))
+	l.stats.QueuedOctets.Store(int64(l.queuedOctets))
+	l.stats.UnsentOctets.Store(int64(l.unread))
 }
 
 // stop has the loop take no more requests and end what does not end by itself.

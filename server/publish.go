@@ -25,8 +25,9 @@ type batch struct {
 // An author is where a request of a batch came from.
 type author struct {
 	lane    *lane
-	events  int
-	appends bool // it is an APPEND
+	events  int32
+	data    int32 // octets of theirs
+	appends bool  // it is an APPEND
 }
 
 const arenaBlock = 64 << 10
@@ -81,16 +82,16 @@ func (l *loop) stage(ln *lane, p wire.Publish) {
 	at := len(b.datas) - 1
 	b.groups = append(b.groups, store.Group{Stream: b.keep(p.Stream), Events: b.datas[at : at+1 : at+1]})
 	b.reqs = append(b.reqs, store.Append{Groups: b.groups[at : at+1 : at+1]})
-	l.staged(author{lane: ln, events: 1}, len(p.Stream)+len(p.Data))
+	l.staged(author{lane: ln, events: 1, data: int32(len(p.Data))}, len(p.Stream)+len(p.Data))
 }
 
 // staged counts a request that was put into the batch.
 func (l *loop) staged(a author, octets int) {
 	b := l.batch
 	b.authors = append(b.authors, a)
-	b.events += a.events
+	b.events += int(a.events)
 	b.octets += octets
-	l.queued += a.events
+	l.queued += int(a.events)
 	l.queuedOctets += octets
 	a.lane.writes++
 }
@@ -115,6 +116,7 @@ func (l *loop) submit() {
 func (l *loop) appended(b *batch, results []store.Result) {
 	l.queued -= b.events
 	l.queuedOctets -= b.octets
+	events, octets := 0, 0 // that are stored
 	for i, r := range results {
 		a := &b.authors[i]
 		ln := a.lane
@@ -122,8 +124,7 @@ func (l *loop) appended(b *batch, results []store.Result) {
 		ln.writes--
 		switch {
 		case r.Err != nil:
-			l.stats.Refused.Add(1)
-			l.answer(ln, ln.envelope.pack(nil, l.explain(r.Err).Frames()))
+			l.settle(ln, l.explain(r.Err))
 		case !c.dead && !c.deaf:
 			before := len(c.out)
 			if a.appends {
@@ -134,12 +135,15 @@ func (l *loop) appended(b *batch, results []store.Result) {
 			l.answered(c, len(c.out)-before)
 			fallthrough
 		default:
-			l.stats.Published.Add(uint64(a.events))
+			events += int(a.events)
+			octets += int(a.data)
 		}
 		if ln.writes == 0 {
 			l.advance(ln)
 		}
 	}
+	l.stats.Published.Add(uint64(events))
+	l.stats.PublishedOctets.Add(uint64(octets))
 	b.recycle()
 	l.spare = append(l.spare, b)
 }

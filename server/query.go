@@ -28,7 +28,8 @@ type query struct {
 	watch  *watch // the hub's
 	seen   uint64 // the last event that the hub had dealt with, before looking into the store
 	skips  uint64
-	slot   int  // in watch.parked, or -1
+	slot   int // in watch.parked, or -1
+	reach  reach
 	woken  bool // from the hub, by the events that it deals with at the moment
 	full   bool // no more of them are packed
 }
@@ -183,6 +184,7 @@ func (q *query) fix(r *reader) error {
 		q.at.n = q.r.UpTo.N
 	}
 	q.fixed = true
+	q.reach.at.Store(q.at.n)
 	return nil
 }
 
@@ -219,18 +221,18 @@ func (q *query) read(r *reader, t *task) (whole bool, err error) {
 		}
 		if e.Stream == nil {
 			q.next.n = e.Position
-			r.events.Add(uint64(n))
+			r.stats.sent(n, octets)
 			return false, nil
 		}
 		t.chunk = q.pack(t.chunk, &e)
 		n++
 		octets += len(e.Data)
 		if len(t.chunk) >= q.octets() || t.small {
-			r.events.Add(uint64(n))
+			r.stats.sent(n, octets)
 			return q.atEnd(), nil
 		}
 	}
-	r.events.Add(uint64(n))
+	r.stats.sent(n, octets)
 	if octets >= want.Octets || n == want.Limit && want.Limit > 0 {
 		return q.atEnd(), nil
 	}
@@ -254,6 +256,7 @@ func (q *query) bound(r *reader) (nothing bool, err error) {
 			return false, err
 		}
 		q.r.UpTo = now.UpTo
+		q.reach.end.Store(now.UpTo.N)
 		if nothing = q.r.UpTo.N <= q.r.After.N; nothing {
 			q.next.n = max(q.next.n, q.seen)
 		}
@@ -304,13 +307,17 @@ func (q *query) pass(frames [][]byte) {
 		id, _ := wire.ParseID(frames[1])
 		q.at.over(id, q.r.Backward)
 		q.at.left--
+		q.reach.at.Store(q.at.n)
 	case wire.LIVE:
 		q.at.live = true
 	}
 }
 
 // passAll implements source.
-func (q *query) passAll() { q.at = q.next }
+func (q *query) passAll() {
+	q.at = q.next
+	q.reach.at.Store(q.at.n)
+}
 
 // stale implements source.
 func (q *query) stale(t *task, e *erasures) bool {

@@ -65,19 +65,20 @@ func relayBatch(ctx context.Context, events []store.Event, buffers chan []byte, 
 		case <-ctx.Done():
 			return false
 		}
-		n := 0
+		n, octets := 0, 0
 		if l.stats.Subscribers.Load() == 0 {
 			n = len(events) // nobody to hear them; who connects now is told of what comes then
 		}
 		for n < len(events) && len(packed) < relayOctets {
 			e := &events[n]
 			packed = packBroadcast(packed, e.Stream, e.ID, e.Data)
+			octets += len(e.Data)
 			n++
 		}
 		position := events[n-1].Position
 		events = events[n:]
 		l.out.post(func() {
-			l.sendBroadcasts(packed, n, position)
+			l.sendBroadcasts(packed, n, octets, position)
 			if cap(packed) > 2*relayOctets {
 				packed = nil // it held large events
 			}
@@ -88,12 +89,13 @@ func relayBatch(ctx context.Context, events []store.Event, buffers chan []byte, 
 }
 
 // sendBroadcasts sends packed broadcasts, up to the event at a position.
-func (l *loop) sendBroadcasts(packed []byte, events int, position uint64) {
+func (l *loop) sendBroadcasts(packed []byte, events, octets int, position uint64) {
 	l.broadcasts = position
 	if err := l.transport.broadcast(l.subs.pinned, packed); err != nil {
 		l.log.Error("broadcast failed", "error", err)
 		return
 	}
 	l.stats.Broadcast.Add(uint64(events))
+	l.stats.BroadcastOctets.Add(uint64(octets))
 	l.stats.CutOff.Add(uint64(l.subs.bound(l.log)))
 }

@@ -115,13 +115,13 @@ func New(o Options) (*Server, error) {
 	}
 	s.zctx = zctx
 	s.loop = &loop{
-		log: s.log, stats: &s.Stats, info: s.info, maxEvent: o.MaxEvent,
+		log: s.log, debug: s.log.Enabled(context.Background(), slog.LevelDebug), stats: &s.Stats, info: s.info, maxEvent: o.MaxEvent,
 		jobs: s.jobs, batch: new(batch),
 		conns: make(map[string]*conn), byFD: make(map[int][]*conn),
 		live: make(map[int]bool), ghosts: make(map[string]*conn),
 		gate:      gate{files: o.MaxFiles, filter: dropAll},
 		subs:      subscribers{stalled: make(map[int]int), pinned: newPeer()},
-		hub:       hub{streams: make(map[string]*watch), selections: make(map[*watch]struct{})},
+		hub:       hub{streams: make(map[string]*watch), selections: make(map[*watch]struct{}), followers: make(map[*query]struct{})},
 		waits:     waits{byCursor: make(map[string]map[*wait]struct{})},
 		erasures:  erasures{seed: maphash.MakeSeed()},
 		liveEvery: liveEvery,

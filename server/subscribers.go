@@ -48,9 +48,12 @@ func (s *subscribers) bound(log *slog.Logger) (cut int) {
 			continue
 		}
 		s.stalled[fd] = 0
+		if err := syscall.Shutdown(fd, syscall.SHUT_RDWR); err != nil {
+			log.Warn("cannot cut a subscriber off that does not read", "error", err)
+			continue
+		}
 		cut++
-		err := syscall.Shutdown(fd, syscall.SHUT_RDWR)
-		log.Warn("cut a subscriber off that does not read", "unsent", s.pinned.unsent(), "error", err)
+		log.Warn("cut a subscriber off that does not read", "unsent", s.pinned.unsent())
 	}
 	return cut
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"gorewind/store"
@@ -25,12 +24,13 @@ const (
 type task struct {
 	lane   *lane
 	source source
-	size   int    // octets of what the source keeps of the request
-	small  bool   // one event is enough
-	chunk  []byte // packed messages that are ready to be sent
-	last   bool   // the chunk ends the answer
-	prompt bool   // the chunk is events that have just come
-	epoch  uint64 // of the erasures before the chunk was read
+	size   int         // octets of what the source keeps of the request
+	small  bool        // one event is enough
+	chunk  []byte      // packed messages that are ready to be sent
+	last   bool        // the chunk ends the answer
+	failed *wire.Error // that it ends it with, or nil
+	prompt bool        // the chunk is events that have just come
+	epoch  uint64      // of the erasures before the chunk was read
 
 	away      bool
 	link      link
@@ -88,7 +88,12 @@ func (simple) end(*loop, *task)            {}
 func (simple) cancelled() wire.Reply       { return nil }
 
 // pack appends a message of t's answer.
-func (t *task) pack(b []byte, r wire.Reply) []byte { return t.lane.envelope.pack(b, r.Frames()) }
+func (t *task) pack(b []byte, r wire.Reply) []byte {
+	if e, ok := r.(*wire.Error); ok {
+		t.failed = e
+	}
+	return t.lane.envelope.pack(b, r.Frames())
+}
 
 // task deals with a request whose answer takes time. size is what its source
 // keeps of the request.
@@ -118,10 +123,10 @@ func (l *loop) start(t *task) {
 	}
 	switch {
 	case t.cancelled:
-		l.answer(ln, t.pack(nil, t.source.cancelled()))
+		l.settle(ln, t.source.cancelled())
 		return
 	case l.stopping:
-		l.answer(ln, t.pack(nil, stopping()))
+		l.settle(ln, stopping())
 		return
 	}
 	c := ln.conn
@@ -274,6 +279,9 @@ func (l *loop) sentChunk(t *task, at time.Time) {
 		l.next(t)
 		return
 	}
+	if t.failed != nil {
+		l.stats.refused(t.failed)
+	}
 	l.endTask(t.lane)
 	l.advance(t.lane)
 }
@@ -311,7 +319,7 @@ func (l *loop) endTask(ln *lane) {
 // finish ends a lane's task with an answer, whatever is left of its own.
 func (l *loop) finish(ln *lane, r wire.Reply) {
 	l.endTask(ln)
-	l.answer(ln, ln.envelope.pack(nil, r.Frames()))
+	l.settle(ln, r)
 	l.advance(ln)
 }
 
@@ -362,15 +370,15 @@ type reader struct {
 	store   store.Store
 	hub     *hub
 	explain func(error) *wire.Error
-	events  *atomic.Uint64 // that were packed
+	stats   *Stats
 }
 
 // readers reads chunks until jobs is closed. It posts each to the loop.
 func readers(ctx context.Context, s store.Store, jobs <-chan *task, l *loop) {
-	r := &reader{ctx, s, &l.hub, l.explain, &l.stats.EventsSent}
+	r := &reader{ctx, s, &l.hub, l.explain, l.stats}
 	for t := range jobs {
 		t.epoch = l.erasures.now.Load()
-		t.last = false
+		t.last, t.failed = false, nil
 		t.source.fill(r, t)
 		t.chunk = fit(t.chunk)
 		l.out.post(func() { l.read(t) })

@@ -54,13 +54,12 @@ func (l *loop) changed(ln *lane, w change, err error) {
 		r = w.applied(l)
 	} else {
 		e := l.explain(err)
-		l.stats.refused(e)
 		if stream, id := w.about(); e.Code == wire.UnknownID {
 			e.With(idParams(stream, id)...)
 		}
 		r = e
 	}
-	l.answer(ln, ln.envelope.pack(nil, r.Frames()))
+	l.settle(ln, r)
 	if ln.writes == 0 {
 		l.advance(ln)
 	}

@@ -1,0 +1,33 @@
+package server
+
+import (
+	"fmt"
+
+	"gorewind/wire"
+)
+
+// trace logs a request, without what it holds: that may be secret.
+func (l *loop) trace(c *conn, request [][]byte) {
+	octets := 0
+	for _, f := range request {
+		octets += len(f)
+	}
+	l.log.Debug("request", "command", commands[commandOf(request)], "stream_octets", len(streamOf(request)),
+		"frames", len(request), "octets", octets, "peer", fmt.Sprintf("%x", c.id))
+}
+
+// streamOf returns the frame of a request that names its stream, or the first
+// of its streams, if there is one.
+func streamOf(request [][]byte) []byte {
+	at := 0
+	switch commands[commandOf(request)] {
+	case wire.PUBLISH, wire.QUERY, wire.STREAMS, wire.REPLACE, wire.DELETE:
+		at = 1
+	case wire.APPEND, wire.COMMIT, wire.CURSOR, wire.WAIT:
+		at = 2
+	}
+	if at == 0 || at >= len(request) {
+		return nil
+	}
+	return request[at]
+}
