@@ -17,6 +17,7 @@ import (
 // A commit is what goes to disk at once.
 type commit struct {
 	serial  uint64 // names the commit within this process
+	began   time.Time
 	record  commitRecord
 	before  tip // what it comes after
 	batch   leveldb.Batch
@@ -155,10 +156,11 @@ func (d *DB) begin(c *commit) {
 	d.streams.age()
 	last := d.last // written by whoever has the turn
 	c.serial++
+	c.began = time.Now()
 	c.before = last
 	c.record = commitRecord{
 		last: last.position, first: last.position + 1, nextNumber: last.nextNumber,
-		time: max(last.time, time.Now().UnixMicro()), runs: c.record.runs[:0], operations: c.record.operations[:0],
+		time: max(last.time, c.began.UnixMicro()), runs: c.record.runs[:0], operations: c.record.operations[:0],
 	}
 	c.batch.Reset()
 	if c.events, c.follow = nil, d.recent.followed(); c.follow {
@@ -325,13 +327,19 @@ func (d *DB) write(c *commit) error {
 	erased := c.putOperations()
 	c.scratch = c.record.append(c.scratch[:0], c.before.chain)
 	c.batch.Put(commitKey(c.record.last), c.scratch)
-	d.pacer.pace(d.db, c.count)
+	d.counts.delay(d.pacer.pace(d.db, c.count))
 	began := time.Now()
+	d.counts.writing.Store(began.UnixNano())
 	err := d.db.Write(&c.batch, &opt.WriteOptions{Sync: true})
-	d.syncTook = time.Since(began)
+	ended := time.Now()
+	d.syncTook = ended.Sub(began)
+	d.counts.writing.Store(0)
+	d.slowness.note(d.log, c, d.syncTook)
 	if err != nil {
 		return d.undo(c, err)
 	}
+	d.counts.commits.add(uint64(ended.Sub(c.began)))
+	d.counts.events.add(uint64(c.count))
 	d.streams.publish(c.touched)
 	d.state.Lock()
 	d.last = c.record.tip()

@@ -123,7 +123,9 @@ type DB struct {
 	inverse   *leveldb.Batch // what removes the commit that failed, until that is done
 	pacer     pacer
 	syncTook  time.Duration // by the last commit
+	slowness  slowness
 
+	counts   counts
 	sickness sickness
 	gaveUp   func(error)
 	progress func(what string, done, of int) // nil: nobody asks, or it is open
@@ -193,9 +195,12 @@ func openLocked(dir string, o Options) (*DB, error) {
 		return nil, err
 	}
 	d := newDB(o, id, on)
+	began := time.Now()
+	d.log.Info("opening the store", "directory", dir, "store", id.id, "generation", id.generation)
 	if err := d.start(); err != nil {
 		return nil, err
 	}
+	d.log.Info("the store is open", "position", d.tip().position, "erasing", d.eraser.pending.Load(), "took", time.Since(began).Round(time.Millisecond))
 	if made {
 		d.log.Info("made a new store, which is empty", "directory", dir)
 	}
@@ -231,6 +236,7 @@ func newDB(o Options, id identity, on disk) *DB {
 	if d.gaveUp == nil {
 		d.gaveUp = func(error) {}
 	}
+	d.counts.init()
 	d.queue.init()
 	d.streams.init()
 	d.names.init()
@@ -266,6 +272,7 @@ func (d *DB) start() (err error) {
 	if err != nil {
 		return err
 	}
+	d.counts.refuse(d.condition.cause)
 	d.recent.last = d.last.position
 	d.progress = nil
 	go d.commitLoop()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
@@ -21,7 +22,8 @@ import (
 //   - it gives journals their room beforehand, and writes tables in large pieces.
 type guard struct {
 	storage.Storage
-	dir directory // to be synced; nil for a store in memory
+	dir   directory  // to be synced; nil for a store in memory
+	syncs *histogram // of journals, in nanoseconds; nil: they are not counted
 
 	mu     sync.Mutex // protects the field below
 	failed error
@@ -78,7 +80,7 @@ func (g *guard) Create(fd storage.FileDesc) (w storage.Writer, err error) {
 	if g.note(err) != nil {
 		return nil, err
 	}
-	guarded := guardedWriter{w, g}
+	guarded := guardedWriter{w, g, fd.Type == storage.TypeJournal}
 	if fd.Type == storage.TypeTable {
 		return newTableWriter(guarded), nil
 	}
@@ -106,7 +108,8 @@ func (g *guard) Rename(from, to storage.FileDesc) error {
 
 type guardedWriter struct {
 	storage.Writer
-	g *guard
+	g       *guard
+	journal bool
 }
 
 func (w guardedWriter) Write(b []byte) (int, error) {
@@ -115,7 +118,11 @@ func (w guardedWriter) Write(b []byte) (int, error) {
 }
 
 func (w guardedWriter) Sync() error {
+	began := time.Now()
 	err := w.Writer.Sync()
+	if w.journal && w.g.syncs != nil {
+		w.g.syncs.add(uint64(time.Since(began)))
+	}
 	if errors.Is(err, syscall.EMFILE) && w.g.dir != nil {
 		// The file is synced; what needs a descriptor is to sync the directory of
 		// a manifest after it, and that is open here.

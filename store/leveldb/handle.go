@@ -78,6 +78,7 @@ func (d *DB) openHandle(least highwater) (last tip, err error) {
 	if err != nil {
 		return last, err
 	}
+	g.syncs = &d.counts.syncs // of commits only, and what LevelDB does to open it is none
 	last, err = check(db, least)
 	if err == nil {
 		err = g.err()

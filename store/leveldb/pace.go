@@ -22,8 +22,9 @@ const (
 	paceLimit = 100 * time.Millisecond
 )
 
-// pace waits as long as db needs before a commit of so many events.
-func (p *pacer) pace(db *leveldb.DB, events int) {
+// pace waits as long as db needs before a commit of so many events, and returns how
+// long that was.
+func (p *pacer) pace(db *leveldb.DB, events int) (waited time.Duration) {
 	if now := time.Now(); now.Sub(p.looked) >= paceLook {
 		p.looked = now
 		var s leveldb.DBStats
@@ -33,6 +34,8 @@ func (p *pacer) pace(db *leveldb.DB, events int) {
 		}
 	}
 	if p.step > 0 {
-		time.Sleep(min(p.step*time.Duration(events), paceLimit))
+		waited = min(p.step*time.Duration(events), paceLimit)
+		time.Sleep(waited)
 	}
+	return waited
 }

@@ -62,12 +62,19 @@ func (d *DB) undo(c *commit, cause error) error {
 	for _, s := range c.settles {
 		s.call.fail(s.i, refused)
 	}
+	d.counts.refuse(err)
 	return err
 }
 
 // revive returns nil if the database can be written to, after opening it again
 // where a fault made that necessary.
 func (d *DB) revive() error {
+	err := d.writable()
+	d.counts.refuse(err)
+	return err
+}
+
+func (d *DB) writable() error {
 	full := d.lacksRoom()
 	fault := d.fault()
 	switch wait := time.Until(d.condition.retryAt); {

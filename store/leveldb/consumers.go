@@ -1,0 +1,112 @@
+package leveldb
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/util"
+
+	"gorewind/store"
+)
+
+// A Consumer is how far one is behind.
+type Consumer struct {
+	Name      []byte
+	Streams   int    // that it has a cursor in
+	Events    uint64 // of these that come after its cursors
+	Store     bool   // it has a cursor in the whole store
+	Positions uint64 // that come after that
+}
+
+// Consumers returns the consumers of the first cursors, in no order that matters,
+// and whether there are more cursors than so many.
+func (d *DB) Consumers(ctx context.Context, cursors int) (consumers []Consumer, more bool, err error) {
+	all, more, err := d.cursors(ctx, cursors)
+	if err != nil {
+		return nil, false, err
+	}
+	lasts, err := d.lasts(ctx, all)
+	if err != nil {
+		return nil, false, err
+	}
+	position := d.tip().position
+	for _, c := range all {
+		n := len(consumers)
+		if n == 0 || !bytes.Equal(consumers[n-1].Name, c.consumer) {
+			consumers = append(consumers, Consumer{Name: c.consumer})
+			n++
+		}
+		switch of := &consumers[n-1]; {
+		case c.number == 0:
+			of.Store, of.Positions = true, position-min(c.id, position)
+		default:
+			of.Streams++
+			of.Events += lasts[c.number] - min(c.id, lasts[c.number])
+		}
+	}
+	return consumers, more, nil
+}
+
+// A cursor is where a consumer is in a stream, or with the number 0 in the store.
+type cursor struct {
+	consumer []byte
+	number   uint64
+	id       uint64
+}
+
+// cursors returns the first so many, those of a consumer together, and whether
+// there are more.
+func (d *DB) cursors(ctx context.Context, most int) (all []cursor, more bool, err error) {
+	err = d.use(ctx, func(db *leveldb.DB) error {
+		it := db.NewIterator(util.BytesPrefix([]byte{kindCursor}), nil)
+		defer it.Release()
+		for it.Next() {
+			if more = len(all) == most; more {
+				return nil
+			}
+			consumer, number, ok := parseCursorKey(it.Key())
+			id, good := parseCursor(it.Value())
+			if !ok || !good {
+				return fmt.Errorf("%w: cursor %x", store.ErrDamaged, it.Key())
+			}
+			all = append(all, cursor{bytes.Clone(consumer), number, id})
+		}
+		if err := it.Error(); err != nil {
+			return fault("cursors", err)
+		}
+		return nil
+	})
+	return all, more, err
+}
+
+// lasts returns the last ids of the streams that cursors are in, by their numbers.
+func (d *DB) lasts(ctx context.Context, all []cursor) (map[uint64]uint64, error) {
+	var numbers []uint64
+	for _, c := range all {
+		if c.number > 0 {
+			numbers = append(numbers, c.number)
+		}
+	}
+	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
+	var named [][]byte
+	err := d.use(ctx, func(db *leveldb.DB) (err error) {
+		named, err = d.names.of(db, numbers)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	lasts := make(map[uint64]uint64, len(numbers))
+	for i, number := range numbers {
+		c, err := d.lookup(ctx, named[i])
+		if err != nil {
+			return nil, err
+		}
+		lasts[number] = c.last
+	}
+	return lasts, nil
+}

@@ -1,0 +1,118 @@
+package leveldb
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/syndtr/goleveldb/leveldb"
+)
+
+// counts are what the engine counts for Stats.
+type counts struct {
+	commits histogram // from the first request of one to its end, in nanoseconds
+	syncs   histogram // of the journal
+	events  histogram // of a commit
+
+	delays  atomic.Uint64 // commits that the pacer had wait
+	delayed atomic.Int64  // how long, in nanoseconds
+
+	writing atomic.Int64           // since when a commit is being written, in nanoseconds since 1970; 0: none is
+	refusal atomic.Pointer[string] // why writes are refused; nil: they are not
+}
+
+func (c *counts) init() {
+	c.commits.bounds, c.syncs.bounds, c.events.bounds = durations, durations, numbers
+}
+
+func (c *counts) delay(waited time.Duration) {
+	if waited > 0 {
+		c.delays.Add(1)
+		c.delayed.Add(int64(waited))
+	}
+}
+
+// refuse takes note of why writes are refused, or with nil that they are not.
+func (c *counts) refuse(err error) {
+	switch {
+	case err != nil:
+		why := err.Error()
+		c.refusal.Store(&why)
+	case c.refusal.Load() != nil:
+		c.refusal.Store(nil)
+	}
+}
+
+// Stats are what a store has counted from its start, and how it is now.
+type Stats struct {
+	Commits Histogram // seconds from a commit's first request to its end
+	Syncs   Histogram // seconds of the syncs of commits
+	Events  Histogram // of commits
+
+	Refusal string        // why writes are refused; empty: they are not
+	Writing time.Duration // how long the commit has taken so far that is being written
+	Free    int64         // octets that the disk has for the store; -1 in memory
+
+	Delays  uint64        // commits that waited for LevelDB's compactions
+	Delayed time.Duration // by how much, together
+
+	LevelDB *LevelDBStats // nil while the database is closed, or being opened again
+}
+
+// LevelDBStats are LevelDB's own. What it counts begins anew when the database is
+// opened again after a fault.
+type LevelDBStats struct {
+	Levels      []Level
+	Paused      bool              // it takes no writes until it has compacted
+	Read        uint64            // octets
+	Written     uint64            // octets, those of compactions among them
+	Compactions map[string]uint64 // by what they were of
+}
+
+// A Level is one of LevelDB's.
+type Level struct {
+	Tables int
+	Octets int64
+}
+
+// Stats returns what is known at the moment. It does not wait for commits, nor for
+// a database that is being opened.
+func (d *DB) Stats() Stats {
+	c := &d.counts
+	s := Stats{
+		Commits: c.commits.read(float64(time.Second)), Syncs: c.syncs.read(float64(time.Second)), Events: c.events.read(1),
+		Free: -1, Delays: c.delays.Load(), Delayed: time.Duration(c.delayed.Load()),
+	}
+	if why := c.refusal.Load(); why != nil {
+		s.Refusal = *why
+	}
+	if since := c.writing.Load(); since > 0 {
+		s.Writing = max(0, time.Since(time.Unix(0, since)))
+	}
+	if free, err := d.disk.free(); err == nil && d.lock != nil {
+		s.Free = free
+	}
+	if !d.handle.TryRLock() {
+		return s
+	}
+	defer d.handle.RUnlock()
+	if d.db == nil {
+		return s
+	}
+	var l leveldb.DBStats
+	if d.db.Stats(&l) != nil {
+		return s
+	}
+	s.Delays += uint64(l.WriteDelayCount)
+	s.Delayed += l.WriteDelayDuration
+	s.LevelDB = &LevelDBStats{
+		Paused: l.WritePaused, Read: l.IORead, Written: l.IOWrite,
+		Compactions: map[string]uint64{
+			"memory": uint64(l.MemComp), "level0": uint64(l.Level0Comp), "levels": uint64(l.NonLevel0Comp), "seeks": uint64(l.SeekComp),
+		},
+	}
+	s.LevelDB.Levels = make([]Level, max(1, len(l.LevelTablesCounts))) // LevelDB has no level before the first table
+	for i, n := range l.LevelTablesCounts {
+		s.LevelDB.Levels[i] = Level{Tables: n, Octets: l.LevelSizes[i]}
+	}
+	return s
+}
