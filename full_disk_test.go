@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -275,7 +276,7 @@ func (f *fullDisk) startRefused() bool {
 // begin starts a daemon and all who use it.
 func (f *fullDisk) begin() {
 	f.over.Store(false)
-	f.d = start(f.t, "--data-dir", f.data())
+	f.d = start(f.t, "--data-dir", f.data(), "--http", "127.0.0.1:0")
 	f.t.Cleanup(f.leave) // before the daemon ends, if the test does
 	f.heard = &diskHeard{fullDisk: f, streams: make(map[string][]diskEvent)}
 	f.busy.Go(f.heard.run)
@@ -314,9 +315,21 @@ func (f *fullDisk) whileFull() {
 func (f *fullDisk) awaitRefusals() {
 	f.awaitWriters("a write is refused", 1, (*diskWriter).refusedSoFar)
 	f.await("the log tells that it stopped", func() bool { return saysStopped.MatchString(f.d.said()) })
+	f.awaitReady(http.StatusServiceUnavailable, saysFull)
 	queries := f.queries.Load() + 10
 	f.await("queries are answered", func() bool { return f.queries.Load() >= queries })
 	f.awaitWriters("writes are refused", 5, (*diskWriter).refusedSoFar)
+}
+
+// awaitReady waits until the daemon says so of itself, and says why.
+func (f *fullDisk) awaitReady(want int, why *regexp.Regexp) {
+	f.await(fmt.Sprint("readyz is ", want), func() bool {
+		status, body := f.d.web(f.t, "/readyz")
+		return status == want && why.MatchString(body)
+	})
+	if status, body := f.d.web(f.t, "/healthz"); status != http.StatusOK {
+		f.t.Errorf("it is alive, but healthz is %d %q", status, body)
+	}
 }
 
 // What a refusal says, and the log when writing stops and when it is possible again.
@@ -342,6 +355,7 @@ func (f *fullDisk) free() {
 		f.t.Errorf("writing resumed after %v", f.resumed)
 	}
 	f.awaitWriters("writes are acknowledged", 20, (*diskWriter).acknowledgedSoFar)
+	f.awaitReady(http.StatusOK, regexp.MustCompile("ready"))
 	if stopped {
 		f.await("the log tells that it resumed", func() bool { return saysResumed.MatchString(f.d.said()) })
 	}

@@ -17,6 +17,7 @@ func TestImports(t *testing.T) {
 		toml      = "github.com/pelletier/go-toml/v2"
 		systemd   = "github.com/coreos/go-systemd/v22/daemon"
 		zstd      = "github.com/klauspost/compress/zstd"
+		prom      = "github.com/prometheus/client_golang/"
 	)
 	for pkg, rule := range map[string]struct {
 		why   string
@@ -29,8 +30,9 @@ func TestImports(t *testing.T) {
 		"gorewind/server":          {"the broker runs on any engine", []string{"gorewind/store", "gorewind/wire", zmq4, unix}},
 		"gorewind/client":          {"it runs where no store is", []string{"gorewind/wire", zmq4, unix}},
 		"gorewind/load":            {"it measures from outside, and any daemon", []string{"gorewind/wire", zmq4, unix}},
+		"gorewind/ops":             {"it alone knows Prometheus, and shows what others count", []string{"gorewind/server", "gorewind/store", "gorewind/store/leveldb", prom}},
 		"gorewind/examples/go":     {"an example takes what every program has", []string{"gorewind/client", zmq4}},
-		"gorewind":                 {"main wires it all up, and alone knows the command line, its file and who started it", []string{"gorewind/backup", "gorewind/client", "gorewind/load", "gorewind/server", "gorewind/store", "gorewind/store/leveldb", "gorewind/wire", kong, systemd, toml}},
+		"gorewind":                 {"main wires it all up, and alone knows the command line, its file and who started it", []string{"gorewind/backup", "gorewind/client", "gorewind/load", "gorewind/ops", "gorewind/server", "gorewind/store", "gorewind/store/leveldb", "gorewind/wire", kong, systemd, toml}},
 		"gorewind/backup":          {"copies are made of what a daemon tells, and stores of copies; it knows no sockets", []string{"gorewind/client", "gorewind/wire", "gorewind/store", "gorewind/store/leveldb", zstd}},
 	} {
 		for _, path := range imports(t, pkg) {

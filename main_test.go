@@ -102,6 +102,7 @@ func startIn(t testing.TB, cmd *exec.Cmd, dir string) *daemon {
 		line, err := lines.ReadString('\n')
 		d.log.WriteString(line)
 		if err != nil {
+			close(d.ended)
 			t.Fatalf("%q ended before it served:\n%s", cmd.Args, d.log)
 		}
 		if m := serving.FindStringSubmatch(line); m != nil {
@@ -277,6 +278,8 @@ func TestP8Refusals(t *testing.T) {
 		}, status: 1, want: "not a socket"},
 		"router port in use":  {args: []string{"serve", "--router", busy}, status: 1, want: "--router " + busy},
 		"pub port in use":     {args: []string{"serve", "--router", "tcp://127.0.0.1:*", "--pub", busy}, status: 1, want: "--pub " + busy},
+		"http port in use":    {args: []string{"serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*", "--http", taken.Addr().String()}, status: 1, want: "--http " + taken.Addr().String()},
+		"no http address":     {args: []string{"serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*", "--http", "nonsense"}, status: 1, want: "--http nonsense"},
 		"no endpoint":         {args: []string{"serve", "--router", "nonsense"}, status: 1, want: "--router nonsense"},
 		"directory is a file": {args: []string{"serve"}, make: func(dir string) error { return os.WriteFile(filepath.Join(dir, "data"), nil, 0o644) }, status: 1, want: "not a directory"},
 		"directory of others": {args: []string{"serve", "--data-dir", "."}, make: func(dir string) error { return os.WriteFile(filepath.Join(dir, "thesis"), nil, 0o644) }, status: 1, want: "not empty"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,9 +11,11 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
+	"gorewind/ops"
 	"gorewind/server"
 	"gorewind/store"
 	"gorewind/store/leveldb"
@@ -27,6 +30,7 @@ type serveCmd struct {
 	LogLevel      string   `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Log from this level on: ${enum}. Default: ${default}."`
 	LogFormat     string   `default:"text" enum:"text,json" placeholder:"FORMAT" help:"Log as ${enum}. Default: ${default}."`
 	security
+	httpOptions
 	Profile string `placeholder:"DIR" help:"Leave profiles of processor time and allocations here, cpu.pprof and allocs.pprof. Default: none."`
 }
 
@@ -56,7 +60,7 @@ func (c *serveCmd) Validate(kctx *kong.Context) error {
 	case c.DataDir == "":
 		return errors.New("--data-dir is empty; give a directory")
 	}
-	return c.security.check()
+	return cmp.Or(c.security.check(), c.httpOptions.check())
 }
 
 // Run serves until a signal comes.
@@ -111,6 +115,11 @@ func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 		return err
 	}
 	defer srv.Close()
+	web, err := c.httpOptions.listen(log)
+	if err != nil {
+		return err
+	}
+	defer func() { failed = errors.Join(failed, web.Close()) }()
 	manager := supervisor{log}
 	opened := manager.opening()
 	events, err := c.open(log, giveUp, manager.repairing)
@@ -124,21 +133,55 @@ func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 	defer c.security.watch(ctx, srv, log)()
 	defer finish()
 
+	web.Watch(ops.Daemon{Broker: srv, Stats: &srv.Stats, Store: events})
 	info := events.Info()
-	log.Info("serving", "router", strings.Join(srv.RouterAddrs(), ","), "pub", strings.Join(srv.PubAddrs(), ","),
-		"data", c.where(), "store", info.ID, "position", info.LastPosition)
+	log.Info("serving", "router", strings.Join(srv.RouterAddrs(), ","), "pub", strings.Join(srv.PubAddrs(), ","), "http", cmp.Or(web.Addr(), "none"),
+		"data", c.where(), "store", info.ID, "generation", info.Generation, "position", info.LastPosition,
+		"max_event_bytes", c.MaxEventBytes, "version", version, "pid", os.Getpid())
 	told := manager.serving(ctx, srv)
+	logged := logStop(ctx, log, web)
+	began := time.Now()
 	err = srv.Run(ctx, events)
+	why := logged()
 	giveUp(nil)
 	told()
+	st := &srv.Stats
+	log.Info("stopped", "position", events.Info().LastPosition, "reason", why, "served", time.Since(began).Round(time.Millisecond),
+		"published", st.Published.Load(), "sent", st.EventsSent.Load(), "broadcast", st.Broadcast.Load(), "given_up", st.GivenUp.Load())
 	if err != nil {
 		return err
 	}
-	log.Info("stopped", "position", events.Info().LastPosition)
 	if cause := context.Cause(ctx); errors.Is(cause, store.ErrUnavailable) {
 		return fmt.Errorf("data directory %s: %w; see to the disk, then start it again: nothing acknowledged is lost by that", c.DataDir, cause)
 	}
 	return nil
+}
+
+// logStop says so when the daemon is to stop, in the log and over HTTP. What it
+// returns waits for that, or has it forgotten, and says why the daemon stops.
+func logStop(ctx context.Context, log *slog.Logger, web *ops.Server) (why func() string) {
+	said := make(chan struct{})
+	forget := context.AfterFunc(ctx, func() {
+		defer close(said)
+		web.Stopping()
+		log.Info("stopping", "reason", reason(ctx))
+	})
+	return func() string {
+		if !forget() {
+			<-said
+		}
+		return reason(ctx)
+	}
+}
+
+func reason(ctx context.Context) string {
+	switch cause := context.Cause(ctx); {
+	case cause == nil:
+		return "failure"
+	case errors.Is(cause, store.ErrUnavailable):
+		return "the disk has failed"
+	}
+	return "signal"
 }
 
 // where says where the events are.
@@ -151,7 +194,7 @@ func (c *serveCmd) where() string {
 
 // open opens the store, which calls progress while it is repaired, and giveUp when
 // its disk has failed for long.
-func (c *serveCmd) open(log *slog.Logger, giveUp func(error), progress func(what string, done, of int)) (store.Store, error) {
+func (c *serveCmd) open(log *slog.Logger, giveUp func(error), progress func(what string, done, of int)) (*leveldb.DB, error) {
 	if c.InMemory {
 		log.Warn("EVENTS ARE KEPT IN MEMORY ONLY: every one of them is lost when this process ends")
 		return leveldb.OpenMemory(leveldb.Options{Log: log})

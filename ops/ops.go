@@ -1,0 +1,176 @@
+// Package ops shows whoever runs a daemon how it is, over HTTP: metrics for
+// Prometheus, whether it lives and is ready, and profiles. It looks at what the
+// broker and the store count, and neither knows of it.
+//
+// Its one goroutine, and those of net/http that it begets, serve until Close,
+// which awaits it.
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"gorewind/server"
+	"gorewind/store"
+	"gorewind/store/leveldb"
+)
+
+// Options of Listen.
+type Options struct {
+	Addr    string // host:port to serve on
+	Pprof   bool   // serve profiles too
+	Version string // of the program
+	Log     *slog.Logger
+}
+
+// A Store is what is asked of a store's engine.
+type Store interface {
+	Info() store.Info
+	Stats() leveldb.Stats
+	Consumers(ctx context.Context, cursors int) (consumers []leveldb.Consumer, more bool, err error)
+}
+
+// A Broker is what is asked of a broker.
+type Broker interface {
+	// Alive returns nil once the broker's loop has answered.
+	Alive(ctx context.Context) error
+	// Followers looks at those who follow, of a store with a last position.
+	Followers(last uint64) server.Followers
+}
+
+// A Daemon is what there is to be seen.
+type Daemon struct {
+	Broker Broker
+	Stats  *server.Stats // the broker's
+	Store  Store
+}
+
+// A Server serves HTTP. One that is nil is off.
+type Server struct {
+	log      *slog.Logger
+	listener net.Listener
+	http     *http.Server
+	daemon   atomic.Pointer[Daemon] // nil until it serves
+	stopping atomic.Bool
+	ended    chan struct{} // closed when its goroutine has ended
+}
+
+// Bounds of what strangers may take.
+const (
+	maxConnections = 32 // others wait
+	maxScrapes     = 4  // at once: further ones are refused
+	headerTimeout  = 5 * time.Second
+	idleTimeout    = 2 * time.Minute
+	writeTimeout   = 5 * time.Minute // as long as a profile may take
+	scrapeTimeout  = 10 * time.Second
+	closeTimeout   = time.Second
+)
+
+// Listen serves on an address, before there is a daemon to be seen: a start may
+// take long, and who watches it is told so. Without an address it returns nil.
+func Listen(o Options) (*Server, error) {
+	if o.Addr == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", o.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("--http %s: cannot bind: %w; choose an address that is free, such as 127.0.0.1:9004", o.Addr, err)
+	}
+	if l.Addr().(*net.TCPAddr).IP.IsUnspecified() {
+		o.Log.Warn("metrics are served on all addresses: whoever reaches this machine can read them", "http", l.Addr().String())
+	}
+	s := &Server{log: o.Log, listener: limit(l, maxConnections), ended: make(chan struct{})}
+	s.http = &http.Server{
+		Handler: s.handler(o), ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: 16 << 10,
+	}
+	go s.serve() // ends with Close
+	return s, nil
+}
+
+func (s *Server) serve() {
+	defer close(s.ended)
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		s.log.Error("metrics are served no more", "error", err)
+	}
+}
+
+func (s *Server) handler(o Options) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", index)
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry(o), promhttp.HandlerOpts{
+		MaxRequestsInFlight: maxScrapes, Timeout: scrapeTimeout, ErrorHandling: promhttp.ContinueOnError,
+	}))
+	if o.Pprof {
+		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
+	return mux
+}
+
+func (s *Server) registry(o Options) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		buildInfo(o.Version), &collector{daemon: &s.daemon, log: o.Log})
+	return r
+}
+
+// index says what there is.
+func index(w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, "gorewind: /metrics /healthz /readyz, and /debug/pprof/ with --pprof\n")
+}
+
+// Addr returns the address with its real port; empty when it is off.
+func (s *Server) Addr() string {
+	if s == nil {
+		return ""
+	}
+	return s.listener.Addr().String()
+}
+
+// Watch has it show a daemon, from now on.
+func (s *Server) Watch(d Daemon) {
+	if s != nil {
+		s.daemon.Store(&d)
+	}
+}
+
+// Stopping has it tell that the daemon is about to end.
+func (s *Server) Stopping() {
+	if s != nil {
+		s.stopping.Store(true)
+	}
+}
+
+// Close ends what is being answered, within a second, and the goroutine.
+func (s *Server) Close() error {
+	if s == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) { // a profile, or who does not read
+		err = s.http.Close()
+	}
+	<-s.ended
+	return err
+}

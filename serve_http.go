@@ -1,0 +1,26 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+
+	"gorewind/ops"
+)
+
+// httpOptions are the flags of what is served over HTTP.
+type httpOptions struct {
+	HTTP  string `name:"http" placeholder:"ADDR" help:"Serve /metrics, /healthz and /readyz over HTTP here, such as 127.0.0.1:9004. Default: none."`
+	Pprof bool   `help:"Serve profiles there too, below /debug/pprof/. Default: false."`
+}
+
+func (o *httpOptions) check() error {
+	if o.Pprof && o.HTTP == "" {
+		return errors.New("--pprof needs --http; give an address")
+	}
+	return nil
+}
+
+// listen serves HTTP if it is to. What it returns is nil if it is not.
+func (o *httpOptions) listen(log *slog.Logger) (*ops.Server, error) {
+	return ops.Listen(ops.Options{Addr: o.HTTP, Pprof: o.Pprof, Version: version, Log: log})
+}
