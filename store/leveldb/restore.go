@@ -66,16 +66,15 @@ func (r *Restore) open() (err error) {
 	if _, err := os.Stat(filepath.Join(r.dir, dbName)); !errors.Is(err, os.ErrNotExist) {
 		return errors.Join(ErrNotEmpty, err)
 	}
-	if err := os.MkdirAll(r.making(), 0o755); err != nil {
+	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return err
 	}
 	if r.lock, err = lockFile(r.dir); err != nil {
 		return err
 	}
-	path := filepath.Join(r.making(), formatName)
-	switch text, err := os.ReadFile(path); {
+	switch text, err := os.ReadFile(filepath.Join(r.making(), formatName)); {
 	case errors.Is(err, os.ErrNotExist):
-		if err := writeSynced(path, r.id.String()); err != nil {
+		if err := r.make(); err != nil {
 			return err
 		}
 	case err != nil:
@@ -105,6 +104,28 @@ func (r *Restore) open() (err error) {
 		r.gap = r.gap || c.lost()
 		return nil
 	})
+}
+
+// make makes an empty database. FORMAT is there when it is whole: what a crash left
+// before that is made anew.
+func (r *Restore) make() error {
+	if err := os.RemoveAll(r.making()); err != nil {
+		return err
+	}
+	if err := os.Mkdir(r.making(), 0o755); err != nil {
+		return err
+	}
+	if err := makeDatabase(r.making()); err != nil {
+		return err
+	}
+	path := filepath.Join(r.making(), formatName)
+	if err := writeSynced(path+".new", r.id.String()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(r.making()), syncDir(r.dir))
 }
 
 func (r *Restore) making() string { return filepath.Join(r.dir, restoringName) }

@@ -155,6 +155,46 @@ func TestRestoreGoesOn(t *testing.T) {
 	}
 }
 
+// TestRestoreBeginsAnew: what a kill leaves before the database is whole is not gone
+// on with; LevelDB would take it for a database that was lost.
+func TestRestoreBeginsAnew(t *testing.T) {
+	d := busyStore(t, t.TempDir())
+	defer d.Close()
+	whole := filepath.Join(t.TempDir(), "whole")
+	r, err := NewRestore(whole, d.Identity())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(filepath.Join(whole, restoringName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, missing := range entries {
+		dir := filepath.Join(t.TempDir(), "new")
+		if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
+			t.Fatal(err)
+		}
+		making := filepath.Join(dir, restoringName)
+		if err := errors.Join(os.Remove(filepath.Join(making, formatName)), os.RemoveAll(filepath.Join(making, missing.Name()))); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(making, formatName+".new"), []byte("gorewind st"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r, err := NewRestore(dir, d.Identity())
+		if err != nil {
+			t.Fatalf("without %s: %v", missing.Name(), err)
+		}
+		copyLog(t, d, r)
+		if _, err := r.Finish(t.Context(), nil); err != nil {
+			t.Fatalf("without %s: %v", missing.Name(), err)
+		}
+	}
+}
+
 // sameKeys compares every octet of the records of a store and its copy. Events may
 // share pages with others, so they are compared one by one.
 func sameKeys(t *testing.T, d *DB, dir string) {
