@@ -452,3 +452,27 @@ func TestReadmeCopies(t *testing.T) {
 		}
 	}
 }
+
+// TestCopiesWithKeys: a copy takes the right admin on all streams, and says so.
+func TestCopiesWithKeys(t *testing.T) {
+	l := newLock(t, "operator", "reader")
+	l.allow(map[string]string{"operator": "read = ['**']\nadmin = ['**']", "reader": "read = ['**']\nadmin = ['a/*']"})
+	d := l.start()
+	dir := t.TempDir()
+	as := func(name string, args ...string) (string, string, int) {
+		return gorewind(dir, append(args, "--connect", d.router, "--client-key", l.file(name+".key_secret"), "--server-key", l.file("server.key"))...)
+	}
+	for _, args := range [][]string{{"export"}, {"export", "file"}, {"export", "--glob", "a/*"}, {"backup", "dir"}} {
+		if out, errs, status := as("reader", args...); status != exitFailure || out != "" || !strings.Contains(errs, "the right admin for all streams") || !strings.Contains(errs, "--client-key") {
+			t.Errorf("%q: status %d\n%s%s", args, status, out, errs)
+		}
+	}
+	if left := files(t, dir); len(left) != 1 {
+		t.Errorf("left %q", left)
+	}
+	for _, args := range [][]string{{"export", "file"}, {"backup", "dir"}} {
+		if out, errs, status := as("operator", args...); status != exitOK {
+			t.Errorf("%q: status %d\n%s%s", args, status, out, errs)
+		}
+	}
+}

@@ -68,7 +68,7 @@ func (c *exportCmd) Validate() error {
 // copyCures say what to do where no copy can be made.
 var copyCures = cures{
 	wire.Damaged: "see gorewind verify and gorewind repair, or go on without what cannot be read with --accept-loss",
-	wire.Denied:  "a copy of a store takes a key with the right admin on all streams",
+	wire.Denied:  "show a key that has it with --client-key, or ask the operator of the daemon for the right",
 }
 
 // Run exports until everything there was is in the file, or a signal comes.
