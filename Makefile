@@ -28,9 +28,10 @@ fuzz: need-build
 	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run TestHostilePorts -v .
 
 # The daemon is killed at random moments, under writers, then followers, then
-# clients who ask for everything, each for LENGTH; then its disk is filled for as long.
+# clients who ask for everything, each for LENGTH; then its disk is filled for as long,
+# and copies are killed while they are made; large ones are measured.
 torture: need-build
-	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run 'TestKill$$|TestFollow$$|TestChaos$$|TestFullDisk$$' -v .
+	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run 'TestKill$$|TestFollow$$|TestChaos$$|TestFullDisk$$|TestCopiesKilled$$|TestCopiesMemory$$' -v .
 
 # A simulated disk on which CRASHES crashes are tried, and then every I/O fails; and
 # a store of which every octet is damaged. It takes an hour or two.
