@@ -71,7 +71,7 @@ func (c *backupCmd) verify(stdout io.Writer, line *percentLine) error {
 	case err != nil:
 		return adviseBackup(err)
 	}
-	_, err = fmt.Fprintf(stdout, "read: %s\nwhole: everything is there, as it was written\n", summaryText(&s))
+	_, err = fmt.Fprintf(stdout, "read: the store %s.%d: %s\nwhole: everything is there, as it was written\n", s.Store.ID, s.Store.Generation, summaryText(&s))
 	return err
 }
 

@@ -169,9 +169,6 @@ func (r *Reader) end(text []byte) error {
 // Trailer returns what Next has found at the end.
 func (r *Reader) Trailer() Trailer { return *r.trailer }
 
-// Octets returns how much of the text was read.
-func (r *Reader) Octets() int64 { return r.tally.octets }
-
 // line reads a line, verifies it, and returns it without its checksum. It is
 // valid until the next one.
 func (r *Reader) line() ([]byte, error) {

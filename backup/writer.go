@@ -14,7 +14,6 @@ type Writer struct {
 	tally tally
 	text  bytes.Buffer
 	json  *json.Encoder
-	began int64 // octets of text that were there before
 }
 
 // A sink takes an export's text.
@@ -39,7 +38,7 @@ func newWriter(to sink, h Header) (*Writer, error) {
 
 // goOn goes on with an export of which a beginning was read.
 func goOn(to sink, h Header, t tally) *Writer {
-	w := &Writer{Header: h, to: to, tally: t, began: t.octets}
+	w := &Writer{Header: h, to: to, tally: t}
 	w.encode()
 	return w
 }
