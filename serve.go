@@ -69,17 +69,7 @@ func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 	for _, v := range unknownVariables(kctx.Model) {
 		log.Warn("no flag has this environment variable; it is ignored", "variable", v.name, "nearest", v.nearest)
 	}
-	// Most memory is LevelDB's buffers, which hold no pointers: collecting twice
-	// as often costs little, and keeps what a flood adds small.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
-	// The broker's loop and the committer are mostly in libzmq or the kernel, where
-	// Go takes their processors away if others want one, and then has them wait for
-	// it: two more make a twelfth more events on two CPUs.
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
-	}
+	tune()
 	if c.Profile != "" {
 		stop, err := profile(c.Profile)
 		if err != nil {
@@ -100,17 +90,7 @@ func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 			return advise(err)
 		}
 	}
-	maxFiles, err := leveldb.ReserveFiles(leveldb.FileReserve)
-	if err != nil {
-		log.Warn("cannot raise the limit of open files", "error", err)
-	}
-	options := server.Options{
-		Router: c.Router, Pub: c.Pub, MaxFiles: int(min(maxFiles, 1<<30)), MaxEvent: c.MaxEventBytes, Version: version, Log: log,
-	}
-	if err := c.security.secure(&options); err != nil {
-		return err
-	}
-	srv, err := server.New(options)
+	srv, err := c.bind(log)
 	if err != nil {
 		return err
 	}
@@ -128,33 +108,63 @@ func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 		return err
 	}
 	defer func() { failed = errors.Join(failed, events.Close()) }()
+	return c.serve(ctx, log, srv, web, events)
+}
 
-	ctx, finish := context.WithCancel(ctx)
-	defer c.security.watch(ctx, srv, log)()
+// tune sets what Go's runtime does, where nobody has.
+func tune() {
+	// Most memory is LevelDB's buffers, which hold no pointers: collecting twice
+	// as often costs little, and keeps what a flood adds small.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+	// The broker's loop and the committer are mostly in libzmq or the kernel, where
+	// Go takes their processors away if others want one, and then has them wait for
+	// it: two more make a twelfth more events on two CPUs.
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
+	}
+}
+
+// bind makes the broker.
+func (c *serveCmd) bind(log *slog.Logger) (*server.Server, error) {
+	maxFiles, err := leveldb.ReserveFiles(leveldb.FileReserve)
+	if err != nil {
+		log.Warn("cannot raise the limit of open files", "error", err)
+	}
+	options := server.Options{
+		Router: c.Router, Pub: c.Pub, MaxFiles: int(min(maxFiles, 1<<30)), MaxEvent: c.MaxEventBytes, Version: version, Log: log,
+	}
+	if err := c.security.secure(&options); err != nil {
+		return nil, err
+	}
+	return server.New(options)
+}
+
+// serve serves a store until ctx is done, and tells whoever watches.
+func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, srv *server.Server, web *ops.Server, events *leveldb.DB) error {
+	watching, finish := context.WithCancel(ctx)
+	defer c.security.watch(watching, srv, log)()
 	defer finish()
-
 	web.Watch(ops.Daemon{Broker: srv, Stats: &srv.Stats, Store: events})
 	info := events.Info()
 	log.Info("serving", "router", strings.Join(srv.RouterAddrs(), ","), "pub", strings.Join(srv.PubAddrs(), ","), "http", cmp.Or(web.Addr(), "none"),
 		"data", c.where(), "store", info.ID, "generation", info.Generation, "position", info.LastPosition,
 		"max_event_bytes", c.MaxEventBytes, "version", version, "pid", os.Getpid())
-	told := manager.serving(ctx, srv)
+	told := supervisor{log}.serving(watching, srv)
 	logged := logStop(ctx, log, web)
 	began := time.Now()
-	err = srv.Run(ctx, events)
+	err := srv.Run(ctx, events)
 	why := logged()
-	giveUp(nil)
+	finish()
 	told()
 	st := &srv.Stats
 	log.Info("stopped", "position", events.Info().LastPosition, "reason", why, "served", time.Since(began).Round(time.Millisecond),
 		"published", st.Published.Load(), "sent", st.EventsSent.Load(), "broadcast", st.Broadcast.Load(), "given_up", st.GivenUp.Load())
-	if err != nil {
-		return err
-	}
-	if cause := context.Cause(ctx); errors.Is(cause, store.ErrUnavailable) {
+	if cause := context.Cause(ctx); err == nil && errors.Is(cause, store.ErrUnavailable) {
 		return fmt.Errorf("data directory %s: %w; see to the disk, then start it again: nothing acknowledged is lost by that", c.DataDir, cause)
 	}
-	return nil
+	return err
 }
 
 // logStop says so when the daemon is to stop, in the log and over HTTP. What it
