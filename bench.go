@@ -26,7 +26,7 @@ type benchCmd struct {
 	Dir       string   `placeholder:"DIR" help:"Keep the data of the started daemon in a new directory in here, and measure fdatasync here: choose the disk that matters. Default: the system's directory for temporary files."`
 	Events    int      `default:"500000" placeholder:"N" help:"How many events the fast workloads take; slow ones take a part of them. Default: ${default}."`
 	Size      int      `default:"100" placeholder:"N" help:"How many octets an event has, except in large. Default: ${default}."`
-	Clients   int      `default:"16" placeholder:"N" help:"How many clients there are where there are many. Default: ${default}."`
+	Clients   int      `default:"16" env:"-" placeholder:"N" help:"How many clients there are where there are many. Default: ${default}."`
 	InFlight  int      `default:"10000" placeholder:"N" help:"How many requests wait for an answer where one client pipelines. Default: ${default}."`
 	Streams   int      `default:"100000" placeholder:"N" help:"How many streams there are where one client publishes to many. Default: ${default}."`
 	Runs      int      `default:"3" placeholder:"N" help:"How often to run everything; medians are shown. Default: ${default}."`
