@@ -364,7 +364,7 @@ func TestCopiesMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const most = 160 << 10 // KiB
+	const most = 192 << 10 // KiB
 	for _, args := range [][]string{
 		{"export", "--connect", d.router, in("export.zst")},
 		{"backup", "--connect", d.router, in("backup")},

@@ -35,6 +35,7 @@ Examples:
 
 // Run imports until everything is there, or a signal comes.
 func (c *importCmd) Run(kctx *kong.Context, stderr io.Writer) error {
+	boundMemory()
 	line := newPercentLine(stderr)
 	if c.DataDir == "" {
 		return c.append(kctx.Stdout, line)
