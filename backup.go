@@ -34,7 +34,6 @@ Examples:
 // Run brings the backup up to date, or verifies it, until that is done or a signal
 // comes.
 func (c *backupCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	boundMemory()
 	line := newPercentLine(stderr)
 	if c.Verify {
 		return c.verify(kctx.Stdout, line)

@@ -73,7 +73,6 @@ var copyCures = cures{
 
 // Run exports until everything there was is in the file, or a signal comes.
 func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	boundMemory()
 	line := newPercentLine(stderr)
 	o := backup.ExportOptions{
 		Selection: c.selection(), Compress: c.Zstd || strings.HasSuffix(c.File, ".zst"), Force: c.Force, AcceptLoss: c.AcceptLoss,

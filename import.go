@@ -35,7 +35,6 @@ Examples:
 
 // Run imports until everything is there, or a signal comes.
 func (c *importCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	boundMemory()
 	line := newPercentLine(stderr)
 	if c.DataDir == "" {
 		return c.append(kctx.Stdout, line)

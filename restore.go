@@ -42,7 +42,6 @@ func (c *restoreCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	}
 	ctx, stop := untilSignal()
 	defer stop()
-	boundMemory()
 	line := newPercentLine(stderr)
 	o := backup.RestoreOptions{Until: c.Until.Time, Progress: line.show}
 	if c.Upto != nil {

@@ -199,18 +199,10 @@ func TestRestoreBeginsAnew(t *testing.T) {
 // share pages with others, so they are compared one by one.
 func sameKeys(t *testing.T, d *DB, dir string) {
 	t.Helper()
-	for d.Info().Erasing > 0 {
-		if err := d.erase(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	eventually(t, "erasures are pending", erased(d))
 	c := mustOpen(t, dir, Options{eager: true})
 	defer c.Close()
-	for c.Info().Erasing > 0 {
-		if err := c.erase(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	eventually(t, "erasures are pending", erased(c))
 	want, have := records(t, d), records(t, c)
 	if len(want) < 10 || !reflect.DeepEqual(want, have) {
 		t.Fatalf("%d records, of which the copy has %d that are other ones", len(want), len(have))
@@ -276,11 +268,7 @@ func TestRestoreErases(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := mustOpen(t, dir, Options{eager: true})
-	for c.Info().Erasing > 0 {
-		if err := c.erase(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	eventually(t, "erasures are pending", erased(c))
 	if have := content(t, c, "s"); have != content(t, d, "s") {
 		t.Fatalf("the stream has %s", have)
 	}
