@@ -12,10 +12,11 @@ import (
 // Long answers are asked for in pages, so that a caller who is slow neither has
 // the whole answer in memory nor holds up other requests: the socket is always
 // read. The next page is asked for when half of the last has been taken. Of one
-// answer that makes one and a half pages, or the octets of one and what the server
-// has already sent when it is told to stop.
+// answer that makes one and a half pages, or if the parts grow the octets of one and
+// what the server has already sent when it is told to stop.
 const (
 	pageEvents = 4096    // events, or streams
+	pageFirst  = 256     // of the first page, when nobody knows how large they are
 	pageOctets = 4 << 20 // of their data
 )
 
@@ -41,6 +42,8 @@ type reader struct {
 	mu      sync.Mutex // protects the fields below, which the loop writes too
 	replies []wire.Reply
 	octets  int
+	came    int        // parts, of all pages,
+	size    int        // and their octets
 	after   wire.Reply // the last part that came
 	left    uint64     // parts that the caller wants yet
 	asked   bool       // a page is under way
@@ -110,7 +113,7 @@ func (r *reader) hungry() bool {
 
 // ask asks for the next page. None is under way, so the loop writes nothing.
 func (r *reader) ask() {
-	limit := min(r.left, pageEvents)
+	limit := min(r.left, r.pageSize())
 	request, err := r.source.page(r.ctx, r.after, limit)
 	r.mu.Lock()
 	if err != nil || request == nil {
@@ -122,6 +125,17 @@ func (r *reader) ask() {
 	r.mu.Unlock()
 	r.call = newCall(request, r.take)
 	r.client.start(r.call)
+}
+
+// pageSize returns how many parts the next page should have: as many as have its
+// octets, if they are as large as those before.
+func (r *reader) pageSize() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.came == 0 {
+		return pageFirst
+	}
+	return uint64(max(1, min(pageEvents, pageOctets/max(1, r.size/r.came))))
 }
 
 // pop takes out the first part that waits, if there is one.
@@ -182,6 +196,8 @@ func (r *reader) take(reply wire.Reply, err error) verdict {
 	r.room--
 	r.left--
 	r.octets += size(reply)
+	r.size += size(reply)
+	r.came++
 	if r.octets > pageOctets && !r.cut {
 		r.cut = true
 		return enough
