@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // Log asks for what happened in the store: its commits, in order, without the
 // events' data.
@@ -114,50 +117,75 @@ const (
 
 // Frames implements Reply.
 func (e Entry) Frames() [][]byte {
-	frames := make([][]byte, 0, 8+5*len(e.Changes))
-	frames = append(frames, []byte(ENTRY), ID(e.Position), ID(e.First), []byte(e.Time.UTC().Format(TimeForm)),
-		ID(e.Next), ID(e.Octets), ID(e.Chain), ID(uint64(len(e.Changes))))
+	var changes []byte
+	var fields [][]byte
 	for i := range e.Changes {
-		frames = e.Changes[i].appendFrames(frames)
+		fields = e.Changes[i].appendFields(fields[:0])
+		for _, f := range fields {
+			changes = binary.BigEndian.AppendUint32(changes, uint32(len(f)))
+			changes = append(changes, f...)
+		}
 	}
-	return frames
+	return [][]byte{[]byte(ENTRY), ID(e.Position), ID(e.First), []byte(e.Time.UTC().Format(TimeForm)),
+		ID(e.Next), ID(e.Octets), ID(e.Chain), ID(uint64(len(e.Changes))), changes}
 }
 
-func (c *Change) appendFrames(frames [][]byte) [][]byte {
-	frames = append(frames, []byte(c.Kind))
+// appendFields appends what a change is made of. All changes are in one frame: there
+// may be thousands, and each frame costs both sides more than what is in it.
+func (c *Change) appendFields(fields [][]byte) [][]byte {
+	fields = append(fields, []byte(c.Kind))
 	switch c.Kind {
 	case PositionsLost:
-		return append(frames, ID(c.Count), ID(c.Patch))
+		return append(fields, ID(c.Count), ID(c.Patch))
 	case PositionsOmitted:
-		return append(frames, ID(c.Count))
+		return append(fields, ID(c.Count))
 	}
-	frames = append(frames, c.Stream, ID(c.Number))
+	fields = append(fields, c.Stream, ID(c.Number))
 	switch c.Kind {
 	case CursorMoved:
-		return append(frames, c.Name, ID(c.Last))
+		return append(fields, c.Name, ID(c.Last))
 	case RequestKeyed:
 		ids := make([]byte, 0, IDSize*len(c.IDs))
 		for _, id := range c.IDs {
 			ids = append(ids, ID(id)...)
 		}
-		return append(frames, c.Name, c.Sum, ids)
+		return append(fields, c.Name, c.Sum, ids)
 	}
-	return append(frames, ID(c.First), ID(c.Last))
+	return append(fields, ID(c.First), ID(c.Last))
 }
 
 func parseEntry(args [][]byte) (Reply, error) {
 	f := fields{args: args}
 	e := Entry{Position: f.id(), First: f.id(), Time: f.time(), Next: f.id(), Octets: f.id(), Chain: f.id()}
-	for n := f.id(); n > 0 && !f.bad; n-- {
-		e.Changes = append(e.Changes, f.change())
+	n := f.id()
+	changes := f.packed()
+	for ; n > 0 && !changes.bad; n-- {
+		e.Changes = append(e.Changes, changes.change())
 	}
-	if f.bad {
+	if f.bad || changes.bad || len(changes.args) > 0 {
 		return nil, ErrReply
 	}
 	return e, nil
 }
 
-// fields reads frames one by one; bad is set for good when one is not what it
+// packed reads a frame that has fields, each after its length.
+func (f *fields) packed() (in fields) {
+	b := f.octets()
+	for len(b) >= lengthSize {
+		n := uint64(binary.BigEndian.Uint32(b))
+		if b = b[lengthSize:]; n > uint64(len(b)) {
+			break
+		}
+		in.args = append(in.args, b[:n:n])
+		b = b[n:]
+	}
+	in.bad = f.bad || len(b) > 0
+	return in
+}
+
+const lengthSize = 4
+
+// fields reads frames, or what is in one, one by one; bad is set for good when one is not what it
 // should be.
 type fields struct {
 	args [][]byte

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"reflect"
 	"testing"
 	"time"
@@ -40,9 +41,9 @@ func TestReplies(t *testing.T) {
 		{Reached{9}, "REACHED|" + id9},
 		{StoreReply{"ab", 7, "cd", 9}, "STORE|ab|" + id7 + "|cd|" + id9},
 		{Entry{9, 7, meta.Time, 7, 9, 7, []Change{entry.Changes[3]}}, "ENTRY|" + id9 + "|" + id7 + "|2026-01-02T03:04:05.000060Z|" + id7 + "|" + id9 + "|" + id7 + "|" +
-			id7[:7] + "\x01|commit||" + id0 + "|c|" + id7},
+			id7[:7] + "\x01|" + packed("commit", "", id0, "c", id7)},
 		{Entry{9, 7, meta.Time, 7, 9, 7, entry.Changes[4:5]}, "ENTRY|" + id9 + "|" + id7 + "|2026-01-02T03:04:05.000060Z|" + id7 + "|" + id9 + "|" + id7 + "|" +
-			id7[:7] + "\x01|key|s|" + id7[:7] + "\x01|k|sum|" + id7[:7] + "\x02" + id7},
+			id7[:7] + "\x01|" + packed("key", "s", id7[:7]+"\x01", "k", "sum", id7[:7]+"\x02"+id7)},
 		{Pong{frames("a", "", "b")}, "PONG|a||b"},
 		{InfoReply{[]Param{{"protocol", "1"}, {"store", "ab"}}}, "INFO|protocol=1|store=ab"},
 		{Errorf(UnknownID, "ask for another", "no such id").With(Hex("id", ID(7))), "ERROR UNKNOWN-ID id=0000000000000007 ; no such id; ask for another"},
@@ -91,6 +92,22 @@ func TestEntryOfAllKinds(t *testing.T) {
 			t.Errorf("%d frames: %#v, %v", n, got, err)
 		}
 	}
+	changes := &sent[len(sent)-1]
+	for whole := *changes; len(*changes) > 0; {
+		*changes = whole[:len(*changes)-1]
+		if got, err := ParseReply(sent); err != ErrReply {
+			t.Errorf("%d octets of changes: %#v, %v", len(*changes), got, err)
+		}
+	}
+}
+
+// packed is a frame of fields.
+func packed(fields ...string) string {
+	var b []byte
+	for _, f := range fields {
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(f))), f...)
+	}
+	return string(b)
 }
 
 func TestNoReply(t *testing.T) {
@@ -109,8 +126,9 @@ func TestNoReply(t *testing.T) {
 		"a stream without id":    {"STREAM", "s"},
 		"a stream of 1":          {"STREAM", "s", "\x07"},
 		"a store without id":     {"STORE"},
-		"an entry of a kind":     {"ENTRY", id7, id7, "2026-01-02T03:04:05.000060Z", id7, id7, id7, id7[:7] + "\x01", "x", "s", id7, id7, id7},
-		"an entry, odd ids":      {"ENTRY", id7, id7, "2026-01-02T03:04:05.000060Z", id7, id7, id7, id7[:7] + "\x01", "key", "s", id7, "k", "sum", "1"},
+		"an entry of a kind":     {"ENTRY", id7, id7, "2026-01-02T03:04:05.000060Z", id7, id7, id7, id7[:7] + "\x01", packed("x", "s", id7, id7, id7)},
+		"an entry, odd ids":      {"ENTRY", id7, id7, "2026-01-02T03:04:05.000060Z", id7, id7, id7, id7[:7] + "\x01", packed("key", "s", id7, "k", "sum", "1")},
+		"an entry, a field more": {"ENTRY", id7, id7, "2026-01-02T03:04:05.000060Z", id7, id7, id7, id7[:7] + "\x01", packed("omitted", id7, "")},
 		"replaced, no id":        {"REPLACED"},
 		"committed, no id":       {"COMMITTED", ""},
 		"cursor, no id":          {"CURSOR", "c"},
