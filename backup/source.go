@@ -17,7 +17,7 @@ func (d Daemon) Identity(ctx context.Context) (id store.Identity, position uint6
 	of := func(i client.StoreIdentity) {
 		id, position = store.Identity{ID: i.ID, Generation: i.Generation, Secret: i.Secret}, i.Position
 	}
-	for _, err := range d.Client.Log(ctx, 0, client.LogOptions{OnStore: of}) {
+	for _, err := range d.Client.Log(ctx, 0, client.LogOptions{UpTo: 1, OnStore: of}) {
 		return id, position, explain(err)
 	}
 	return id, position, nil

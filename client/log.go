@@ -68,11 +68,16 @@ type logPages struct {
 // page implements source.
 func (l *logPages) page(_ context.Context, after wire.Reply, limit uint64) (wire.Request, error) {
 	w := l.request
-	w.Limit = limit
 	if e, ok := after.(wire.Entry); ok {
-		if w.After = e.Position; l.upTo > 0 && w.After >= l.upTo {
-			return nil, nil
-		}
+		w.After = e.Position
+	}
+	w.Limit = limit
+	switch {
+	case l.upTo == 0: // not known yet
+	case w.After < l.upTo:
+		w.Limit = min(limit, l.upTo-w.After) // each takes a position
+	case after != nil:
+		return nil, nil
 	}
 	return w, nil
 }
