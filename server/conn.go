@@ -7,7 +7,7 @@ import (
 
 // Bounds of one peer. protocol.md tells what happens at each.
 const (
-	maxUnsentOctets  = 8 << 20 // large frames that libzmq has of a peer's: more counts as full
+	maxUnsentOctets  = 8 << 20 // large frames, or many, that libzmq has of a peer's: more counts as full
 	maxUnreadOctets  = 8 << 20 // answers that a full peer may leave here, besides queries' events: past that it is given up
 	maxWaiting       = 65_536  // requests that wait behind others of their envelopes: past that it is given up
 	maxWaitingOctets = 16 << 20

@@ -584,7 +584,7 @@ var limits = map[string]int{
 	"octets of these, each with its envelope and 512 added":                                                                              server.MaxWaitingOctets,
 	"octets of answers that a full peer leaves unread at the server, EVENTs not counted":                                                 server.MaxUnreadOctets,
 	"octets of such answers, of all full peers":                                                                                          server.MaxUnreadTotal,
-	"octets in large frames to a peer that libzmq holds":                                                                                 server.MaxUnsentOctets,
+	"octets in large frames, and in messages of many, to a peer that libzmq holds":                                                       server.MaxUnsentOctets,
 	"messages of a peer that libzmq holds before the server takes them: as many events of the largest size as have 128 MiB, 64 to 1,000": server.RouterReceive(server.DefaultMaxEvent),
 	"messages to a peer that libzmq holds":                                                                                               server.RouterSend,
 	"queries of a peer that run at once":                                                                                                 server.MaxRunning,

@@ -233,10 +233,12 @@ static void gw_sent(void *data, void *hint) {
 	free(b);
 }
 
-enum { GW_COUNTED = 512 }; // frames from this size on are counted
+// Frames from GW_COUNTED octets on are counted, and all of a message that has more
+// than GW_MANY: each takes some memory, however small it is.
+enum { GW_COUNTED = 512, GW_MANY = 64 };
 
-static int gw_frame_init(zmq_msg_t *m, const char *data, size_t len, gw_peer *peer) {
-	if (!peer || len < GW_COUNTED) {
+static int gw_frame_init(zmq_msg_t *m, const char *data, size_t len, gw_peer *peer, int many) {
+	if (!peer || (len < GW_COUNTED && !many)) {
 		if (zmq_msg_init_size(m, len) == -1)
 			return -1;
 		memcpy(zmq_msg_data(m), data, len);
@@ -246,9 +248,9 @@ static int gw_frame_init(zmq_msg_t *m, const char *data, size_t len, gw_peer *pe
 	if (!b)
 		return -1;
 	b->peer = peer;
-	b->len = len;
+	b->len = len + sizeof *b + sizeof *m;
 	memcpy(b->data, data, len);
-	atomic_fetch_add(&peer->octets, (long) len);
+	atomic_fetch_add(&peer->octets, (long) b->len);
 	atomic_fetch_add(&peer->refs, 1);
 	return zmq_msg_init_data(m, b->data, len, gw_sent, b);
 }
@@ -302,10 +304,11 @@ static int gw_send(void *socket, const char *id, size_t id_len, gw_peer *peer, l
 		}
 		memcpy(&frames, buf + at, 4);
 		at += 4;
+		int many = frames > GW_MANY;
 		while (frames-- > 0) {
 			memcpy(&n, buf + at, 4);
 			at += 4;
-			if (gw_frame_init(&m, buf + at, n, peer) == -1)
+			if (gw_frame_init(&m, buf + at, n, peer, many) == -1)
 				return -ENOMEM;
 			at += n;
 			if (gw_send_frame(socket, &m, frames ? ZMQ_SNDMORE : 0) == -1)

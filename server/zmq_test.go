@@ -2,8 +2,10 @@ package server
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	zmq "github.com/pebbe/zmq4"
 )
@@ -52,5 +54,48 @@ func TestOneTurnOfReceiveEnds(t *testing.T) {
 	}
 	if got != sent {
 		t.Errorf("want %d messages, have %d", sent, got)
+	}
+}
+
+// TestManySmallFramesCount: a high-water mark counts messages, and one of a thousand
+// frames takes far more memory than their octets. Thousands of those waited for a
+// peer that did not read.
+func TestManySmallFramesCount(t *testing.T) {
+	router, err := zmq.NewSocket(zmq.ROUTER)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer router.Close()
+	dealer, err := zmq.NewSocket(zmq.DEALER)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dealer.Close()
+	const endpoint, id, frames = "inproc://many-frames", "reader", 1000
+	if err := errors.Join(router.SetSndhwm(routerSend), router.SetRouterMandatory(1), dealer.SetIdentity(id),
+		dealer.SetRcvtimeo(10*time.Second), router.Bind(endpoint), dealer.Connect(endpoint)); err != nil {
+		t.Fatal(err)
+	}
+	p := newPeer()
+	defer p.release()
+	d := direct{router: raw(router)}
+	packed := envelope{}.pack(nil, slices.Repeat([][]byte{make([]byte, 8)}, frames))
+	sent, state := 0, sentAll
+	for ; state == sentAll && sent < routerSend; sent++ {
+		if _, state, err = d.send([]byte(id), p, false, packed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sent--
+	if most := maxUnsentOctets/(64*frames) + 1; state != peerFull || sent > most {
+		t.Fatalf("want the peer full after %d messages at most, have %v after %d", most, state, sent)
+	}
+	for range sent {
+		if message, err := dealer.RecvMessageBytes(0); err != nil || len(message) != frames {
+			t.Fatalf("have %d frames, %v", len(message), err)
+		}
+	}
+	if p.unsent() != 0 {
+		t.Errorf("everything was read, and %d octets count", p.unsent())
 	}
 }
