@@ -37,11 +37,14 @@ func (a *arranger) commit(c *Commit) error {
 	begun := false
 	for i := range c.Changes {
 		change := c.Changes[i]
-		if change.Kind == store.Omitted {
+		switch {
+		case change.Kind == store.Omitted:
 			if err := a.omit(a.reached + change.Count); err != nil {
 				return err
 			}
 			continue
+		case change.Kind == store.Gap && change.Count == 0:
+			continue // it only made the chain go on, which another takes the place of
 		}
 		if !begun || change.Kind == store.Appended && a.pending.Changes[len(a.pending.Changes)-1].Kind != store.Appended {
 			if err := a.begin(); err != nil {
@@ -52,8 +55,9 @@ func (a *arranger) commit(c *Commit) error {
 		a.pending.Changes = append(a.pending.Changes, change)
 		a.reached += taken(&change)
 		a.pending.Position = a.reached
+		a.streams = max(a.streams, change.Number+1) // after a gap, whatever tells of it first
+		a.pending.NextStream = a.streams
 		if change.Kind == store.Appended {
-			a.streams = max(a.streams, change.Number+1)
 			events = a.take(events, taken(&change))
 		}
 	}
@@ -68,7 +72,6 @@ func (a *arranger) take(events []store.Event, last uint64) []store.Event {
 		a.pending.Octets += uint64(len(events[0].Data))
 		events = events[1:]
 	}
-	a.pending.NextStream = a.streams
 	return events
 }
 

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/opt"
@@ -242,12 +243,33 @@ func (r *Restore) stream(change *store.Change) (*stream, error) {
 // name puts a new stream into the commit.
 func (r *Restore) name(s *stream, change *store.Change) error {
 	c := &r.commit
-	if change.Number < c.record.nextNumber {
-		return fmt.Errorf("%w: the number %d of the stream %+q is that of another", store.ErrDamaged, change.Number, change.Stream)
+	taken, err := r.isTaken(change.Number)
+	if err == nil && taken {
+		err = fmt.Errorf("%w: the number %d of the stream %+q is that of another", store.ErrDamaged, change.Number, change.Stream)
 	}
-	s.after.number, c.record.nextNumber = change.Number, change.Number+1
+	if err != nil {
+		return err
+	}
+	s.after.number, c.record.nextNumber = change.Number, max(c.record.nextNumber, change.Number+1)
 	c.batch.Put(nameKey(change.Number), change.Stream)
 	return nil
+}
+
+// isTaken reports whether a stream has a number already. Where commits are not known,
+// one that was new in them may come with any number that none has.
+func (r *Restore) isTaken(number uint64) (bool, error) {
+	c := &r.commit
+	if number >= c.record.nextNumber || !r.gap {
+		return number < c.record.nextNumber, nil
+	}
+	if slices.ContainsFunc(c.touched, func(s stream) bool { return s.after.number == number }) {
+		return true, nil
+	}
+	taken, err := r.db.Has(nameKey(number), nil)
+	if err != nil {
+		return false, fault("names", err)
+	}
+	return taken, nil
 }
 
 // reach has a stream hold an event, or have held it. Where commits are not known,
@@ -265,7 +287,9 @@ func (r *Restore) reach(s *stream, change *store.Change, id uint64) error {
 		}
 	}
 	if s.after.last < id {
-		r.commit.lose(s.after.number, s.after.last+1, id)
+		if change.Kind != store.Deleted { // what is deleted by this commit needs no pages
+			r.commit.lose(s.after.number, s.after.last+1, id)
+		}
 		s.after.last = id
 	}
 	return nil

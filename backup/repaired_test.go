@@ -1,0 +1,140 @@
+package backup
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gorewind/store"
+	"gorewind/store/leveldb"
+	"gorewind/store/storetest"
+)
+
+// TestRepairedStores: a store of which a repair lost commits and names is exported,
+// whole and by its streams, and what is made of that has every event that is left.
+func TestRepairedStores(t *testing.T) {
+	r, _ := storetest.Rand(t)
+	gaps := 0
+	for n := range storetest.Operations(20) {
+		dir := filepath.Join(t.TempDir(), "damaged")
+		for range 3 { // with which there are tables, and a journal
+			randomly(t, r, dir)
+		}
+		damage(t, r, dir)
+		if _, err := leveldb.Repair(t.Context(), dir, leveldb.RepairOptions{AcceptLoss: true}); err != nil {
+			continue // the files of the store itself
+		}
+		s := open(t, dir)
+		gaps += gapsOf(t, s)
+		want := eventsLeft(t, s)
+		everything := ""
+		for _, selection := range []*Selection{nil, {Prefix: &everything}} {
+			path, _ := exported(t, s, ExportOptions{AcceptLoss: true, Selection: selection})
+			c, _ := restored(t, path)
+			same(t, fmt.Sprintf("store %d", n), want, eventsLeft(t, c))
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := errors.Join(s.Close(), os.RemoveAll(dir)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if gaps == 0 {
+		t.Error("no repair lost a commit")
+	}
+}
+
+// randomly does some of everything in a store.
+func randomly(t *testing.T, r *rand.Rand, dir string) {
+	t.Helper()
+	s := open(t, dir)
+	for range 60 {
+		stream := fmt.Sprint("s", r.IntN(6))
+		id := uint64(1 + r.IntN(10))
+		write := func(done func(error)) { done(nil) }
+		switch r.IntN(8) {
+		case 0:
+			data := []byte(strings.Repeat("r", r.IntN(3000)))
+			write = func(done func(error)) { s.Replace(store.Replace{Stream: []byte(stream), ID: id, Data: data}, done) }
+		case 1:
+			write = func(done func(error)) { s.Delete(store.Delete{Stream: []byte(stream), UpTo: store.Some(id)}, done) }
+		case 2:
+			write = func(done func(error)) {
+				s.SetCursor(store.Cursor{Consumer: []byte("c"), Stream: []byte(stream), ID: id - 1, Rewind: true}, done)
+			}
+		default:
+			request(s, keyed(stream, fmt.Sprint(r.IntN(200)), "one", strings.Repeat("data", r.IntN(600))))
+		}
+		if err := store.Await(write); err != nil && !errors.Is(err, store.ErrUnknownID) {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// damage alters octets in tables and journals of a store.
+func damage(t *testing.T, r *rand.Rand, dir string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "db", "*.l*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 1 + r.IntN(3) {
+		file := files[r.IntN(len(files))]
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(b) > 0 {
+			for at, n := r.IntN(len(b)), r.IntN(300); n >= 0 && at < len(b); at, n = at+1, n-1 {
+				b[at] ^= byte(1 + r.IntN(255))
+			}
+		}
+		if err := os.WriteFile(file, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func gapsOf(t *testing.T, s store.Store) (gaps int) {
+	t.Helper()
+	for e, err := range s.Log(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range e.Changes {
+			if c.Kind == store.Gap {
+				gaps++
+			}
+		}
+	}
+	return gaps
+}
+
+// eventsLeft returns the events that can be read, as text.
+func eventsLeft(t *testing.T, s store.Store) string {
+	t.Helper()
+	var b strings.Builder
+	var lost *store.Lost
+	for after, ended := uint64(0), false; !ended; {
+		ended = true
+		for e, err := range s.Read(t.Context(), store.Range{Select: store.Prefix(nil), After: store.Some(after), Nearest: true}) {
+			switch {
+			case errors.As(err, &lost):
+				after, ended = lost.After, false
+			case err != nil:
+				t.Fatal(err)
+			default:
+				fmt.Fprintln(&b, textOfEvent(e))
+			}
+		}
+	}
+	return b.String()
+}
