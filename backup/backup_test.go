@@ -155,7 +155,7 @@ func TestBackupRefuses(t *testing.T) {
 	defer other.Close()
 	refused("another store", other, dir, ErrOtherStore, "give another directory")
 	again, _ := restoredBackup(t, dir, RestoreOptions{})
-	refused("a restored store", again, dir, ErrOtherStore, "generation 2")
+	refused("a restored store", again, dir, ErrOtherStore, fmt.Sprint("generation ", again.Identity().Generation))
 	old := open(t, older)
 	defer old.Close()
 	refused("an older copy", old, dir, ErrOtherStore, "ends at 1")
@@ -256,8 +256,9 @@ func TestBackupDamage(t *testing.T) {
 	}
 }
 
-// TestRestoreGenerations: each restore of a backup has a generation of its own, and
-// what was interrupted is gone on with.
+// TestRestoreGenerations: each restore of a backup, and of a copy of it, has a
+// generation of its own, which no repair gave either, and what was interrupted is gone
+// on with.
 func TestRestoreGenerations(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -289,9 +290,21 @@ func TestRestoreGenerations(t *testing.T) {
 	c := open(t, to)
 	defer c.Close()
 	same(t, "restored in pieces", told(t, s), told(t, c))
-	second, r := restoredBackup(t, dir, RestoreOptions{})
-	if g := c.Identity().Generation; done < 3 || g != 2 || r.Identity.Generation != 3 || second.Identity().Generation != 3 {
-		t.Errorf("after %d attempts have the generations %d and %+v", done, g, r.Identity)
+	copied := filepath.Join(t.TempDir(), "copied")
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	last := c.Identity().Generation
+	if repaired := s.Identity().Generation + 1; done < 3 || last <= repaired {
+		t.Errorf("after %d attempts have the generation %d", done, last)
+	}
+	for _, dir := range []string{dir, copied, dir} {
+		again, r := restoredBackup(t, dir, RestoreOptions{})
+		g := again.Identity().Generation
+		if g <= last || r.Identity.Generation != g {
+			t.Errorf("after the generation %d have %d, and %+v", last, g, r.Identity)
+		}
+		last = g
 	}
 }
 

@@ -42,9 +42,9 @@ type directory struct {
 func openDirectory(path string, how int) (*directory, error) {
 	flag := os.O_RDONLY
 	if how == syscall.LOCK_EX {
-		flag = os.O_RDWR | os.O_CREATE
+		flag = os.O_RDWR
 	}
-	f, err := os.OpenFile(filepath.Join(path, lockName), flag, 0o600)
+	f, err := os.OpenFile(filepath.Join(path, lockName), flag|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -222,15 +222,12 @@ func VerifyBackup(ctx context.Context, dir string, progress Progress) (Summary, 
 }
 
 // openBackup opens a backup that is there to read it.
-func openBackup(dir string) (*directory, error) { return openExisting(dir, syscall.LOCK_SH) }
-
-// openExisting opens a backup that is there.
-func openExisting(dir string, how int) (*directory, error) {
+func openBackup(dir string) (*directory, error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(dir, manifestName)); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s %w", dir, ErrNoBackup)
 	}
-	return openDirectory(dir, how)
+	return openDirectory(dir, syscall.LOCK_SH)
 }

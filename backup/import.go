@@ -104,7 +104,7 @@ func (p Progress) part(what string) func(done, of int64) {
 // Import makes a store in a directory, which must hold none, of an export of a whole
 // store, or of one of all that there is in selected streams. Ids, positions, times,
 // cursors, keys and the last ids of emptied streams are kept. A whole store is
-// verified to be the one that was exported, and has its id and the next generation;
+// verified to be the one that was exported, and has its id and a new generation;
 // a selection is a store of its own. What was interrupted can be gone on with by the
 // same call.
 func Import(ctx context.Context, path, dir string, progress Progress) (Restored, error) {
@@ -116,12 +116,12 @@ func Import(ctx context.Context, path, dir string, progress Progress) (Restored,
 		return Restored{}, fmt.Errorf("%s: %w: it has only what came after the position %d, of which no store can be made", path, store.ErrInvalid, checked.After)
 	}
 	id := checked.identity()
-	if id.Generation++; checked.Selection != nil {
+	if checked.Selection != nil {
 		if id.ID, err = ownID(checked.SHA256, dir); err != nil {
 			return Restored{}, err
 		}
-		id.Generation = 1
 	}
+	id.Generation = leveldb.RestoredGeneration(dir, id)
 	to, err := leveldb.NewRestore(dir, id)
 	if err != nil {
 		return Restored{}, err

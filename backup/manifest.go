@@ -30,7 +30,6 @@ import (
 //	format      1
 //	store       id of the store
 //	generation  of the store
-//	restored    the newest generation that was given to a restored store
 //	segments    file, after, end (positions), chain and sha256 (as in its trailer),
 //	            octets (of the file), erased: what was erased up to this position is
 //	            not in it
@@ -44,7 +43,6 @@ type manifest struct {
 	Format     int       `json:"format"`
 	Store      string    `json:"store"`
 	Generation uint64    `json:"generation"`
-	Restored   uint64    `json:"restored"`
 	Segments   []segment `json:"segments"`
 	CRC        string    `json:"crc"`
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"syscall"
 	"time"
 
 	"gorewind/store"
@@ -23,19 +21,18 @@ type RestoreOptions struct {
 var errReached = errors.New("reached")
 
 // Restore makes the store of a backup in a directory that must hold none: with its
-// id, and a generation that no restored store had. Everything is verified. What was
+// id, and a generation that no other store has. Everything is verified. What was
 // interrupted can be gone on with by the same call.
 //
 // Events that were erased before the backup's end are not in it any more: if only a
 // part is restored, those that were replaced have their newest data, and those that
 // were deleted are deleted.
 func Restore(ctx context.Context, backup, dir string, o RestoreOptions) (Restored, error) {
-	d, readOnly, err := openToRestore(backup)
+	d, err := openBackup(backup)
 	if err != nil {
 		return Restored{}, err
 	}
 	defer d.close()
-	id := store.Identity{ID: d.m.Store, Generation: max(d.m.Generation, d.m.Restored) + 1}
 	if end, _ := d.m.end(); o.UpTo > end {
 		return Restored{}, fmt.Errorf("%w: the backup ends at the position %d, before %d", store.ErrUnknownID, end, o.UpTo)
 	}
@@ -46,7 +43,8 @@ func Restore(ctx context.Context, backup, dir string, o RestoreOptions) (Restore
 	if err != nil {
 		return Restored{}, err
 	}
-	id.Secret = h.Secret
+	id := h.identity()
+	id.Generation = leveldb.RestoredGeneration(dir, id)
 	to, err := leveldb.NewRestore(dir, id)
 	if err != nil {
 		return Restored{}, err
@@ -68,20 +66,5 @@ func Restore(ctx context.Context, backup, dir string, o RestoreOptions) (Restore
 			return Restored{}, err
 		}
 	}
-	done, err := r.finish(ctx, id, func(done, of int) { o.Progress("verifying "+dir, int64(done), int64(of)) })
-	if err == nil && !readOnly {
-		d.m.Restored = id.Generation
-		err = d.m.write(backup)
-	}
-	return done, err
-}
-
-// openToRestore opens a backup in which the generation is to be noted, if that can
-// be written to.
-func openToRestore(backup string) (d *directory, readOnly bool, err error) {
-	d, err = openExisting(backup, syscall.LOCK_EX)
-	if readOnly = errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission); readOnly {
-		d, err = openBackup(backup)
-	}
-	return d, readOnly, err
+	return r.finish(ctx, id, func(done, of int) { o.Progress("verifying "+dir, int64(done), int64(of)) })
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/opt"
@@ -55,6 +56,21 @@ func NewRestore(dir string, id store.Identity) (*Restore, error) {
 		return nil, fmt.Errorf("restore store %s: %w", dir, err)
 	}
 	return r, nil
+}
+
+// RestoredGeneration returns the generation for a store that a Restore makes in dir of
+// another: that of the one which it began there, or a new one. It is the time, in
+// milliseconds: nobody knows what else was restored or repaired of the same store,
+// or of copies of it, and two that went on differently must not have the same.
+func RestoredGeneration(dir string, of store.Identity) uint64 {
+	text, err := os.ReadFile(filepath.Join(dir, restoringName, formatName))
+	if err == nil {
+		id, err := parseIdentity(string(text), formatName)
+		if err == nil && id.id == of.ID && id.secret == of.Secret && id.generation > of.Generation {
+			return id.generation
+		}
+	}
+	return max(of.Generation+1, uint64(time.Now().UnixMilli()))
 }
 
 func (r *Restore) open() (err error) {
