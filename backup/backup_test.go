@@ -463,6 +463,37 @@ func TestDeletedWhileExported(t *testing.T) {
 	}
 }
 
+// TestRestoreGoesOnOtherwise: an attempt that was to end before may have deleted at its
+// end what was deleted later; another commit in that place is not left out.
+func TestRestoreGoesOnOtherwise(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer s.Close()
+	request(s, keyed("a", "", "1", "2", "3"))
+	request(s, keyed("b", "", "acknowledged"))
+	dir := filepath.Join(t.TempDir(), "backup")
+	from := meddler{local{s}, func() { remove(t, s, "a", 2) }}
+	if _, err := Backup(t.Context(), from, dir, BackupOptions{Progress: quiet}); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "new")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := Restore(ctx, dir, to, RestoreOptions{UpTo: 3, Progress: func(what string, _, _ int64) {
+		if strings.HasPrefix(what, "verifying") {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if _, err := Restore(t.Context(), dir, to, RestoreOptions{Progress: quiet}); !errors.Is(err, leveldb.ErrUnfinished) {
+		t.Errorf("with another end: %v", err)
+	}
+	if _, err := Restore(t.Context(), dir, to, RestoreOptions{UpTo: 3, Progress: quiet}); err != nil {
+		t.Errorf("with the same: %v", err)
+	}
+}
+
 // lossy makes a store that has lost some events, as a repair leaves it.
 func lossy(t *testing.T) store.Store {
 	t.Helper()

@@ -47,6 +47,10 @@ func (r *restorer) commit(c *Commit) error {
 // entry adds a commit, unless that was done before.
 func (r *restorer) entry(e store.Entry, events []store.Event) error {
 	r.last = store.Entry{Position: e.Position, Time: e.Time, NextStream: e.NextStream}
+	if e.Position == r.done && e.Chain != 0 && e.Chain != r.to.Chain() {
+		return fmt.Errorf("%w: an earlier attempt has another commit at the position %d, which may have ended there; remove the data directory and begin anew",
+			leveldb.ErrUnfinished, r.done)
+	}
 	if e.Position <= r.done {
 		return nil
 	}

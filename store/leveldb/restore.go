@@ -151,6 +151,9 @@ func (r *Restore) making() string { return filepath.Join(r.dir, restoringName) }
 // before that was not finished.
 func (r *Restore) Position() uint64 { return r.last.position }
 
+// Chain returns the checksum of that commit and all before it.
+func (r *Restore) Chain() uint64 { return r.last.chain }
+
 // Add adds the next commit. events are those of it that are left, in the order of
 // their positions, and the events as they are now that it replaced, if they come
 // from before; what is not among them is to be deleted by a later commit, or Lose
