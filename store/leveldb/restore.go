@@ -511,13 +511,32 @@ func (r *Restore) settleIn() error {
 	if err := on.keepIdentity(r.id, false); err != nil {
 		return err
 	}
-	if err := syncDir(r.making()); err != nil {
+	if err := r.syncFiles(); err != nil {
 		return err
 	}
 	if err := os.Rename(r.making(), on.db()); err != nil {
 		return err
 	}
 	return errors.Join(syncDir(r.dir), syncDir(filepath.Dir(filepath.Clean(r.dir))))
+}
+
+// syncFiles syncs each file of the database. LevelDB closes a journal that is full
+// without a sync, and may not have made a table of it yet.
+func (r *Restore) syncFiles() error {
+	entries, err := os.ReadDir(r.making())
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		f, err := os.Open(filepath.Join(r.making(), e.Name()))
+		if err == nil {
+			err = errors.Join(f.Sync(), f.Close())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return syncDir(r.making())
 }
 
 func (r *Restore) closeDatabase() error {
