@@ -494,6 +494,35 @@ func TestRestoreGoesOnOtherwise(t *testing.T) {
 	}
 }
 
+// TestManifestNamesSegments: it names no files outside the backup, of which a newer
+// one would take the place.
+func TestManifestNamesSegments(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer s.Close()
+	request(s, keyed("a", "", "1"))
+	dir := filepath.Join(t.TempDir(), "backup")
+	back(t, local{s}, dir)
+	m, err := readManifest(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outside := filepath.Join(dir, "..", m.Segments[0].File)
+	if err := os.Rename(filepath.Join(dir, m.Segments[0].File), outside); err != nil {
+		t.Fatal(err)
+	}
+	m.Segments[0].File = filepath.Join("..", m.Segments[0].File)
+	if err := m.write(dir); err != nil {
+		t.Fatal(err)
+	}
+	replace(t, s, "a", 1, "other")
+	if _, err := Backup(t.Context(), local{s}, dir, BackupOptions{Progress: quiet}); !errors.Is(err, ErrFile) {
+		t.Errorf("have %v", err)
+	}
+	if _, err := os.Stat(outside); err != nil {
+		t.Error(err)
+	}
+}
+
 // lossy makes a store that has lost some events, as a repair leaves it.
 func lossy(t *testing.T) store.Store {
 	t.Helper()

@@ -106,6 +106,11 @@ func readManifest(dir string) (*manifest, error) {
 	case !bytes.Equal(b, m.text()):
 		return nil, damaged
 	}
+	for i := range m.Segments {
+		if name := m.Segments[i].File; !segmentName.MatchString(name) {
+			return nil, fmt.Errorf("%s: %w: %q is no name of a segment", path, ErrFile, name)
+		}
+	}
 	return m, nil
 }
 
