@@ -231,8 +231,9 @@ func (e *erasures) take(c *Commit) {
 		case store.Replaced:
 			r := replacement{position: c.Position}
 			if len(events) > 0 && events[0].ID == change.First && string(events[0].Stream) == stream {
-				r.event, events = &events[0], events[1:]
-				e.octets += len(r.event.Data)
+				event := events[0] // without what else the commit has
+				r.event, events = &event, events[1:]
+				e.octets += len(event.Data)
 			}
 			e.replaced[eventName{stream, change.First}] = r
 			e.octets += len(stream) + perErasure
