@@ -79,14 +79,8 @@ func (d *directory) follows(ctx context.Context, from Source, id store.Identity,
 	case end == 0:
 		return nil
 	}
-	for e, err := range from.Log(ctx, end-1, upTo) {
-		if err != nil {
-			return err
-		}
-		if e.Position == end && chain(e.Chain) == at {
-			return nil
-		}
-		break
+	if same, err := hasCommit(ctx, from, end, at); same || err != nil {
+		return err
 	}
 	return fmt.Errorf("%w: what the daemon's store has at the position %d is not what %s has: an older copy was put back, and went on otherwise; begin a new backup in another directory",
 		ErrOtherStore, end, d.path)

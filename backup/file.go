@@ -122,11 +122,11 @@ type part struct {
 }
 
 func openPart(path string, compress bool) (*part, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := lock(f, syscall.LOCK_EX); err != nil {
+	if err := errors.Join(lock(f, syscall.LOCK_EX), f.Chmod(0o600)); err != nil { // whoever made it
 		return nil, errors.Join(err, f.Close())
 	}
 	return &part{f, compress}, nil
@@ -161,11 +161,25 @@ func (p *part) export(ctx context.Context, from Source, h Header, upTo uint64, o
 		return *left.trailer, nil
 	default:
 		w = goOn(s, h, left.tally)
+		err = p.follows(ctx, from, &left.tally.count)
 	}
 	if err != nil {
 		return Trailer{}, err
 	}
 	return export(ctx, from, w, upTo, o)
+}
+
+// follows refuses a store that does not have what is there.
+func (p *part) follows(ctx context.Context, from Source, t *Trailer) error {
+	if t.Commits == 0 {
+		return nil
+	}
+	same, err := hasCommit(ctx, from, t.End, t.Chain)
+	if err == nil && !same {
+		err = fmt.Errorf("what the daemon's store has at the position %d is not what %s has: an older copy was put back, and went on otherwise; remove that file",
+			t.End, p.Name())
+	}
+	return err
 }
 
 func (p *part) another() error {

@@ -160,3 +160,66 @@ func TestExportRefuses(t *testing.T) {
 		t.Errorf("beside another: %v", err)
 	}
 }
+
+// TestExportOfAnOlderCopy: a beginning is not gone on with from a store that was put
+// back to an older state and went on otherwise: nothing could be made of that.
+func TestExportOfAnOlderCopy(t *testing.T) {
+	data, older := t.TempDir(), t.TempDir()
+	s := open(t, data)
+	request(s, keyed("a", "", "1"))
+	s.Close()
+	if err := os.CopyFS(older, os.DirFS(data)); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, data)
+	defer s.Close()
+	request(s, keyed("a", "", "2"))
+	path, _ := exported(t, s, ExportOptions{})
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := filepath.Join(t.TempDir(), "again")
+	end := bytes.LastIndexByte(b[:len(b)-1], '\n') + 1 // without the trailer
+	if err := os.WriteFile(again+partSuffix, b[:end], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := open(t, older)
+	defer o.Close()
+	request(o, keyed("a", "", "other"))
+	request(o, keyed("a", "", "3"))
+	if _, err := ExportFile(t.Context(), local{o}, again, ExportOptions{}); err == nil || !strings.Contains(err.Error(), "went on otherwise") {
+		t.Errorf("have %v", err)
+	}
+	if _, err := ExportFile(t.Context(), local{s}, again, ExportOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPartIsForItsOwner: whoever made the file before, it is for its owner only, and
+// it is no link to another.
+func TestPartIsForItsOwner(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer s.Close()
+	busy(t, s)
+	path := filepath.Join(t.TempDir(), "export")
+	if err := os.WriteFile(path+partSuffix, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ExportFile(t.Context(), local{s}, path, ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if fi, err := os.Stat(path); err != nil || fi.Mode() != 0o600 {
+		t.Errorf("have %v, %v", fi.Mode(), err)
+	}
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	if err := os.Symlink(elsewhere, path+partSuffix); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ExportFile(t.Context(), local{s}, path, ExportOptions{Force: true}); err == nil {
+		t.Error("through a link: no error")
+	}
+	if _, err := os.Lstat(elsewhere); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it was written to: %v", err)
+	}
+}

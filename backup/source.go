@@ -9,6 +9,15 @@ import (
 	"gorewind/wire"
 )
 
+// hasCommit reports whether a store has the commit at a position that has a checksum,
+// and so all before it.
+func hasCommit(ctx context.Context, from Source, position uint64, with chain) (bool, error) {
+	for e, err := range from.Log(ctx, position-1, position) {
+		return err == nil && e.Position == position && chain(e.Chain) == with, err
+	}
+	return false, nil
+}
+
 // Daemon is the store of a daemon. What it serves has to stay the same store.
 type Daemon struct{ Client *client.Client }
 
