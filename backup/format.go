@@ -3,6 +3,7 @@ package backup
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -192,15 +193,42 @@ func (i *instant) UnmarshalJSON(b []byte) error {
 }
 
 type commitLine struct {
-	Commit  uint64       `json:"commit"`
-	First   uint64       `json:"first"`
-	Time    instant      `json:"time"`
-	Octets  uint64       `json:"octets"`
-	Streams uint64       `json:"streams"`
-	Chain   chain        `json:"chain"`
-	Changes []changeLine `json:"changes"`
-	Lost    []lostLine   `json:"lost,omitempty"`
-	Events  int          `json:"events"`
+	Commit  uint64              `json:"commit"`
+	First   uint64              `json:"first"`
+	Time    instant             `json:"time"`
+	Octets  uint64              `json:"octets"`
+	Streams uint64              `json:"streams"`
+	Chain   chain               `json:"chain"`
+	Changes bounded[changeLine] `json:"changes"`
+	Lost    bounded[lostLine]   `json:"lost,omitempty"`
+	Events  int                 `json:"events"`
+}
+
+// mostParts is how many changes a commit has at most: ten thousand events and as many
+// requests, each with what is omitted before it.
+const mostParts = 4 * store.MaxCommitEvents
+
+// bounded is a slice that does not grow without bound where it is read: an object of
+// two octets takes hundreds in memory.
+type bounded[T any] []T
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (b *bounded[T]) UnmarshalJSON(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	for d.More() {
+		if len(*b) == mostParts {
+			return fmt.Errorf("it has more than the %d parts that a commit has at most", mostParts)
+		}
+		var part T
+		if err := d.Decode(&part); err != nil {
+			return err
+		}
+		*b = append(*b, part)
+	}
+	return nil
 }
 
 type changeLine struct {
@@ -342,10 +370,25 @@ func (l *commitLine) commit() (c Commit, err error) {
 	if at != c.Position+1 || c.First == 0 {
 		return c, fmt.Errorf("it has changes up to the position %d", at-1)
 	}
+	if most := c.mostEvents(); l.Events < 0 || l.Events > most {
+		return c, fmt.Errorf("it has %d events, and at most %d are of it", l.Events, most)
+	}
 	for _, lost := range l.Lost {
 		c.Lost = append(c.Lost, Lost{octetsOf(lost.Stream, lost.Stream64), lost.First, lost.Last})
 	}
 	return c, nil
+}
+
+// mostEvents returns how many events may come with a commit: those that it appended
+// and those that it replaced.
+func (c *Commit) mostEvents() int {
+	most := min(c.Entry.Events(), store.MaxCommitEvents)
+	for i := range c.Changes {
+		if c.Changes[i].Kind == store.Replaced {
+			most++
+		}
+	}
+	return int(most)
 }
 
 func (l *changeLine) change() (c store.Change, err error) {

@@ -231,12 +231,24 @@ func TestRefusesOthers(t *testing.T) {
 // program, and do not fit.
 func TestRefusesWhatNoStoreDid(t *testing.T) {
 	for name, alter := range map[string]func(h *Header, c []Commit) []Commit{
-		"a commit is missing":      func(h *Header, c []Commit) []Commit { h.Selection = nil; return c[1:] },
-		"a commit comes twice":     func(_ *Header, c []Commit) []Commit { return append(c, c[1]) },
-		"a commit takes more":      func(_ *Header, c []Commit) []Commit { c[0].Position++; return c },
-		"a commit takes less":      func(_ *Header, c []Commit) []Commit { c[0].Changes = c[0].Changes[:1]; return c },
-		"events in reverse":        func(_ *Header, c []Commit) []Commit { c[0].Changes[0].First = 9; return c },
-		"events without end":       func(_ *Header, c []Commit) []Commit { c[0].Changes[0].Last = 1 << 63; return c },
+		"a commit is missing":  func(h *Header, c []Commit) []Commit { h.Selection = nil; return c[1:] },
+		"a commit comes twice": func(_ *Header, c []Commit) []Commit { return append(c, c[1]) },
+		"a commit takes more":  func(_ *Header, c []Commit) []Commit { c[0].Position++; return c },
+		"a commit takes less":  func(_ *Header, c []Commit) []Commit { c[0].Changes = c[0].Changes[:1]; return c },
+		"events in reverse":    func(_ *Header, c []Commit) []Commit { c[0].Changes[0].First = 9; return c },
+		"events without end":   func(_ *Header, c []Commit) []Commit { c[0].Changes[0].Last = 1 << 63; return c },
+		"changes without end": func(_ *Header, c []Commit) []Commit {
+			for range mostParts {
+				c[0].Changes = append(c[0].Changes, store.Change{Kind: store.Keyed})
+			}
+			return c
+		},
+		"events of nothing": func(_ *Header, c []Commit) []Commit {
+			for range 10 {
+				c[0].Events = append(c[0].Events, c[0].Events[0])
+			}
+			return c
+		},
 		"a change of unknown kind": func(_ *Header, c []Commit) []Commit { c[0].Changes[0].Kind = 99; return c },
 	} {
 		h, commits := handMade()
