@@ -1,6 +1,10 @@
 package server
 
-import "time"
+import (
+	"time"
+
+	zmq "github.com/pebbe/zmq4"
+)
 
 // admissions bounds how many connections there are. Only those count that were
 // let in: whoever has a connection and does not get through the handshake keeps
@@ -9,43 +13,52 @@ import "time"
 // that are older than that are in, and of the others as many at most as were let
 // in of late. It is the loop's.
 type admissions struct {
-	most      int             // 0: no limit
-	handshake time.Duration   // how long one may take
-	came      map[int]arrival // by descriptor, until they end
-	arrivals  int             // so far
-	young     []arrival       // in order of time; some have ended
-	younger   int             // of came, those of young
-	admitted  []time.Time     // of late, in order
+	most      int                // 0: no limit
+	handshake time.Duration      // how long one may take
+	came      map[caller]arrival // until they end
+	arrivals  int                // so far
+	young     []arrival          // in order of time; some have ended
+	younger   int                // of came, those of young
+	admitted  []time.Time        // of late, in order
+}
+
+// A caller is who has a descriptor, at the door that a monitor watches. When one
+// door's connection gets the descriptor that the other's had, its coming may be
+// heard of before that one's end.
+type caller struct {
+	door *zmq.Socket
+	fd   int
 }
 
 // An arrival is a connection that came at a time. Descriptors are used again,
 // numbers are not.
 type arrival struct {
-	fd, number int
-	at         time.Time
+	caller
+	number int
+	at     time.Time
 }
 
 // accepted is called when a connection has come.
-func (a *admissions) accepted(fd int, now time.Time) {
+func (a *admissions) accepted(c caller, now time.Time) {
 	if a.most == 0 {
 		return
 	}
 	a.arrivals++
-	a.came[fd] = arrival{fd, a.arrivals, now}
-	a.young = append(a.young, a.came[fd])
+	a.came[c] = arrival{c, a.arrivals, now}
+	a.young = append(a.young, a.came[c])
 	a.younger++
 	a.age(now)
 }
 
 // ended is called when a connection has ended.
-func (a *admissions) ended(fd int, now time.Time) {
+func (a *admissions) ended(c caller, now time.Time) {
 	if a.most == 0 {
 		return
 	}
 	a.age(now)
-	if c, ok := a.came[fd]; ok {
-		delete(a.came, fd)
-		if now.Sub(c.at) <= a.handshake {
+	if came, ok := a.came[c]; ok {
+		delete(a.came, c)
+		if now.Sub(came.at) <= a.handshake {
 			a.younger--
 		}
 	}
@@ -54,7 +67,7 @@ func (a *admissions) ended(fd int, now time.Time) {
 // age moves on what is no longer young.
 func (a *admissions) age(now time.Time) {
 	for len(a.young) > 0 && now.Sub(a.young[0].at) > a.handshake {
-		if first := a.young[0]; a.came[first.fd].number == first.number {
+		if first := a.young[0]; a.came[first.caller].number == first.number {
 			a.younger--
 		}
 		a.young = a.young[1:]

@@ -52,10 +52,10 @@ func (l *loop) watch(monitor *zmq.Socket, note func(event zmq.Event, fd int)) {
 			l.gate.listeners = append(l.gate.listeners, fd)
 		case zmq.EVENT_ACCEPTED:
 			err = l.gate.accepted(fd)
-			l.admissions.accepted(fd, time.Now())
+			l.admissions.accepted(caller{monitor, fd}, time.Now())
 		case zmq.EVENT_DISCONNECTED:
 			err = l.gate.ended(connections)
-			l.admissions.ended(fd, time.Now())
+			l.admissions.ended(caller{monitor, fd}, time.Now())
 		default:
 			l.failed(event, fd)
 		}

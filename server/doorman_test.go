@@ -307,32 +307,57 @@ func TestConnectionLimit(t *testing.T) {
 // TestAdmissions goes through what time does, without it.
 func TestAdmissions(t *testing.T) {
 	now := time.Now()
-	a := admissions{most: 2, handshake: time.Second, came: make(map[int]arrival)}
+	a := admissions{most: 2, handshake: time.Second, came: make(map[caller]arrival)}
 	come := func(fd int, want bool) {
 		t.Helper()
-		a.accepted(fd, now)
+		a.accepted(caller{fd: fd}, now)
 		if have := a.admit(now); have != want {
 			t.Fatalf("connection %d at %v: want %v, have %v", fd, now, want, have)
 		}
 	}
-	a.accepted(1, now) // only knocks
+	a.accepted(caller{fd: 1}, now) // only knocks
 	come(2, true)
-	a.ended(1, now)
+	a.ended(caller{fd: 1}, now)
 	come(1, true) // its number is used again
 	come(3, false)
-	a.ended(3, now)
+	a.ended(caller{fd: 3}, now)
 	now = now.Add(2 * time.Second) // 1 and 2 are old
 	come(4, false)
-	a.ended(4, now)
-	a.ended(2, now)
+	a.ended(caller{fd: 4}, now)
+	a.ended(caller{fd: 2}, now)
 	come(5, true)
 	come(6, false)
 	now = now.Add(2 * time.Second)
-	a.ended(6, now)
-	a.ended(5, now)
-	a.ended(1, now)
+	a.ended(caller{fd: 6}, now)
+	a.ended(caller{fd: 5}, now)
+	a.ended(caller{fd: 1}, now)
 	a.age(now)
 	if len(a.came) != 0 || a.younger != 0 || len(a.young) != 0 || len(a.admitted) != 0 {
+		t.Errorf("something is left: %+v", a)
+	}
+}
+
+// TestAdmissionsOfTwoDoors: a descriptor that was one door's may be heard of as the
+// other's before its end is. Strangers who came and went at both had a limit count
+// for nothing, in the end.
+func TestAdmissionsOfTwoDoors(t *testing.T) {
+	now := time.Now()
+	one, other := caller{new(zmq.Socket), 7}, caller{new(zmq.Socket), 7}
+	a := admissions{most: 1, handshake: time.Second, came: make(map[caller]arrival)}
+	a.accepted(one, now)
+	a.accepted(other, now)
+	a.ended(one, now)
+	if !a.admit(now) {
+		t.Fatal("the first one is not let in")
+	}
+	now = now.Add(2 * time.Second)
+	a.accepted(one, now)
+	if a.admit(now) {
+		t.Error("a second one is let in")
+	}
+	a.ended(one, now)
+	a.ended(other, now)
+	if len(a.came) != 0 || a.younger != 0 {
 		t.Errorf("something is left: %+v", a)
 	}
 }

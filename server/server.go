@@ -126,7 +126,7 @@ func New(o Options) (*Server, error) {
 		erasures:  erasures{seed: maphash.MakeSeed()},
 		liveEvery: liveEvery,
 		access:    &s.access, maxRequests: o.MaxRequests, buckets: make(map[string]*bucket),
-		admissions: admissions{most: o.MaxConnections, handshake: o.Handshake + time.Second, came: make(map[int]arrival)},
+		admissions: admissions{most: o.MaxConnections, handshake: o.Handshake + time.Second, came: make(map[caller]arrival)},
 	}
 	if err := s.open(); err != nil {
 		s.Close()
