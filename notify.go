@@ -10,6 +10,7 @@ import (
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
+	"gorewind/ops"
 	"gorewind/server"
 )
 
@@ -55,11 +56,11 @@ func (s supervisor) repairing(what string, done, of int) {
 	s.tell(fmt.Sprintf("STATUS=Repairing the database: %s, %d %%", what, 100*done/max(of, 1)))
 }
 
-// serving says that srv is ready, then, for a watchdog, that it answers, as long
-// as it does, and at ctx's end that it is stopping. Its caller ends ctx, and then
+// serving says that srv is ready, then, for a watchdog, that the daemon is alive, as
+// long as it is, and at ctx's end that it is stopping. Its caller ends ctx, and then
 // waits with done for the last of that.
-func (s supervisor) serving(ctx context.Context, srv *server.Server) (done func()) {
-	b := bulletin{supervisor: s, srv: srv, status: fmt.Sprintf("STATUS=Serving %s, broadcasting on %s",
+func (s supervisor) serving(ctx context.Context, srv *server.Server, daemon ops.Daemon) (done func()) {
+	b := bulletin{supervisor: s, daemon: daemon, status: fmt.Sprintf("STATUS=Serving %s, broadcasting on %s",
 		strings.Join(srv.RouterAddrs(), ","), strings.Join(srv.PubAddrs(), ","))}
 	limit, err := systemd.SdWatchdogEnabled(false)
 	if err != nil {
@@ -85,10 +86,10 @@ func (s supervisor) serving(ctx context.Context, srv *server.Server) (done func(
 	return telling.Wait
 }
 
-// A bulletin is what a supervisor is told of a server that runs.
+// A bulletin is what a supervisor is told of a daemon that runs.
 type bulletin struct {
 	supervisor
-	srv    *server.Server
+	daemon ops.Daemon
 	status string
 	every  time.Duration // the watchdog is told
 	hangs  bool          // the broker did not answer
@@ -99,7 +100,7 @@ type bulletin struct {
 func (b *bulletin) watchdog(ctx context.Context) {
 	asking, cancel := context.WithTimeout(ctx, b.every/2)
 	defer cancel()
-	switch err := b.srv.Alive(asking); {
+	switch err := b.daemon.Alive(asking); {
 	case ctx.Err() != nil: // it is stopping
 	case err != nil:
 		b.hangs = true

@@ -146,12 +146,13 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, srv *server.Serv
 	watching, finish := context.WithCancel(ctx)
 	defer c.security.watch(watching, srv, log)()
 	defer finish()
-	web.Watch(ops.Daemon{Broker: srv, Stats: &srv.Stats, Store: events})
+	daemon := ops.Daemon{Broker: srv, Stats: &srv.Stats, Store: events}
+	web.Watch(daemon)
 	info := events.Info()
 	log.Info("serving", "router", strings.Join(srv.RouterAddrs(), ","), "pub", strings.Join(srv.PubAddrs(), ","), "http", cmp.Or(web.Addr(), "none"),
 		"data", c.where(), "store", info.ID, "generation", info.Generation, "position", info.LastPosition,
 		"max_event_bytes", c.MaxEventBytes, "version", version, "pid", os.Getpid())
-	told := supervisor{log}.serving(watching, srv)
+	told := supervisor{log}.serving(watching, srv, daemon)
 	logged := logStop(ctx, log, web)
 	began := time.Now()
 	err := srv.Run(ctx, events)

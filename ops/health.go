@@ -18,7 +18,22 @@ const hungAfter = 10 * time.Second
 // not turn any more. A start that repairs a large store takes minutes, and must
 // be left alone.
 func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
-	answer(w, "ok", s.alive(r.Context()))
+	var err error
+	if d := s.daemon.Load(); d != nil && !s.stopping.Load() {
+		err = alive(r.Context(), d.Alive)
+	}
+	answer(w, "ok", err)
+}
+
+// Alive returns nil if the broker's loop turns, or if it may be the disk that holds
+// it up: little is committed on the loop itself, and what the disk has hung on, or
+// refused, no other process gets done either.
+func (d *Daemon) Alive(ctx context.Context) error {
+	err := d.Broker.Alive(ctx)
+	if d.Store.Writing() > 0 {
+		return nil
+	}
+	return err
 }
 
 // readyz tells whether clients are to be sent here.
@@ -36,14 +51,10 @@ func answer(w http.ResponseWriter, ok string, err error) {
 	fmt.Fprintln(w, ok)
 }
 
-func (s *Server) alive(ctx context.Context) error {
-	d := s.daemon.Load()
-	if d == nil || s.stopping.Load() {
-		return nil
-	}
+func alive(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, aliveWithin)
 	defer cancel()
-	if d.Broker.Alive(ctx) != nil {
+	if ask(ctx) != nil {
 		return fmt.Errorf("the broker's loop has not answered within %v", aliveWithin)
 	}
 	return nil
@@ -63,5 +74,5 @@ func (s *Server) ready(ctx context.Context) error {
 	case st.Writing >= hungAfter:
 		return fmt.Errorf("the disk does not answer: a commit has been under way for %v", st.Writing.Round(time.Second))
 	}
-	return s.alive(ctx)
+	return alive(ctx, d.Broker.Alive)
 }

@@ -39,6 +39,7 @@ type Options struct {
 type Store interface {
 	Info() store.Info
 	Stats() leveldb.Stats
+	Writing() time.Duration
 	Consumers(ctx context.Context, cursors int) (consumers []leveldb.Consumer, more bool, err error)
 }
 

@@ -45,6 +45,8 @@ func (f *fake) Info() store.Info { return store.Info{ID: "aa", Generation: 1, La
 
 func (f *fake) Stats() leveldb.Stats { return f.stats }
 
+func (f *fake) Writing() time.Duration { return f.stats.Writing }
+
 func (f *fake) Consumers(context.Context, int) ([]leveldb.Consumer, bool, error) {
 	return f.consumers, f.more, f.err
 }
@@ -99,6 +101,7 @@ func TestHealth(t *testing.T) {
 		"a full disk":             {watch: &fake{stats: full}, live: true, says: "3 MiB"},
 		"a hung disk":             {watch: &fake{stats: hung}, live: true, says: "10s"},
 		"a loop that hangs":       {watch: &fake{dead: true}, says: "loop"},
+		"a loop that commits":     {watch: &fake{dead: true, stats: leveldb.Stats{Writing: 1}}, live: true, says: "loop"},
 		"stopping":                {watch: &fake{dead: true}, stopping: true, live: true, says: "stopping"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -53,8 +53,9 @@ type settled struct {
 }
 
 // What may be committed on the caller's goroutine: few requests, and only while
-// the disk is fast. The hand-over to the committer and back is a fifth of the
-// time that one small commit takes.
+// the disk is fast, and not where the database may have to be opened again or
+// repaired first. The hand-over to the committer and back is a fifth of the time
+// that one small commit takes.
 const (
 	nowRequests = 64
 	nowOctets   = 64 << 10
@@ -68,7 +69,7 @@ func (d *DB) commitNow(c *call) bool {
 		return false
 	}
 	defer d.turn.Unlock()
-	if !d.queue.pass(c.size()) || d.syncTook > nowSync || d.pacer.step > 0 {
+	if !d.queue.pass(c.size()) || d.syncTook > nowSync || d.pacer.step > 0 || d.fault() != nil {
 		return false
 	}
 	octets := 0
@@ -330,10 +331,10 @@ func (d *DB) write(c *commit) error {
 	d.counts.delay(d.pacer.pace(d.db, c.count))
 	began := time.Now()
 	d.counts.writing.Store(began.UnixNano())
+	defer d.counts.writing.Store(0) // when it is undone, if it has to be
 	err := d.db.Write(&c.batch, &opt.WriteOptions{Sync: true})
 	ended := time.Now()
 	d.syncTook = ended.Sub(began)
-	d.counts.writing.Store(0)
 	d.slowness.note(d.log, c, d.syncTook)
 	if err != nil {
 		return d.undo(c, err)

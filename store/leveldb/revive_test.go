@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
 	"gorewind/store"
 	"gorewind/store/storetest"
 )
@@ -245,4 +247,58 @@ func TestReadOnlyForLong(t *testing.T) {
 		readers.Wait()
 	}
 	eventually(t, "what was opened is still open", func() bool { return open() < before+10 })
+}
+
+// A hookedDisk tells when its files are opened.
+type hookedDisk struct {
+	disk
+	open func()
+}
+
+func (d hookedDisk) files(readOnly bool) (storage.Storage, error) {
+	d.open()
+	return d.disk.files(readOnly)
+}
+
+// TestOpeningAgainIsNotTheCallers: after a fault it is the committer that opens the
+// database again and repairs it, which may take minutes. On the goroutine of a
+// caller who asked for little, a broker's loop, it looked like a hang.
+func TestOpeningAgainIsNotTheCallers(t *testing.T) {
+	f, open := new(faults), func() {}
+	o := f.options()
+	faulty := o.wrap
+	o.wrap = func(on disk) disk { return hookedDisk{faulty(on), func() { open() }} }
+	d := mustOpen(t, t.TempDir(), o)
+	defer d.Close()
+	storetest.Append(t, d, "s", "A")
+	d.turn.Lock() // what follows is the turn's
+	committing := false
+	open = func() { committing = d.Writing() > 0 }
+	d.turn.Unlock()
+	f.set(func(f *faults) { f.sync, f.create = 1, 1<<30 })
+	if try(d, "s", "F")[0] == nil {
+		t.Fatal("the disk does not refuse")
+	}
+	returned := make(chan struct{})
+	d.turn.Lock()
+	if !committing {
+		t.Error("a commit that is undone is not under way")
+	}
+	f.set(func(f *faults) { f.create = 0 })
+	d.condition.retryAt = time.Time{}
+	open = sync.OnceFunc(func() {
+		select {
+		case <-returned:
+		case <-time.After(10 * time.Second):
+			t.Error("the caller opens the database again")
+		}
+	})
+	d.turn.Unlock()
+	done := make(chan []store.Result, 1)
+	d.Append([]store.Append{{Groups: []store.Group{{Stream: []byte("s"), Events: [][]byte{[]byte("B")}}}}},
+		func(r []store.Result) { done <- r })
+	close(returned)
+	if r := <-done; r[0].Err != nil {
+		t.Error(r[0].Err)
+	}
 }

@@ -49,7 +49,7 @@ type Stats struct {
 	Events  Histogram // of commits
 
 	Refusal string        // why writes are refused; empty: they are not
-	Writing time.Duration // how long the commit has taken so far that is being written
+	Writing time.Duration // see DB.Writing
 	Free    int64         // octets that the disk has for the store; -1 in memory
 
 	Delays  uint64        // commits that waited for LevelDB's compactions
@@ -74,19 +74,26 @@ type Level struct {
 	Octets int64
 }
 
+// Writing returns how long the commit has taken so far that is being written, or
+// undone because the disk refused it; 0 where there is none.
+func (d *DB) Writing() time.Duration {
+	since := d.counts.writing.Load()
+	if since == 0 {
+		return 0
+	}
+	return max(1, time.Since(time.Unix(0, since)))
+}
+
 // Stats returns what is known at the moment. It does not wait for commits, nor for
 // a database that is being opened.
 func (d *DB) Stats() Stats {
 	c := &d.counts
 	s := Stats{
 		Commits: c.commits.read(float64(time.Second)), Syncs: c.syncs.read(float64(time.Second)), Events: c.events.read(1),
-		Free: -1, Delays: c.delays.Load(), Delayed: time.Duration(c.delayed.Load()),
+		Writing: d.Writing(), Free: -1, Delays: c.delays.Load(), Delayed: time.Duration(c.delayed.Load()),
 	}
 	if why := c.refusal.Load(); why != nil {
 		s.Refusal = *why
-	}
-	if since := c.writing.Load(); since > 0 {
-		s.Writing = max(0, time.Since(time.Unix(0, since)))
 	}
 	if free, err := d.disk.free(); err == nil && d.lock != nil {
 		s.Free = free
