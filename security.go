@@ -77,15 +77,14 @@ func (s *security) secure(o *server.Options) (err error) {
 	return nil
 }
 
-// watch reads --clients again on SIGHUP, until ctx is done. wait returns when it has
-// ended. Without a file SIGHUP does nothing, since whoever reloads a service does not
-// mean to end it.
-func (s *security) watch(ctx context.Context, srv *server.Server, log *slog.Logger) (wait func()) {
+// watch reads --clients again on SIGHUP, until ctx is done. end returns when it has
+// ended. Until then SIGHUP does nothing else, neither without a file nor while the
+// daemon starts or stops, since whoever reloads a service does not mean to end it.
+func (s *security) watch(ctx context.Context, srv *server.Server, log *slog.Logger) (end func()) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	var wg sync.WaitGroup
 	wg.Go(func() { // ends when ctx is done
-		defer signal.Stop(hup)
 		for {
 			select {
 			case <-hup:
@@ -95,7 +94,10 @@ func (s *security) watch(ctx context.Context, srv *server.Server, log *slog.Logg
 			}
 		}
 	})
-	return wg.Wait
+	return func() {
+		wg.Wait()
+		signal.Stop(hup)
+	}
 }
 
 // reload has the server go by the file as it is now.

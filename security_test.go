@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -261,6 +263,41 @@ func TestReloadOfNothing(t *testing.T) {
 	d.cmd.Process.Signal(syscall.SIGHUP)
 	until(t, "the daemon says nothing of SIGHUP", func() bool { return strings.Contains(d.said(), "nothing to read again") })
 	dial(t, d.router).ask(wire.Ping{})
+}
+
+// TestReloadOfAStart: nor while it opens the store, which goes on for minutes where
+// that is repaired. Its database is opened by way of a pipe, through which nothing
+// comes.
+func TestReloadOfAStart(t *testing.T) {
+	dir := t.TempDir()
+	start(t, "--data-dir", dir).stop(t, syscall.SIGTERM)
+	current := filepath.Join(dir, "db", "CURRENT")
+	if err := errors.Join(os.Remove(current), syscall.Mkfifo(current, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(binary(), "serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*", "--data-dir", dir)
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	lines := bufio.NewScanner(log)
+	says := func(text string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), text) {
+				return
+			}
+		}
+		t.Fatalf("it ends, and does not say %q", text)
+	}
+	says("opening the store")
+	cmd.Process.Signal(syscall.SIGHUP)
+	says("nothing to read again")
 }
 
 // TestReload: SIGHUP takes rights away and gives them; a file that cannot be read

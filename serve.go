@@ -95,6 +95,9 @@ func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 		return err
 	}
 	defer srv.Close()
+	ctx, finish := context.WithCancel(ctx)
+	defer c.security.watch(ctx, srv, log)()
+	defer finish()
 	web, err := c.httpOptions.listen(log)
 	if err != nil {
 		return err
@@ -144,7 +147,6 @@ func (c *serveCmd) bind(log *slog.Logger) (*server.Server, error) {
 // serve serves a store until ctx is done, and tells whoever watches.
 func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, srv *server.Server, web *ops.Server, events *leveldb.DB) error {
 	watching, finish := context.WithCancel(ctx)
-	defer c.security.watch(watching, srv, log)()
 	defer finish()
 	daemon := ops.Daemon{Broker: srv, Stats: &srv.Stats, Store: events}
 	web.Watch(daemon)
