@@ -21,17 +21,37 @@ func appendEscaped(b []byte, text []byte) []byte {
 			b = append(b, `\n`...)
 		case r == '\r':
 			b = append(b, `\r`...)
-		case r == utf8.RuneError && n == 1 || !strconv.IsPrint(r):
-			for _, octet := range text[:n] {
-				b = append(b, `\x`...)
-				b = appendHex(b, octet)
-			}
 		default:
-			b = append(b, text[:n]...)
+			b = appendPrinting(b, text[:n])
 		}
 		text = text[n:]
 	}
 	return b
+}
+
+// appendPrinting appends the octets of a rune, or \x and two hex digits for each if
+// it does not print.
+func appendPrinting(b []byte, octets []byte) []byte {
+	if r, n := utf8.DecodeRune(octets); strconv.IsPrint(r) && (r != utf8.RuneError || n > 1) {
+		return append(b, octets...)
+	}
+	for _, octet := range octets {
+		b = append(b, `\x`...)
+		b = appendHex(b, octet)
+	}
+	return b
+}
+
+// harmless returns what others said so that it cannot drive a terminal; otherwise it
+// is as it was.
+func harmless(text string) string {
+	b := make([]byte, 0, len(text))
+	for len(text) > 0 {
+		_, n := utf8.DecodeRuneInString(text)
+		b = appendPrinting(b, []byte(text[:n]))
+		text = text[n:]
+	}
+	return string(b)
 }
 
 // appendSafeJSON appends a JSON text so that it cannot drive a terminal: \u stands

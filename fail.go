@@ -49,7 +49,7 @@ func fail(stderr io.Writer, status int, err error) int {
 		lines = append(lines, strings.TrimPrefix(after, "; "))
 	}
 	for i, line := range lines {
-		lines[i] = strings.ReplaceAll(line, "\n", "; ")
+		lines[i] = harmless(strings.ReplaceAll(line, "\n", "; "))
 	}
 	fmt.Fprintln(stderr, "gorewind:", strings.Join(lines, "\n  "))
 	return status

@@ -38,7 +38,7 @@ func (c *pingCmd) Run(kctx *kong.Context) error {
 		}
 		took := time.Since(began)
 		_, err = fmt.Fprintf(kctx.Stdout, "gorewind %s at %s answers in %v: store %s, position %d\n",
-			info.Version, c.Connect, took.Round(time.Microsecond), info.StoreID(), info.Position)
+			harmless(info.Version), c.Connect, took.Round(time.Microsecond), harmless(info.StoreID()), info.Position)
 		return err
 	})
 }
