@@ -70,7 +70,7 @@ type Server struct {
 
 // Bounds of what strangers may take.
 const (
-	maxConnections = 32 // others wait
+	maxConnections = 32 // others end the oldest
 	maxScrapes     = 4  // at once: further ones are refused
 	headerTimeout  = 5 * time.Second
 	idleTimeout    = 2 * time.Minute

@@ -9,8 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -205,44 +205,39 @@ func TestWildcardWarns(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreBounded: one more than may be waits until another ends.
+// TestConnectionsAreBounded: one more than may be ends the oldest, so that nobody is
+// kept out by who holds many, be it with a request or without.
 func TestConnectionsAreBounded(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bounded := limit(l, 1)
-	var accepted atomic.Int64
-	conns := make(chan net.Conn)
-	ended := make(chan struct{})
-	go func() { // ends when the listener is closed
-		defer close(ended)
-		for {
-			c, err := bounded.Accept()
-			if err != nil {
-				return
-			}
-			accepted.Add(1)
-			conns <- c
-		}
-	}()
-	for range 2 {
-		c, err := net.Dial("tcp", l.Addr().String())
+	s := listen(t, Options{})
+	var held []net.Conn
+	for i := range maxConnections + 2 {
+		c, err := net.Dial("tcp", s.Addr())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
+		if held = append(held, c); i%2 == 0 {
+			continue
+		}
+		fmt.Fprint(c, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+		if _, err := c.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	first := <-conns
-	if n := accepted.Load(); n != 1 {
-		t.Errorf("want one connection, have %d", n)
+	if status, _ := get(t, s, "/healthz"); status != 200 {
+		t.Errorf("status %d", status)
 	}
-	first.Close()
-	first.Close() // makes no room again
-	second := <-conns
-	if err := bounded.Close(); err != nil {
-		t.Error(err)
+	for _, c := range held[:3] {
+		if err := c.SetDeadline(time.Now().Add(headerTimeout / 2)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("one of the oldest goes on")
+		}
 	}
-	<-ended
-	second.Close()
+	last := held[len(held)-1]
+	fmt.Fprint(last, "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	if b, err := io.ReadAll(last); err != nil || !strings.HasSuffix(string(b), "starting: the store is being opened\n") {
+		t.Errorf("the newest has ended: %q, %v", b, err)
+	}
 }
