@@ -31,62 +31,71 @@ func (s *Selection) coversPattern(p *pattern, steps *int) bool {
 
 // holds reports whether one part of s matches all that a glob does.
 func (s *Selection) holds(tokens []token, separator byte, steps *int) bool {
-	return s != nil && slices.ContainsFunc(s.parts, func(p pattern) bool {
-		if p.end == endAny {
-			return len(tokens) >= len(p.tokens) && slices.Equal(tokens[:len(p.tokens)], p.tokens)
-		}
-		same := p.separator == separator && slices.Equal(tokens, p.tokens)
-		return same || within(tokens, separator, newGlob(p.separator, p.tokens), steps)
-	})
+	return s != nil && slices.ContainsFunc(s.parts, func(p pattern) bool { return p.holds(tokens, separator, steps) })
 }
 
-// coverSteps bounds what it may cost to compare globs, to about a millisecond. Whoever may send
-// queries chooses one of them, and everybody waits meanwhile.
-const coverSteps = 10_000
-
-// within reports whether g matches every name that a glob of tokens does: it
-// walks through the glob, with all states that g can be in, over all octets that
-// make a difference.
-func within(tokens []token, separator byte, g *glob, steps *int) bool {
-	type place struct {
-		token int
-		states
+// holds does what matches does, for all names of a glob at once. Where p begins with
+// octets the glob must have the same ones, since no wildcard stands for one only.
+func (p *pattern) holds(tokens []token, separator byte, steps *int) bool {
+	n := len(p.begin)
+	if len(tokens) < n || !slices.Equal(tokens[:n], p.tokens[:n]) {
+		return false
 	}
+	rest := tokens[n:]
+	switch p.end {
+	case endAny:
+		return true
+	case endSome:
+		return len(rest) > 0
+	case endGlob:
+		return p.separator == separator && slices.Equal(rest, p.tokens[n:]) || within(rest, separator, p.glob, steps)
+	}
+	return len(rest) == 0
+}
+
+// coverSteps bounds what it may cost to compare globs, to about a tenth of a
+// millisecond. Whoever may send queries chooses one of them, and everybody waits
+// meanwhile.
+const coverSteps = 3000
+
+// within reports whether g matches every name that a glob of tokens does: it goes
+// through the tokens, with every set of states that g can be in after each, over all
+// octets that make a difference.
+func within(tokens []token, separator byte, g *glob, steps *int) bool {
 	alphabet := octets(tokens, separator, g)
-	start := place{}
+	var start states
 	start.add(0)
-	seen := map[place]bool{start: true}
-	todo := []place{start}
-	for len(todo) > 0 {
-		p := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if p.token == len(tokens) {
-			if !p.has(g.tokens) {
-				return false
-			}
-			continue
-		}
-		t := tokens[p.token]
-		for _, octet := range alphabet {
-			if t.kind == literal && octet != t.octet || t.kind == star && octet == separator {
-				continue
-			}
-			if *steps--; *steps < 0 {
-				return false
-			}
-			next := p.states
-			if !g.step(&next, octet) {
-				return false
-			}
-			for _, to := range []place{{p.token + 1, next}, {p.token, next}} {
-				if !seen[to] && (to.token > p.token || t.kind != literal) {
-					seen[to] = true
-					todo = append(todo, to)
+	now, seen := []states{start}, make(map[states]bool)
+	for _, t := range tokens {
+		var after []states
+		clear(seen)
+		for todo := now; len(todo) > 0; {
+			before := todo[0]
+			todo = todo[1:]
+			for _, octet := range alphabet {
+				if t.kind == literal && octet != t.octet || t.kind == star && octet == separator {
+					continue
+				}
+				if *steps--; *steps < 0 {
+					return false
+				}
+				next := before
+				if !g.step(&next, octet) {
+					return false
+				}
+				if seen[next] {
+					continue
+				}
+				seen[next] = true
+				after = append(after, next)
+				if t.kind != literal { // it may have another octet
+					todo = append(todo, next)
 				}
 			}
 		}
+		now = after
 	}
-	return true
+	return !slices.ContainsFunc(now, func(s states) bool { return !s.has(g.tokens) })
 }
 
 // octets returns those that a glob or g treats in a way of their own, and one of
