@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -61,6 +62,9 @@ func readPublic(keyOrFile string) (string, error) {
 // readCertificate returns the keys of a file by their names.
 func readCertificate(name string) (map[string]string, error) {
 	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("cannot read a key: %w; make the file that of the user whom this runs as, with chown", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read a key: %w; give a file that gorewind keygen wrote", err)
 	}
