@@ -421,7 +421,15 @@ func TestEnvironment(t *testing.T) {
 // TestOutOfDescriptors: connections take every descriptor that they can get, and
 // the store goes on to make and open files.
 func TestOutOfDescriptors(t *testing.T) {
-	script := `ulimit -n 1000 && exec "$0" serve --router tcp://127.0.0.1:* --pub tcp://127.0.0.1:*`
+	for name, as := range map[string]string{"as we are": "", "without privileges": "setpriv --bounding-set=-all --inh-caps=-all"} {
+		if as == "" || os.Getuid() == 0 {
+			t.Run(name, func(t *testing.T) { outOfDescriptors(t, as) })
+		}
+	}
+}
+
+func outOfDescriptors(t *testing.T, as string) {
+	script := `ulimit -n 1000 && exec ` + as + ` "$0" serve --router tcp://127.0.0.1:* --pub tcp://127.0.0.1:*`
 	d := startCommand(t, exec.Command("sh", "-c", script, binary()))
 	p := dial(t, d.router)
 	p.ask(wire.Ping{})
