@@ -43,6 +43,9 @@ func Backup(ctx context.Context, from Source, dir string, o BackupOptions) (Summ
 	defer d.close()
 	if d.m == nil {
 		d.m = &manifest{Gorewind: backupWord, Format: formatVersion, Store: id.ID, Generation: id.Generation}
+		if err := d.m.write(dir); err != nil {
+			return Summary{}, err
+		}
 	}
 	if err := d.tidy(); err != nil {
 		return Summary{}, err
@@ -52,9 +55,6 @@ func Backup(ctx context.Context, from Source, dir string, o BackupOptions) (Summ
 	}
 	after, _ := d.m.end()
 	sum := Summary{Store: store.Identity{ID: id.ID, Generation: id.Generation}, After: after, End: after}
-	if after == 0 && upTo == 0 {
-		return sum, d.m.write(dir)
-	}
 	for sum.End < upTo {
 		if err := d.extend(ctx, from, id, after, upTo, &o, &sum); err != nil {
 			return sum, err

@@ -145,9 +145,15 @@ func TestBackupRefuses(t *testing.T) {
 		if !errors.Is(err, want) || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: want %q, have %v", what, words, err)
 		}
-		for name, text := range texts(t, dir) {
-			if before[name] != text && name != lockName {
-				t.Errorf("%s: %s is another one", what, name)
+		after := texts(t, dir)
+		for name := range after {
+			if _, there := before[name]; !there && name != lockName {
+				t.Errorf("%s: %s is new", what, name)
+			}
+		}
+		for name, text := range before {
+			if after[name] != text {
+				t.Errorf("%s: %s is another one, or gone", what, name)
 			}
 		}
 	}
@@ -169,6 +175,14 @@ func TestBackupRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("a directory of others", s, foreign, ErrNoBackup, "choose another")
+	rest := t.TempDir()
+	if err := os.CopyFS(rest, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(rest, manifestName)); err != nil {
+		t.Fatal(err)
+	}
+	refused("what is left of a backup", other, rest, ErrNoBackup, "keep it for what can be had of it, and choose another")
 	d, err := openDirectory(dir, syscall.LOCK_SH)
 	if err != nil {
 		t.Fatal(err)
@@ -610,11 +624,8 @@ func TestNothingIsLeft(t *testing.T) {
 		if err == nil {
 			break
 		}
-		if d, err := openBackup(dir); err == nil { // there is no manifest before the first segment
-			d.close()
-			if _, err := VerifyBackup(t.Context(), dir, quiet); err != nil {
-				t.Fatal(err)
-			}
+		if _, err := VerifyBackup(t.Context(), dir, quiet); err != nil {
+			t.Fatal(err)
 		}
 	}
 	for _, name := range []string{"000000000001-000000000099.7.jsonl.zst", "000000000001-000000000000.0.jsonl.zst.tmp"} {

@@ -75,14 +75,20 @@ func makeDirectory(path string) (*directory, error) {
 }
 
 // onlyOurs refuses a directory in which there is what a backup that was begun could
-// not have left.
+// not have left. The manifest comes before the first segment: so segments without one
+// are what is left of a backup, and may be all that somebody has.
 func onlyOurs(path string) error {
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	for _, e := range entries {
-		if name := e.Name(); name != lockName && name != manifestName+temporary && !segmentName.MatchString(name) {
+		switch name := e.Name(); {
+		case name == lockName, name == manifestName+temporary:
+		case segmentName.MatchString(name):
+			return fmt.Errorf("%s %w that is whole, but what is left of one: it has %s, and no %s; keep it for what can be had of it, and choose another directory",
+				path, ErrNoBackup, name, manifestName)
+		default:
 			return fmt.Errorf("%s is not empty and %w: choose another directory", path, ErrNoBackup)
 		}
 	}

@@ -20,9 +20,9 @@ import (
 //	             another, compressed; N is raised when it is written anew
 //
 // Each segment goes on where the one before it ended; the first begins with the
-// store. A segment is there before the manifest names it, and is removed after the
-// manifest does not any more: so a backup is whole at any moment, and what the
-// manifest does not name is left over from a crash.
+// store. The manifest is there before all of them, but a segment before the manifest
+// names it, and it is removed after the manifest does not any more: so a backup is
+// whole at any moment, and what the manifest does not name is left over from a crash.
 //
 // The manifest is a JSON object:
 //

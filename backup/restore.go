@@ -37,7 +37,7 @@ func Restore(ctx context.Context, backup, dir string, o RestoreOptions) (Restore
 		return Restored{}, fmt.Errorf("%w: the backup ends at the position %d, before %d", store.ErrUnknownID, end, o.UpTo)
 	}
 	if len(d.m.Segments) == 0 {
-		return Restored{}, fmt.Errorf("%s %w yet: the store had nothing", backup, ErrNoBackup)
+		return Restored{}, fmt.Errorf("%s %w yet: it was begun, and has no commit", backup, ErrNoBackup)
 	}
 	h, err := readHeader(d.file(&d.m.Segments[0]))
 	if err != nil {
