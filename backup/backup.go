@@ -47,6 +47,11 @@ func Backup(ctx context.Context, from Source, dir string, o BackupOptions) (Summ
 			return Summary{}, err
 		}
 	}
+	for i := range d.m.Segments {
+		if err := d.look(&d.m.Segments[i]); err != nil {
+			return Summary{}, err
+		}
+	}
 	if err := d.tidy(); err != nil {
 		return Summary{}, err
 	}

@@ -203,7 +203,8 @@ func TestBackupRefuses(t *testing.T) {
 }
 
 // TestBackupDamage: a file of a backup that was cut, altered, removed, or put in the
-// place of another is found, by verifying and by restoring.
+// place of another is found, by verifying and by restoring; one that is missing or
+// too short also when the backup is brought up to date.
 func TestBackupDamage(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -262,11 +263,22 @@ func TestBackupDamage(t *testing.T) {
 			try("all", s.File, func([]byte) []byte { return other })
 		}
 	}
-	if err := os.Remove(filepath.Join(dir, segments[1].File)); err != nil {
+	if err := os.Truncate(filepath.Join(dir, segments[0].File), segments[0].Octets-1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := VerifyBackup(t.Context(), dir, quiet); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("without a segment: %v", err)
+	if _, err := Backup(t.Context(), local{s}, dir, BackupOptions{Progress: quiet}); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), "was written with") {
+		t.Errorf("brought up to date with a segment that was cut: %v", err)
+	}
+	if err := os.Remove(filepath.Join(dir, segments[0].File)); err != nil {
+		t.Fatal(err)
+	}
+	for what, run := range map[string]func() error{
+		"verified":           func() error { _, err := VerifyBackup(t.Context(), dir, quiet); return err },
+		"brought up to date": func() error { _, err := Backup(t.Context(), local{s}, dir, BackupOptions{Progress: quiet}); return err },
+	} {
+		if err := run(); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), "it is missing") {
+			t.Errorf("%s without a segment: %v", what, err)
+		}
 	}
 }
 

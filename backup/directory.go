@@ -164,8 +164,26 @@ func (d *directory) freeName(s *segment) (string, error) {
 	}
 }
 
+// look finds out whether the file of a segment is there and as large as it was
+// written, which costs nothing.
+func (d *directory) look(s *segment) error {
+	fi, err := os.Stat(d.file(s))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: %w: it is missing", d.file(s), ErrFile)
+	case err != nil:
+		return err
+	case fi.Size() != s.Octets:
+		return fmt.Errorf("%s: %w: it has %d octets, and was written with %d", d.file(s), ErrFile, fi.Size(), s.Octets)
+	}
+	return nil
+}
+
 // read reads a segment, which must be the one that the manifest names.
 func (d *directory) read(ctx context.Context, s *segment, progress func(done, of int64), do func(*Commit) error) error {
+	if err := d.look(s); err != nil {
+		return err
+	}
 	check := func(h *Header) error {
 		if h.Store != d.m.Store || h.Generation != d.m.Generation || h.After != s.After || h.Selection != nil {
 			return fmt.Errorf("%w: it is another one than the manifest names", ErrFile)
