@@ -21,7 +21,7 @@ type backupCmd struct {
 
 // Help implements kong's.
 func (*backupCmd) Help() string {
-	return `The first time it copies everything; then it adds what was committed since, and takes out of the older files what was replaced or deleted in the store. Whatever interrupts it, the backup is good as far as it goes, and the same command goes on.
+	return `The first time it copies everything; then it adds what was committed since, and takes out of the older files what was replaced or deleted in the store. Whatever interrupts it, the backup is good as far as it goes, and the same command goes on: after Ctrl-C with all that was copied, after a crash with the last segment that was whole, of which each has some 256 MiB of text.
 
 Examples:
 
@@ -47,7 +47,7 @@ func (c *backupCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	line.clear()
 	switch {
 	case isInterrupted(err):
-		return fmt.Errorf("%w before the end; the backup is good as far as it goes, and the same command goes on", err)
+		return fmt.Errorf("%w before the end; the backup %s, and the same command goes on", err, reachedText(&s))
 	case err != nil:
 		return adviseBackup(err)
 	}
@@ -80,6 +80,14 @@ func adviseBackup(err error) error {
 		return fmt.Errorf("%w; begin a new backup in another directory, and keep this one for what can be had of it", err)
 	}
 	return err
+}
+
+// reachedText says how far a backup has come that was interrupted.
+func reachedText(s *backup.Summary) string {
+	if s.End == 0 {
+		return "has got nothing yet"
+	}
+	return fmt.Sprintf("has everything up to the position %d", s.End)
 }
 
 // summaryText says what a backup has, or what was added to it.

@@ -91,10 +91,12 @@ func (d *directory) follows(ctx context.Context, from Source, id store.Identity,
 		ErrOtherStore, end, d.path)
 }
 
-// extend adds a segment.
+// extend adds a segment. What interrupts it ends the segment early, so that what was
+// copied is kept.
 func (d *directory) extend(ctx context.Context, from Source, id store.Identity, began, upTo uint64, o *BackupOptions, sum *Summary) error {
 	s := segment{After: sum.End, Erased: upTo}
 	var t Trailer
+	var interrupted error
 	err := d.write(&s, newHeader(id, s.After, nil), func(w *Writer) error {
 		x := exporter{
 			source: from, w: w, upTo: upTo, began: began, acceptLoss: o.AcceptLoss, stop: o.segment,
@@ -102,6 +104,9 @@ func (d *directory) extend(ctx context.Context, from Source, id store.Identity, 
 		}
 		err := x.run(ctx)
 		t = w.tally.count
+		if w.canEnd() {
+			interrupted, err = err, nil
+		}
 		return err
 	})
 	if err != nil {
@@ -112,7 +117,7 @@ func (d *directory) extend(ctx context.Context, from Source, id store.Identity, 
 		return err
 	}
 	sum.add(&t, s.Octets)
-	return nil
+	return interrupted
 }
 
 // erasureOctets is how much is gathered at once of what is to be erased.

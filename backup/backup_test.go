@@ -657,3 +657,72 @@ func TestNothingIsLeft(t *testing.T) {
 	c, _ := restoredBackup(t, dir, RestoreOptions{})
 	same(t, "restored", told(t, s), told(t, c))
 }
+
+// A broken is a Source of which the log breaks off before a position.
+type broken struct {
+	local
+	at uint64
+}
+
+// Log implements Source.
+func (b broken) Log(ctx context.Context, after, upTo uint64) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		for e, err := range b.local.Log(ctx, after, upTo) {
+			if e.Position >= b.at {
+				err = context.Canceled
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// TestBackupInterrupted: what was copied is kept when a backup is interrupted before
+// its first segment is as large as others, and it goes on from there.
+func TestBackupInterrupted(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer s.Close()
+	busy(t, s)
+	dir := filepath.Join(t.TempDir(), "backup")
+	sum, err := Backup(t.Context(), broken{local{s}, 30}, dir, BackupOptions{Progress: quiet})
+	if !errors.Is(err, context.Canceled) || sum.End < 25 || sum.End > 30 {
+		t.Fatalf("want it interrupted before the position 30, have %+v, %v", sum, err)
+	}
+	if v, err := VerifyBackup(t.Context(), dir, quiet); err != nil || v.End != sum.End {
+		t.Errorf("want the backup up to %d, have %+v, %v", sum.End, v, err)
+	}
+	replace(t, s, "many/0", 1, "replaced meanwhile")
+	if again := back(t, local{s}, dir); again.After != sum.End {
+		t.Errorf("it went on after the position %d, not %d", again.After, sum.End)
+	}
+	c, _ := restoredBackup(t, dir, RestoreOptions{})
+	same(t, "restored", told(t, s), told(t, c))
+}
+
+// TestTornCommit: a commit that could not be written to its end is not ended with a
+// trailer, which would have it look whole.
+func TestTornCommit(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	to, err := newFrameSink(full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := newWriter(to, newHeader(store.Identity{}, 0, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := []byte(strings.Repeat("x", frameText))
+	for i, c := range []Commit{
+		{Entry: store.Entry{First: 1, Position: 1}},
+		{Entry: store.Entry{First: 2, Position: 2}, Events: []store.Event{{Stream: []byte("s"), ID: 1, Position: 2, Data: data}}},
+	} {
+		if err := w.commit(&c); (err == nil) != (i == 0) || w.canEnd() != (i == 0) {
+			t.Errorf("commit %d: %v, it can end: %v", i+1, err, w.canEnd())
+		}
+	}
+}

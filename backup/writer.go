@@ -12,6 +12,7 @@ type Writer struct {
 
 	to    sink
 	tally tally
+	torn  bool // a commit was not written to its end
 	text  bytes.Buffer
 	json  *json.Encoder
 }
@@ -51,8 +52,13 @@ func (w *Writer) encode() {
 // End returns the position up to which the export has everything.
 func (w *Writer) End() uint64 { return w.tally.count.End }
 
+// canEnd reports whether the trailer may come here: there is a commit, and the last
+// one is whole.
+func (w *Writer) canEnd() bool { return w.tally.count.Commits > 0 && !w.torn }
+
 // commit writes a commit.
 func (w *Writer) commit(c *Commit) error {
+	w.torn = true
 	if err := w.line(lineOfCommit(c)); err != nil {
 		return err
 	}
@@ -62,7 +68,9 @@ func (w *Writer) commit(c *Commit) error {
 		}
 	}
 	w.tally.commit(c)
-	return w.to.endCommit()
+	err := w.to.endCommit()
+	w.torn = err != nil
+	return err
 }
 
 // finish writes the trailer of an export that has everything up to a position.
