@@ -347,6 +347,9 @@ func (c *commit) putLeft(run *store.Change, first uint64, events []store.Event) 
 	n, next := 0, run.First
 	for ; n < len(events) && bytes.Equal(events[n].Stream, run.Stream) && events[n].Position <= c.record.last; n++ {
 		e := &events[n]
+		if e.Position < c.record.first {
+			break // the commit replaced it, too
+		}
 		if e.ID < next || e.ID > run.Last || e.Position != first+e.ID-run.First || e.Time.UnixMicro() != c.record.time || checkEvent(e.Data) != nil {
 			return nil, fmt.Errorf("%w: the event %d of the stream %+q is not of this commit", store.ErrDamaged, e.ID, e.Stream)
 		}

@@ -282,6 +282,52 @@ func TestRestoreErases(t *testing.T) {
 	}
 }
 
+// TestRestoreAppendsAndReplaces: a commit that appends to a stream may replace an
+// older event of the same stream, too.
+func TestRestoreAppendsAndReplaces(t *testing.T) {
+	d := mustOpen(t, t.TempDir(), Options{})
+	defer d.Close()
+	storetest.Append(t, d, "s", "1", "2")
+	dir := t.TempDir()
+	r, err := NewRestore(dir, d.Identity())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	copyLog(t, d, r)
+	var old store.Event
+	for e, err := range d.Read(t.Context(), store.Range{Stream: []byte("s"), UpTo: store.Some(1)}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		old = e
+	}
+	old.Data = []byte("replaced")
+	name, at := []byte("s"), time.Now().Truncate(time.Microsecond)
+	both := store.Entry{First: 3, Position: 4, Time: at, Octets: 1, NextStream: 2, Changes: []store.Change{
+		{Kind: store.Appended, Stream: name, Number: 1, First: 3, Last: 3},
+		{Kind: store.Replaced, Stream: name, Number: 1, First: 1, Last: 2},
+	}}
+	if err := r.Add(both, []store.Event{{Stream: name, ID: 3, Position: 3, Time: at, Data: []byte("3")}, old}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	c := mustOpen(t, dir, Options{})
+	defer c.Close()
+	var have []string
+	for e, err := range c.Read(t.Context(), store.Range{Stream: name}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		have = append(have, string(e.Data))
+	}
+	if want := []string{"replaced", "2", "3"}; !reflect.DeepEqual(want, have) {
+		t.Errorf("want %q, have %q", want, have)
+	}
+}
+
 // findOctets returns a file below a directory that has some octets.
 func findOctets(t *testing.T, dir, octets string) (found string) {
 	t.Helper()
