@@ -28,6 +28,9 @@ func (c *connection) dial(ctx context.Context) (*client.Client, error) {
 	if errors.Is(err, client.ErrHandshake) {
 		return nil, notLetIn(err)
 	}
+	if errors.Is(err, client.ErrEndpoint) {
+		return nil, misused(fmt.Errorf("--connect: %w", err))
+	}
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("%w; give its endpoint with --connect", err)
 	}

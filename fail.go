@@ -22,6 +22,9 @@ type statusError struct {
 
 func (e *statusError) Unwrap() error { return e.error }
 
+// misused says of an error that gorewind was not asked properly.
+func misused(err error) error { return &statusError{err, exitUsage} }
+
 // statusOf returns the exit status of an error.
 func statusOf(err error) int {
 	var s *statusError

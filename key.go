@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -101,15 +100,15 @@ func (k *keys) curve() (*client.Curve, error) {
 	case k.ClientKey == "" && k.ServerKey == "":
 		return nil, nil
 	case k.ClientKey == "" || k.ServerKey == "":
-		return nil, errors.New("--client-key and --server-key go together; give both, or neither where the daemon asks for none")
+		return nil, usageError("--client-key and --server-key go together; give both, or neither where the daemon asks for none")
 	}
 	pair, err := readPair(k.ClientKey)
 	if err != nil {
-		return nil, err
+		return nil, misused(fmt.Errorf("--client-key: %w", err))
 	}
 	of, err := readPublic(k.ServerKey)
 	if err != nil {
-		return nil, err
+		return nil, misused(fmt.Errorf("--server-key: %w", err))
 	}
 	return &client.Curve{Public: pair.Public, Secret: pair.Secret, Server: of}, nil
 }

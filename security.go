@@ -67,11 +67,11 @@ func (s *security) secure(o *server.Options) (err error) {
 	}
 	pair, err := readPair(s.CurveKey)
 	if err != nil {
-		return fmt.Errorf("--curve-key: %w", err)
+		return misused(fmt.Errorf("--curve-key: %w", err))
 	}
 	o.Curve = &pair
 	if o.Access, err = readClients(s.Clients); err != nil {
-		return err
+		return misused(err)
 	}
 	o.Log.Info("every client is asked for a key", "key", pair.Public, "clients", o.Access.Len())
 	return nil

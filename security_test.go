@@ -186,42 +186,41 @@ func TestSecurityRefusals(t *testing.T) {
 		return serve("--curve-key", l.file("server.key_secret"), "--clients", l.file(clients))
 	}
 	for _, x := range []struct {
-		args   []string
-		status int
-		want   string
+		args []string
+		want string
 	}{
-		{serve("--curve-key", l.file("server.key_secret")), 2, "--curve-key needs --clients"},
-		{serve("--clients", l.file("clients.toml")), 2, "--clients needs --curve-key"},
-		{serve("--drop"), 2, "--drop needs --clients"},
-		{serve("--max-connections", "-1"), 2, "--max-connections"},
-		{serve("--max-requests", "-1"), 2, "--max-requests"},
-		{serve("--handshake-time", "0s"), 2, "--handshake-time"},
-		{serve("--ipc-mode", "rw"), 2, "--ipc-mode"},
-		{serve("--ipc-mode", "07777"), 2, "--ipc-mode"},
-		{serve("--curve-key", l.file("none"), "--clients", l.file("clients.toml")), 1, "none: no such file"},
-		{serve("--curve-key", l.file("readable"), "--clients", l.file("clients.toml")), 1, "mode 0640"},
-		{serve("--curve-key", l.file("server.key"), "--clients", l.file("clients.toml")), 1, "has no secret key"},
-		{serve("--curve-key", l.file("mixed"), "--clients", l.file("clients.toml")), 1, "not that of the secret one"},
-		{serve("--curve-key", l.file("junk"), "--clients", l.file("clients.toml")), 1, "not 40 characters"},
-		{locked("none.toml"), 1, "none.toml: no such file"},
-		{locked("typo.toml"), 1, "line 4: there is no client.raed"},
-		{locked("table.toml"), 1, "line 4: there is no clients"},
-		{locked("syntax.toml"), 1, "line 4"},
-		{locked("type.toml"), 1, "line 4"},
-		{locked("glob.toml"), 1, `client "a": read: "a\\"`},
-		{locked("emptyglob.toml"), 1, `client "a": read`},
-		{locked("nameless.toml"), 1, "client 1 has no name"},
-		{locked("keyless.toml"), 1, `client "a": its key`},
-		{locked("badkey.toml"), 1, `client "a": its key`},
-		{locked("twice.toml"), 1, `client "b" has the key of "a"`},
-		{locked("samename.toml"), 1, `two clients are called "a"`},
-		{[]string{"ping", "--client-key", l.file("k.key_secret")}, 1, "--client-key and --server-key go together"},
-		{[]string{"ping", "--client-key", l.file("readable"), "--server-key", other}, 1, "mode 0640"},
-		{[]string{"ping", "--client-key", l.file("k.key_secret"), "--server-key", l.file("none")}, 1, "none: no such file"},
+		{serve("--curve-key", l.file("server.key_secret")), "--curve-key needs --clients"},
+		{serve("--clients", l.file("clients.toml")), "--clients needs --curve-key"},
+		{serve("--drop"), "--drop needs --clients"},
+		{serve("--max-connections", "-1"), "--max-connections"},
+		{serve("--max-requests", "-1"), "--max-requests"},
+		{serve("--handshake-time", "0s"), "--handshake-time"},
+		{serve("--ipc-mode", "rw"), "--ipc-mode"},
+		{serve("--ipc-mode", "07777"), "--ipc-mode"},
+		{serve("--curve-key", l.file("none"), "--clients", l.file("clients.toml")), "none: no such file"},
+		{serve("--curve-key", l.file("readable"), "--clients", l.file("clients.toml")), "mode 0640"},
+		{serve("--curve-key", l.file("server.key"), "--clients", l.file("clients.toml")), "has no secret key"},
+		{serve("--curve-key", l.file("mixed"), "--clients", l.file("clients.toml")), "not that of the secret one"},
+		{serve("--curve-key", l.file("junk"), "--clients", l.file("clients.toml")), "not 40 characters"},
+		{locked("none.toml"), "none.toml: no such file"},
+		{locked("typo.toml"), "line 4: there is no client.raed"},
+		{locked("table.toml"), "line 4: there is no clients"},
+		{locked("syntax.toml"), "line 4"},
+		{locked("type.toml"), "line 4"},
+		{locked("glob.toml"), `client "a": read: "a\\"`},
+		{locked("emptyglob.toml"), `client "a": read`},
+		{locked("nameless.toml"), "client 1 has no name"},
+		{locked("keyless.toml"), `client "a": its key`},
+		{locked("badkey.toml"), `client "a": its key`},
+		{locked("twice.toml"), `client "b" has the key of "a"`},
+		{locked("samename.toml"), `two clients are called "a"`},
+		{[]string{"ping", "--client-key", l.file("k.key_secret")}, "--client-key and --server-key go together"},
+		{[]string{"ping", "--client-key", l.file("readable"), "--server-key", other}, "mode 0640"},
+		{[]string{"ping", "--client-key", l.file("k.key_secret"), "--server-key", l.file("none")}, "none: no such file"},
 	} {
 		out, errs, status := gorewind(t.TempDir(), x.args...)
-		if status != x.status || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, x.want) {
-			t.Errorf("%q: want status %d and one line with %q, have %d\n%s%s", x.args[1:], x.status, x.want, status, out, errs)
+		if status != exitUsage || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, x.want) {
+			t.Errorf("%q: want status %d and one line with %q, have %d\n%s%s", x.args[1:], exitUsage, x.want, status, out, errs)
 		}
 	}
 }

@@ -141,7 +141,11 @@ func (c *serveCmd) bind(log *slog.Logger) (*server.Server, error) {
 	if err := c.security.secure(&options); err != nil {
 		return nil, err
 	}
-	return server.New(options)
+	srv, err := server.New(options)
+	if errors.Is(err, server.ErrEndpoint) {
+		err = misused(err)
+	}
+	return srv, err
 }
 
 // serve serves a store until ctx is done, and tells whoever watches.

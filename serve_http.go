@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 
 	"gorewind/ops"
 )
@@ -16,6 +18,16 @@ type httpOptions struct {
 func (o *httpOptions) check() error {
 	if o.Pprof && o.HTTP == "" {
 		return errors.New("--pprof needs --http; give an address")
+	}
+	if o.HTTP == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(o.HTTP)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("--http %s is no address with a port; give one such as 127.0.0.1:9004", o.HTTP)
 	}
 	return nil
 }

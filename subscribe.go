@@ -73,6 +73,9 @@ func (c *subscribeCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if errors.Is(err, client.ErrHandshake) {
 		return notLetIn(err)
 	}
+	if errors.Is(err, client.ErrEndpoint) {
+		return misused(fmt.Errorf("--subscribe: %w", err))
+	}
 	if errors.Is(context.Cause(ctx), absent) {
 		return absent
 	}

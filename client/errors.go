@@ -12,6 +12,9 @@ import (
 // ErrClosed is returned by calls of a Client that was closed.
 var ErrClosed = errors.New("the client was closed")
 
+// ErrEndpoint is returned by Dial and Subscribe for what libzmq cannot connect to.
+var ErrEndpoint = errors.New("no endpoint")
+
 // errLost: the connection ended before the answer came.
 var errLost = errors.New("the connection ended before the answer came")
 

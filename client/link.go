@@ -68,7 +68,7 @@ func newLink(zctx *zmq.Context, o Options, name string, wake int) (_ *link, err 
 		return nil, err
 	}
 	if err := k.dealer.Connect(endpoint); err != nil {
-		return nil, fmt.Errorf("cannot connect to %q: %w; give an endpoint such as tcp://127.0.0.1:9002", endpoint, err)
+		return nil, fmt.Errorf("%w: %q: %w; give one such as tcp://127.0.0.1:9002", ErrEndpoint, endpoint, err)
 	}
 	for i, z := range []*zmq.Socket{k.dealer, k.monitor} {
 		fd, err := z.GetFd()

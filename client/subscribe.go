@@ -101,7 +101,7 @@ func newSubscription(o SubscribeOptions, prefix string) (_ *subscription, err er
 		return nil, err
 	}
 	if err := s.sub.Connect(o.Endpoint); err != nil {
-		return nil, fmt.Errorf("cannot connect to %q: %w; give an endpoint such as tcp://127.0.0.1:9003", o.Endpoint, err)
+		return nil, fmt.Errorf("%w: %q: %w; give one such as tcp://127.0.0.1:9003", ErrEndpoint, o.Endpoint, err)
 	}
 	return s, nil
 }

@@ -25,12 +25,20 @@ func vacant(path string) error {
 	return nil
 }
 
-// otherEndpoint says which endpoint to choose after one that cannot be bound.
-func otherEndpoint(err error) string {
-	if zmq.AsErrno(err) == zmq.Errno(syscall.EADDRINUSE) {
-		return "choose an endpoint that is free"
+// ErrEndpoint is what New returns where an endpoint is not written as ZeroMQ has it:
+// that will not be better when it is tried again.
+var ErrEndpoint = errors.New("that is no endpoint")
+
+// unbound says why an endpoint cannot be bound, and which to choose.
+func unbound(err error) error {
+	const such = "such as tcp://127.0.0.1:PORT or ipc:///tmp/gorewind"
+	switch zmq.AsErrno(err) {
+	case zmq.Errno(syscall.EADDRINUSE):
+		return fmt.Errorf("cannot bind: %w; choose an endpoint that is free", err)
+	case zmq.Errno(syscall.EINVAL), zmq.Errno(syscall.EPROTONOSUPPORT), zmq.ENOCOMPATPROTO:
+		return fmt.Errorf("%w: %w; give one %s", ErrEndpoint, err, such)
 	}
-	return "choose an endpoint of this machine"
+	return fmt.Errorf("cannot bind: %w; choose an endpoint of this machine, %s", err, such)
 }
 
 // bindAll binds endpoints and returns them with their real ports.
@@ -53,7 +61,7 @@ func (s *Server) bindAll(z *zmq.Socket, flag string, endpoints []string) (addrs 
 			}
 		}
 		if err := s.bind(z, e); err != nil {
-			return nil, fmt.Errorf("%s %s: cannot bind: %w; %s, such as tcp://127.0.0.1:9002 or ipc:///tmp/gorewind", flag, e, err, otherEndpoint(err))
+			return nil, fmt.Errorf("%s %s: %w", flag, e, unbound(err))
 		}
 		addr, err := z.GetLastEndpoint()
 		if err != nil {
