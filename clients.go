@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -18,6 +19,14 @@ type clientsFile struct {
 	Client []struct {
 		Name, Key          string
 		Read, Write, Admin []string // globs
+	}
+}
+
+// warnOfNobody says of rules that nobody can use the daemon: a file may have been
+// emptied, or be the wrong one.
+func warnOfNobody(log *slog.Logger, rules *server.Access) {
+	if rules.Len() == 0 {
+		log.Warn("NO CLIENT IS LISTED, so that nobody is let in; list some in --clients, with [[client]], and send SIGHUP")
 	}
 }
 

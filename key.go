@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -51,6 +52,9 @@ func readPublic(keyOrFile string) (string, error) {
 	found, err := readCertificate(keyOrFile)
 	if err != nil {
 		return "", err
+	}
+	if found["secret-key"] != "" {
+		return "", fmt.Errorf("%s holds the secret key, which its owner gives to nobody; give the file NAME.key, or the public key itself", keyOrFile)
 	}
 	if !server.IsKey(found["public-key"]) {
 		return "", fmt.Errorf("%s has no public key; give a file NAME.key, or the key itself", keyOrFile)

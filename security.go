@@ -74,6 +74,7 @@ func (s *security) secure(o *server.Options) (err error) {
 		return misused(err)
 	}
 	o.Log.Info("every client is asked for a key", "key", pair.Public, "clients", o.Access.Len())
+	warnOfNobody(o.Log, o.Access)
 	return nil
 }
 
@@ -113,4 +114,5 @@ func (s *security) reload(srv *server.Server, log *slog.Logger) {
 	}
 	srv.Allow(rules)
 	log.Info("the rules were read again", "clients", rules.Len())
+	warnOfNobody(log, rules)
 }

@@ -217,6 +217,7 @@ func TestSecurityRefusals(t *testing.T) {
 		{[]string{"ping", "--client-key", l.file("k.key_secret")}, "--client-key and --server-key go together"},
 		{[]string{"ping", "--client-key", l.file("readable"), "--server-key", other}, "mode 0640"},
 		{[]string{"ping", "--client-key", l.file("k.key_secret"), "--server-key", l.file("none")}, "none: no such file"},
+		{[]string{"ping", "--client-key", l.file("k.key_secret"), "--server-key", l.file("server.key_secret")}, "server.key_secret holds the secret key"},
 	} {
 		out, errs, status := gorewind(t.TempDir(), x.args...)
 		if status != exitUsage || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, x.want) {
@@ -297,6 +298,26 @@ func TestReloadOfAStart(t *testing.T) {
 	says("opening the store")
 	cmd.Process.Signal(syscall.SIGHUP)
 	says("nothing to read again")
+}
+
+// TestNobodyIsListed: a file of no client is served, and the log says what that means.
+func TestNobodyIsListed(t *testing.T) {
+	l := newLock(t, "a")
+	l.allow(nil)
+	d := l.start()
+	warned := func() int { return strings.Count(d.said(), `level=WARN msg="NO CLIENT IS LISTED`) }
+	if warned() != 1 {
+		t.Errorf("want a warning, have\n%s", d.said())
+	}
+	l.allow(map[string]string{"a": ""})
+	d.cmd.Process.Signal(syscall.SIGHUP)
+	until(t, "the rules are not read again", func() bool { return strings.Contains(d.said(), `read again" clients=1`) })
+	if warned() != 1 {
+		t.Errorf("want no warning where there is a client, have\n%s", d.said())
+	}
+	l.allow(nil)
+	d.cmd.Process.Signal(syscall.SIGHUP)
+	until(t, "no warning after SIGHUP", func() bool { return warned() == 2 })
 }
 
 // TestReload: SIGHUP takes rights away and gives them; a file that cannot be read
