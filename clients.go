@@ -56,7 +56,7 @@ func parseClients(text string) (*server.Access, error) {
 		return nil, fmt.Errorf("line %d: there is no %s; %s", line, strings.Join(first.Key(), "."), form)
 	case errors.As(err, &broken):
 		line, _ := broken.Position()
-		return nil, fmt.Errorf("line %d: %w; %s", line, err, form)
+		return nil, fmt.Errorf("line %d: %w; %s", line, notRules(broken), form)
 	case err != nil:
 		return nil, fmt.Errorf("%w; %s", err, form)
 	}
@@ -78,6 +78,22 @@ func parseClients(text string) (*server.Access, error) {
 		}
 	}
 	return server.NewAccess(clients)
+}
+
+// notRules says it where what the library says is of this program's types.
+func notRules(err *toml.DecodeError) error {
+	key := err.Key()
+	if !strings.Contains(err.Error(), "cannot decode") || len(key) == 0 {
+		return notTOML(err)
+	}
+	switch name := key[len(key)-1]; name {
+	case "name", "key":
+		return fmt.Errorf("%s takes text in quotes", name)
+	case "read", "write", "admin":
+		return fmt.Errorf("%s takes a list of globs, such as [\"account/*\"] or [\"**\"]", name)
+	default:
+		return fmt.Errorf("%s is no value", name)
+	}
 }
 
 // streamsOf returns what at least one glob matches.

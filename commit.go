@@ -33,7 +33,7 @@ func (c *consumer) check() error {
 type commitCmd struct {
 	connection
 	consumer
-	ID     id   `arg:"" help:"The last event that the consumer has dealt with; in the whole store a position."`
+	ID     *id  `arg:"" help:"The last event that the consumer has dealt with; in the whole store a position."`
 	Rewind bool `env:"-" help:"The cursor may go back; with the id 0 it is removed. Default: false."`
 }
 
@@ -51,7 +51,7 @@ Examples:
 
 // Validate implements kong's: what it refuses was not asked properly.
 func (c *commitCmd) Validate() error {
-	if c.ID == 0 && !c.Rewind {
+	if c.ID != nil && *c.ID == 0 && !c.Rewind {
 		return errors.New("the id 0 is before the first event; with --rewind it removes the cursor")
 	}
 	return c.check()
@@ -65,11 +65,11 @@ func (c *commitCmd) Run(kctx *kong.Context) error {
 		wire.UnknownID:      "give one that was given already",
 	}
 	return c.talk(own, func(ctx context.Context, cl *client.Client) error {
-		err := cl.Commit(ctx, client.Commit{Consumer: c.Consumer, Stream: c.Stream, ID: uint64(c.ID), Rewind: c.Rewind})
+		err := cl.Commit(ctx, client.Commit{Consumer: c.Consumer, Stream: c.Stream, ID: uint64(*c.ID), Rewind: c.Rewind})
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(kctx.Stdout, c.ID)
+		_, err = fmt.Fprintln(kctx.Stdout, *c.ID)
 		return err
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,7 +31,7 @@ func readConfigFile(path string) (*configFile, error) {
 		var wrong *toml.DecodeError
 		if errors.As(err, &wrong) {
 			line, column := wrong.Position()
-			return nil, fmt.Errorf("%s:%d: column %d: %w; see toml.io for how a file is written", path, line, column, err)
+			return nil, fmt.Errorf("%s:%d: column %d: %w; see toml.io for how a file is written", path, line, column, notTOML(err))
 		}
 		return nil, fmt.Errorf("%s: %w; see toml.io for how a file is written", path, err)
 	}
@@ -56,14 +57,29 @@ func (f *configFile) where(key string) string {
 	return f.path
 }
 
-// check refuses keys that are none of these names.
-func (f *configFile) check(names []string) error {
+// notTOML says it where what the library says does not help: text without quotes is
+// to it whatever word of its own begins so.
+func notTOML(err error) error {
+	if unquoted.MatchString(err.Error()) {
+		return errors.New("toml: this is no value; give text in quotes, a number, true or false, or a list in brackets")
+	}
+	return err
+}
+
+var unquoted = regexp.MustCompile(`expected keyword|at start of value|strings must be quoted`)
+
+// check refuses keys that are none of these names. Others are flags that only the
+// command line gives.
+func (f *configFile) check(names, others []string) error {
 	for _, key := range f.keys {
 		if slices.Contains(names, key) {
 			continue
 		}
 		if _, table := f.values[key].(map[string]any); table {
 			return fmt.Errorf("%s: %q is a table; every key is the name of a flag, and no key is in a table", f.where(key), key)
+		}
+		if slices.Contains(others, key) {
+			return fmt.Errorf("%s: --%s is a flag that only the command line gives; take it out of the file", f.where(key), key)
 		}
 		what := "see gorewind --help for the flags that there are"
 		// Keys with _ or capitals are what other programs would want.

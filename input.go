@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,7 +33,7 @@ func (i *input) read() ([]byte, error) {
 		return nil, fmt.Errorf("the standard input has more than %s octets, which no event may have; --lines makes an event of each line", count(store.MaxEvent))
 	}
 	if len(data) == 0 && !asked {
-		return nil, errors.New("the standard input is empty; give - or '' as DATA to store an event without data")
+		return nil, usageError("the standard input is empty; give - or '' as DATA to store an event without data")
 	}
 	return data, nil
 }

@@ -33,7 +33,7 @@ func TestPublish(t *testing.T) {
 	none.want(t, "4\n", "publish", "s", "--", "--lines")
 	shell{d, "a\x00b\n\xff\n"}.want(t, "5\n", "publish", "s")
 	shell{d, "typed"}.want(t, "6\n", "publish", "s", "-")
-	none.refuse(t, 1, "standard input is empty", "publish", "s")
+	none.refuse(t, 2, "standard input is empty", "publish", "s")
 	want := []string{"Hello, world!", "", "", "--lines", "a\x00b\n\xff\n", "typed"}
 	if have := d.stored(t, "s"); !slices.Equal(have, want) {
 		t.Errorf("want %q, have %q", want, have)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -38,14 +39,17 @@ func (s *settings) load(kctx *kong.Context) error {
 	if err != nil {
 		return err
 	}
-	var names []string
+	var names, others []string
 	for _, flag := range everyFlag(kctx.Model.Node) {
-		if isSetting(flag) {
+		switch {
+		case isSetting(flag):
 			names = append(names, flag.Name)
+		case flag.Name != configFlag:
+			others = append(others, flag.Name)
 		}
 	}
 	s.file = file
-	return file.check(names)
+	return file.check(names, others)
 }
 
 // Validate implements kong.Resolver; load has done it, since what it refuses must
@@ -92,19 +96,19 @@ func flagToken(value any, flag *kong.Flag) (token any, err error) {
 		is = reflect.String // what parses itself has a text
 	}
 	if reflect.TypeOf(value).Kind() != is {
-		return nil, fmt.Errorf("it takes %s, and has %v", takes, value)
+		return nil, fmt.Errorf("it takes %s, and has %s", takes, literalOf(value))
 	}
 	switch v := value.(type) {
 	case []any:
 		for _, element := range v {
 			if _, ok := element.(string); !ok {
-				return nil, fmt.Errorf("it takes %s, and has %v", takes, value)
+				return nil, fmt.Errorf("it takes %s, and has %s in its list", takes, literalOf(element))
 			}
 		}
 		return v, nil
 	case string:
 		if _, err := time.ParseDuration(v); err != nil && want == reflect.TypeFor[time.Duration]() {
-			return nil, fmt.Errorf("it takes %s, and has %q", takes, v)
+			return nil, fmt.Errorf("it takes %s, and has %s", takes, literalOf(v))
 		}
 		return v, nil
 	case int64:
@@ -113,6 +117,14 @@ func flagToken(value any, flag *kong.Flag) (token any, err error) {
 		return strconv.FormatFloat(v, 'g', -1, 64), nil
 	}
 	return value, nil
+}
+
+// literalOf returns a value as the file may have it: "true" in quotes is another one.
+func literalOf(value any) string {
+	if text, ok := value.(string); ok {
+		return strconv.Quote(text)
+	}
+	return fmt.Sprint(value)
 }
 
 // An origin is where a value comes from; a later one goes before an earlier one.
@@ -194,6 +206,7 @@ func everyFlag(node *kong.Node) []*kong.Flag {
 // that nobody typed is to blame.
 func (s *settings) refused(err error) error {
 	help := "gorewind --help"
+	what := plainly(err.Error())
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil {
 		if command := parse.Context.Selected(); command != nil {
@@ -204,20 +217,46 @@ func (s *settings) refused(err error) error {
 			if from == byDefault || from == onCommandLine || !mentions(err, flag) {
 				continue
 			}
-			if where := s.where(flag, from); !strings.Contains(err.Error(), where) {
-				err = fmt.Errorf("%w; see %s", err, where)
+			if where := s.where(flag, from); !strings.Contains(what, where) {
+				what += "; see " + where
 			}
 		}
 	}
-	what := noValue.ReplaceAllString(err.Error(), " needs a value")
 	if !strings.Contains(what, "; ") { // it does not say what to do
 		what += "; see " + help
 	}
 	return usageError(what)
 }
 
-// noValue matches how kong says that a flag ends the command line.
-var noValue = regexp.MustCompile(`: (expected \w+ value but got "EOL" \(<EOL>\)|missing value, expecting .*)$`)
+// plainer are what kong says to programmers, and how it is said to users.
+var plainer = []struct {
+	kongs *regexp.Regexp
+	ours  string
+}{
+	{regexp.MustCompile(`: (expected \w+ value but got "EOL" \(<EOL>\)|missing value, expecting .*)$`), ` needs a value`},
+	{regexp.MustCompile(`: expected (?:\w+ value|a valid \d+ bit u?int) but got "(-\d[^"]*)".*$`), ` is $1; it cannot be less than 0`},
+	{regexp.MustCompile(`(--[\w-]+): expected \w+ value but got "([^"]*)" \(\w+ flag\).*$`), `$1 needs a value, and $2 looks like a flag; if it is the value, write $1=$2`},
+	{regexp.MustCompile(`: expected a valid \d+ bit u?int but got ("[^"]*")`), `: $1 is no whole number in digits alone, such as 100`},
+	{regexp.MustCompile(`: expected duration but got ("[^"]*"): time: (?:missing unit in|invalid|unknown unit "[^"]*" in) duration "[^"]*"`), `: $1 is no time with its unit, such as 5s or 1m30s`},
+}
+
+// plainly returns what kong says in words for users.
+func plainly(kongs string) string {
+	if m := missingArguments.FindStringSubmatch(kongs); m != nil {
+		names := strings.Fields(strings.NewReplacer("<", "", ">", "").Replace(m[1]))
+		return fmt.Sprintf("which %s? Give %s", cmp.Or(inFull[names[0]], names[0]), strings.ToUpper(strings.Join(names, " ")))
+	}
+	for _, p := range plainer {
+		kongs = p.kongs.ReplaceAllString(kongs, p.ours)
+	}
+	return kongs
+}
+
+// missingArguments matches how kong names the arguments that a command lacks.
+var missingArguments = regexp.MustCompile(`^expected "(<[^"]*)"$`)
+
+// inFull are words for which the name of an argument is short.
+var inFull = map[string]string{"dir": "directory"}
 
 // mentions tells whether an error is about a flag.
 func mentions(err error, flag *kong.Flag) bool {
