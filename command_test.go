@@ -262,6 +262,9 @@ func TestCommandHelp(t *testing.T) {
 		if status != 0 || errs != "" || !ok || !strings.Contains(examples, "    gorewind "+name) {
 			t.Errorf("%s: status %d\n%s%s", name, status, out, errs)
 		}
+		if strings.ContainsAny(out, "“”") { // which is what two quotes of one kind become
+			t.Errorf("%s: want quotes that can be typed, have\n%s", name, out)
+		}
 	}
 }
 

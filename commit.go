@@ -14,7 +14,7 @@ import (
 // A consumer says whose cursor is meant.
 type consumer struct {
 	Consumer string `arg:"" help:"The consumer, who begins to exist with the first commit."`
-	Stream   string `arg:"" help:"The stream; '' is the whole store, where ids are positions."`
+	Stream   string `arg:"" help:"The stream; \"\" is the whole store, where ids are positions."`
 }
 
 // check refuses what names no cursor.
