@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,7 +25,7 @@ type deleteCmd struct {
 
 // Help implements kong's.
 func (*deleteCmd) Help() string {
-	return `It removes the first events of a stream, or all of them, for ever. It says which and asks before it does; where nobody can be asked it needs --yes. The stream's ids go on after the last that was given. Subscribers and followers do not hear of it.
+	return `It removes the first events of a stream, or all of them, for ever. It says which and asks before it does; where nobody can be asked it needs --yes. It prints which have gone, as far as whoever asks may read them. The stream's ids go on after the last that was given. Subscribers and followers do not hear of it.
 
 Examples:
 
@@ -40,22 +41,12 @@ func (c *deleteCmd) Validate() error { return checkStream(c.Stream) }
 func (c *deleteCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	d := client.Delete{Stream: c.Stream, UpTo: c.UpTo.bound(), Expected: c.Expect.bound()}
 	if !c.Yes {
-		if !isTerminal(os.Stdin) {
-			return errUnasked
-		}
-		there, err := c.look()
-		if err != nil {
-			return err
-		}
-		if there.events == 0 && c.Expect == nil {
-			_, err := fmt.Fprintf(kctx.Stdout, "there is nothing to delete: %s\n", there.text)
-			return err
-		}
-		if agreed, err := confirm(stderr, there.text+"; they cannot be had back. Delete them?"); err != nil || !agreed {
+		told, agreed, err := c.ask(kctx.Stdout, stderr)
+		if err != nil || !agreed {
 			return err
 		}
 		if !d.Expected.Given && !d.UpTo.Given {
-			d.Expected = client.Some(there.last) // nothing goes that was not told
+			d.Expected = client.Some(told.last) // nothing goes that was not told
 		}
 	}
 	own := cures{
@@ -64,10 +55,25 @@ func (c *deleteCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		wire.Conflict:       "nothing was deleted; look again, then decide anew",
 	}
 	return c.talk(own, func(ctx context.Context, cl *client.Client) error {
+		there, err := c.look(ctx, cl)
+		seen := err == nil
+		if err != nil && !errors.As(err, new(*wire.Error)) {
+			return err // otherwise it may be what is to go that cannot be read, or not by this key
+		}
+		if !d.Expected.Given && !d.UpTo.Given && there.events > 0 {
+			d.UpTo = client.Some(there.last) // as many go as are told
+		}
 		if err := cl.Delete(ctx, d); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(kctx.Stdout, "deleted")
+		text := "deleted"
+		switch {
+		case seen && there.events == 0:
+			text = there.nothing()
+		case seen:
+			text = "deleted " + span(there.first, there.upto)
+		}
+		_, err = fmt.Fprintln(kctx.Stdout, text)
 		return err
 	})
 }
@@ -94,43 +100,83 @@ func confirm(w io.Writer, question string) (agreed bool, err error) {
 	return false, nil
 }
 
+// ask looks what would be deleted, and asks whether it is to be.
+func (c *deleteCmd) ask(stdout, stderr io.Writer) (there doomed, agreed bool, err error) {
+	if !isTerminal(os.Stdin) {
+		return there, false, errUnasked
+	}
+	err = c.talk(nil, func(ctx context.Context, cl *client.Client) (err error) {
+		there, err = c.look(ctx, cl)
+		return err
+	})
+	if err != nil {
+		return there, false, err
+	}
+	if there.events == 0 && c.Expect == nil {
+		_, err := fmt.Fprintln(stdout, there.nothing())
+		return there, false, err
+	}
+	agreed, err = confirm(stderr, there.question())
+	return there, agreed, err
+}
+
 // A doomed is what would be deleted.
 type doomed struct {
-	text   string
-	events uint64
-	last   uint64 // id of the stream's last event
+	stream      string
+	first, last uint64 // ids of the stream's events; 0 if it holds none
+	upto        uint64 // the last that would go
+	events      uint64 // that would go
+}
+
+// nothing says why nothing would go.
+func (d *doomed) nothing() string {
+	if d.last == 0 {
+		return fmt.Sprintf("there is nothing to delete: the stream %q holds no event", d.stream)
+	}
+	return fmt.Sprintf("there is nothing to delete: the stream %q begins with event %d", d.stream, d.first)
+}
+
+// question asks whether they are to go.
+func (d *doomed) question() string {
+	held := d.last - d.first + 1
+	text := fmt.Sprintf("The stream %q holds %s.", d.stream, span(d.first, d.last))
+	switch d.events {
+	case 0:
+		return d.nothing() + ". Go on nonetheless?"
+	case held:
+		return text + " Delete all, for ever?"
+	}
+	return fmt.Sprintf("%s Delete %s, for ever?", text, span(d.first, d.upto))
+}
+
+// span says how many events there are from one id to another, and which.
+func span(first, last uint64) string {
+	if first == last {
+		return fmt.Sprintf("event %d", first)
+	}
+	return fmt.Sprintf("%s events, %d to %d", count(last-first+1), first, last)
 }
 
 // look looks what would be deleted.
-func (c *deleteCmd) look() (there doomed, err error) {
-	err = c.talk(nil, func(ctx context.Context, cl *client.Client) error {
-		var first uint64
-		for _, end := range []struct {
-			desc bool
-			id   *uint64
-		}{{false, &first}, {true, &there.last}} {
-			for e, err := range cl.Query(ctx, c.Stream, client.QueryOptions{Limit: 1, Desc: end.desc}) {
-				if err != nil {
-					return err
-				}
-				*end.id = e.ID
+func (c *deleteCmd) look(ctx context.Context, cl *client.Client) (there doomed, err error) {
+	there.stream = c.Stream
+	for _, end := range []struct {
+		desc bool
+		id   *uint64
+	}{{false, &there.first}, {true, &there.last}} {
+		for e, err := range cl.Query(ctx, c.Stream, client.QueryOptions{Limit: 1, Desc: end.desc}) {
+			if err != nil {
+				return doomed{}, err
 			}
+			*end.id = e.ID
 		}
-		if there.last == 0 {
-			there.text = fmt.Sprintf("the stream %q holds no event", c.Stream)
-			return nil
-		}
-		upto := there.last
-		if c.UpTo != nil {
-			upto = min(upto, uint64(*c.UpTo))
-		}
-		if upto < first {
-			there.text = fmt.Sprintf("the stream %q begins with event %d", c.Stream, first)
-			return nil
-		}
-		there.events = upto - first + 1 // ids have no gap
-		there.text = fmt.Sprintf("the stream %q holds the events %d to %d; %s of them would go, those up to %d", c.Stream, first, there.last, count(there.events), upto)
-		return nil
-	})
-	return there, err
+	}
+	there.upto = there.last
+	if c.UpTo != nil {
+		there.upto = min(there.upto, uint64(*c.UpTo))
+	}
+	if there.last > 0 && there.upto >= there.first {
+		there.events = there.upto - there.first + 1
+	}
+	return there, nil
 }

@@ -40,7 +40,8 @@ func TestDelete(t *testing.T) {
 		status      int
 		args        []string
 	}{
-		{"\n", `holds the events 1 to 4; 4 of them would go, those up to 4; they cannot be had back. Delete them? [y/N]`, 0, nil},
+		{"\n", `The stream "s" holds 4 events, 1 to 4. Delete all, for ever? [y/N]`, 0, nil},
+		{"n\n", `Delete event 1, for ever? [y/N]`, 0, []string{"--upto", "1"}},
 		{"n\n", `nothing was deleted`, 0, nil},
 		{"yess\n", `nothing was deleted`, 0, nil},
 		{"\x04", `nobody can be asked`, 2, nil},
@@ -55,15 +56,18 @@ func TestDelete(t *testing.T) {
 		left("a", "b", "c", "d")
 	}
 	seen, status := onTerminal(t, d.client(t, "delete", "s", "--upto", "2"), "y\n")
-	if status != 0 || !strings.Contains(seen, "2 of them would go, those up to 2") || !strings.HasSuffix(seen, "deleted\n") {
+	if status != 0 || !strings.Contains(seen, "Delete 2 events, 1 to 2, for ever?") || !strings.HasSuffix(seen, " deleted 2 events, 1 to 2\n") {
 		t.Errorf("status %d\n%s", status, seen)
 	}
 	left("c", "d")
-	none.want(t, "deleted\n", "delete", "s", "--upto", "3", "--yes", "--expect", "4")
+	none.want(t, "deleted event 3\n", "delete", "s", "--upto", "3", "--yes", "--expect", "4")
 	left("d")
 	none.refuse(t, 3, "nothing was deleted", "delete", "s", "--yes", "--expect", "3")
-	none.want(t, "deleted\n", "delete", "s", "--yes")
+	none.want(t, "there is nothing to delete: the stream \"s\" begins with event 4\n", "delete", "s", "--upto", "3", "--yes")
+	none.want(t, "deleted event 4\n", "delete", "s", "--yes")
 	left()
+	none.want(t, "there is nothing to delete: the stream \"s\" holds no event\n", "delete", "s", "--yes")
+	none.want(t, "there is nothing to delete: the stream \"nosuch\" holds no event\n", "delete", "nosuch", "--upto", "1", "--yes")
 	seen, status = onTerminal(t, d.client(t, "delete", "s"), "")
 	if status != 0 || !strings.Contains(seen, "holds no event") {
 		t.Errorf("status %d\n%s", status, seen)

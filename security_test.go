@@ -306,6 +306,22 @@ func TestReloadOfAStart(t *testing.T) {
 	says("nothing to read again")
 }
 
+// TestDeleteUnread: who may delete and not read is not told what there was.
+func TestDeleteUnread(t *testing.T) {
+	l := newLock(t, "eraser")
+	l.allow(map[string]string{"eraser": "admin = ['**']\nwrite = ['**']"})
+	d := l.start()
+	for _, c := range []struct {
+		want string
+		args []string
+	}{{"1\n", []string{"publish", "s", "x"}}, {"deleted\n", []string{"delete", "s", "--yes"}}} {
+		out, errs, status := gorewind(l.dir, append(c.args, "--connect", d.router, "--client-key", "eraser.key_secret", "--server-key", "server.key")...)
+		if status != 0 || out != c.want {
+			t.Errorf("%q: want %q, have status %d\n%s%s", c.args, c.want, status, out, errs)
+		}
+	}
+}
+
 // TestNobodyIsListed: a file of no client is served, and the log says what that means.
 func TestNobodyIsListed(t *testing.T) {
 	l := newLock(t, "a")
