@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
@@ -50,17 +51,24 @@ func (a *admissions) accepted(c caller, now time.Time) {
 	a.age(now)
 }
 
-// ended is called when a connection has ended.
-func (a *admissions) ended(c caller, now time.Time) {
+// ended is called when a connection has ended. A request came over it if it asked:
+// then it was let in for certain, and keeps nobody out while strangers come.
+func (a *admissions) ended(c caller, asked bool, now time.Time) {
 	if a.most == 0 {
 		return
 	}
 	a.age(now)
-	if came, ok := a.came[c]; ok {
-		delete(a.came, c)
-		if now.Sub(came.at) <= a.handshake {
-			a.younger--
-		}
+	came, ok := a.came[c]
+	if !ok {
+		return
+	}
+	delete(a.came, c)
+	if now.Sub(came.at) > a.handshake {
+		return
+	}
+	a.younger--
+	if in := slices.IndexFunc(a.admitted, func(at time.Time) bool { return !at.Before(came.at) }); asked && in >= 0 {
+		a.admitted = slices.Delete(a.admitted, in, in+1)
 	}
 }
 

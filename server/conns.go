@@ -42,6 +42,7 @@ func (l *loop) watch(monitor *zmq.Socket, note func(event zmq.Event, fd int)) {
 		if err != nil {
 			return
 		}
+		asked := monitor == l.monitor && len(l.byFD[fd]) > 0
 		note(event, fd)
 		connections := len(l.live) + len(l.subs.stalled)
 		l.stats.Connections.Store(int64(connections))
@@ -55,7 +56,7 @@ func (l *loop) watch(monitor *zmq.Socket, note func(event zmq.Event, fd int)) {
 			l.admissions.accepted(caller{monitor, fd}, time.Now())
 		case zmq.EVENT_DISCONNECTED:
 			err = l.gate.ended(connections)
-			l.admissions.ended(caller{monitor, fd}, time.Now())
+			l.admissions.ended(caller{monitor, fd}, asked, time.Now())
 		default:
 			l.failed(event, fd)
 		}

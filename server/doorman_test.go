@@ -264,7 +264,7 @@ func (c *city) alive(t testing.TB) {
 func TestConnectionLimit(t *testing.T) {
 	for _, name := range []string{"NULL", "CURVE"} {
 		t.Run(name, func(t *testing.T) {
-			o := Options{MaxConnections: 3, Handshake: time.Second}
+			o := Options{MaxConnections: 3, Handshake: 3 * time.Second}
 			var d *daemon
 			with := func(*zmq.Socket) error { return nil }
 			if name == "CURVE" {
@@ -279,6 +279,15 @@ func TestConnectionLimit(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer half.Close()
+			}
+			for range 5 { // who came and went keeps nobody out either
+				z := dial(t, zmq.DEALER, d.router(), with)
+				z.ask("PING").want("PONG")
+				z.close()
+				eventually(t, "it does not go", func() bool { return d.Stats.Connections.Load() == 10 })
+			}
+			if n := d.Stats.Full.Load(); n > 0 {
+				t.Fatalf("%d are refused", n)
 			}
 			var in []*client
 			for range 2 {
@@ -317,20 +326,20 @@ func TestAdmissions(t *testing.T) {
 	}
 	a.accepted(caller{fd: 1}, now) // only knocks
 	come(2, true)
-	a.ended(caller{fd: 1}, now)
+	a.ended(caller{fd: 1}, false, now)
 	come(1, true) // its number is used again
 	come(3, false)
-	a.ended(caller{fd: 3}, now)
+	a.ended(caller{fd: 3}, false, now)
 	now = now.Add(2 * time.Second) // 1 and 2 are old
 	come(4, false)
-	a.ended(caller{fd: 4}, now)
-	a.ended(caller{fd: 2}, now)
+	a.ended(caller{fd: 4}, false, now)
+	a.ended(caller{fd: 2}, false, now)
 	come(5, true)
 	come(6, false)
 	now = now.Add(2 * time.Second)
-	a.ended(caller{fd: 6}, now)
-	a.ended(caller{fd: 5}, now)
-	a.ended(caller{fd: 1}, now)
+	a.ended(caller{fd: 6}, false, now)
+	a.ended(caller{fd: 5}, false, now)
+	a.ended(caller{fd: 1}, false, now)
 	a.age(now)
 	if len(a.came) != 0 || a.younger != 0 || len(a.young) != 0 || len(a.admitted) != 0 {
 		t.Errorf("something is left: %+v", a)
@@ -346,7 +355,7 @@ func TestAdmissionsOfTwoDoors(t *testing.T) {
 	a := admissions{most: 1, handshake: time.Second, came: make(map[caller]arrival)}
 	a.accepted(one, now)
 	a.accepted(other, now)
-	a.ended(one, now)
+	a.ended(one, false, now)
 	if !a.admit(now) {
 		t.Fatal("the first one is not let in")
 	}
@@ -355,10 +364,33 @@ func TestAdmissionsOfTwoDoors(t *testing.T) {
 	if a.admit(now) {
 		t.Error("a second one is let in")
 	}
-	a.ended(one, now)
-	a.ended(other, now)
+	a.ended(one, false, now)
+	a.ended(other, false, now)
 	if len(a.came) != 0 || a.younger != 0 {
 		t.Errorf("something is left: %+v", a)
+	}
+}
+
+// TestAdmissionsBesideStrangers: of those who came and went, only those count who may
+// be strangers.
+func TestAdmissionsBesideStrangers(t *testing.T) {
+	now := time.Now()
+	a := admissions{most: 2, handshake: time.Minute, came: make(map[caller]arrival)}
+	for range 5 {
+		a.accepted(caller{fd: 1}, now)
+		if !a.admit(now) {
+			t.Fatal("it is kept out by who went")
+		}
+		a.ended(caller{fd: 1}, true, now)
+	}
+	for fd := 10; fd < 20; fd++ {
+		a.accepted(caller{fd: fd}, now)
+	}
+	for fd, want := range []bool{true, true, false} {
+		a.accepted(caller{fd: fd}, now)
+		if have := a.admit(now); have != want {
+			t.Errorf("connection %d: want %v, have %v", fd, want, have)
+		}
 	}
 }
 
