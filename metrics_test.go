@@ -140,7 +140,7 @@ func TestMetrics(t *testing.T) {
 		`follower_lag_events`:                       0,
 		`store_writable`:                            1,
 		`consumer_lag_events{consumer="worker"}`:    events - 20,
-		`consumer_lag_positions{consumer="worker"}`: events + 4 - 30,
+		`consumer_lag_positions{consumer="worker"}`: events + 2 - 30,
 		`consumer_cursors_left_out`:                 0,
 		`leveldb_tables{level="0"}`:                 0,
 		`build_info{goversion="` + runtime.Version() + `",version="` + version + `"}`: 1,

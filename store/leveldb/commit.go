@@ -341,6 +341,9 @@ func (d *DB) write(c *commit) error {
 	}
 	d.counts.commits.add(uint64(ended.Sub(c.began)))
 	d.counts.events.add(uint64(c.count))
+	if c.count > 0 {
+		d.counts.event.Store(c.record.first + uint64(c.count) - 1)
+	}
 	d.streams.publish(c.touched)
 	d.state.Lock()
 	d.last = c.record.tip()

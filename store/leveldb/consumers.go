@@ -18,7 +18,7 @@ type Consumer struct {
 	Streams   int    // that it has a cursor in
 	Events    uint64 // of these that come after its cursors
 	Store     bool   // it has a cursor in the whole store
-	Positions uint64 // that come after that
+	Positions uint64 // that come after that, up to the last event
 }
 
 // Consumers returns the consumers of the first cursors, in no order that matters,
@@ -32,7 +32,10 @@ func (d *DB) Consumers(ctx context.Context, cursors int) (consumers []Consumer, 
 	if err != nil {
 		return nil, false, err
 	}
-	position := d.tip().position
+	position, err := d.lastEvent(ctx)
+	if err != nil {
+		return nil, false, err
+	}
 	for _, c := range all {
 		n := len(consumers)
 		if n == 0 || !bytes.Equal(consumers[n-1].Name, c.consumer) {
@@ -48,6 +51,22 @@ func (d *DB) Consumers(ctx context.Context, cursors int) (consumers []Consumer, 
 		}
 	}
 	return consumers, more, nil
+}
+
+// lastEvent returns the position of the last event. Positions after it are those of
+// cursors and erasures, which nobody has to catch up with.
+func (d *DB) lastEvent(ctx context.Context) (uint64, error) {
+	if position := d.counts.event.Load(); position > 0 {
+		return position, nil
+	}
+	newest := store.Range{Select: store.Prefix(nil), Backward: true, Limit: 1, Nearest: true}
+	for e, err := range d.Read(ctx, newest) {
+		if err == nil {
+			d.counts.event.CompareAndSwap(0, e.Position)
+		}
+		return e.Position, err
+	}
+	return 0, nil
 }
 
 // A cursor is where a consumer is in a stream, or with the number 0 in the store.

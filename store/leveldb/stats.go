@@ -16,6 +16,7 @@ type counts struct {
 	delays  atomic.Uint64 // commits that the pacer had wait
 	delayed atomic.Int64  // how long, in nanoseconds
 
+	event   atomic.Uint64          // position of the last event; 0: none was committed yet by this process
 	writing atomic.Int64           // since when a commit is being written, in nanoseconds since 1970; 0: none is
 	refusal atomic.Pointer[string] // why writes are refused; nil: they are not
 }

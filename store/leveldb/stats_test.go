@@ -83,8 +83,9 @@ func TestStatsDoNotWait(t *testing.T) {
 
 // TestConsumers: how far each is behind, in all its streams and in the store.
 func TestConsumers(t *testing.T) {
-	d := mustOpen(t, t.TempDir(), Options{})
-	defer d.Close()
+	dir := t.TempDir()
+	d := mustOpen(t, dir, Options{})
+	defer func() { d.Close() }()
 	storetest.Append(t, d, "a", "1", "2", "3", "4", "5")
 	storetest.Append(t, d, "b", "1", "2", "3")
 	move := func(consumer, stream string, id uint64) {
@@ -99,16 +100,21 @@ func TestConsumers(t *testing.T) {
 	move("x", "", 8)
 	move("long", "b", 2)
 	move("all", "", 2)
-	last := d.Info().LastPosition
 	want := []Consumer{
-		{Name: []byte("all"), Store: true, Positions: last - 2},
+		{Name: []byte("all"), Store: true, Positions: 6}, // cursors take positions, too, which nobody has to catch up with
 		{Name: []byte("long"), Streams: 1, Events: 1},
-		{Name: []byte("x"), Streams: 2, Events: 4, Store: true, Positions: last - 8},
+		{Name: []byte("x"), Streams: 2, Events: 4, Store: true},
 	}
-	have, more, err := d.Consumers(t.Context(), 5)
-	slices.SortFunc(have, func(a, b Consumer) int { return cmp.Compare(string(a.Name), string(b.Name)) })
-	if err != nil || more || !reflect.DeepEqual(have, want) {
-		t.Errorf("want %+v, have %+v, more %v, %v", want, have, more, err)
+	for range 2 {
+		have, more, err := d.Consumers(t.Context(), 5)
+		slices.SortFunc(have, func(a, b Consumer) int { return cmp.Compare(string(a.Name), string(b.Name)) })
+		if err != nil || more || !reflect.DeepEqual(have, want) {
+			t.Errorf("want %+v, have %+v, more %v, %v", want, have, more, err)
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		d = mustOpen(t, dir, Options{})
 	}
 	if have, more, err := d.Consumers(t.Context(), 4); err != nil || !more || len(have) != 3 && len(have) != 2 {
 		t.Errorf("want four of five cursors, have %+v, more %v, %v", have, more, err)
