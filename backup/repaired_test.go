@@ -19,7 +19,7 @@ import (
 func TestRepairedStores(t *testing.T) {
 	r, _ := storetest.Rand(t)
 	gaps := 0
-	for n := range storetest.Operations(20) {
+	for n := range storetest.Operations(8) {
 		dir := filepath.Join(t.TempDir(), "damaged")
 		for range 3 { // with which there are tables, and a journal
 			randomly(t, r, dir)

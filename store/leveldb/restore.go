@@ -170,7 +170,7 @@ func (r *Restore) Add(e store.Entry, events []store.Event) error {
 		}
 	}
 	c.putCounters()
-	if len(events) > 0 || c.record.last != e.Position || c.record.nextNumber > e.NextStream {
+	if len(events) > 0 || c.record.last != e.Position || c.record.nextNumber > e.NextStream || e.NextStream-1 > e.Position { // each stream took one
 		return fmt.Errorf("restore: %w: the commit at position %d does not have what it says", store.ErrDamaged, e.Position)
 	}
 	c.record.nextNumber = e.NextStream
@@ -223,6 +223,12 @@ func (r *Restore) change(change *store.Change, events []store.Event) ([]store.Ev
 		}
 		if err := r.reach(s, change, o.id); err != nil {
 			return nil, err
+		}
+	}
+	switch o.kind {
+	case opReplace, opDelete, opKey:
+		if s == nil {
+			return nil, fmt.Errorf("%w: a change of the kind %d of no stream", store.ErrDamaged, change.Kind)
 		}
 	}
 	switch o.kind {

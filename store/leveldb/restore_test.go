@@ -380,11 +380,15 @@ func TestRestoreRefusesWhatNoStoreHas(t *testing.T) {
 		refuse("time", entry(func(e *store.Entry) { e.Time = e.Time.Add(time.Second) }))
 		refuse("octets", entry(func(e *store.Entry) { e.Octets++ }))
 		refuse("next stream", entry(func(e *store.Entry) { e.NextStream++ }))
+		refuse("numbers without end", entry(func(e *store.Entry) { e.NextStream, e.Chain = 1<<64-1, 0 }))
 		refuse("chain", entry(func(e *store.Entry) { e.Chain++ }))
 		refuse("no changes", entry(func(e *store.Entry) { e.Changes = nil }))
 		for i := range e.Changes {
 			refuse("kind", entry(func(e *store.Entry) { e.Changes[i].Kind = 99 }))
 			refuse("number", entry(func(e *store.Entry) { e.Changes[i].Number += 7 }))
+			if e.Changes[i].Kind != store.Moved {
+				refuse("no stream", entry(func(e *store.Entry) { e.Changes[i].Number, e.Chain = 0, 0 }))
+			}
 			if e.Changes[i].Kind != store.Keyed {
 				refuse("last", entry(func(e *store.Entry) { e.Changes[i].Last += 1000 }))
 			}
