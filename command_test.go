@@ -338,6 +338,17 @@ func TestCommandWithoutDaemon(t *testing.T) {
 	nowhere.refuse(t, 1, "give its endpoint with --subscribe", "subscribe", "--patience", "20ms")
 }
 
+// TestCommandWaitsForDaemon: a person is told before --patience is over.
+func TestCommandWaitsForDaemon(t *testing.T) {
+	nowhere := &daemon{router: "tcp://127.0.0.1:1"}
+	p := newTerminal(t, nowhere.client(t, "ping", "--patience", "1m"))
+	p.await("no answer from tcp://127.0.0.1:1 yet; trying for 1m0s (--patience)\n")
+	p.write("\x03")
+	if seen, status := p.end(); status != 1 || strings.Count(seen, "yet") != 1 {
+		t.Errorf("status %d\n%s", status, seen)
+	}
+}
+
 // TestCommandPatience: a daemon that stops to answer does not hold a command for
 // ever, and of a write nobody knows then what came of it.
 func TestCommandPatience(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"gorewind/client"
@@ -24,20 +25,31 @@ func (c *connection) dial(ctx context.Context) (*client.Client, error) {
 	}
 	dialing, cancel := context.WithTimeout(ctx, c.Patience)
 	defer cancel()
+	waits := time.AfterFunc(time.Second, c.tellOfSilence)
+	defer waits.Stop()
 	cl, err := client.Dial(dialing, client.Options{Endpoint: c.Connect, Curve: curve})
 	if errors.Is(err, client.ErrHandshake) {
-		return nil, notLetIn(err)
+		return nil, notLetIn(err, "--router")
 	}
 	if errors.Is(err, client.ErrEndpoint) {
 		return nil, misused(fmt.Errorf("--connect: %w", err))
 	}
 	if err != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("%w; give its endpoint with --connect", err)
+		return nil, fmt.Errorf("%w, or give its endpoint with --connect", err)
 	}
 	return cl, err
 }
 
-// notLetIn adds to an error of a handshake what to do about it.
-func notLetIn(err error) error {
-	return fmt.Errorf("%w; see whether --client-key and --server-key are what its operator gave you", err)
+// tellOfSilence tells a person what a command waits for. The error at the end of
+// --patience is what programs see.
+func (c *connection) tellOfSilence() {
+	if isTerminal(os.Stderr) && c.Patience > time.Second {
+		fmt.Fprintf(os.Stderr, "gorewind: no answer from %s yet; trying for %v (--patience)\n", c.Connect, c.Patience)
+	}
+}
+
+// notLetIn adds to an error of a handshake what to do about it. The endpoint has to be
+// that of a flag of gorewind serve.
+func notLetIn(err error, flag string) error {
+	return fmt.Errorf("%w; see whether this is its %s, and --client-key and --server-key are what its operator gave you", err, flag)
 }

@@ -71,7 +71,7 @@ func (c *subscribeCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return c.limited(g.watch(client.Subscribe(ctx, o, c.Prefix)))
 	})
 	if errors.Is(err, client.ErrHandshake) {
-		return notLetIn(err)
+		return notLetIn(err, "--pub")
 	}
 	if errors.Is(err, client.ErrEndpoint) {
 		return misused(fmt.Errorf("--subscribe: %w", err))

@@ -18,6 +18,13 @@ var ErrEndpoint = errors.New("no endpoint")
 // errLost: the connection ended before the answer came.
 var errLost = errors.New("the connection ended before the answer came")
 
+// Why a Dial has not been answered.
+var (
+	errNobody = errors.New("nobody takes connections there")
+	errHungUp = errors.New("it ended the connection: it may have this endpoint for something else, such as broadcasts, or be full")
+	errSilent = errors.New("it took the connection and said nothing: it may be full, or be no gorewind server")
+)
+
 // An unansweredError: nobody answered a Dial.
 type unansweredError struct {
 	endpoint string
@@ -30,7 +37,7 @@ func (e *unansweredError) Error() string {
 	if e.why != nil {
 		why = e.why.Error()
 	}
-	return fmt.Sprintf("no answer from %s: %s; see whether a server listens there", e.endpoint, why)
+	return fmt.Sprintf("no answer from %s: %s; see whether a server takes requests there", e.endpoint, why)
 }
 
 func (e *unansweredError) Unwrap() error { return e.err }

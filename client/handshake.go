@@ -33,7 +33,7 @@ const failedHandshakes = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_F
 // handshakeError says what a failed handshake means, and whether it is no use to try
 // again: the server has refused the key, as libzmq does not say of anything else.
 func handshakeError(event zmq.Event, value int, curve bool) (err error, final bool) {
-	why := "it ended the handshake: it may ask for a key, or be full"
+	why := "it ended the handshake: it may ask for a key, be full, or have this endpoint for something else"
 	switch {
 	case event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
 		why, final = "it does not know this key, or may not let it in here", true
@@ -42,7 +42,7 @@ func handshakeError(event zmq.Event, value int, curve bool) (err error, final bo
 	case event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL && value == mechanismMismatch:
 		why = "it asks for a key; connect with one"
 	case curve:
-		why = "it ended the handshake: it may have another key than this client was told, ask for none, or be full"
+		why = "it ended the handshake: it may have another key than this client was told, ask for none, be full, or have this endpoint for something else"
 	}
 	return fmt.Errorf("%w: %s", ErrHandshake, why), final
 }

@@ -25,6 +25,7 @@ type link struct {
 	dealer, monitor *zmq.Socket
 	fds             [3]unix.PollFd // of these and of the outbox
 
+	reached  bool      // somebody has taken the connection
 	greeted  bool      // the server has answered, and it is our store
 	draining bool      // the server stops: it takes nothing more
 	heard    time.Time // when the last message came, or the first request after silence went
@@ -57,7 +58,7 @@ func newLink(zctx *zmq.Context, o Options, name string, wake int) (_ *link, err 
 		// then answers that have come are lost with the connection.
 		k.dealer.SetReconnectIvl(never),
 		k.dealer.SetIpv6(strings.Contains(endpoint, "[")),
-		k.dealer.Monitor(name, zmq.EVENT_DISCONNECTED|zmq.EVENT_CLOSED|zmq.EVENT_CONNECT_RETRIED|failedHandshakes),
+		k.dealer.Monitor(name, zmq.EVENT_CONNECTED|zmq.EVENT_DISCONNECTED|zmq.EVENT_CLOSED|zmq.EVENT_CONNECT_RETRIED|failedHandshakes),
 		k.monitor.SetLinger(0),
 		k.monitor.SetRcvhwm(0), // without a bound, for the same thread's sake
 		k.monitor.Connect(name),
@@ -118,8 +119,23 @@ func (k *link) gone() bool {
 			k.refused, k.final = handshakeError(event, value, k.curve)
 			continue // its end follows
 		}
+		if event == zmq.EVENT_CONNECTED {
+			k.reached = true
+			continue
+		}
 		ended = true
 	}
+}
+
+// end returns why the connection has ended, as far as that can be told.
+func (k *link) end(endpoint string) error {
+	switch {
+	case k.greeted:
+		return fmt.Errorf("there is no connection to %s", endpoint)
+	case k.reached:
+		return errHungUp
+	}
+	return errNobody
 }
 
 // send sends a request in an envelope of its own, unless there is no room.

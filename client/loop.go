@@ -68,7 +68,12 @@ func (l *loop) run() {
 	}
 	l.over = ErrClosed
 	if l.link != nil {
+		why := l.why
+		if l.link.reached && (why == nil || why == errNobody) {
+			why = errSilent
+		}
 		l.lose(time.Now(), ErrClosed)
+		l.why = why // which a Dial tells that has waited in vain
 	}
 	l.settle()
 }
@@ -113,7 +118,7 @@ func (l *loop) turn(now time.Time) {
 		l.send(now)
 		l.watch(now)
 		if gone && l.link.broken == nil {
-			l.link.broken = fmt.Errorf("there is no connection to %s", l.opts.Endpoint)
+			l.link.broken = l.link.end(l.opts.Endpoint)
 			l.bar()
 		}
 		if l.link.broken != nil {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
+
+	zmq "github.com/pebbe/zmq4"
 
 	"gorewind/client"
 	"gorewind/wire"
@@ -336,17 +339,36 @@ func TestDialFails(t *testing.T) {
 	f := serveFake(t, anyPort, func(request) bool { return true })
 	free := serveFake(t, anyPort, func(request) bool { return true })
 	free.stop()
+	pub, err := zmq.NewSocket(zmq.PUB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pub.Close()
+	if err := pub.Bind(anyPort); err != nil {
+		t.Fatal(err)
+	}
+	broadcasts, err := pub.GetLastEndpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mute, err := net.Listen("tcp", "127.0.0.1:0") // as a server that is full
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
 	for _, c := range []struct{ name, endpoint, says string }{
-		{"nobody listens", free.endpoint, "no connection"},
-		{"no answer", f.endpoint, "no answer"},
-		{"no endpoint", "9002", "give an endpoint"},
+		{"nobody listens", free.endpoint, "nobody takes connections there"},
+		{"no answer", f.endpoint, "said nothing"},
+		{"not even a handshake", "tcp://" + mute.Addr().String(), "said nothing: it may be full"},
+		{"where events are broadcast", broadcasts, "have this endpoint for something else"},
+		{"no endpoint", "localhost", "give one such as"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), short)
 			defer cancel()
 			_, err := client.Dial(ctx, client.Options{Endpoint: c.endpoint})
-			if err == nil || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("want %q, have %v", c.says, err)
+			if err == nil || !strings.Contains(err.Error(), c.says) || strings.Count(err.Error(), c.endpoint) != 1 {
+				t.Errorf("want %q, and the endpoint once, have %v", c.says, err)
 			}
 		})
 	}
