@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -37,11 +40,11 @@ Examples:
 func (c *queryCmd) Validate() error { return c.check() }
 
 // Run shows events.
-func (c *queryCmd) Run(kctx *kong.Context) error {
+func (c *queryCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	return c.talk(c.cures(), func(ctx context.Context, cl *client.Client) (err error) {
 		o := c.options()
 		o.UpTo, o.Until, o.Desc, o.Meta = c.UpTo.bound(), c.Until.Time, c.Desc, c.meta()
-		p := c.printer(kctx.Stdout)
+		p, found := c.printer(kctx.Stdout), false
 		defer func() { err = p.flush(err) }()
 		for e, err := range cl.Query(ctx, c.Stream, o) {
 			if err != nil {
@@ -50,7 +53,23 @@ func (c *queryCmd) Run(kctx *kong.Context) error {
 			if err := p.event(e); err != nil {
 				return err
 			}
+			found = true
+		}
+		if !found && isTerminal(kctx.Stdout) {
+			fmt.Fprintln(stderr, "gorewind:", c.nothing())
 		}
 		return nil
 	})
+}
+
+// nothing tells a person, to whom an empty answer may look like a failure, that
+// there is no such event.
+func (c *queryCmd) nothing() string {
+	switch {
+	case c.Prefix || c.Glob:
+		return "there is no such event in the streams that are selected"
+	case strings.Contains(c.Stream, "*"):
+		return fmt.Sprintf("there is no such event in the stream %q; --glob takes its name for a pattern", c.Stream)
+	}
+	return fmt.Sprintf("there is no such event in the stream %q; gorewind streams lists those that hold events", c.Stream)
 }

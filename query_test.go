@@ -192,3 +192,25 @@ func TestInfo(t *testing.T) {
 		t.Errorf("status %d\n%s", status, errs)
 	}
 }
+
+// TestQueryOfNothing: a person is told that there is nothing, and a program is not.
+func TestQueryOfNothing(t *testing.T) {
+	d := start(t, "--in-memory")
+	accounts(t, d)
+	for _, c := range []struct{ want, args string }{
+		{`in the stream "nosuch"; gorewind streams lists`, "nosuch"},
+		{`in the stream "account/17"; gorewind streams lists`, "account/17 --after 3"},
+		{`in the stream "account/*"; --glob takes its name for a pattern`, "account/*"},
+		{"in the streams that are selected", "bank/* --glob"},
+	} {
+		args := append([]string{"query"}, strings.Fields(c.args)...)
+		seen, status := onTerminal(t, d.client(t, args...), "")
+		if status != 0 || strings.Count(seen, "\n") != 1 || !strings.Contains(seen, "gorewind: there is no such event "+c.want) {
+			t.Errorf("%s: want %q, have status %d\n%s", c.args, c.want, status, seen)
+		}
+		shell{d: d}.want(t, "", args...)
+	}
+	if seen, _ := onTerminal(t, d.client(t, "query", "account/17"), ""); strings.Contains(seen, "no such event") {
+		t.Errorf("want events alone, have\n%s", seen)
+	}
+}
