@@ -36,12 +36,8 @@ func (s *security) check() error {
 		return errors.New("--clients needs --curve-key; make a key with gorewind keygen")
 	case s.Drop && s.Clients == "":
 		return errors.New("--drop needs --clients; leave it out")
-	case s.MaxConnections < 0:
-		return fmt.Errorf("--max-connections is %d; give 1 or more, or 0 for no limit", s.MaxConnections)
-	case s.MaxRequests < 0:
-		return fmt.Errorf("--max-requests is %d; give 1 or more, or 0 for no limit", s.MaxRequests)
-	case s.HandshakeTime < time.Millisecond:
-		return fmt.Errorf("--handshake-time is %v; give 1ms or more", s.HandshakeTime)
+	case s.HandshakeTime == 0: // to a server that is the default
+		return errors.New("--handshake-time is 0s; give 1ms or more")
 	}
 	_, err := s.ipcMode()
 	return err
@@ -59,9 +55,14 @@ func (s *security) ipcMode() (fs.FileMode, error) {
 	return fs.FileMode(mode), nil
 }
 
+// limit adds to a server's options what takes no file.
+func (s *security) limit(o *server.Options) {
+	o.MaxConnections, o.MaxRequests, o.Handshake, o.Drop = s.MaxConnections, s.MaxRequests, s.HandshakeTime, s.Drop
+}
+
 // secure reads the files and adds to a server's options.
 func (s *security) secure(o *server.Options) (err error) {
-	o.MaxConnections, o.MaxRequests, o.Handshake, o.Drop = s.MaxConnections, s.MaxRequests, s.HandshakeTime, s.Drop
+	s.limit(o)
 	if o.IPCMode, err = s.ipcMode(); err != nil || s.CurveKey == "" {
 		return err
 	}

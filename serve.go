@@ -55,12 +55,12 @@ func (c *serveCmd) Validate(kctx *kong.Context) error {
 	switch {
 	case c.InMemory && dataDir != byDefault && dataDir >= inMemory:
 		return errors.New("--in-memory keeps nothing in a --data-dir, and both are given; leave one of them out")
-	case c.MaxEventBytes < 1 || c.MaxEventBytes > store.MaxEvent:
-		return fmt.Errorf("--max-event-bytes is %d; it must be 1 to %d", c.MaxEventBytes, store.MaxEvent)
 	case c.DataDir == "":
 		return errors.New("--data-dir is empty; give a directory")
 	}
-	return cmp.Or(c.security.check(), c.httpOptions.check())
+	o := server.Options{MaxEvent: c.MaxEventBytes}
+	c.security.limit(&o)
+	return cmp.Or(c.security.check(), c.httpOptions.check(), o.Check())
 }
 
 // Run serves until a signal comes.

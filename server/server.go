@@ -101,7 +101,7 @@ func New(o Options) (*Server, error) {
 	if o.MaxEvent == 0 {
 		o.MaxEvent = DefaultMaxEvent
 	}
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	s := &Server{opts: o, log: o.Log, jobs: make(chan *task, maxChunkOctets/chunkOctets), closed: make(chan struct{})}
@@ -135,8 +135,8 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// check refuses options that mean nothing, or less than they seem to.
-func (o *Options) check() error {
+// Check refuses options that mean nothing, or less than they seem to, as New does.
+func (o *Options) Check() error {
 	if o.Handshake == 0 {
 		o.Handshake = DefaultHandshake
 	}
