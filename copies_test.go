@@ -419,7 +419,7 @@ func TestCopiesOfLoss(t *testing.T) {
 	}
 	defer s.Close()
 	storetest.Append(t, s, "s", "1", "2", "3")
-	r, err := leveldb.NewRestore(in("data"), s.Identity())
+	r, err := leveldb.NewRestore(in("data"), s.Identity(), "it")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -282,9 +282,9 @@ func TestBackupDamage(t *testing.T) {
 	}
 }
 
-// TestRestoreGenerations: each restore of a backup, and of a copy of it, has a
-// generation of its own, which no repair gave either, and what was interrupted is gone
-// on with.
+// TestRestoreGenerations: each store that is made of a copy has a generation of its
+// own, also of another copy of the same store, which no repair gave either, and what was
+// interrupted is gone on with.
 func TestRestoreGenerations(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -332,6 +332,38 @@ func TestRestoreGenerations(t *testing.T) {
 		}
 		last = g
 	}
+}
+
+// TestRestoreOfAnotherBackup: what was begun of one backup is not gone on with of
+// another one of the same store, which may have lost to erasure what the first had.
+func TestRestoreOfAnotherBackup(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer s.Close()
+	request(s, keyed("a", "", "erased", "2"))
+	older, newer := filepath.Join(t.TempDir(), "older"), filepath.Join(t.TempDir(), "newer")
+	back(t, local{s}, older)
+	request(s, keyed("a", "", "3"))
+	back(t, local{s}, older)
+	replace(t, s, "a", 1, "replaced")
+	back(t, local{s}, newer)
+	d, err := openBackup(older)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.close()
+	if err := os.Remove(d.file(&d.m.Segments[1])); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "new")
+	if _, err := Restore(t.Context(), older, to, RestoreOptions{Progress: quiet}); !errors.Is(err, ErrFile) {
+		t.Fatalf("of half a backup: %v", err)
+	}
+	if _, err := Restore(t.Context(), newer, to, RestoreOptions{Progress: quiet}); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, to)
+	defer c.Close()
+	same(t, "restored", told(t, s), told(t, c))
 }
 
 // TestRestoreUntil restores what there was before some moments.
@@ -512,11 +544,13 @@ func TestRestoreGoesOnOtherwise(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	if _, err := Restore(t.Context(), dir, to, RestoreOptions{Progress: quiet}); !errors.Is(err, leveldb.ErrUnfinished) {
-		t.Errorf("with another end: %v", err)
+	if _, err := Restore(t.Context(), dir, to, RestoreOptions{Progress: quiet}); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := Restore(t.Context(), dir, to, RestoreOptions{UpTo: 3, Progress: quiet}); err != nil {
-		t.Errorf("with the same: %v", err)
+	c := open(t, to)
+	defer c.Close()
+	if have := events(t, c); !strings.Contains(have, "acknowledged") {
+		t.Errorf("have %s", have)
 	}
 }
 
@@ -558,7 +592,7 @@ func lossy(t *testing.T) store.Store {
 	request(s, keyed("b", "", "1"))
 	request(s, keyed("a", "", "5", "6"))
 	dir := t.TempDir()
-	r, err := leveldb.NewRestore(dir, s.Identity())
+	r, err := leveldb.NewRestore(dir, s.Identity(), "it")
 	if err != nil {
 		t.Fatal(err)
 	}

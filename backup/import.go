@@ -2,13 +2,12 @@ package backup
 
 import (
 	"context"
-	"crypto/sha256"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"gorewind/store"
 	"gorewind/store/leveldb"
@@ -116,13 +115,10 @@ func Import(ctx context.Context, path, dir string, progress Progress) (Restored,
 		return Restored{}, fmt.Errorf("%s: %w: it has only what came after the position %d, of which no store can be made", path, store.ErrInvalid, checked.After)
 	}
 	id := checked.identity()
-	if checked.Selection != nil {
-		if id.ID, err = ownID(checked.SHA256, dir); err != nil {
-			return Restored{}, err
-		}
+	if id.Generation = newGeneration(id.Generation); checked.Selection != nil {
+		id.ID = ownID()
 	}
-	id.Generation = leveldb.RestoredGeneration(dir, id)
-	to, err := leveldb.NewRestore(dir, id)
+	to, err := leveldb.NewRestore(dir, id, "export "+checked.SHA256+"\n")
 	if err != nil {
 		return Restored{}, err
 	}
@@ -140,7 +136,7 @@ func Import(ctx context.Context, path, dir string, progress Progress) (Restored,
 	if err := end(); err != nil {
 		return Restored{}, err
 	}
-	return r.finish(ctx, id, func(done, of int) { progress("verifying "+dir, int64(done), int64(of)) })
+	return r.finish(ctx, func(done, of int) { progress("verifying "+dir, int64(done), int64(of)) })
 }
 
 // arranged adds a commit of a selection.
@@ -155,15 +151,9 @@ func (r *restorer) arranged(a *arranger, c *Commit) error {
 	return r.lose(c)
 }
 
-// ownID returns the id of a store that is made of a selection: the same again when
-// the same export is imported into the same directory again, so that it can be gone
-// on with, and another for any other.
-func ownID(sum, dir string) (string, error) {
-	path, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	host, _ := os.Hostname() // without it, too
-	id := sha256.Sum256([]byte(sum + "\n" + host + "\n" + path))
-	return hex.EncodeToString(id[:16]), nil
+// ownID returns the id of a store that is made of a selection.
+func ownID() string {
+	var id [16]byte
+	rand.Read(id[:]) // never fails, see its documentation
+	return hex.EncodeToString(id[:])
 }

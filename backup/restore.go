@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -22,7 +23,8 @@ var errReached = errors.New("reached")
 
 // Restore makes the store of a backup in a directory that must hold none: with its
 // id, and a generation that no other store has. Everything is verified. What was
-// interrupted can be gone on with by the same call.
+// interrupted can be gone on with by the same call; it begins anew if the backup is
+// another one meanwhile.
 //
 // Events that were erased before the backup's end are not in it any more: if only a
 // part is restored, those that were replaced have their newest data, and those that
@@ -44,8 +46,8 @@ func Restore(ctx context.Context, backup, dir string, o RestoreOptions) (Restore
 		return Restored{}, err
 	}
 	id := h.identity()
-	id.Generation = leveldb.RestoredGeneration(dir, id)
-	to, err := leveldb.NewRestore(dir, id)
+	id.Generation = newGeneration(id.Generation)
+	to, err := leveldb.NewRestore(dir, id, d.m.source(&o))
 	if err != nil {
 		return Restored{}, err
 	}
@@ -66,5 +68,15 @@ func Restore(ctx context.Context, backup, dir string, o RestoreOptions) (Restore
 			return Restored{}, err
 		}
 	}
-	return r.finish(ctx, id, func(done, of int) { o.Progress("verifying "+dir, int64(done), int64(of)) })
+	return r.finish(ctx, func(done, of int) { o.Progress("verifying "+dir, int64(done), int64(of)) })
+}
+
+// newGeneration returns the generation of a store that is made of a copy. It is the
+// time, in milliseconds: nobody knows what else was restored or repaired of the same
+// store, or of copies of it, and two that went on differently must not have the same.
+func newGeneration(old uint64) uint64 { return max(old+1, uint64(time.Now().UnixMilli())) }
+
+// source names what is restored: all of the backup as it is, up to some end.
+func (m *manifest) source(o *RestoreOptions) string {
+	return fmt.Sprintf("backup %x, up to %d, until %d\n", sha256.Sum256(m.text()), o.UpTo, o.Until.UnixMicro())
 }

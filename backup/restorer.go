@@ -3,7 +3,6 @@ package backup
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -47,10 +46,6 @@ func (r *restorer) commit(c *Commit) error {
 // entry adds a commit, unless that was done before.
 func (r *restorer) entry(e store.Entry, events []store.Event) error {
 	r.last = store.Entry{Position: e.Position, Time: e.Time, NextStream: e.NextStream}
-	if e.Position == r.done && e.Chain != 0 && e.Chain != r.to.Chain() {
-		return fmt.Errorf("%w: an earlier attempt has another commit at the position %d, which may have ended there; remove the data directory and begin anew",
-			leveldb.ErrUnfinished, r.done)
-	}
 	if e.Position <= r.done {
 		return nil
 	}
@@ -128,15 +123,11 @@ type Restored struct {
 }
 
 // finish ends the store.
-func (r *restorer) finish(ctx context.Context, id store.Identity, progress func(done, of int)) (Restored, error) {
+func (r *restorer) finish(ctx context.Context, progress func(done, of int)) (Restored, error) {
 	streams, err := r.close()
 	if err != nil {
 		return Restored{}, err
 	}
-	if r.last.Position < r.done {
-		return Restored{}, fmt.Errorf("%w: an earlier attempt had come to the position %d, and this ends at %d; remove the data directory and begin anew",
-			leveldb.ErrUnfinished, r.done, r.last.Position)
-	}
 	report, err := r.to.Finish(ctx, progress)
-	return Restored{report, id, r.last.Position, r.last.Time, streams}, err
+	return Restored{report, r.to.Identity(), r.last.Position, r.last.Time, streams}, err
 }

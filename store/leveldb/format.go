@@ -21,9 +21,12 @@ import (
 //	            room at its end, which reads as zeros
 //	db/FORMAT   text: the format, the store's id and generation, and the secret
 //	            of the sums that are kept of requests with a key, and a checksum
-//	            (CRC-32C) of the lines before
+//	            (CRC-32C) of the lines before. The generation rises, with gaps: a
+//	            store that is made of a copy has the time then in milliseconds, if
+//	            the other's is not greater; a repair with loss adds 1
 //	db.new/     a database that is being made; it is renamed to db when whole
-//	db.restoring/  a database that Restore is making; it is renamed to db when whole
+//	db.restoring/  a database that Restore is making; it is renamed to db when whole.
+//	            SOURCE in it says of what it is made
 //	db.damaged-N/  a database that was repaired, as it was before; see replace.go
 //
 // The database has seven kinds of keys. Their first octets are chosen for their

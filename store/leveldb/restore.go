@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/opt"
@@ -24,6 +23,9 @@ import (
 // refuses a store that has it and no database.
 const restoringName = "db.restoring"
 
+// sourceName is the file in it that says what the store is made of.
+const sourceName = "SOURCE"
+
 // ErrUnfinished: the directory has a store that is being restored.
 var ErrUnfinished = errors.New("holds a restore that was not finished")
 
@@ -35,6 +37,7 @@ var ErrUnfinished = errors.New("holds a restore that was not finished")
 type Restore struct {
 	dir    string
 	id     identity
+	source string
 	lock   *os.File
 	db     *leveldb.DB
 	guard  *guard
@@ -46,31 +49,18 @@ type Restore struct {
 }
 
 // NewRestore begins to make a store in dir, which must hold none, or goes on with
-// one that it began and that has the same identity; see Position. Errors are those
-// of Open, and ErrUnfinished where another is being made.
-func NewRestore(dir string, id store.Identity) (*Restore, error) {
-	r := &Restore{dir: dir, id: identity{id.ID, id.Generation, id.Secret}}
+// one that it began: see Position. source names what it is made of, such as by a
+// checksum. What was begun of the same has the identity that it was begun with; what
+// was begun of anything else is removed, since the two might not fit together. Errors
+// are those of Open.
+func NewRestore(dir string, id store.Identity, source string) (*Restore, error) {
+	r := &Restore{dir: dir, id: identity{id.ID, id.Generation, id.Secret}, source: source}
 	err := r.open()
 	if err != nil {
 		r.Close()
 		return nil, fmt.Errorf("restore store %s: %w", dir, err)
 	}
 	return r, nil
-}
-
-// RestoredGeneration returns the generation for a store that a Restore makes in dir of
-// another: that of the one which it began there, or a new one. It is the time, in
-// milliseconds: nobody knows what else was restored or repaired of the same store,
-// or of copies of it, and two that went on differently must not have the same.
-func RestoredGeneration(dir string, of store.Identity) uint64 {
-	text, err := os.ReadFile(filepath.Join(dir, restoringName, formatName))
-	if err == nil {
-		id, err := parseIdentity(string(text), formatName)
-		if err == nil && id.id == of.ID && id.secret == of.Secret && id.generation > of.Generation {
-			return id.generation
-		}
-	}
-	return max(of.Generation+1, uint64(time.Now().UnixMilli()))
 }
 
 func (r *Restore) open() (err error) {
@@ -89,15 +79,12 @@ func (r *Restore) open() (err error) {
 	if r.lock, err = lockFile(r.dir); err != nil {
 		return err
 	}
-	switch text, err := os.ReadFile(filepath.Join(r.making(), formatName)); {
-	case errors.Is(err, os.ErrNotExist):
+	if goesOn, err := r.goesOn(); err != nil {
+		return err
+	} else if !goesOn {
 		if err := r.make(); err != nil {
 			return err
 		}
-	case err != nil:
-		return err
-	case string(text) != r.id.String():
-		return fmt.Errorf("%w, of another store: remove %s", ErrUnfinished, r.making())
 	}
 	files, err := storage.OpenFile(r.making(), false)
 	if err != nil {
@@ -123,6 +110,24 @@ func (r *Restore) open() (err error) {
 	})
 }
 
+// goesOn reports whether there is a store that was begun of the same, and takes over
+// its identity.
+func (r *Restore) goesOn() (bool, error) {
+	source, err := os.ReadFile(filepath.Join(r.making(), sourceName))
+	if err == nil && string(source) == r.source {
+		var text []byte
+		path := filepath.Join(r.making(), formatName)
+		if text, err = os.ReadFile(path); err == nil {
+			r.id, err = parseIdentity(string(text), path)
+			return err == nil, err
+		}
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	return false, err
+}
+
 // make makes an empty database. FORMAT is there when it is whole: what a crash left
 // before that is made anew.
 func (r *Restore) make() error {
@@ -133,6 +138,9 @@ func (r *Restore) make() error {
 		return err
 	}
 	if err := makeDatabase(r.making()); err != nil {
+		return err
+	}
+	if err := writeSynced(filepath.Join(r.making(), sourceName), r.source); err != nil {
 		return err
 	}
 	path := filepath.Join(r.making(), formatName)
@@ -147,12 +155,14 @@ func (r *Restore) make() error {
 
 func (r *Restore) making() string { return filepath.Join(r.dir, restoringName) }
 
+// Identity returns that of the store that is made.
+func (r *Restore) Identity() store.Identity {
+	return store.Identity{ID: r.id.id, Generation: r.id.generation, Secret: r.id.secret}
+}
+
 // Position returns that of the last commit that was added, also by a Restore
 // before that was not finished.
 func (r *Restore) Position() uint64 { return r.last.position }
-
-// Chain returns the checksum of that commit and all before it.
-func (r *Restore) Chain() uint64 { return r.last.chain }
 
 // Add adds the next commit. events are those of it that are left, in the order of
 // their positions, and the events as they are now that it replaced, if they come
@@ -518,6 +528,9 @@ func (r *Restore) settleIn() error {
 		return err
 	}
 	if err := on.keepIdentity(r.id, false); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(r.making(), sourceName)); err != nil {
 		return err
 	}
 	if err := r.syncFiles(); err != nil {

@@ -46,7 +46,7 @@ func restoreCopy(t *testing.T, from, to string) {
 	t.Helper()
 	d := mustOpen(t, from, Options{})
 	defer d.Close()
-	r, err := NewRestore(to, d.Identity())
+	r, err := NewRestore(to, d.Identity(), "it")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestRestoreGoesOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := NewRestore(dir, d.Identity())
+		r, err := NewRestore(dir, d.Identity(), "it")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,20 +138,52 @@ func TestRestoreGoesOn(t *testing.T) {
 	}
 	other := d.Identity()
 	other.Generation++
-	if _, err := NewRestore(dir, other); !errors.Is(err, ErrUnfinished) {
-		t.Fatalf("as another store: %v", err)
-	}
-	r, err := NewRestore(dir, d.Identity())
+	r, err := NewRestore(dir, other, "it")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
+	if have := r.Identity(); have != d.Identity() {
+		t.Errorf("want the identity %v with which it was begun, have %v", d.Identity(), have)
+	}
 	if _, err := r.Finish(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	sameKeys(t, d, dir)
-	if _, err := NewRestore(dir, d.Identity()); !errors.Is(err, ErrNotEmpty) {
+	if _, err := NewRestore(dir, d.Identity(), "it"); !errors.Is(err, ErrNotEmpty) {
 		t.Fatalf("over a store: %v", err)
+	}
+}
+
+// TestRestoreOfAnother: what was begun of something else is not gone on with.
+func TestRestoreOfAnother(t *testing.T) {
+	d := busyStore(t, t.TempDir())
+	defer d.Close()
+	dir := filepath.Join(t.TempDir(), "new")
+	began, err := NewRestore(dir, d.Identity(), "it")
+	if err != nil {
+		t.Fatal(err)
+	}
+	copyLog(t, d, began)
+	if err := began.Close(); err != nil {
+		t.Fatal(err)
+	}
+	id := d.Identity()
+	id.Generation++
+	r, err := NewRestore(dir, id, "another")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if r.Position() != 0 || r.Identity() != id {
+		t.Errorf("it goes on after the position %d as %v", r.Position(), r.Identity())
+	}
+	copyLog(t, d, r)
+	if _, err := r.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, dbName, sourceName)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a store that is finished says what it was made of: %v", err)
 	}
 }
 
@@ -161,7 +193,7 @@ func TestRestoreBeginsAnew(t *testing.T) {
 	d := busyStore(t, t.TempDir())
 	defer d.Close()
 	whole := filepath.Join(t.TempDir(), "whole")
-	r, err := NewRestore(whole, d.Identity())
+	r, err := NewRestore(whole, d.Identity(), "it")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +216,7 @@ func TestRestoreBeginsAnew(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(making, formatName+".new"), []byte("gorewind st"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		r, err := NewRestore(dir, d.Identity())
+		r, err := NewRestore(dir, d.Identity(), "it")
 		if err != nil {
 			t.Fatalf("without %s: %v", missing.Name(), err)
 		}
@@ -238,7 +270,7 @@ func TestRestoreErases(t *testing.T) {
 	d := mustOpen(t, t.TempDir(), Options{})
 	defer d.Close()
 	dir := t.TempDir()
-	r, err := NewRestore(dir, d.Identity())
+	r, err := NewRestore(dir, d.Identity(), "it")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +321,7 @@ func TestRestoreAppendsAndReplaces(t *testing.T) {
 	defer d.Close()
 	storetest.Append(t, d, "s", "1", "2")
 	dir := t.TempDir()
-	r, err := NewRestore(dir, d.Identity())
+	r, err := NewRestore(dir, d.Identity(), "it")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,7 +384,7 @@ func findOctets(t *testing.T, dir, octets string) (found string) {
 func TestRestoreRefusesWhatNoStoreHas(t *testing.T) {
 	d := busyStore(t, t.TempDir())
 	defer d.Close()
-	r, err := NewRestore(t.TempDir(), d.Identity())
+	r, err := NewRestore(t.TempDir(), d.Identity(), "it")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -418,7 +450,7 @@ func TestRestoreTellsOfMissingEvents(t *testing.T) {
 	defer d.Close()
 	storetest.Append(t, d, "s", "1", "2", "3", "4")
 	dir := t.TempDir()
-	r, err := NewRestore(dir, d.Identity())
+	r, err := NewRestore(dir, d.Identity(), "it")
 	if err != nil {
 		t.Fatal(err)
 	}
