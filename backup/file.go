@@ -102,6 +102,9 @@ func begin(ctx context.Context, from Source, o *ExportOptions) (h Header, upTo u
 func export(ctx context.Context, from Source, w *Writer, upTo uint64, o *ExportOptions) (Trailer, error) {
 	x := exporter{source: from, w: w, upTo: upTo, began: w.End(), acceptLoss: o.AcceptLoss, progress: o.Progress}
 	err := x.run(ctx)
+	if err != nil && w.torn {
+		return Trailer{}, err // and a flush would say the same again
+	}
 	if err != nil {
 		return Trailer{}, errors.Join(err, w.to.flush()) // what is there can be gone on with
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"gorewind/store"
@@ -221,5 +222,23 @@ func TestPartIsForItsOwner(t *testing.T) {
 	}
 	if _, err := os.Lstat(elsewhere); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it was written to: %v", err)
+	}
+}
+
+// TestExportFull: a disk that is full is told of once.
+func TestExportFull(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer s.Close()
+	for range 3 {
+		request(s, keyed("a", "", strings.Repeat("x", 100_000)))
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	_, err = Export(t.Context(), local{s}, full, ExportOptions{})
+	if !errors.Is(err, syscall.ENOSPC) || strings.Count(err.Error(), "no space left") != 1 {
+		t.Errorf("have %v", err)
 	}
 }
