@@ -49,7 +49,7 @@ func (c *backupCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	case isInterrupted(err):
 		return fmt.Errorf("%w before the end; the backup %s, and the same command goes on", err, reachedText(&s))
 	case err != nil:
-		return adviseBackup(err)
+		return adviseBackup(c.Dir, err)
 	}
 	text := "added: " + summaryText(&s)
 	if s.Rewritten > 0 {
@@ -69,13 +69,17 @@ func (c *backupCmd) verify(stdout io.Writer, line *percentLine) error {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return errUnverified
 	case err != nil:
-		return adviseBackup(err)
+		return adviseBackup(c.Dir, err)
 	}
 	_, err = fmt.Fprintf(stdout, "read: the store %s.%d: %s\nwhole: everything is there, as it was written\n", s.Store.ID, s.Store.Generation, summaryText(&s))
 	return err
 }
 
-func adviseBackup(err error) error {
+// adviseBackup adds to an error of a backup what to do about it.
+func adviseBackup(dir string, err error) error {
+	if what := misplaced(dir, backup.OfBackup); what != "" {
+		return errors.New(what)
+	}
 	if errors.Is(err, backup.ErrFile) {
 		return fmt.Errorf("%w; begin a new backup in another directory, and keep this one for what can be had of it", err)
 	}

@@ -318,7 +318,7 @@ func TestCopiesRefuse(t *testing.T) {
 		"over a store":          {[]string{"import", in("export"), "--data-dir", in("restored")}, "not empty; give one"},
 		"over a daemon's":       {[]string{"import", in("export"), "--data-dir", in("data")}, "in use by another process"},
 		"restored over a store": {[]string{"restore", in("backup"), "--data-dir", in("restored")}, "not empty; give one"},
-		"no backup":             {[]string{"restore", in("data"), "--data-dir", in("new")}, "holds no backup"},
+		"no backup":             {[]string{"restore", in("data"), "--data-dir", in("new")}, "is the data directory of a store"},
 		"beyond the backup":     {[]string{"restore", in("backup"), "--upto", "3", "--data-dir", in("new")}, "ends at the position 2"},
 		"another store":         {append([]string{"backup", in("backup")}, elsewhere...), "give another directory"},
 		"directory of others":   {append([]string{"backup", dir}, connect...), "choose another directory"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -94,6 +95,8 @@ func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	})
 	line.clear()
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w; make the directory first, or choose another file", err)
 	case errors.Is(err, backup.ErrExists):
 		return fmt.Errorf("%w; choose another name, or replace it with --force", err)
 	case isInterrupted(err) && c.File != "-":

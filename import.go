@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/alecthomas/kong"
 
@@ -44,7 +46,13 @@ func (c *importCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	r, err := backup.Import(ctx, c.File, c.DataDir, line.show)
 	line.clear()
 	if err != nil {
-		return adviseCopy(ctx, c.DataDir, err)
+		return adviseCopy(ctx, c.DataDir, c.misplaced(err))
+	}
+	if backup.KindOf(c.File) == backup.OfSegment {
+		note := fmt.Sprintf("note: %s; this has it up to the position %d only", misplaced(c.File, backup.OfExport), r.Position)
+		if _, err := fmt.Fprintln(kctx.Stdout, note); err != nil {
+			return err
+		}
 	}
 	return printRestored(kctx.Stdout, &r, c.DataDir)
 }
@@ -57,7 +65,7 @@ func (c *importCmd) append(stdout io.Writer, line *percentLine) error {
 		return err
 	})
 	line.clear()
-	switch {
+	switch err = c.misplaced(err); {
 	case isInterrupted(err):
 		return fmt.Errorf("%w before the end; the same command goes on", err)
 	case errors.Is(err, backup.ErrFile):
@@ -68,6 +76,15 @@ func (c *importCmd) append(stdout io.Writer, line *percentLine) error {
 	_, err = fmt.Fprintf(stdout, "appended: %s events of %s octets, in %s batches, each once however often this is repeated\nnot kept: ids, positions, times, cursors, keys and what was deleted; --data-dir makes a store that keeps them\n",
 		count(r.Events), count(r.Octets), count(r.Batches))
 	return err
+}
+
+// misplaced names the right command where the file is of another kind.
+func (c *importCmd) misplaced(err error) error {
+	what := misplaced(c.File, backup.OfExport)
+	if !errors.Is(err, backup.ErrFile) || what == "" || backup.KindOf(c.File) == backup.OfSegment {
+		return err
+	}
+	return errors.New(what)
 }
 
 // printRestored says what became of a restore, and how to go on.
@@ -94,12 +111,19 @@ func adviseCopy(ctx context.Context, dir string, err error) error {
 		return errors.New("stopped by a signal before the end; the same command goes on")
 	case errors.Is(err, leveldb.ErrNotEmpty):
 		return fmt.Errorf("data directory %s: not empty; give one that does not exist, or is empty, with --data-dir", dir)
-	case errors.Is(err, leveldb.ErrUnfinished):
-		return fmt.Errorf("data directory: %w; finish that first, or give another with --data-dir", err)
 	case errors.Is(err, leveldb.ErrInUse), errors.Is(err, leveldb.ErrNotDirectory), errors.Is(err, leveldb.ErrFormat):
 		return advise(err)
 	case errors.Is(err, backup.ErrFile):
-		return fmt.Errorf("%w; take another copy", err)
+		return fmt.Errorf("%w; take another copy%s", err, leftOf(dir))
 	}
 	return err
+}
+
+// leftOf says what a restore that was refused has left, if it has.
+func leftOf(dir string) string {
+	left := filepath.Join(dir, "db.restoring")
+	if _, err := os.Stat(left); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("; %s is left, and is no store: the next restore into %s goes on with it, or begins anew if it is of another copy", left, dir)
 }

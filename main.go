@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"gorewind/backup"
 	"gorewind/store"
 	"gorewind/store/leveldb"
 )
@@ -161,10 +162,20 @@ func untilSignal() (ctx context.Context, stop context.CancelFunc) {
 	return ctx, stop
 }
 
+// adviseData is advise for an error of the directory that was given.
+func adviseData(dir string, err error) error {
+	if what := misplaced(dir, backup.OfStore); what != "" {
+		return fmt.Errorf("data directory: %s", what)
+	}
+	return advise(err)
+}
+
 // advise adds to an error of the data directory what to do about it.
 func advise(err error) error {
 	do := "choose another with --data-dir"
 	switch {
+	case errors.Is(err, leveldb.ErrUnfinished):
+		do = "run the same gorewind restore or gorewind import again, which goes on with it, or choose another with --data-dir"
 	case errors.Is(err, leveldb.ErrInUse):
 		do = "stop the other one, or choose another with --data-dir"
 	case errors.Is(err, fs.ErrPermission):

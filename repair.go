@@ -49,7 +49,7 @@ func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return errUnrepaired
 	}
 	if err != nil {
-		return advise(err)
+		return adviseData(c.DataDir, err)
 	}
 	return c.tell(kctx.Stdout, done)
 }

@@ -50,6 +50,9 @@ func (c *restoreCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	r, err := backup.Restore(ctx, c.Dir, c.DataDir, o)
 	line.clear()
 	if err != nil {
+		if what := misplaced(c.Dir, backup.OfBackup); what != "" {
+			return errors.New(what)
+		}
 		return adviseCopy(ctx, c.DataDir, err)
 	}
 	return printRestored(kctx.Stdout, &r, c.DataDir)

@@ -87,7 +87,7 @@ func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 	// store is opened.
 	if !c.InMemory {
 		if err := leveldb.Probe(c.DataDir); err != nil {
-			return advise(err)
+			return adviseData(c.DataDir, err)
 		}
 	}
 	srv, err := c.bind(log)
@@ -221,7 +221,7 @@ func (c *serveCmd) open(log *slog.Logger, giveUp func(error), progress func(what
 		return nil, &statusError{advise(err), exitDamaged}
 	}
 	if err != nil {
-		return nil, advise(err)
+		return nil, adviseData(c.DataDir, err)
 	}
 	return s, nil
 }

@@ -47,7 +47,7 @@ func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return errUnverified
 	}
 	if err != nil {
-		return advise(err)
+		return adviseData(c.DataDir, err)
 	}
 	if err := printVerified(kctx.Stdout, report); err != nil {
 		return err
@@ -61,6 +61,9 @@ func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 // printVerified prints a report for people.
 func printVerified(w io.Writer, r leveldb.Report) error {
 	lines := []string{fmt.Sprintf("read: %s streams, %s events, %s octets, %s commits", count(r.Streams), count(r.Events), count(r.Octets), count(r.Commits))}
+	if r.Damaged > 0 && r.Commits == 0 {
+		lines = []string{"read: nothing"}
+	}
 	for _, note := range r.Notes {
 		lines = append(lines, "note: "+note)
 	}

@@ -35,6 +35,13 @@ func TestVerify(t *testing.T) {
 		!strings.Contains(stderr, "is damaged; nothing was changed") {
 		t.Errorf("want damage, have status %d\n%s%s", status, stdout, stderr)
 	}
+	if err := os.Remove(filepath.Join(dir, "db", "CURRENT")); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, status = gorewind(t.TempDir(), "verify", "--data-dir", dir)
+	if status != exitFailure || !strings.HasPrefix(stdout, "read: nothing\ndamaged: ") || strings.Contains(stdout, "damaged: damaged") {
+		t.Errorf("what cannot be opened: have status %d\n%s%s", status, stdout, stderr)
+	}
 	none := filepath.Join(dir, "none")
 	if _, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", none); status != exitFailure || !strings.Contains(stderr, "no such file or directory; choose another") {
 		t.Errorf("without a store: have status %d\n%s", status, stderr)

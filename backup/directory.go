@@ -60,7 +60,11 @@ func openDirectory(path string, how int) (*directory, error) {
 
 // makeDirectory opens a backup to change it, and makes it if need be.
 func makeDirectory(path string) (*directory, error) {
-	if _, err := os.Stat(filepath.Join(path, manifestName)); errors.Is(err, fs.ErrNotExist) {
+	_, err := os.Stat(filepath.Join(path, manifestName))
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("%s is not a directory and %w: choose another", path, ErrNoBackup)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
 		if err := onlyOurs(path); err != nil {
 			return nil, err
 		}
@@ -247,11 +251,8 @@ func VerifyBackup(ctx context.Context, dir string, progress Progress) (Summary, 
 
 // openBackup opens a backup that is there to read it.
 func openBackup(dir string) (*directory, error) {
-	if _, err := os.Stat(dir); err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(filepath.Join(dir, manifestName)); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s %w", dir, ErrNoBackup)
+	if _, err := os.Stat(filepath.Join(dir, manifestName)); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("%s %w; give the directory that gorewind backup made", dir, ErrNoBackup)
 	}
 	return openDirectory(dir, syscall.LOCK_SH)
 }

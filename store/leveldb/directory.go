@@ -22,6 +22,10 @@ const (
 	formatName = "FORMAT"
 )
 
+// dirMode is that of directories that are made: what is in them is for the owner only,
+// with the secret in FORMAT.
+const dirMode = 0o700
+
 // Errors of Probe and Open about a directory that cannot be this store's.
 var (
 	ErrNotDirectory = errors.New("not a directory")
@@ -99,7 +103,7 @@ func lockDirectory(dir string) (*os.File, error) {
 	if err := inspect(dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return nil, err
 	}
 	return lockFile(dir)
@@ -135,7 +139,7 @@ func create(dir string) error {
 	if err := os.RemoveAll(making); err != nil {
 		return err
 	}
-	if err := os.Mkdir(making, 0o755); err != nil {
+	if err := os.Mkdir(making, dirMode); err != nil {
 		return err
 	}
 	if err := writeSynced(filepath.Join(making, formatName), newIdentity().String()); err != nil {

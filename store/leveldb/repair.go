@@ -56,6 +56,9 @@ func Repair(ctx context.Context, dir string, o RepairOptions) (Repaired, error) 
 }
 
 func repairDirectory(ctx context.Context, dir string, o RepairOptions) (done Repaired, err error) {
+	if _, err := os.Stat(dir); err != nil {
+		return done, err // and nothing is made
+	}
 	lock, err := lockDirectory(dir)
 	if err != nil {
 		return done, err

@@ -63,7 +63,7 @@ func (d directoryDisk) finishReplace() error {
 
 // lay makes a database's files in a directory, as they are on an overlay.
 func (d directoryDisk) lay(o *overlay, dir string, id identity) error {
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := os.Mkdir(dir, dirMode); err != nil {
 		return err
 	}
 	files, err := o.List(storage.TypeAll)

@@ -73,7 +73,7 @@ func (r *Restore) open() (err error) {
 	if _, err := os.Stat(filepath.Join(r.dir, dbName)); !errors.Is(err, os.ErrNotExist) {
 		return errors.Join(ErrNotEmpty, err)
 	}
-	if err := os.MkdirAll(r.dir, 0o755); err != nil {
+	if err := os.MkdirAll(r.dir, dirMode); err != nil {
 		return err
 	}
 	if r.lock, err = lockFile(r.dir); err != nil {
@@ -134,7 +134,7 @@ func (r *Restore) make() error {
 	if err := os.RemoveAll(r.making()); err != nil {
 		return err
 	}
-	if err := os.Mkdir(r.making(), 0o755); err != nil {
+	if err := os.Mkdir(r.making(), dirMode); err != nil {
 		return err
 	}
 	if err := makeDatabase(r.making()); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
@@ -40,7 +41,7 @@ func VerifyAll(ctx context.Context, dir string, progress func(done, of int)) (Re
 func (v *verifier) verify(dir string) (Report, error) {
 	err := v.open(dir)
 	if errors.Is(err, store.ErrDamaged) {
-		v.tell(Damage{What: err.Error()})
+		v.tell(Damage{What: strings.TrimPrefix(err.Error(), store.ErrDamaged.Error()+": ")})
 		err = nil
 	}
 	if err != nil {
@@ -133,6 +134,9 @@ func lostDatabase(dir string, err error) error {
 		if h.last.position > 0 {
 			return fmt.Errorf("%w: the database is missing; it held commits up to position %d", store.ErrDamaged, h.last.position)
 		}
+	}
+	if _, restoring := os.Stat(filepath.Join(dir, restoringName)); restoring == nil {
+		return ErrUnfinished
 	}
 	return err
 }

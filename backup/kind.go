@@ -1,0 +1,44 @@
+package backup
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// A Kind is what there is at a path.
+type Kind int
+
+// Kinds of what gorewind makes.
+const (
+	Other     Kind = iota // it did not make that
+	OfStore               // the data directory of a store
+	OfBackup              // the directory of a backup
+	OfSegment             // a file of a backup
+	OfExport
+)
+
+// KindOf tells what there is at a path, so that who gave it to the wrong command can be
+// told the right one.
+func KindOf(path string) Kind {
+	has := func(name string) bool {
+		_, err := os.Stat(filepath.Join(path, name))
+		return err == nil
+	}
+	switch fi, err := os.Stat(path); {
+	case err != nil:
+		return Other
+	case fi.IsDir() && has(manifestName):
+		return OfBackup
+	case fi.IsDir() && (has("db") || has("highwater")):
+		return OfStore
+	case !fi.Mode().IsRegular():
+		return Other
+	}
+	if _, err := readHeader(path); err != nil {
+		return Other
+	}
+	if segmentName.MatchString(filepath.Base(path)) {
+		return OfSegment
+	}
+	return OfExport
+}
