@@ -258,7 +258,8 @@ func TestImportAppends(t *testing.T) {
 		killed(t, 300*time.Millisecond, "import", in("export"), "--connect", to.router)
 	}
 	for range 2 {
-		if out := succeeds(t, "import", in("export"), "--connect", to.router); !strings.Contains(out, "appended: 20,990 events") || !strings.Contains(out, "\nnot kept: ids") {
+		if out := succeeds(t, "import", in("export"), "--connect", to.router); !strings.Contains(out, "appended: 20,990 events") || !strings.Contains(out, "\nnot kept: ids") ||
+			!strings.Contains(out, "another export of the same events appends them again") {
 			t.Errorf("have %s", out)
 		}
 	}
@@ -320,6 +321,7 @@ func TestCopiesRefuse(t *testing.T) {
 		"restored over a store": {[]string{"restore", in("backup"), "--data-dir", in("restored")}, "not empty; give one"},
 		"no backup":             {[]string{"restore", in("data"), "--data-dir", in("new")}, "is the data directory of a store"},
 		"beyond the backup":     {[]string{"restore", in("backup"), "--upto", "3", "--data-dir", in("new")}, "ends at the position 2"},
+		"before all":            {[]string{"restore", in("backup"), "--until", "2020-01-01", "--data-dir", in("new")}, "nothing was committed before 2020-01-01T"},
 		"another store":         {append([]string{"backup", in("backup")}, elsewhere...), "give another directory"},
 		"directory of others":   {append([]string{"backup", dir}, connect...), "choose another directory"},
 	} {
@@ -497,6 +499,46 @@ func TestCopiesWithKeys(t *testing.T) {
 	for _, args := range [][]string{{"export", "file"}, {"backup", "dir"}} {
 		if out, errs, status := as("operator", args...); status != exitOK {
 			t.Errorf("%q: status %d\n%s%s", args, status, out, errs)
+		}
+	}
+}
+
+// TestImportFromStdin: what export writes to a pipe, import takes from one, and leaves
+// nothing behind.
+func TestImportFromStdin(t *testing.T) {
+	dir := t.TempDir()
+	d := start(t, "--in-memory")
+	p := dial(t, d.router)
+	p.ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
+	whole := succeeds(t, "export", "--connect", d.router)
+	t.Setenv("TMPDIR", dir)
+	take := func(input string, args ...string) (string, error) {
+		cmd := exec.Command(binary(), append([]string{"import", "-"}, args...)...)
+		cmd.Stdin = strings.NewReader(input)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := take(whole, "--connect", d.router); err != nil || len(p.events("s", 0)) != 2 {
+		t.Errorf("appended: %v\n%s", err, out)
+	}
+	if out, err := take(whole[:len(whole)-9], "--connect", d.router); err == nil || !strings.Contains(out, "standard input") || !strings.Contains(out, "cut off here") {
+		t.Errorf("cut: %v\n%s", err, out)
+	}
+	if left := files(t, dir); len(left) != 1 {
+		t.Errorf("left %q", left)
+	}
+	if out, err := take(whole, "--data-dir", filepath.Join(dir, "new")); err != nil || !strings.Contains(out, "made: the store") {
+		t.Errorf("made: %v\n%s", err, out)
+	}
+}
+
+// TestExportAtTerminal: the secret of a store is not shown on a screen.
+func TestExportAtTerminal(t *testing.T) {
+	d := start(t, "--in-memory")
+	for _, args := range [][]string{{"export"}, {"export", "-"}} {
+		term := newTerminal(t, exec.Command(binary(), append(args, "--connect", d.router)...))
+		if screen, status := term.end(); status != exitUsage || strings.Contains(screen, "secret\":") || !strings.Contains(screen, "give FILE") {
+			t.Errorf("%q: status %d\n%s", args, status, screen)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -74,6 +75,9 @@ var copyCures = cures{
 
 // Run exports until everything there was is in the file, or a signal comes.
 func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
+	if c.File == "-" && atTerminal(kctx.Stdout) {
+		return usageError("an export is not for a terminal, and holds the secret of the store; give FILE, or pipe it on")
+	}
 	line := newPercentLine(stderr)
 	o := backup.ExportOptions{
 		Selection: c.selection(), Compress: c.Zstd || strings.HasSuffix(c.File, ".zst"), Force: c.Force, AcceptLoss: c.AcceptLoss,
@@ -106,6 +110,17 @@ func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	}
 	_, err = fmt.Fprintln(to, exportedText(&t))
 	return err
+}
+
+// atTerminal reports whether what is written is shown on a screen.
+func atTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || !isTerminal(f) {
+		return false
+	}
+	have, err := f.Stat()
+	null, failed := os.Stat(os.DevNull)
+	return err != nil || failed != nil || !os.SameFile(have, null)
 }
 
 // isInterrupted reports whether a command was stopped, or its daemon has gone.

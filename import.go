@@ -17,7 +17,7 @@ import (
 
 type importCmd struct {
 	connection
-	File    string `arg:"" placeholder:"FILE" help:"An export, as gorewind export makes it."`
+	File    string `arg:"" placeholder:"FILE" help:"An export, as gorewind export makes it; - is the standard input."`
 	DataDir string `env:"-" placeholder:"DIR" help:"Make a store here, where there is none, that keeps ids, positions and times. Default: append the events to the daemon's store."`
 }
 
@@ -25,21 +25,39 @@ type importCmd struct {
 func (*importCmd) Help() string {
 	return `A file that was cut or altered is refused, and the line is told, before anything is made of it.
 
-With --data-dir it makes a store that no daemon is using: of an export of everything the same store, with a new generation; of selected streams a store of its own. Without, a daemon appends the events: they get new ids, positions and times. What was interrupted, either way, is gone on with by the same command, and nothing is there twice.
+With --data-dir it makes a store that no daemon is using: of an export of everything the same store, with a new generation; of selected streams a store of its own. Without, a daemon appends the events: they get new ids, positions and times. What was interrupted, either way, is gone on with by the same command, and nothing of this file is there twice; another export of the same events, such as a newer one, appends them again.
 
 Examples:
 
     gorewind import everything.jsonl.zst --data-dir /var/lib/gorewind
     gorewind import accounts.jsonl
     gorewind import accounts.jsonl --connect tcp://127.0.0.1:9002
+    gorewind export --connect tcp://127.0.0.1:9002 | gorewind import - --data-dir copy
 `
 }
 
 // Run imports until everything is there, or a signal comes.
 func (c *importCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	line := newPercentLine(stderr)
+	if c.File != "-" {
+		return c.run(kctx.Stdout, line)
+	}
+	f, err := spool(os.Stdin)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	c.File = fmt.Sprintf("/dev/fd/%d", f.Fd())
+	if err := c.run(kctx.Stdout, line); err != nil {
+		return fmt.Errorf("standard input: %w", err)
+	}
+	return nil
+}
+
+// run imports the file.
+func (c *importCmd) run(stdout io.Writer, line *percentLine) error {
 	if c.DataDir == "" {
-		return c.append(kctx.Stdout, line)
+		return c.append(stdout, line)
 	}
 	ctx, stop := untilSignal()
 	defer stop()
@@ -50,11 +68,33 @@ func (c *importCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	}
 	if backup.KindOf(c.File) == backup.OfSegment {
 		note := fmt.Sprintf("note: %s; this has it up to the position %d only", misplaced(c.File, backup.OfExport), r.Position)
-		if _, err := fmt.Fprintln(kctx.Stdout, note); err != nil {
+		if _, err := fmt.Fprintln(stdout, note); err != nil {
 			return err
 		}
 	}
-	return printRestored(kctx.Stdout, &r, c.DataDir)
+	return printRestored(stdout, &r, c.DataDir)
+}
+
+// spool copies the standard input into a file, since an export is read twice: nothing
+// is made of it before it was found to be whole. The file has no name, so that nothing
+// is left of it, whatever happens.
+func spool(stdin *os.File) (*os.File, error) {
+	if isTerminal(stdin) {
+		return nil, usageError("there is nothing to import; give FILE, or pipe an export in")
+	}
+	f, err := os.CreateTemp("", "gorewind-import-") // for the owner only
+	if err != nil {
+		return nil, err
+	}
+	err = os.Remove(f.Name())
+	if err == nil {
+		_, err = io.Copy(f, stdin)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("standard input: %w; give FILE, or have TMPDIR say where there is room for it", err)
+	}
+	return f, nil
 }
 
 // append appends the events to what the daemon has.
@@ -73,7 +113,7 @@ func (c *importCmd) append(stdout io.Writer, line *percentLine) error {
 	case err != nil:
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "appended: %s events of %s octets, in %s batches, each once however often this is repeated\nnot kept: ids, positions, times, cursors, keys and what was deleted; --data-dir makes a store that keeps them\n",
+	_, err = fmt.Fprintf(stdout, "appended: %s events of %s octets, in %s batches, each once however often this file is imported; another export of the same events appends them again\nnot kept: ids, positions, times, cursors, keys and what was deleted; --data-dir makes a store that keeps them\n",
 		count(r.Events), count(r.Octets), count(r.Batches))
 	return err
 }

@@ -41,6 +41,9 @@ func Restore(ctx context.Context, backup, dir string, o RestoreOptions) (Restore
 	if len(d.m.Segments) == 0 {
 		return Restored{}, fmt.Errorf("%s %w yet: it was begun, and has no commit", backup, ErrNoBackup)
 	}
+	if err := d.began(ctx, o.Until); err != nil {
+		return Restored{}, err
+	}
 	h, err := readHeader(d.file(&d.m.Segments[0]))
 	if err != nil {
 		return Restored{}, err
@@ -79,4 +82,21 @@ func newGeneration(old uint64) uint64 { return max(old+1, uint64(time.Now().Unix
 // source names what is restored: all of the backup as it is, up to some end.
 func (m *manifest) source(o *RestoreOptions) string {
 	return fmt.Sprintf("backup %x, up to %d, until %d\n", sha256.Sum256(m.text()), o.UpTo, o.Until.UnixMicro())
+}
+
+// began refuses a moment before which nothing was committed.
+func (d *directory) began(ctx context.Context, until time.Time) error {
+	if until.IsZero() {
+		return nil
+	}
+	err := d.read(ctx, &d.m.Segments[0], func(int64, int64) {}, func(c *Commit) error {
+		if !c.Time.Before(until) {
+			return fmt.Errorf("%w: nothing was committed before %s; the backup begins at %s", store.ErrInvalid, until.UTC().Format(time.RFC3339Nano), c.Time.UTC().Format(time.RFC3339Nano))
+		}
+		return errReached
+	})
+	if errors.Is(err, errReached) {
+		return nil
+	}
+	return err
 }
