@@ -83,7 +83,7 @@ func printVerified(w io.Writer, r leveldb.Report) error {
 // damageLines tells each piece of damage after a label.
 func damageLines(label string, r leveldb.Report) (lines []string) {
 	for _, d := range r.Damage {
-		lines = append(lines, fmt.Sprintf("%s: %v", label, d))
+		lines = append(lines, label+": "+strings.TrimPrefix(d.String(), "damaged: ")) // some begin as errors do
 	}
 	if more := r.Damaged - len(r.Damage); more > 0 {
 		lines = append(lines, fmt.Sprintf("%s: and %s more, which --all tells", label, count(uint64(more))))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
@@ -41,7 +40,7 @@ func VerifyAll(ctx context.Context, dir string, progress func(done, of int)) (Re
 func (v *verifier) verify(dir string) (Report, error) {
 	err := v.open(dir)
 	if errors.Is(err, store.ErrDamaged) {
-		v.tell(Damage{What: strings.TrimPrefix(err.Error(), store.ErrDamaged.Error()+": ")})
+		v.tell(Damage{What: err.Error()})
 		err = nil
 	}
 	if err != nil {
