@@ -1,0 +1,314 @@
+package leveldb
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/util"
+
+	"gorewind/store"
+)
+
+// Add adds the next commit. events are those of it that are left, in the order of
+// their positions, and the events as they are now that it replaced, if they come
+// from before; what is not among them is to be deleted by a later commit, or Lose
+// tells of it. Unless e.Chain is 0, the commit has to come out as it was in the
+// other store, with all that came before: otherwise it is an ErrDamaged, as is
+// what no store can have.
+func (r *Restore) Add(e store.Entry, events []store.Event) error {
+	c := &r.commit
+	r.begin(&e)
+	for i := range e.Changes {
+		var err error
+		if events, err = r.change(&e.Changes[i], events); err != nil {
+			return fmt.Errorf("restore: the commit at position %d: %w", e.Position, err)
+		}
+	}
+	c.putCounters()
+	if len(events) > 0 || c.record.last != e.Position || c.record.nextNumber > e.NextStream || e.NextStream-1 > e.Position { // each stream took one
+		return fmt.Errorf("restore: %w: the commit at position %d does not have what it says", store.ErrDamaged, e.Position)
+	}
+	c.record.nextNumber = e.NextStream
+	value := c.record.append(nil, r.last.chain)
+	if e.Chain != 0 && c.record.chain != e.Chain {
+		return fmt.Errorf("restore: %w: the commit at position %d is not the one that the store had", store.ErrDamaged, e.Position)
+	}
+	c.batch.Put(commitKey(e.Position), value)
+	r.pacer.pace(r.db, c.count)
+	if err := r.db.Write(&c.batch, nil); err != nil {
+		return r.refused(err)
+	}
+	r.cache.publish(c.touched)
+	r.last = c.record.tip()
+	return nil
+}
+
+// begin makes the commit that of an entry, which has nothing yet.
+func (r *Restore) begin(e *store.Entry) {
+	c := &r.commit
+	r.cache.age()
+	c.serial++
+	c.record = commitRecord{
+		last: r.last.position, first: r.last.position + 1, nextNumber: r.last.nextNumber,
+		time: e.Time.UnixMicro(), octets: e.Octets, runs: c.record.runs[:0], operations: c.record.operations[:0],
+	}
+	c.batch.Reset()
+	clear(c.touched)
+	c.touched, c.recent, c.count, c.page.count = c.touched[:0], 0, 0, 0
+}
+
+// change puts a change into the commit, and returns the events that are left.
+func (r *Restore) change(change *store.Change, events []store.Event) ([]store.Event, error) {
+	c := &r.commit
+	if change.Kind == store.Appended {
+		return r.append(change, events)
+	}
+	o, ok := operationOf(change)
+	if !ok {
+		return nil, fmt.Errorf("%w: a change of the kind %d", store.ErrDamaged, change.Kind)
+	}
+	c.record.operations = append(c.record.operations, o)
+	c.record.last += o.positions()
+	r.gap = r.gap || o.kind == opLost
+	var s *stream
+	if o.number > 0 {
+		var err error
+		if s, err = r.stream(change); err != nil {
+			return nil, err
+		}
+		if err := r.reach(s, change, o.id); err != nil {
+			return nil, err
+		}
+	}
+	if s == nil && (o.kind == opReplace || o.kind == opDelete || o.kind == opKey) {
+		return nil, fmt.Errorf("%w: a change of the kind %d of no stream", store.ErrDamaged, change.Kind)
+	}
+	switch o.kind {
+	case opReplace:
+		return r.replace(s, o, events)
+	case opDelete:
+		s.after.deleted = o.id
+		return events, r.erases(o)
+	case opCursor:
+		key := cursorKey(o.name, o.number)
+		if o.id == 0 {
+			c.batch.Delete(key)
+		} else {
+			c.batch.Put(key, binary.AppendUvarint(nil, o.id))
+		}
+	case opKey:
+		if len(o.sum) != sumOctets || len(o.ids) == 0 {
+			return nil, fmt.Errorf("%w: what is kept of the request with the key %+q", store.ErrDamaged, o.name)
+		}
+		c.batch.Put(keyKey(o.number, o.name), appendRemembered(nil, o.sum, o.ids))
+	}
+	return events, nil
+}
+
+// stream returns the stream of a change, whose number must be the one it has.
+func (r *Restore) stream(change *store.Change) (*stream, error) {
+	if err := checkStream(change.Stream); err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrDamaged, err)
+	}
+	s, err := r.commit.touch(&r.cache, r.db, change.Stream)
+	if err == nil && s.after.number != 0 && s.after.number != change.Number {
+		err = fmt.Errorf("%w: the stream %+q has the number %d, not %d", store.ErrDamaged, change.Stream, s.after.number, change.Number)
+	}
+	return s, err
+}
+
+// name puts a new stream into the commit.
+func (r *Restore) name(s *stream, change *store.Change) error {
+	c := &r.commit
+	taken, err := r.isTaken(change.Number)
+	if err == nil && taken {
+		err = fmt.Errorf("%w: the number %d of the stream %+q is that of another", store.ErrDamaged, change.Number, change.Stream)
+	}
+	if err != nil {
+		return err
+	}
+	s.after.number, c.record.nextNumber = change.Number, max(c.record.nextNumber, change.Number+1)
+	c.batch.Put(nameKey(change.Number), change.Stream)
+	return nil
+}
+
+// isTaken reports whether a stream has a number already. Where commits are not known,
+// one that was new in them may come with any number that none has.
+func (r *Restore) isTaken(number uint64) (bool, error) {
+	c := &r.commit
+	if number >= c.record.nextNumber || !r.gap {
+		return number < c.record.nextNumber, nil
+	}
+	if slices.ContainsFunc(c.touched, func(s stream) bool { return s.after.number == number }) {
+		return true, nil
+	}
+	taken, err := r.db.Has(nameKey(number), nil)
+	if err != nil {
+		return false, fault("names", err)
+	}
+	return taken, nil
+}
+
+// reach has a stream hold an event, or have held it. Where commits are not known,
+// what is not there yet is lost.
+func (r *Restore) reach(s *stream, change *store.Change, id uint64) error {
+	if s.after.number != 0 && s.after.last >= id {
+		return nil
+	}
+	if !r.gap {
+		return fmt.Errorf("%w: there was no event %d of the stream %+q", store.ErrDamaged, id, change.Stream)
+	}
+	if s.after.number == 0 {
+		if err := r.name(s, change); err != nil {
+			return err
+		}
+	}
+	if s.after.last < id {
+		if change.Kind != store.Deleted { // what is deleted by this commit needs no pages
+			r.commit.lose(s.after.number, s.after.last+1, id)
+		}
+		s.after.last = id
+	}
+	return nil
+}
+
+// append puts events into the commit.
+func (r *Restore) append(change *store.Change, events []store.Event) ([]store.Event, error) {
+	c := &r.commit
+	s, err := r.stream(change)
+	if err != nil {
+		return nil, err
+	}
+	if s.after.number == 0 {
+		if err := r.name(s, change); err != nil {
+			return nil, err
+		}
+	}
+	if change.First <= s.after.last || change.Last < change.First || change.Last-change.First >= store.MaxCommitEvents {
+		return nil, fmt.Errorf("%w: the events %d to %d of the stream %+q, which goes on after %d", store.ErrDamaged, change.First, change.Last, change.Stream, s.after.last)
+	}
+	if err := r.reach(s, change, change.First-1); err != nil {
+		return nil, err
+	}
+	first := c.record.last + 1
+	count := change.Last - change.First + 1
+	c.record.runs = append(c.record.runs, run{change.Number, change.First, count})
+	c.record.last += count
+	c.count += int(count)
+	s.after.last = change.Last
+	return c.putLeft(change, first, events)
+}
+
+// putLeft puts the events that are left of a run, whose first position is given,
+// into pages, and returns those that are not of it.
+func (c *commit) putLeft(run *store.Change, first uint64, events []store.Event) ([]store.Event, error) {
+	n, next := 0, run.First
+	for ; n < len(events) && bytes.Equal(events[n].Stream, run.Stream) && events[n].Position <= c.record.last; n++ {
+		e := &events[n]
+		if e.Position < c.record.first {
+			break // the commit replaced it, too
+		}
+		if e.ID < next || e.ID > run.Last || e.Position != first+e.ID-run.First || e.Time.UnixMicro() != c.record.time || checkEvent(e.Data) != nil {
+			return nil, fmt.Errorf("%w: the event %d of the stream %+q is not of this commit", store.ErrDamaged, e.ID, e.Stream)
+		}
+		if e.ID > next {
+			c.endPage(run.Number, next-1)
+		}
+		next = e.ID + 1
+		c.page.add(e.Position, c.record.time, e.Data)
+		if c.page.full() {
+			c.endPage(run.Number, e.ID)
+		}
+	}
+	c.endPage(run.Number, next-1)
+	return events[n:], nil
+}
+
+// endPage puts the page into the batch, if there is one.
+func (c *commit) endPage(number, last uint64) {
+	if c.page.count > 0 {
+		c.key = appendEventKey(c.key[:0], number, last)
+		c.batch.Put(c.key, c.page.end(c.key))
+	}
+}
+
+// lose puts pages of lost events into the batch.
+func (c *commit) lose(number, first, last uint64) {
+	for key, value := range lostPages(number, first, last, c.record.time, c.record.last) {
+		c.batch.Put(key, value)
+	}
+}
+
+// replace puts an event in the place of itself, if it is given: what is restored
+// may have it with what it was before, or not at all.
+func (r *Restore) replace(s *stream, o operation, events []store.Event) ([]store.Event, error) {
+	if len(events) == 0 || events[0].ID != o.id || !bytes.Equal(events[0].Stream, s.name) || events[0].Position >= r.commit.record.first {
+		return events, nil
+	}
+	e := &events[0]
+	c := &r.commit
+	key, _, p, err := findPage(r.db, o.number, o.id)
+	switch {
+	case err == nil:
+		pages, err := c.rewrite(p, s.after, &store.Replace{Stream: s.name, ID: o.id, Data: e.Data})
+		if err != nil {
+			return nil, err
+		}
+		for i := range pages {
+			c.batch.Put(pages[i].key, pages[i].before)
+		}
+		o.page = keyNumber(key)
+		erased, _ := o.erasure()
+		c.batch.Put(erasureKey(c.record.last), erased.append(nil))
+	case errors.Is(err, store.ErrDamaged):
+		c.page.add(e.Position, e.Time.UnixMicro(), e.Data)
+		c.endPage(o.number, o.id)
+	default:
+		return nil, err
+	}
+	return events[1:], nil
+}
+
+// erases has what a deletion left over leave the disk once the store is opened.
+func (r *Restore) erases(o operation) error {
+	it := r.db.NewIterator(&util.Range{Start: appendEventKey(nil, o.number, 0), Limit: appendEventKey(nil, o.number, math.MaxUint64)}, nil)
+	defer it.Release()
+	if it.Next() {
+		if p, err := parseAnyPage(it.Key(), it.Value()); err != nil {
+			return err
+		} else if p.first <= o.id {
+			e, _ := o.erasure()
+			e.first = min(e.first, p.first)
+			r.commit.batch.Put(erasureKey(r.commit.record.last), e.append(nil))
+		}
+	}
+	if err := it.Error(); err != nil {
+		return fault("events", err)
+	}
+	return nil
+}
+
+// Lose tells of events that are lost, and not erased: reading them is an
+// ErrDamaged.
+func (r *Restore) Lose(stream []byte, first, last uint64) error {
+	k, err := loadCounter(r.db, stream)
+	if err != nil {
+		return err
+	}
+	if k.number == 0 || first == 0 || first > last || last > k.last {
+		return fmt.Errorf("restore: %w: the events %d to %d of the stream %+q never were", store.ErrDamaged, first, last, stream)
+	}
+	var b leveldb.Batch
+	for key, value := range lostPages(k.number, first, last, r.last.time, r.last.position) {
+		b.Put(key, value)
+	}
+	if err := r.db.Write(&b, nil); err != nil {
+		return r.refused(err)
+	}
+	return nil
+}
