@@ -3,8 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"unicode/utf8"
 
+	"gorewind/backup"
 	"gorewind/client"
 	"gorewind/wire"
 )
@@ -23,21 +23,12 @@ type jsonEvent struct {
 
 func newJSONEvent(e client.Event) jsonEvent {
 	j := jsonEvent{ID: e.ID, Position: e.Position}
-	j.Stream, j.Stream64 = jsonOctets([]byte(e.Stream))
-	j.Data, j.Data64 = jsonOctets(e.Data)
+	j.Stream, j.Stream64 = backup.TextOf([]byte(e.Stream))
+	j.Data, j.Data64 = backup.TextOf(e.Data)
 	if !e.Time.IsZero() {
 		j.Time = e.Time.Format(wire.TimeForm)
 	}
 	return j
-}
-
-// jsonOctets returns octets as text if they are that, else as they are.
-func jsonOctets(octets []byte) (*string, []byte) {
-	if !utf8.Valid(octets) {
-		return nil, octets
-	}
-	text := string(octets)
-	return &text, nil
 }
 
 // appendJSONLine appends a value as one line.

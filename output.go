@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 
+	"gorewind/backup"
 	"gorewind/client"
 	"gorewind/wire"
 )
@@ -124,7 +125,7 @@ func (jsonLines) appendStream(b []byte, s client.Stream) []byte {
 		Stream64 []byte  `json:"stream64,omitempty"`
 		Last     uint64  `json:"last"`
 	}
-	j.Stream, j.Stream64 = jsonOctets([]byte(s.Name))
+	j.Stream, j.Stream64 = backup.TextOf([]byte(s.Name))
 	j.Last = s.Last
 	return appendJSONLine(b, j)
 }

@@ -53,12 +53,12 @@ func (a *arranger) commit(c *Commit) error {
 			begun = true
 		}
 		a.pending.Changes = append(a.pending.Changes, change)
-		a.reached += taken(&change)
+		a.reached += change.Positions()
 		a.pending.Position = a.reached
 		a.streams = max(a.streams, change.Number+1) // after a gap, whatever tells of it first
 		a.pending.NextStream = a.streams
 		if change.Kind == store.Appended {
-			events = a.take(events, taken(&change))
+			events = a.take(events, change.Positions())
 		}
 	}
 	a.events = append(a.events, events...) // which the commit replaced

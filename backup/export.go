@@ -100,7 +100,7 @@ func (x *exporter) commit(ctx context.Context, e *store.Entry) error {
 				return err
 			}
 		}
-		at += taken(change)
+		at += change.Positions()
 	}
 	for i := range c.Changes {
 		if change := &c.Changes[i]; change.Kind == store.Replaced && x.began > 0 {
@@ -124,7 +124,7 @@ func (x *exporter) choose(changes []store.Change) (chosen []store.Change) {
 		case c.Kind == store.Keyed:
 			continue
 		default:
-			c = store.Change{Kind: store.Omitted, Count: taken(&c)}
+			c = store.Change{Kind: store.Omitted, Count: c.Positions()}
 		}
 		if n := len(chosen); n > 0 && c.Kind == store.Omitted && chosen[n-1].Kind == store.Omitted {
 			chosen[n-1].Count += c.Count

@@ -266,19 +266,6 @@ type eventLine struct {
 	Data64   []byte  `json:"data64,omitempty"`
 }
 
-// taken returns how many positions a change takes.
-func taken(c *store.Change) uint64 {
-	switch c.Kind {
-	case store.Appended:
-		return c.Last - c.First + 1
-	case store.Keyed:
-		return 0
-	case store.Gap, store.Omitted:
-		return c.Count
-	}
-	return 1
-}
-
 // kinds are the words for what changes do.
 var kinds = map[store.ChangeKind]string{
 	store.Appended: "appended", store.Replaced: "replaced", store.Deleted: "deleted", store.Moved: "moved",
@@ -293,8 +280,9 @@ var kindOf = func() map[string]store.ChangeKind {
 	return of
 }()
 
-// textOf returns octets as text, or else in base64.
-func textOf(b []byte) (text *string, base64 []byte) {
+// TextOf returns octets for two members of a JSON object: as text where they are
+// valid UTF-8, else as they are, which JSON has in base64.
+func TextOf(b []byte) (text *string, base64 []byte) {
 	if utf8.Valid(b) {
 		s := string(b)
 		return &s, nil
@@ -302,7 +290,7 @@ func textOf(b []byte) (text *string, base64 []byte) {
 	return nil, b
 }
 
-// octetsOf is the inverse of textOf.
+// octetsOf is the inverse of TextOf.
 func octetsOf(text *string, base64 []byte) []byte {
 	if text != nil {
 		return []byte(*text)
@@ -318,11 +306,11 @@ func lineOfCommit(c *Commit) commitLine {
 	at := c.First
 	for i := range c.Changes {
 		l.Changes = append(l.Changes, lineOfChange(&c.Changes[i], at))
-		at += taken(&c.Changes[i])
+		at += c.Changes[i].Positions()
 	}
 	for _, lost := range c.Lost {
 		line := lostLine{First: lost.First, Last: lost.Last}
-		line.Stream, line.Stream64 = textOf(lost.Stream)
+		line.Stream, line.Stream64 = TextOf(lost.Stream)
 		l.Lost = append(l.Lost, line)
 	}
 	return l
@@ -334,14 +322,14 @@ func lineOfChange(c *store.Change, at uint64) changeLine {
 		Sum: hex.EncodeToString(c.Sum), IDs: c.IDs, Count: c.Count,
 	}
 	if len(c.Stream) > 0 {
-		l.Stream, l.Stream64 = textOf(c.Stream)
+		l.Stream, l.Stream64 = TextOf(c.Stream)
 	}
 	switch c.Kind {
 	case store.Moved:
-		l.Consumer, l.Consumer64 = textOf(c.Name)
+		l.Consumer, l.Consumer64 = TextOf(c.Name)
 	case store.Keyed:
 		l.Position = 0
-		l.Key, l.Key64 = textOf(c.Name)
+		l.Key, l.Key64 = TextOf(c.Name)
 	case store.Gap:
 		patch := chain(c.Patch)
 		l.Patch = &patch
@@ -365,7 +353,7 @@ func (l *commitLine) commit() (c Commit, err error) {
 		if said := l.Changes[i].Position; said != at && c.Changes[i].Kind != store.Keyed {
 			return c, fmt.Errorf("it has a change at the position %d, where %d comes", said, at)
 		}
-		at += taken(&c.Changes[i])
+		at += c.Changes[i].Positions()
 	}
 	if at != c.Position+1 || c.First == 0 {
 		return c, fmt.Errorf("it has changes up to the position %d", at-1)
@@ -418,8 +406,8 @@ func (l *changeLine) change() (c store.Change, err error) {
 
 func lineOfEvent(e *store.Event) eventLine {
 	l := eventLine{ID: e.ID, Position: e.Position, Time: instant(e.Time)}
-	l.Stream, l.Stream64 = textOf(e.Stream)
-	l.Data, l.Data64 = textOf(e.Data)
+	l.Stream, l.Stream64 = TextOf(e.Stream)
+	l.Data, l.Data64 = TextOf(e.Data)
 	return l
 }
 

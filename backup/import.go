@@ -2,8 +2,6 @@ package backup
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -116,7 +114,7 @@ func Import(ctx context.Context, path, dir string, progress Progress) (Restored,
 	}
 	id := checked.identity()
 	if id.Generation = newGeneration(id.Generation); checked.Selection != nil {
-		id.ID = ownID()
+		id.ID = leveldb.NewID()
 	}
 	to, err := leveldb.NewRestore(dir, id, "export "+checked.SHA256+"\n")
 	if err != nil {
@@ -149,11 +147,4 @@ func (r *restorer) arranged(a *arranger, c *Commit) error {
 		return err
 	}
 	return r.lose(c)
-}
-
-// ownID returns the id of a store that is made of a selection.
-func ownID() string {
-	var id [16]byte
-	rand.Read(id[:]) // never fails, see its documentation
-	return hex.EncodeToString(id[:])
 }

@@ -86,7 +86,7 @@ func (r *restorer) look(c *Commit) {
 				delete(r.missing, change.Number)
 			}
 		}
-		at += taken(change)
+		at += change.Positions()
 	}
 }
 

@@ -48,10 +48,23 @@ const (
 func (e *Entry) Events() (n uint64) {
 	for i := range e.Changes {
 		if c := &e.Changes[i]; c.Kind == Appended {
-			n += c.Last - c.First + 1
+			n += c.Positions()
 		}
 	}
 	return n
+}
+
+// Positions returns how many positions the change takes.
+func (c *Change) Positions() uint64 {
+	switch c.Kind {
+	case Appended:
+		return c.Last - c.First + 1
+	case Keyed:
+		return 0
+	case Gap, Omitted:
+		return c.Count
+	}
+	return 1
 }
 
 // An Identity is what a copy of a store needs to stand for it.

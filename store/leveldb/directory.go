@@ -161,20 +161,24 @@ func create(dir string) error {
 // disk meets LevelDB before it is through, it leaves files that nobody could tell
 // from a database that was lost.
 func makeDatabase(path string) error {
-	files, err := storage.OpenFile(path, false)
-	if err != nil {
-		return err
-	}
-	dir, err := os.Open(path)
-	if err != nil {
-		files.Close()
-		return err
-	}
-	db, g, err := openDatabase(files, dir, &settings, leveldb.Open)
+	db, g, err := openPath(path)
 	if err != nil {
 		return err
 	}
 	return errors.Join(db.Close(), g.Close())
+}
+
+// openPath opens the database in a directory, or makes an empty one in it.
+func openPath(path string) (*leveldb.DB, *guard, error) {
+	files, err := storage.OpenFile(path, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, nil, errors.Join(err, files.Close())
+	}
+	return openDatabase(files, dir, &settings, leveldb.Open)
 }
 
 func writeSynced(path, text string) error {

@@ -187,12 +187,23 @@ func check(db *leveldb.DB, least highwater) (tip, error) {
 
 // follow verifies that no commit after last is missing, and returns the last one.
 func follow(db *leveldb.DB, last tip) (tip, error) {
+	return followed(db, last, func(*commitRecord) {})
+}
+
+// followed is follow that calls f for each commit.
+func followed(db *leveldb.DB, last tip, f func(c *commitRecord)) (tip, error) {
 	err := commitsAfter(db, last.position, func(c *commitRecord, value []byte) error {
 		if !c.follows(last.chain, value) {
-			return fmt.Errorf("%w: a commit between the positions %d and %d is missing", store.ErrDamaged, last.position, c.last)
+			return missingBetween(last.position, c.last)
 		}
 		last = c.tip()
+		f(c)
 		return nil
 	})
 	return last, err
+}
+
+// missingBetween returns the error of a commit that does not follow the one before.
+func missingBetween(position, next uint64) error {
+	return fmt.Errorf("%w: a commit between the positions %d and %d is missing", store.ErrDamaged, position, next)
 }

@@ -22,12 +22,17 @@ type identity struct {
 	secret     string // of sums, hex; see key.go
 }
 
-func newIdentity() identity {
+// NewID returns the id of a new store.
+func NewID() string {
 	var id [16]byte
+	rand.Read(id[:])
+	return hex.EncodeToString(id[:])
+}
+
+func newIdentity() identity {
 	var secret [32]byte
-	rand.Read(id[:]) // never fails, see its documentation
-	rand.Read(secret[:])
-	return identity{hex.EncodeToString(id[:]), 1, hex.EncodeToString(secret[:])}
+	rand.Read(secret[:]) // never fails, see its documentation
+	return identity{NewID(), 1, hex.EncodeToString(secret[:])}
 }
 
 func (i identity) String() string {

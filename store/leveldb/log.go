@@ -62,7 +62,7 @@ func (l *logReader) read(db *leveldb.DB, cache *names) error {
 			return errEnough
 		}
 		if l.chained && !c.follows(l.chain, value) {
-			return fmt.Errorf("%w: a commit between the positions %d and %d is missing", store.ErrDamaged, l.reached, c.last)
+			return missingBetween(l.reached, c.last)
 		}
 		l.reached, l.chain, l.chained = c.last, c.chain, true
 		changes += len(c.runs) + len(c.operations)

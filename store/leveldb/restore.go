@@ -9,7 +9,6 @@ import (
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/opt"
-	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
 )
@@ -81,28 +80,13 @@ func (r *Restore) open() (err error) {
 			return err
 		}
 	}
-	files, err := storage.OpenFile(r.making(), false)
-	if err != nil {
-		return err
-	}
-	dir, err := os.Open(r.making())
-	if err != nil {
-		return errors.Join(err, files.Close())
-	}
-	if r.db, r.guard, err = openDatabase(files, dir, &settings, leveldb.Open); err != nil {
+	if r.db, r.guard, err = openPath(r.making()); err != nil {
 		return err
 	}
 	r.commit.keys, r.commit.cursors = make(map[string]int), make(map[string]cursorMove)
 	r.cache.init()
-	r.last = tip{nextNumber: 1}
-	return commitsAfter(r.db, 0, func(c *commitRecord, value []byte) error {
-		if !c.follows(r.last.chain, value) {
-			return fmt.Errorf("%w: a commit between the positions %d and %d is missing", store.ErrDamaged, r.last.position, c.last)
-		}
-		r.last = c.tip()
-		r.gap = r.gap || c.lost()
-		return nil
-	})
+	r.last, err = followed(r.db, tip{nextNumber: 1}, func(c *commitRecord) { r.gap = r.gap || c.lost() })
+	return err
 }
 
 // goesOn reports whether there is a store that was begun of the same, and takes over
