@@ -26,7 +26,7 @@ type claim interface {
 	check(c *Client) *wire.Error
 }
 
-// who returns whose a message is, by the rules of this moment. Without CURVE that is
+// whose returns whose a message is, by the rules of this moment. Without CURVE that is
 // nobody.
 func (l *loop) whose(m message) (c *Client, refused *wire.Error) {
 	rules := l.access.Load()
