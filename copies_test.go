@@ -343,7 +343,9 @@ func TestCopiesRefuse(t *testing.T) {
 	}
 }
 
-// TestCopiesMemory: what copies take of memory is bounded, however large the store.
+// TestCopiesMemory: what copies take of memory is bounded, however large the store,
+// also where the events of one commit were replaced by much larger ones: a commit was
+// once held in memory, and 600 MiB of these took 6 GiB.
 func TestCopiesMemory(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -365,7 +367,25 @@ func TestCopiesMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const most = 128 << 10 // KiB
+	grown := make([][]byte, megabytes/2)
+	for i := range grown {
+		grown[i] = []byte("small")
+	}
+	if _, err := c.Append(t.Context(), client.Append{Groups: []client.Group{{Stream: "grown", Events: grown}}}); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(binary(), "backup", "--connect", d.router, in("backup")).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	large := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{}).Read(large)
+	for i := range grown {
+		large[i%len(large)]++
+		if err := c.Replace(t.Context(), "grown", uint64(i+1), large); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const most = 384 << 10 // KiB
 	for _, args := range [][]string{
 		{"export", "--connect", d.router, in("export.zst")},
 		{"backup", "--connect", d.router, in("backup")},
@@ -428,7 +448,7 @@ func TestCopiesOfLoss(t *testing.T) {
 	defer r.Close()
 	for e, err := range s.Log(t.Context(), 0) {
 		kept := store.Event{Stream: []byte("s"), ID: 3, Position: 3, Time: e.Time, Data: []byte("3")}
-		if err := errors.Join(err, r.Add(e, []store.Event{kept}), r.Lose([]byte("s"), 1, 2)); err != nil {
+		if err := errors.Join(err, r.Add(e, storetest.Each(kept)), r.Lose([]byte("s"), 1, 2)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,99 +11,92 @@ import (
 // of a commit between which some are omitted become commits of their own, since in a
 // commit those that append stand first.
 type arranger struct {
-	add func(e store.Entry, events []store.Event) error
+	add func(e store.Entry, next nextEvent) error
 
-	pending store.Entry // not added yet: what is omitted after it belongs to it; no position is none
-	events  []store.Event
 	reached uint64 // position
 	streams uint64 // number that the next new stream gets
 	time    time.Time
+
+	next  nextEvent // those of the commit that is arranged
+	event *store.Event
 }
 
 // mostPositions is how many positions a commit takes at most.
 const mostPositions = 1 << 20
 
-func newArranger(add func(store.Entry, []store.Event) error) *arranger {
+func newArranger(add func(store.Entry, nextEvent) error) *arranger {
 	return &arranger{add: add, streams: 1, time: time.UnixMicro(0)}
 }
 
 // commit arranges the changes of a commit.
-func (a *arranger) commit(c *Commit) error {
+func (a *arranger) commit(c *store.Entry, next nextEvent) error {
 	a.time = c.Time
 	if err := a.omit(c.First - 1); err != nil {
 		return err
 	}
-	events := c.Events
-	begun := false
-	for i := range c.Changes {
-		change := c.Changes[i]
-		switch {
-		case change.Kind == store.Omitted:
-			if err := a.omit(a.reached + change.Count); err != nil {
-				return err
-			}
-			continue
-		case change.Kind == store.Gap && change.Count == 0:
-			continue // it only made the chain go on, which another takes the place of
+	a.next, a.event = next, nil
+	entries := a.split(c)
+	for i := range entries {
+		upTo := entries[i].Position
+		if i == len(entries)-1 {
+			upTo = 0
 		}
-		if !begun || change.Kind == store.Appended && a.pending.Changes[len(a.pending.Changes)-1].Kind != store.Appended {
-			if err := a.begin(); err != nil {
-				return err
-			}
-			begun = true
-		}
-		a.pending.Changes = append(a.pending.Changes, change)
-		a.reached += change.Positions()
-		a.pending.Position = a.reached
-		a.streams = max(a.streams, change.Number+1) // after a gap, whatever tells of it first
-		a.pending.NextStream = a.streams
-		if change.Kind == store.Appended {
-			events = a.take(events, change.Positions())
+		if err := a.add(entries[i], a.events(c.First, upTo)); err != nil {
+			return err
 		}
 	}
-	a.events = append(a.events, events...) // which the commit replaced
 	return nil
 }
 
-// take takes the events at the last positions.
-func (a *arranger) take(events []store.Event, last uint64) []store.Event {
-	for len(events) > 0 && events[0].Position > a.reached-last && events[0].Position <= a.reached {
-		a.events = append(a.events, events[0])
-		a.pending.Octets += uint64(len(events[0].Data))
-		events = events[1:]
+// split returns the commits that a commit becomes. All but what appends is in the last.
+func (a *arranger) split(c *store.Entry) (entries []store.Entry) {
+	var e *store.Entry
+	for i := range c.Changes {
+		change := c.Changes[i]
+		if change.Kind == store.Gap && change.Count == 0 {
+			continue // it only made the chain go on, which another takes the place of
+		}
+		if e == nil || change.Kind == store.Appended && e.Changes[len(e.Changes)-1].Kind != store.Appended {
+			entries = append(entries, store.Entry{First: a.reached + 1, Time: a.time})
+			e = &entries[len(entries)-1]
+		}
+		e.Changes = append(e.Changes, change)
+		a.reached += change.Positions()
+		a.streams = max(a.streams, change.Number+1) // after a gap, whatever tells of it first
+		e.Position, e.NextStream = a.reached, a.streams
 	}
-	return events
+	return entries
 }
 
-// begin begins a commit.
-func (a *arranger) begin() error {
-	err := a.flush()
-	a.pending = store.Entry{First: a.reached + 1, Position: a.reached, Time: a.time, NextStream: a.streams}
-	return err
+// events returns those of a commit that begins at a position which come up to another,
+// or all that are left if that is 0.
+func (a *arranger) events(first, upTo uint64) nextEvent {
+	return func() (e *store.Event, err error) {
+		if a.event == nil {
+			if a.event, err = a.next(); a.event == nil {
+				return nil, err
+			}
+		}
+		if e = a.event; upTo > 0 && (e.Position > upTo || e.Position < first) { // or it was replaced
+			return nil, nil
+		}
+		a.event = nil
+		return e, nil
+	}
 }
 
 // omit omits what there is up to a position.
 func (a *arranger) omit(upTo uint64) error {
 	for a.reached < upTo {
-		if room := a.pending.First + mostPositions - 1; a.pending.Position == 0 || a.reached >= room {
-			if err := a.begin(); err != nil {
-				return err
-			}
+		n := min(upTo-a.reached, mostPositions)
+		e := store.Entry{
+			First: a.reached + 1, Position: a.reached + n, Time: a.time, NextStream: a.streams,
+			Changes: []store.Change{{Kind: store.Omitted, Count: n}},
 		}
-		n := min(upTo, a.pending.First+mostPositions-1) - a.reached
-		a.pending.Changes = append(a.pending.Changes, store.Change{Kind: store.Omitted, Count: n})
+		if err := a.add(e, noEvents); err != nil {
+			return err
+		}
 		a.reached += n
-		a.pending.Position = a.reached
 	}
 	return nil
-}
-
-// flush adds the commit that is pending, if there is one.
-func (a *arranger) flush() error {
-	if a.pending.Position == 0 {
-		return nil
-	}
-	e, events := a.pending, a.events
-	a.pending, a.events = store.Entry{}, nil
-	return a.add(e, events)
 }

@@ -125,7 +125,7 @@ const erasureOctets = 64 << 20
 
 // Erasures are what segments are to lose.
 type erasures struct {
-	upTo     uint64            // position: everything before it that was erased is in here, or was done
+	upTo     uint64            // position: everything that was erased up to it is in here, or was done
 	deleted  map[string]uint64 // stream: up to this id
 	replaced map[eventName]replacement
 	octets   int
@@ -196,15 +196,8 @@ func (d *directory) gather(ctx context.Context, from uint64, o *BackupOptions) (
 		if s.End <= from {
 			continue
 		}
-		err := d.read(ctx, s, o.Progress.part("looking for what was erased in "+s.File), func(c *Commit) error {
-			if e.octets >= o.gather {
-				return errEnough
-			}
-			if c.Position > from {
-				e.take(c)
-			}
-			return nil
-		})
+		take := func(c *Commit) error { return e.take(c, o.gather) }
+		err := d.read(ctx, s, o.Progress.part("looking for what was erased in "+s.File), take)
 		if errors.Is(err, errEnough) {
 			return e, nil
 		}
@@ -218,54 +211,66 @@ func (d *directory) gather(ctx context.Context, from uint64, o *BackupOptions) (
 // perErasure is about what the memory of a map takes for one.
 const perErasure = 100
 
-// take takes what a commit erased.
-func (e *erasures) take(c *Commit) {
-	e.upTo = c.Position
-	events := c.Events
-	for len(events) > 0 && events[0].Position >= c.First {
-		events = events[1:]
+// take takes what a commit erased, or errEnough and not all of it if there is so much.
+func (e *erasures) take(c *Commit, most int) error {
+	if c.Position <= e.upTo {
+		return nil
 	}
-	for i := range c.Changes {
+	event, err := c.replaced()
+	at := c.First - 1
+	for i := 0; i < len(c.Changes) && err == nil; i++ {
 		change := &c.Changes[i]
-		stream := string(change.Stream)
-		switch change.Kind {
-		case store.Deleted:
-			e.deleted[stream] = max(e.deleted[stream], change.Last)
-			e.octets += len(stream) + perErasure
-		case store.Replaced:
-			r := replacement{position: c.Position}
-			if len(events) > 0 && events[0].ID == change.First && string(events[0].Stream) == stream {
-				event := events[0] // without what else the commit has
-				r.event, events = &event, events[1:]
-				e.octets += len(event.Data)
+		at += change.Positions()
+		var data *store.Event
+		if change.Kind == store.Replaced && event != nil && event.ID == change.First && string(event.Stream) == string(change.Stream) {
+			data = event
+			event, err = c.Event()
+		}
+		if at > e.upTo && err == nil {
+			e.change(change, at, data)
+			if e.octets >= most {
+				err = errEnough
 			}
-			e.replaced[eventName{stream, change.First}] = r
-			e.octets += len(stream) + perErasure
+		}
+	}
+	return err
+}
+
+// change takes what a change erased whose last position is given.
+func (e *erasures) change(c *store.Change, at uint64, event *store.Event) {
+	e.upTo = at
+	stream := string(c.Stream)
+	switch c.Kind {
+	case store.Deleted:
+		e.deleted[stream] = max(e.deleted[stream], c.Last)
+		e.octets += len(stream) + perErasure
+	case store.Replaced:
+		e.replaced[eventName{stream, c.First}] = replacement{at, event}
+		e.octets += len(stream) + perErasure
+		if event != nil {
+			e.octets += len(event.Data)
 		}
 	}
 }
 
-// without returns the events of a commit without what was erased, and whether that
-// makes a difference. The segment has nothing of what was erased up to a position.
-func (e *erasures) without(events []store.Event, erased uint64) (left []store.Event, differ bool) {
-	for i := range events {
-		event := events[i]
-		stream := string(event.Stream)
-		if event.ID <= e.deleted[stream] {
-			differ = true
-			continue
-		}
-		r, replaced := e.replaced[eventName{stream, event.ID}]
-		if replaced && r.position > erased {
-			differ = true
-			if r.event == nil {
-				continue
-			}
-			event.Data = r.event.Data
-		}
-		left = append(left, event)
+// without returns an event as it is without what was erased, nil if that is all, and
+// whether it makes a difference. The segment has nothing of what was erased up to a
+// position.
+func (e *erasures) without(event *store.Event, erased uint64) (left *store.Event, differs bool) {
+	stream := string(event.Stream)
+	if event.ID <= e.deleted[stream] {
+		return nil, true
 	}
-	return left, differ
+	r, replaced := e.replaced[eventName{stream, event.ID}]
+	if !replaced || r.position <= erased {
+		return event, false
+	}
+	if r.event == nil {
+		return nil, true
+	}
+	fresh := *event
+	fresh.Data = r.event.Data
+	return &fresh, true
 }
 
 // errDiffer ends the search in a segment.
@@ -277,10 +282,12 @@ func (d *directory) has(ctx context.Context, s *segment, e *erasures, o *BackupO
 		return false, nil
 	}
 	err := d.read(ctx, s, o.Progress.part("looking for what was erased in "+s.File), func(c *Commit) error {
-		if _, differ := e.without(c.Events, s.Erased); differ {
-			return errDiffer
-		}
-		return nil
+		return c.each(func(event *store.Event) error {
+			if _, differs := e.without(event, s.Erased); differs {
+				return errDiffer
+			}
+			return nil
+		})
 	})
 	if errors.Is(err, errDiffer) {
 		return true, nil
@@ -297,8 +304,7 @@ func (d *directory) rewrite(ctx context.Context, s *segment, e *erasures, o *Bac
 	fresh := *s
 	err = d.write(&fresh, h, func(w *Writer) error {
 		return d.read(ctx, s, o.Progress.part("erasing in "+s.File), func(c *Commit) error {
-			c.Events, _ = e.without(c.Events, s.Erased)
-			return w.commit(c)
+			return e.rewrite(w, c, s.Erased)
 		})
 	})
 	if err != nil {
@@ -314,4 +320,24 @@ func (d *directory) rewrite(ctx context.Context, s *segment, e *erasures, o *Bac
 		return err
 	}
 	return syncDir(d.path)
+}
+
+// rewrite writes a commit of a segment without what was erased.
+func (e *erasures) rewrite(w *Writer, c *Commit, erased uint64) error {
+	w.begin(&c.Entry)
+	err := c.each(func(event *store.Event) error {
+		left, _ := e.without(event, erased)
+		if left == nil {
+			return nil
+		}
+		return w.event(left)
+	})
+	if err != nil {
+		return err
+	}
+	lost, err := c.Lost()
+	if err != nil {
+		return err
+	}
+	return w.end(lost)
 }

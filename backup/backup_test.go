@@ -16,6 +16,7 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb"
+	"gorewind/store/storetest"
 )
 
 func back(t testing.TB, from Source, dir string) Summary {
@@ -607,7 +608,7 @@ func lossy(t *testing.T) store.Store {
 				events = append(events, event)
 			}
 		}
-		if err := r.Add(e, events); err != nil {
+		if err := r.Add(e, storetest.Each(events...)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -751,11 +752,11 @@ func TestTornCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := []byte(strings.Repeat("x", frameText))
-	for i, c := range []Commit{
+	for i, c := range []whole{
 		{Entry: store.Entry{First: 1, Position: 1}},
 		{Entry: store.Entry{First: 2, Position: 2}, Events: []store.Event{{Stream: []byte("s"), ID: 1, Position: 2, Data: data}}},
 	} {
-		if err := w.commit(&c); (err == nil) != (i == 0) || w.canEnd() != (i == 0) {
+		if err := c.write(w); (err == nil) != (i == 0) || w.canEnd() != (i == 0) {
 			t.Errorf("commit %d: %v, it can end: %v", i+1, err, w.canEnd())
 		}
 	}

@@ -12,6 +12,9 @@ import (
 // frameText is how much text a frame has before it is ended with a commit.
 const frameText = 1 << 20
 
+// mostText is how much of a frame's text is held in memory until the commit ends.
+const mostText = 4 * frameText
+
 // How far back a frame refers, which bounds the memory that it takes to read it: of
 // those that are written here, and of those that are read, which others may have
 // compressed.
@@ -28,12 +31,14 @@ func newPlainSink(w io.Writer) plainSink { return plainSink{bufio.NewWriterSize(
 func (plainSink) endCommit() error { return nil }
 func (p plainSink) flush() error   { return p.Flush() }
 
-// A frameSink compresses text.
+// A frameSink compresses text. A frame ends where a commit does: a large commit is
+// compressed as it comes.
 type frameSink struct {
 	to      io.Writer
 	encoder *zstd.Encoder
-	text    bytes.Buffer
+	text    bytes.Buffer // of the frame, that is not compressed yet
 	frame   []byte
+	begun   bool // the encoder has taken the beginning of the frame
 }
 
 func newFrameSink(to io.Writer) (*frameSink, error) {
@@ -42,23 +47,45 @@ func newFrameSink(to io.Writer) (*frameSink, error) {
 }
 
 // Write implements io.Writer.
-func (f *frameSink) Write(b []byte) (int, error) { return f.text.Write(b) }
+func (f *frameSink) Write(b []byte) (int, error) {
+	if f.text.Len() < mostText {
+		return f.text.Write(b)
+	}
+	if err := f.compress(); err != nil {
+		return 0, err
+	}
+	return f.text.Write(b)
+}
+
+// compress has the encoder take the text of a frame that does not end yet.
+func (f *frameSink) compress() error {
+	if !f.begun {
+		f.encoder.Reset(f.to)
+		f.begun = true
+	}
+	_, err := f.encoder.Write(f.text.Bytes())
+	f.text.Reset()
+	return err
+}
 
 func (f *frameSink) endCommit() error {
-	if f.text.Len() < frameText {
+	if f.text.Len() < frameText && !f.begun {
 		return nil
 	}
 	return f.flush()
 }
 
 func (f *frameSink) flush() error {
+	if f.begun {
+		err := f.compress()
+		f.begun = false
+		return errors.Join(err, f.encoder.Close())
+	}
 	if f.text.Len() == 0 {
 		return nil
 	}
 	f.frame = f.encoder.EncodeAll(f.text.Bytes(), f.frame[:0])
-	if f.text.Reset(); f.text.Cap() > 4*frameText {
-		f.text = bytes.Buffer{}
-	}
+	f.text.Reset()
 	_, err := f.to.Write(f.frame)
 	return err
 }

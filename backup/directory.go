@@ -185,8 +185,14 @@ func (d *directory) look(s *segment) error {
 
 // read reads a segment, which must be the one that the manifest names.
 func (d *directory) read(ctx context.Context, s *segment, progress func(done, of int64), do func(*Commit) error) error {
+	_, err := d.readAll(ctx, s, progress, do)
+	return err
+}
+
+// readAll is read that returns what the segment has.
+func (d *directory) readAll(ctx context.Context, s *segment, progress func(done, of int64), do func(*Commit) error) (Trailer, error) {
 	if err := d.look(s); err != nil {
-		return err
+		return Trailer{}, err
 	}
 	check := func(h *Header) error {
 		if h.Store != d.m.Store || h.Generation != d.m.Generation || h.After != s.After || h.Selection != nil {
@@ -198,7 +204,7 @@ func (d *directory) read(ctx context.Context, s *segment, progress func(done, of
 	if err == nil && (c.SHA256 != s.SHA256 || c.End != s.End || c.Chain != s.Chain) {
 		err = fmt.Errorf("%s: %w: it is another one than the manifest names", d.file(s), ErrFile)
 	}
-	return err
+	return c.Trailer, err
 }
 
 // A Summary says what a backup has, or what was added to it.
@@ -238,13 +244,12 @@ func VerifyBackup(ctx context.Context, dir string, progress Progress) (Summary, 
 		if s.After != end {
 			return sum, fmt.Errorf("%s: %w: %s goes on after the position %d, where %d comes", dir, ErrFile, s.File, s.After, end)
 		}
-		t := newTally()
-		take := func(c *Commit) error { t.commit(c); return nil }
-		if err := d.read(ctx, s, progress.part("verifying "+s.File), take); err != nil {
+		t, err := d.readAll(ctx, s, progress.part("verifying "+s.File), func(*Commit) error { return nil })
+		if err != nil {
 			return sum, err
 		}
 		end = s.End
-		sum.add(&t.count, s.Octets)
+		sum.add(&t, s.Octets)
 	}
 	return sum, nil
 }

@@ -46,6 +46,7 @@ type exporter struct {
 
 	selected *store.Selection // nil: all
 	events   *eventReader
+	lost     []Lost // of the commit
 }
 
 // run exports up to the end, or up to a commit before that where there is enough
@@ -86,30 +87,31 @@ func (x *exporter) run(ctx context.Context) (err error) {
 
 // commit exports one commit, if anything of it is selected.
 func (x *exporter) commit(ctx context.Context, e *store.Entry) error {
-	c := Commit{Entry: *e}
 	if x.selected != nil {
-		if c.Changes = x.choose(e.Changes); c.Changes == nil {
+		if e.Changes = x.choose(e.Changes); e.Changes == nil {
 			return nil
 		}
 	}
+	x.w.begin(e)
+	x.lost = x.lost[:0]
 	at := e.First
-	for i := range c.Changes {
-		change := &c.Changes[i]
+	for i := range e.Changes {
+		change := &e.Changes[i]
 		if change.Kind == store.Appended {
-			if err := x.appended(&c, change, at); err != nil {
+			if err := x.appended(e, change, at); err != nil {
 				return err
 			}
 		}
 		at += change.Positions()
 	}
-	for i := range c.Changes {
-		if change := &c.Changes[i]; change.Kind == store.Replaced && x.began > 0 {
-			if err := x.replaced(ctx, &c, change); err != nil {
+	for i := range e.Changes {
+		if change := &e.Changes[i]; change.Kind == store.Replaced && x.began > 0 {
+			if err := x.replaced(ctx, e, change); err != nil {
 				return err
 			}
 		}
 	}
-	return x.w.commit(&c)
+	return x.w.end(x.lost)
 }
 
 // choose returns the changes of a commit with only the selected streams' left, and
@@ -139,7 +141,7 @@ func (x *exporter) choose(changes []store.Change) (chosen []store.Change) {
 }
 
 // appended takes the events of a change that are there.
-func (x *exporter) appended(c *Commit, change *store.Change, at uint64) error {
+func (x *exporter) appended(of *store.Entry, change *store.Change, at uint64) error {
 	for id := change.First; id <= change.Last; id++ {
 		position := at + id - change.First
 		e, err := x.events.at(position)
@@ -147,23 +149,26 @@ func (x *exporter) appended(c *Commit, change *store.Change, at uint64) error {
 			return err
 		}
 		switch {
-		case e != nil && (e.ID != id || string(e.Stream) != string(change.Stream) || !e.Time.Equal(c.Time)):
+		case e != nil && (e.ID != id || string(e.Stream) != string(change.Stream) || !e.Time.Equal(of.Time)):
 			return fmt.Errorf("at the position %d the log has the event %d of the stream %+q, and a query yields the event %d of %+q: look at the store with gorewind verify",
 				position, id, change.Stream, e.ID, e.Stream)
 		case e != nil:
-			c.Events = append(c.Events, *e)
+			err = x.w.event(e)
 		case x.events.isLost(position):
 			if !x.acceptLoss {
 				return x.events.lost
 			}
-			c.lose(change.Stream, id)
+			x.lose(change.Stream, id)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // replaced takes an event that was replaced as it is now.
-func (x *exporter) replaced(ctx context.Context, c *Commit, change *store.Change) error {
+func (x *exporter) replaced(ctx context.Context, of *store.Entry, change *store.Change) error {
 	e, ok, err := x.source.Event(ctx, change.Stream, change.First)
 	switch {
 	case errors.As(err, new(*store.Lost)):
@@ -171,19 +176,19 @@ func (x *exporter) replaced(ctx context.Context, c *Commit, change *store.Change
 		return fmt.Errorf("the event %d of the stream %+q was replaced, and cannot be read: begin anew, with all that there is: %w", change.First, change.Stream, err)
 	case err != nil:
 		return err
-	case ok && e.Position <= x.began && e.Position < c.First:
-		c.Events = append(c.Events, e)
+	case ok && e.Position <= x.began && e.Position < of.First:
+		return x.w.event(&e)
 	}
 	return nil
 }
 
 // lose takes note of an event that cannot be read.
-func (c *Commit) lose(stream []byte, id uint64) {
-	if n := len(c.Lost); n > 0 && c.Lost[n-1].Last == id-1 && string(c.Lost[n-1].Stream) == string(stream) {
-		c.Lost[n-1].Last = id
+func (x *exporter) lose(stream []byte, id uint64) {
+	if n := len(x.lost); n > 0 && x.lost[n-1].Last == id-1 && string(x.lost[n-1].Stream) == string(stream) {
+		x.lost[n-1].Last = id
 		return
 	}
-	c.Lost = append(c.Lost, Lost{stream, id, id})
+	x.lost = append(x.lost, Lost{stream, id, id})
 }
 
 // An eventReader looks events up by positions, which must rise.

@@ -239,7 +239,10 @@ func (p *part) read(size int64) (*Reader, error) {
 	whole := *r
 	for err == nil {
 		whole.tally = r.tally
-		_, err = r.Next()
+		var c *Commit
+		if c, err = r.Next(); err == nil {
+			_, err = c.Lost()
+		}
 	}
 	if errors.Is(err, io.EOF) {
 		return r, nil

@@ -38,15 +38,19 @@ import (
 //	streams  the number that the next new stream gets
 //	chain    checksum of the log up to here, hex
 //	changes  what it did; see below
-//	lost     of the events, which the store itself could not read any more: stream,
-//	         first and last id
-//	events   how many lines of events follow
 //
-// and a line for each of its events that is there, in the order of their
-// positions, then for each event that it replaced and that came before the export
-// was begun, as it is now. What is not there and not lost was erased since:
+// then a line for each of its events that is there, in the order of their
+// positions, and for each event that it replaced and that came before the export
+// was begun, as it is now. These may be much larger than they were, so that a commit
+// is read and written event by event:
 //
 //	stream, id, position, time, data
+//
+// and a line that ends it. What is not there and not lost was erased since:
+//
+//	events   how many there were
+//	lost     of its events, which the store itself could not read any more: stream,
+//	         first and last id
 //
 // A change has the kind, and besides:
 //
@@ -146,15 +150,6 @@ type Trailer struct {
 	SHA256  string `json:"sha256"`
 }
 
-// A Commit is one commit of an export.
-type Commit struct {
-	store.Entry
-	// Events are those that are there, in the order of their positions, and then
-	// those that the commit replaced, as they are now.
-	Events []store.Event
-	Lost   []Lost
-}
-
 // Lost names events that the store itself could not read any more.
 type Lost struct {
 	Stream      []byte
@@ -200,8 +195,6 @@ type commitLine struct {
 	Streams uint64              `json:"streams"`
 	Chain   chain               `json:"chain"`
 	Changes bounded[changeLine] `json:"changes"`
-	Lost    bounded[lostLine]   `json:"lost,omitempty"`
-	Events  int                 `json:"events"`
 }
 
 // mostParts is how many changes a commit has at most: ten thousand events and as many
@@ -247,6 +240,11 @@ type changeLine struct {
 	IDs        []uint64 `json:"ids,omitempty"`
 	Count      uint64   `json:"count,omitempty"`
 	Patch      *chain   `json:"patch,omitempty"`
+}
+
+type commitEndLine struct {
+	Events uint64            `json:"events"`
+	Lost   bounded[lostLine] `json:"lost,omitempty"`
 }
 
 type lostLine struct {
@@ -298,17 +296,22 @@ func octetsOf(text *string, base64 []byte) []byte {
 	return base64
 }
 
-func lineOfCommit(c *Commit) commitLine {
+func lineOfCommit(e *store.Entry) commitLine {
 	l := commitLine{
-		Commit: c.Position, First: c.First, Time: instant(c.Time), Octets: c.Octets, Streams: c.NextStream, Chain: chain(c.Chain),
-		Changes: make([]changeLine, 0, len(c.Changes)), Events: len(c.Events),
+		Commit: e.Position, First: e.First, Time: instant(e.Time), Octets: e.Octets, Streams: e.NextStream, Chain: chain(e.Chain),
+		Changes: make([]changeLine, 0, len(e.Changes)),
 	}
-	at := c.First
-	for i := range c.Changes {
-		l.Changes = append(l.Changes, lineOfChange(&c.Changes[i], at))
-		at += c.Changes[i].Positions()
+	at := e.First
+	for i := range e.Changes {
+		l.Changes = append(l.Changes, lineOfChange(&e.Changes[i], at))
+		at += e.Changes[i].Positions()
 	}
-	for _, lost := range c.Lost {
+	return l
+}
+
+func lineOfCommitEnd(events uint64, lost []Lost) commitEndLine {
+	l := commitEndLine{Events: events}
+	for _, lost := range lost {
 		line := lostLine{First: lost.First, Last: lost.Last}
 		line.Stream, line.Stream64 = TextOf(lost.Stream)
 		l.Lost = append(l.Lost, line)
@@ -337,46 +340,36 @@ func lineOfChange(c *store.Change, at uint64) changeLine {
 	return l
 }
 
-// commit is the inverse of lineOfCommit, without the events.
-func (l *commitLine) commit() (c Commit, err error) {
-	c.Entry = store.Entry{
+// entry is the inverse of lineOfCommit.
+func (l *commitLine) entry() (e store.Entry, err error) {
+	e = store.Entry{
 		Position: l.Commit, First: l.First, Time: time.Time(l.Time), Octets: l.Octets, NextStream: l.Streams, Chain: uint64(l.Chain),
 		Changes: make([]store.Change, len(l.Changes)),
 	}
 	for i := range l.Changes {
-		if c.Changes[i], err = l.Changes[i].change(); err != nil {
-			return c, err
+		if e.Changes[i], err = l.Changes[i].change(); err != nil {
+			return e, err
 		}
 	}
-	at := c.First
-	for i := range c.Changes {
-		if said := l.Changes[i].Position; said != at && c.Changes[i].Kind != store.Keyed {
-			return c, fmt.Errorf("it has a change at the position %d, where %d comes", said, at)
+	at := e.First
+	for i := range e.Changes {
+		if said := l.Changes[i].Position; said != at && e.Changes[i].Kind != store.Keyed {
+			return e, fmt.Errorf("it has a change at the position %d, where %d comes", said, at)
 		}
-		at += c.Changes[i].Positions()
+		at += e.Changes[i].Positions()
 	}
-	if at != c.Position+1 || c.First == 0 {
-		return c, fmt.Errorf("it has changes up to the position %d", at-1)
+	if at != e.Position+1 || e.First == 0 {
+		return e, fmt.Errorf("it has changes up to the position %d", at-1)
 	}
-	if most := c.mostEvents(); l.Events < 0 || l.Events > most {
-		return c, fmt.Errorf("it has %d events, and at most %d are of it", l.Events, most)
-	}
-	for _, lost := range l.Lost {
-		c.Lost = append(c.Lost, Lost{octetsOf(lost.Stream, lost.Stream64), lost.First, lost.Last})
-	}
-	return c, nil
+	return e, nil
 }
 
-// mostEvents returns how many events may come with a commit: those that it appended
-// and those that it replaced.
-func (c *Commit) mostEvents() int {
-	most := min(c.Entry.Events(), store.MaxCommitEvents)
-	for i := range c.Changes {
-		if c.Changes[i].Kind == store.Replaced {
-			most++
-		}
+// lost returns what is lost of a commit.
+func (l *commitEndLine) lost() (lost []Lost) {
+	for _, line := range l.Lost {
+		lost = append(lost, Lost{octetsOf(line.Stream, line.Stream64), line.First, line.Last})
 	}
-	return int(most)
+	return lost
 }
 
 func (l *changeLine) change() (c store.Change, err error) {

@@ -18,12 +18,40 @@ import (
 // write.
 const golden = "testdata/v1.jsonl"
 
+// A whole is a commit with all that comes with it.
+type whole struct {
+	store.Entry
+	Events []store.Event
+	Lost   []Lost
+}
+
+// write writes the commit.
+func (c *whole) write(w *Writer) error {
+	w.begin(&c.Entry)
+	for i := range c.Events {
+		if err := w.event(&c.Events[i]); err != nil {
+			return err
+		}
+	}
+	return w.end(c.Lost)
+}
+
+// wholeOf reads all of a commit.
+func wholeOf(c *Commit) (w whole, err error) {
+	w.Entry = c.Entry
+	if err := c.each(func(e *store.Event) error { w.Events = append(w.Events, *e); return nil }); err != nil {
+		return w, err
+	}
+	w.Lost, err = c.Lost()
+	return w, err
+}
+
 // handMade returns an export with everything in it that there can be.
-func handMade() (Header, []Commit) {
+func handMade() (Header, []whole) {
 	at := time.Date(2026, 3, 1, 9, 30, 0, 120_000, time.UTC)
 	prefix := "a"
 	h := newHeader(store.Identity{ID: "0123", Generation: 3, Secret: "feed"}, 6, &Selection{Prefix: &prefix, Globs: []string{"b:*"}, Separator: ":"})
-	return h, []Commit{
+	return h, []whole{
 		{
 			Entry: store.Entry{
 				Position: 12, First: 8, Time: at, Octets: 1234, NextStream: 6, Chain: 1<<63 + 5,
@@ -58,7 +86,7 @@ func handMade() (Header, []Commit) {
 }
 
 // written returns an export of commits.
-func written(t testing.TB, h Header, commits []Commit, compress bool) []byte {
+func written(t testing.TB, h Header, commits []whole, compress bool) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	to, err := newSink(&b, compress)
@@ -70,7 +98,7 @@ func written(t testing.TB, h Header, commits []Commit, compress bool) []byte {
 		t.Fatal(err)
 	}
 	for i := range commits {
-		if err := w.commit(&commits[i]); err != nil {
+		if err := commits[i].write(w); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,7 +109,7 @@ func written(t testing.TB, h Header, commits []Commit, compress bool) []byte {
 }
 
 // readAll returns what an export has.
-func readAll(b []byte) (h Header, commits []Commit, trailer Trailer, err error) {
+func readAll(b []byte) (h Header, commits []whole, trailer Trailer, err error) {
 	r, err := NewReader(bytes.NewReader(b))
 	if err != nil {
 		return h, nil, trailer, err
@@ -94,7 +122,11 @@ func readAll(b []byte) (h Header, commits []Commit, trailer Trailer, err error) 
 		if err != nil {
 			return r.Header, commits, trailer, err
 		}
-		commits = append(commits, *c)
+		w, err := wholeOf(c)
+		if err != nil {
+			return r.Header, commits, trailer, err
+		}
+		commits = append(commits, w)
 	}
 }
 
@@ -230,26 +262,31 @@ func TestRefusesOthers(t *testing.T) {
 // TestRefusesWhatNoStoreDid: lines that are as they were written, by another
 // program, and do not fit.
 func TestRefusesWhatNoStoreDid(t *testing.T) {
-	for name, alter := range map[string]func(h *Header, c []Commit) []Commit{
-		"a commit is missing":  func(h *Header, c []Commit) []Commit { h.Selection = nil; return c[1:] },
-		"a commit comes twice": func(_ *Header, c []Commit) []Commit { return append(c, c[1]) },
-		"a commit takes more":  func(_ *Header, c []Commit) []Commit { c[0].Position++; return c },
-		"a commit takes less":  func(_ *Header, c []Commit) []Commit { c[0].Changes = c[0].Changes[:1]; return c },
-		"events in reverse":    func(_ *Header, c []Commit) []Commit { c[0].Changes[0].First = 9; return c },
-		"events without end":   func(_ *Header, c []Commit) []Commit { c[0].Changes[0].Last = 1 << 63; return c },
-		"changes without end": func(_ *Header, c []Commit) []Commit {
+	for name, alter := range map[string]func(h *Header, c []whole) []whole{
+		"a commit is missing":  func(h *Header, c []whole) []whole { h.Selection = nil; return c[1:] },
+		"a commit comes twice": func(_ *Header, c []whole) []whole { return append(c, c[1]) },
+		"a commit takes more":  func(_ *Header, c []whole) []whole { c[0].Position++; return c },
+		"a commit takes less":  func(_ *Header, c []whole) []whole { c[0].Changes = c[0].Changes[:1]; return c },
+		"events in reverse":    func(_ *Header, c []whole) []whole { c[0].Changes[0].First = 9; return c },
+		"events without end":   func(_ *Header, c []whole) []whole { c[0].Changes[0].Last = 1 << 63; return c },
+		"changes without end": func(_ *Header, c []whole) []whole {
 			for range mostParts {
 				c[0].Changes = append(c[0].Changes, store.Change{Kind: store.Keyed})
 			}
 			return c
 		},
-		"events of nothing": func(_ *Header, c []Commit) []Commit {
+		"events of nothing": func(_ *Header, c []whole) []whole {
 			for range 10 {
 				c[0].Events = append(c[0].Events, c[0].Events[0])
 			}
 			return c
 		},
-		"a change of unknown kind": func(_ *Header, c []Commit) []Commit { c[0].Changes[0].Kind = 99; return c },
+		"events twice": func(_ *Header, c []whole) []whole {
+			c[0].Events = append(c[0].Events, c[0].Events...)
+			return c
+		},
+		"more lost than there was": func(_ *Header, c []whole) []whole { c[0].Lost[0].Last = 1 << 40; return c },
+		"a change of unknown kind": func(_ *Header, c []whole) []whole { c[0].Changes[0].Kind = 99; return c },
 	} {
 		h, commits := handMade()
 		commits = alter(&h, commits)
@@ -263,7 +300,7 @@ func TestRefusesWhatNoStoreDid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.commit(&commits[0]); err != nil {
+	if err := commits[0].write(w); err != nil {
 		t.Fatal(err)
 	}
 	w.tally.count.Events++

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,28 +39,26 @@ func readChecked(ctx context.Context, path string, progress func(done, of int64)
 	if err != nil {
 		return c, err
 	}
-	counted := &counter{from: f}
-	r, err := NewReader(counted)
+	r, err := NewReader(&watched{ctx: ctx, from: f, progress: progress, of: fi.Size()})
 	if err == nil {
 		err = check(&r.Header)
 	}
 	if err != nil {
-		return c, fmt.Errorf("%s: %w", path, err)
+		return c, cmp.Or(ctx.Err(), fmt.Errorf("%s: %w", path, err))
 	}
 	for {
-		progress(counted.read, fi.Size())
-		if err := ctx.Err(); err != nil {
-			return c, err
-		}
 		commit, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return Checked{r.Header, r.Trailer()}, nil
 		}
-		if err != nil {
-			return c, fmt.Errorf("%s: %w", path, err)
+		if err == nil {
+			err = do(commit)
 		}
-		if err := do(commit); err != nil {
-			return c, err
+		if refused := (*Refused)(nil); errors.As(err, &refused) {
+			err = fmt.Errorf("%s: %w", path, refused)
+		}
+		if err != nil {
+			return c, cmp.Or(ctx.Err(), err)
 		}
 	}
 }
@@ -78,16 +77,22 @@ func readHeader(path string) (Header, error) {
 	return r.Header, nil
 }
 
-// A counter counts what is read.
-type counter struct {
-	from io.Reader
-	read int64
+// A watched reader tells how far it has come, and ends with its context.
+type watched struct {
+	ctx      context.Context
+	from     io.Reader
+	progress func(done, of int64)
+	read, of int64
 }
 
 // Read implements io.Reader.
-func (c *counter) Read(b []byte) (int, error) {
-	n, err := c.from.Read(b)
-	c.read += int64(n)
+func (w *watched) Read(b []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := w.from.Read(b)
+	w.read += int64(n)
+	w.progress(w.read, w.of)
 	return n, err
 }
 
@@ -125,8 +130,10 @@ func Import(ctx context.Context, path, dir string, progress Progress) (Restored,
 	add, end := r.commit, func() error { return nil }
 	if checked.Selection != nil {
 		a := newArranger(r.entry)
-		add = func(c *Commit) error { return r.arranged(a, c) }
-		end = func() error { return errors.Join(a.omit(checked.End), a.flush()) }
+		add = func(c *Commit) error {
+			return r.take(c, func(next nextEvent) error { return a.commit(&c.Entry, next) })
+		}
+		end = func() error { return a.omit(checked.End) }
 	}
 	if _, err := readFile(ctx, path, progress.part("importing "+path), add); err != nil {
 		return Restored{}, err
@@ -135,16 +142,4 @@ func Import(ctx context.Context, path, dir string, progress Progress) (Restored,
 		return Restored{}, err
 	}
 	return r.finish(ctx, func(done, of int) { progress("verifying "+dir, int64(done), int64(of)) })
-}
-
-// arranged adds a commit of a selection.
-func (r *restorer) arranged(a *arranger, c *Commit) error {
-	r.look(c)
-	if err := a.commit(c); err != nil || len(c.Lost) == 0 {
-		return err
-	}
-	if err := a.flush(); err != nil {
-		return err
-	}
-	return r.lose(c)
 }

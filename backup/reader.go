@@ -48,6 +48,7 @@ type Reader struct {
 	from    *bufio.Reader
 	tally   tally
 	text    []byte
+	commit  *Commit // the last one; nil before it
 	trailer *Trailer
 }
 
@@ -102,6 +103,11 @@ func (r *Reader) Next() (*Commit, error) {
 	if r.trailer != nil {
 		return nil, io.EOF
 	}
+	if r.commit != nil {
+		if _, err := r.commit.Lost(); err != nil {
+			return nil, err
+		}
+	}
 	text, err := r.line()
 	if err != nil {
 		return nil, err
@@ -113,45 +119,64 @@ func (r *Reader) Next() (*Commit, error) {
 	if err := r.parse(text, &line); err != nil {
 		return nil, err
 	}
-	c, err := line.commit()
+	e, err := line.entry()
 	if err != nil {
 		return nil, r.refuse("%v", err)
 	}
 	next := r.tally.count.End + 1
-	if c.Position < next || c.First < next && r.tally.count.Commits > 0 || c.First > next && r.Header.Selection == nil {
-		return nil, r.refuse("it goes on at the position %d, where %d comes", c.First, next)
+	if e.Position < next || e.First < next && r.tally.count.Commits > 0 || e.First > next && r.Header.Selection == nil {
+		return nil, r.refuse("it goes on at the position %d, where %d comes", e.First, next)
 	}
-	for range line.Events {
-		e, err := r.event()
-		if err != nil {
-			return nil, err
-		}
-		c.Events = append(c.Events, e)
-	}
-	r.tally.commit(&c)
-	return &c, nil
+	r.commit = newCommit(e, r)
+	return r.commit, nil
 }
 
-func (r *Reader) event() (e store.Event, err error) {
+// event returns the next event of a commit, nil after the last.
+func (r *Reader) event(c *Commit) (*store.Event, error) {
 	text, err := r.line()
 	if err != nil {
-		return e, err
+		return nil, err
 	}
-	if !bytes.HasPrefix(text, []byte(`{"stream`)) {
-		return e, r.refuse("an event has to come here")
+	switch {
+	case bytes.HasPrefix(text, []byte(`{"events":`)):
+		return nil, r.endCommit(c, text)
+	case !bytes.HasPrefix(text, []byte(`{"stream`)):
+		return nil, r.refuse("an event, or the end of the commit, has to come here")
+	case c.left == 0:
+		return nil, r.refuse("there are more events than are of the commit")
 	}
 	var line eventLine
 	if err := r.parse(text, &line); err != nil {
-		return e, err
+		return nil, err
 	}
-	return line.event(), nil
+	c.left--
+	c.there++
+	e := line.event()
+	r.tally.event(&c.Entry, &e)
+	return &e, nil
+}
+
+// endCommit reads the end of a commit.
+func (r *Reader) endCommit(c *Commit, text []byte) error {
+	var line commitEndLine
+	if err := r.parse(text, &line); err != nil {
+		return err
+	}
+	if line.Events != c.there {
+		return r.refuse("the commit had %d events, and here are %d", line.Events, c.there)
+	}
+	c.lost, c.ended = line.lost(), true
+	if !r.tally.commit(&c.Entry, c.lost) {
+		return r.refuse("there are more events, and lost ones, than the commit had")
+	}
+	return nil
 }
 
 // end reads the trailer.
 func (r *Reader) end(text []byte) error {
 	var have Trailer
 	if !bytes.HasPrefix(text, []byte(trailerBegin)) {
-		return r.refuse("neither a commit nor the end comes here")
+		return r.refuse("a commit, or the end, has to come here")
 	}
 	if err := r.parse(text, &have); err != nil {
 		return err

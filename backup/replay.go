@@ -31,13 +31,13 @@ func Replay(ctx context.Context, path string, to *client.Client, progress Progre
 		return Replayed{}, err
 	}
 	checked, err := readFile(ctx, path, progress.part("checking "+path), func(c *Commit) error {
-		for i := range c.Events {
-			if e := &c.Events[i]; uint64(len(e.Data)) > info.MaxEvent {
+		return c.each(func(e *store.Event) error {
+			if uint64(len(e.Data)) > info.MaxEvent {
 				return fmt.Errorf("the event %d of the stream %+q has %d octets, and the daemon takes %d: start it with --max-event-bytes %d, then repeat this",
 					e.ID, e.Stream, len(e.Data), info.MaxEvent, len(e.Data))
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 	if err != nil {
 		return Replayed{}, err
@@ -63,16 +63,12 @@ type batcher struct {
 }
 
 func (b *batcher) commit(c *Commit) error {
-	for i := range c.Events {
-		e := &c.Events[i]
+	return c.each(func(e *store.Event) error {
 		if e.Position < c.First {
-			continue // it was replaced, and came before
+			return nil // it was replaced, and came before
 		}
-		if err := b.event(e); err != nil {
-			return err
-		}
-	}
-	return nil
+		return b.event(e)
+	})
 }
 
 func (b *batcher) event(e *store.Event) error {

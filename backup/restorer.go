@@ -36,29 +36,55 @@ func newRestorer(to *leveldb.Restore) *restorer {
 
 // commit adds a commit.
 func (r *restorer) commit(c *Commit) error {
-	r.look(c)
-	if err := r.entry(c.Entry, c.Events); err != nil {
+	return r.take(c, func(next nextEvent) error { return r.entry(c.Entry, next) })
+}
+
+// A nextEvent returns the events of a commit, one after the other, and nil after the
+// last.
+type nextEvent = func() (*store.Event, error)
+
+// take adds a commit by a function that takes its events, and finds what is missing
+// of them.
+func (r *restorer) take(c *Commit, add func(next nextEvent) error) error {
+	var there []uint64
+	err := add(func() (*store.Event, error) {
+		e, err := c.Event()
+		if e != nil {
+			there = append(there, e.Position)
+		}
+		return e, err
+	})
+	if err != nil {
 		return err
 	}
-	return r.lose(c)
+	lost, err := c.Lost()
+	if err != nil {
+		return err
+	}
+	r.look(&c.Entry, there, lost)
+	return r.lose(c.Position, lost)
 }
 
 // entry adds a commit, unless that was done before.
-func (r *restorer) entry(e store.Entry, events []store.Event) error {
+func (r *restorer) entry(e store.Entry, next nextEvent) error {
 	r.last = store.Entry{Position: e.Position, Time: e.Time, NextStream: e.NextStream}
-	if e.Position <= r.done {
-		return nil
+	if e.Position > r.done {
+		return r.to.Add(e, next)
 	}
-	return r.to.Add(e, events)
+	for {
+		if e, err := next(); e == nil || err != nil {
+			return err
+		}
+	}
 }
 
-// lose has the store know what is lost. An earlier attempt may have ended before
-// it did.
-func (r *restorer) lose(c *Commit) error {
-	if c.Position < r.done {
+// lose has the store know what is lost of the commit at a position. An earlier attempt
+// may have ended before it did.
+func (r *restorer) lose(position uint64, lost []Lost) error {
+	if position < r.done {
 		return nil
 	}
-	for _, l := range c.Lost {
+	for _, l := range lost {
 		if err := r.to.Lose(l.Stream, l.First, l.Last); err != nil {
 			return err
 		}
@@ -66,18 +92,18 @@ func (r *restorer) lose(c *Commit) error {
 	return nil
 }
 
-// look finds what is missing, or was and is deleted.
-func (r *restorer) look(c *Commit) {
-	there := c.Events
-	at := c.First
-	for i := range c.Changes {
-		change := &c.Changes[i]
+// look finds what is missing, or was and is deleted, given the positions of the events
+// that are there.
+func (r *restorer) look(e *store.Entry, there []uint64, lost []Lost) {
+	at := e.First
+	for i := range e.Changes {
+		change := &e.Changes[i]
 		switch change.Kind {
 		case store.Appended:
 			for id := change.First; id <= change.Last; id++ {
-				if len(there) > 0 && there[0].Position == at+id-change.First {
+				if len(there) > 0 && there[0] == at+id-change.First {
 					there = there[1:]
-				} else if !c.lost(change.Stream, id) {
+				} else if !isLost(lost, change.Stream, id) {
 					r.missing[change.Number] = hole{change.Stream, id}
 				}
 			}
@@ -90,13 +116,6 @@ func (r *restorer) look(c *Commit) {
 	}
 }
 
-// lost reports whether the commit says that an event is lost.
-func (c *Commit) lost(stream []byte, id uint64) bool {
-	return slices.ContainsFunc(c.Lost, func(l Lost) bool {
-		return id >= l.First && id <= l.Last && string(l.Stream) == string(stream)
-	})
-}
-
 // close deletes what was deleted after the end, and returns in how many streams.
 func (r *restorer) close() (streams int, err error) {
 	numbers := slices.SortedFunc(maps.Keys(r.missing), cmp.Compare[uint64])
@@ -106,12 +125,14 @@ func (r *restorer) close() (streams int, err error) {
 			h := r.missing[number]
 			e.Changes = append(e.Changes, store.Change{Kind: store.Deleted, Stream: h.stream, Number: number, First: 1, Last: h.id})
 		}
-		if err := r.entry(e, nil); err != nil {
+		if err := r.entry(e, noEvents); err != nil {
 			return 0, err
 		}
 	}
 	return len(numbers), nil
 }
+
+func noEvents() (*store.Event, error) { return nil, nil }
 
 // A Restored says what became of a restore.
 type Restored struct {

@@ -117,13 +117,13 @@ func onlyWhatIsThere(t *testing.T, s store.Store, backup string) {
 	defer d.close()
 	for i := range d.m.Segments {
 		err := d.read(t.Context(), &d.m.Segments[i], func(int64, int64) {}, func(c *Commit) error {
-			for _, e := range c.Events {
+			return c.each(func(e *store.Event) error {
 				now, ok, err := (local{s}).Event(t.Context(), e.Stream, e.ID)
 				if err != nil || !ok || string(now.Data) != string(e.Data) || now.Position != e.Position {
 					t.Fatalf("%s has %q %d: %.100q; the store has %v, %.100q", d.m.Segments[i].File, e.Stream, e.ID, e.Data, ok, now.Data)
 				}
-			}
-			return nil
+				return nil
+			})
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash"
 	"hash/crc32"
+
+	"gorewind/store"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -22,6 +24,7 @@ type tally struct {
 	lines  int64
 	octets int64 // of the text
 	count  Trailer
+	there  uint64 // events that the commit appended which is not taken up yet
 }
 
 func newTally() tally { return tally{sha: sha256.New()} }
@@ -44,24 +47,30 @@ func (t *tally) line(whole []byte) {
 	t.octets += int64(len(whole))
 }
 
-// commit takes up what a commit has.
-func (t *tally) commit(c *Commit) {
+// event takes up an event of a commit.
+func (t *tally) event(of *store.Entry, e *store.Event) {
+	if e.Position >= of.First {
+		t.count.Events++
+		t.count.Octets += uint64(len(e.Data))
+		t.there++
+	}
+}
+
+// commit takes up a commit with the events since the one before. It is false if there
+// are more than it had.
+func (t *tally) commit(e *store.Entry, lost []Lost) bool {
 	n := &t.count
-	n.End, n.Chain = c.Position, chain(c.Chain)
+	n.End, n.Chain = e.Position, chain(e.Chain)
 	n.Commits++
-	appended := c.Entry.Events()
-	for i := range c.Events {
-		if c.Events[i].Position >= c.First {
-			n.Events++
-			n.Octets += uint64(len(c.Events[i].Data))
-			appended--
-		}
-	}
-	for _, l := range c.Lost {
+	had := t.there
+	for _, l := range lost {
+		had += l.Last - l.First + 1
 		n.Lost += l.Last - l.First + 1
-		appended -= l.Last - l.First + 1
 	}
-	n.Erased += appended
+	appended := e.Events()
+	n.Erased += appended - had
+	t.there = 0
+	return had <= appended
 }
 
 // trailer returns that of an export which ends here.

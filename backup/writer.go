@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+
+	"gorewind/store"
 )
 
 // A Writer writes an export.
@@ -12,10 +14,20 @@ type Writer struct {
 
 	to    sink
 	tally tally
-	torn  bool // a commit was not written to its end
 	text  bytes.Buffer
 	json  *json.Encoder
+
+	entry  *store.Entry  // the commit that was begun
+	events uint64        // of it
+	held   []store.Event // those that are not written yet
+	octets int           // of their data
+	torn   bool          // it was not written to its end
 }
+
+// holdOctets is how much of a commit's events is held back until it ends, which is
+// all of them unless they became larger. So what fails or interrupts what they come
+// from leaves the export whole: without that commit.
+const holdOctets = 2 * store.MaxCommitOctets
 
 // A sink takes an export's text.
 type sink interface {
@@ -56,24 +68,57 @@ func (w *Writer) End() uint64 { return w.tally.count.End }
 // one is whole.
 func (w *Writer) canEnd() bool { return w.tally.count.Commits > 0 && !w.torn }
 
-// commit writes a commit.
-func (w *Writer) commit(c *Commit) error {
-	w.torn = true
-	if err := w.line(lineOfCommit(c)); err != nil {
-		return err
+// begin begins a commit. Its events follow, and then its end.
+func (w *Writer) begin(e *store.Entry) {
+	w.entry, w.events, w.held, w.octets = e, 0, w.held[:0], 0
+}
+
+// event takes the next event of the commit.
+func (w *Writer) event(e *store.Event) error {
+	w.held = append(w.held, *e)
+	if w.octets += len(e.Data); w.octets < holdOctets {
+		return nil
 	}
-	for i := range c.Events {
-		if err := w.line(lineOfEvent(&c.Events[i])); err != nil {
+	return w.writeHeld()
+}
+
+// writeHeld writes what there is of the commit.
+func (w *Writer) writeHeld() error {
+	if !w.torn {
+		w.torn = true
+		if err := w.line(lineOfCommit(w.entry)); err != nil {
 			return err
 		}
 	}
-	w.tally.commit(c)
+	for i := range w.held {
+		e := &w.held[i]
+		if err := w.line(lineOfEvent(e)); err != nil {
+			return err
+		}
+		w.tally.event(w.entry, e)
+		w.events++
+	}
+	clear(w.held)
+	w.held, w.octets = w.held[:0], 0
+	return nil
+}
+
+// end ends the commit.
+func (w *Writer) end(lost []Lost) error {
+	if err := w.writeHeld(); err != nil {
+		return err
+	}
+	if err := w.line(lineOfCommitEnd(w.events, lost)); err != nil {
+		return err
+	}
+	w.tally.commit(w.entry, lost)
 	err := w.to.endCommit()
 	w.torn = err != nil
 	return err
 }
 
-// finish writes the trailer of an export that has everything up to a position.
+// finish writes the trailer of an export that has everything up to a position. A
+// commit that was begun and not ended is not in it.
 func (w *Writer) finish(end uint64) (Trailer, error) {
 	t := w.tally.trailer(end)
 	if err := w.line(t); err != nil {

@@ -37,9 +37,13 @@ type Restore struct {
 	guard  *guard
 	last   tip
 	gap    bool // there is a store.Gap: what came before it is not all known
-	commit commit
+	torn   bool // there may be some of the next commit: see goOn
 	pacer  pacer
 	cache  streams
+
+	commit commit
+	next   func() (*store.Event, error) // those that are left of the commit;
+	event  *store.Event                 // the next one of them, nil after the last
 }
 
 // NewRestore begins to make a store in dir, which must hold none, or goes on with
@@ -73,9 +77,10 @@ func (r *Restore) open() (err error) {
 	if r.lock, err = lockFile(r.dir); err != nil {
 		return err
 	}
-	if goesOn, err := r.goesOn(); err != nil {
+	if r.torn, err = r.goesOn(); err != nil {
 		return err
-	} else if !goesOn {
+	}
+	if !r.torn {
 		if err := r.make(); err != nil {
 			return err
 		}
@@ -143,11 +148,19 @@ func (r *Restore) Identity() store.Identity {
 // before that was not finished.
 func (r *Restore) Position() uint64 { return r.last.position }
 
+// put writes a batch, without a sync.
+func (r *Restore) put(b *leveldb.Batch) error {
+	if err := r.db.Write(b, nil); err != nil {
+		return r.refused(err)
+	}
+	return nil
+}
+
 func (r *Restore) refused(err error) error {
 	if refused := r.guard.err(); refused != nil {
 		err = refused
 	}
-	return fmt.Errorf("restore: %w", fault("leveldb", err))
+	return fault("leveldb", err)
 }
 
 // Finish verifies the store as Verify does, syncs it, puts it in its place, and

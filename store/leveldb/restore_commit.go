@@ -14,37 +14,53 @@ import (
 	"gorewind/store"
 )
 
-// Add adds the next commit. events are those of it that are left, in the order of
-// their positions, and the events as they are now that it replaced, if they come
-// from before; what is not among them is to be deleted by a later commit, or Lose
-// tells of it. Unless e.Chain is 0, the commit has to come out as it was in the
-// other store, with all that came before: otherwise it is an ErrDamaged, as is
-// what no store can have.
-func (r *Restore) Add(e store.Entry, events []store.Event) error {
+// Add adds the next commit. next returns, one after the other, the events of it that
+// are left, in the order of their positions, then the events as they are now that it
+// replaced, if they come from before, and nil after the last; what is not among them
+// is to be deleted by a later commit, or Lose tells of it. What next returned is not
+// used after its next call, so that a commit takes little memory, whatever has become
+// of its events.
+//
+// Unless e.Chain is 0, the commit has to come out as it was in the other store, with
+// all that came before: otherwise it is an ErrDamaged, as is what no store can have.
+// If it is 0, e.Octets is not looked at, but counted.
+func (r *Restore) Add(e store.Entry, next func() (*store.Event, error)) error {
+	if err := r.add(&e, next); err != nil {
+		return fmt.Errorf("restore: the commit at position %d: %w", e.Position, err)
+	}
+	return nil
+}
+
+func (r *Restore) add(e *store.Entry, next func() (*store.Event, error)) error {
 	c := &r.commit
-	r.begin(&e)
+	r.begin(e)
+	r.next = next
+	if err := r.goOn(); err != nil {
+		return err
+	}
 	for i := range e.Changes {
-		var err error
-		if events, err = r.change(&e.Changes[i], events); err != nil {
-			return fmt.Errorf("restore: the commit at position %d: %w", e.Position, err)
+		if err := r.change(&e.Changes[i]); err != nil {
+			return err
 		}
 	}
 	c.putCounters()
-	if len(events) > 0 || c.record.last != e.Position || c.record.nextNumber > e.NextStream || e.NextStream-1 > e.Position { // each stream took one
-		return fmt.Errorf("restore: %w: the commit at position %d does not have what it says", store.ErrDamaged, e.Position)
+	if r.event != nil || c.record.last != e.Position || c.record.nextNumber > e.NextStream || e.NextStream-1 > e.Position { // each stream took one
+		return fmt.Errorf("%w: it does not have what it says", store.ErrDamaged)
 	}
 	c.record.nextNumber = e.NextStream
+	if e.Chain != 0 {
+		c.record.octets = e.Octets
+	}
 	value := c.record.append(nil, r.last.chain)
 	if e.Chain != 0 && c.record.chain != e.Chain {
-		return fmt.Errorf("restore: %w: the commit at position %d is not the one that the store had", store.ErrDamaged, e.Position)
+		return fmt.Errorf("%w: it is not the one that the store had", store.ErrDamaged)
 	}
 	c.batch.Put(commitKey(e.Position), value)
-	r.pacer.pace(r.db, c.count)
-	if err := r.db.Write(&c.batch, nil); err != nil {
-		return r.refused(err)
+	if err := r.write(); err != nil {
+		return err
 	}
 	r.cache.publish(c.touched)
-	r.last = c.record.tip()
+	r.last, r.torn = c.record.tip(), false
 	return nil
 }
 
@@ -55,22 +71,50 @@ func (r *Restore) begin(e *store.Entry) {
 	c.serial++
 	c.record = commitRecord{
 		last: r.last.position, first: r.last.position + 1, nextNumber: r.last.nextNumber,
-		time: e.Time.UnixMicro(), octets: e.Octets, runs: c.record.runs[:0], operations: c.record.operations[:0],
+		time: e.Time.UnixMicro(), runs: c.record.runs[:0], operations: c.record.operations[:0],
 	}
 	c.batch.Reset()
 	clear(c.touched)
 	c.touched, c.recent, c.count, c.page.count = c.touched[:0], 0, 0, 0
 }
 
-// change puts a change into the commit, and returns the events that are left.
-func (r *Restore) change(change *store.Change, events []store.Event) ([]store.Event, error) {
+// restoreOctets is how much is written of a commit before all of it was read. Its
+// record comes last: without that there is none of the rest.
+const restoreOctets = store.MaxCommitOctets
+
+// goOn gets the next event that is left.
+func (r *Restore) goOn() (err error) {
+	if len(r.commit.batch.Dump()) >= restoreOctets {
+		r.torn = true
+		if err := r.write(); err != nil {
+			return err
+		}
+	}
+	r.event, err = r.next()
+	return err
+}
+
+// write writes what is in the batch.
+func (r *Restore) write() error {
+	c := &r.commit
+	r.pacer.pace(r.db, c.count)
+	if err := r.put(&c.batch); err != nil {
+		return err
+	}
+	c.batch.Reset()
+	c.count = 0
+	return nil
+}
+
+// change puts a change into the commit.
+func (r *Restore) change(change *store.Change) error {
 	c := &r.commit
 	if change.Kind == store.Appended {
-		return r.append(change, events)
+		return r.append(change)
 	}
 	o, ok := operationOf(change)
 	if !ok {
-		return nil, fmt.Errorf("%w: a change of the kind %d", store.ErrDamaged, change.Kind)
+		return fmt.Errorf("%w: a change of the kind %d", store.ErrDamaged, change.Kind)
 	}
 	c.record.operations = append(c.record.operations, o)
 	c.record.last += o.positions()
@@ -79,21 +123,21 @@ func (r *Restore) change(change *store.Change, events []store.Event) ([]store.Ev
 	if o.number > 0 {
 		var err error
 		if s, err = r.stream(change); err != nil {
-			return nil, err
+			return err
 		}
 		if err := r.reach(s, change, o.id); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if s == nil && (o.kind == opReplace || o.kind == opDelete || o.kind == opKey) {
-		return nil, fmt.Errorf("%w: a change of the kind %d of no stream", store.ErrDamaged, change.Kind)
+		return fmt.Errorf("%w: a change of the kind %d of no stream", store.ErrDamaged, change.Kind)
 	}
 	switch o.kind {
 	case opReplace:
-		return r.replace(s, o, events)
+		return r.replace(s, o)
 	case opDelete:
 		s.after.deleted = o.id
-		return events, r.erases(o)
+		return r.erases(o)
 	case opCursor:
 		key := cursorKey(o.name, o.number)
 		if o.id == 0 {
@@ -103,11 +147,11 @@ func (r *Restore) change(change *store.Change, events []store.Event) ([]store.Ev
 		}
 	case opKey:
 		if len(o.sum) != sumOctets || len(o.ids) == 0 {
-			return nil, fmt.Errorf("%w: what is kept of the request with the key %+q", store.ErrDamaged, o.name)
+			return fmt.Errorf("%w: what is kept of the request with the key %+q", store.ErrDamaged, o.name)
 		}
 		c.batch.Put(keyKey(o.number, o.name), appendRemembered(nil, o.sum, o.ids))
 	}
-	return events, nil
+	return nil
 }
 
 // stream returns the stream of a change, whose number must be the one it has.
@@ -178,22 +222,27 @@ func (r *Restore) reach(s *stream, change *store.Change, id uint64) error {
 }
 
 // append puts events into the commit.
-func (r *Restore) append(change *store.Change, events []store.Event) ([]store.Event, error) {
+func (r *Restore) append(change *store.Change) error {
 	c := &r.commit
 	s, err := r.stream(change)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if s.after.number == 0 {
 		if err := r.name(s, change); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if change.First <= s.after.last || change.Last < change.First || change.Last-change.First >= store.MaxCommitEvents {
-		return nil, fmt.Errorf("%w: the events %d to %d of the stream %+q, which goes on after %d", store.ErrDamaged, change.First, change.Last, change.Stream, s.after.last)
+		return fmt.Errorf("%w: the events %d to %d of the stream %+q, which goes on after %d", store.ErrDamaged, change.First, change.Last, change.Stream, s.after.last)
+	}
+	if r.torn {
+		if err := r.clear(change); err != nil {
+			return err
+		}
 	}
 	if err := r.reach(s, change, change.First-1); err != nil {
-		return nil, err
+		return err
 	}
 	first := c.record.last + 1
 	count := change.Last - change.First + 1
@@ -201,32 +250,53 @@ func (r *Restore) append(change *store.Change, events []store.Event) ([]store.Ev
 	c.record.last += count
 	c.count += int(count)
 	s.after.last = change.Last
-	return c.putLeft(change, first, events)
+	return r.putLeft(change, first)
+}
+
+// clear removes what is there of events that are not in the store yet.
+func (r *Restore) clear(change *store.Change) error {
+	var b leveldb.Batch
+	it := r.db.NewIterator(&util.Range{
+		Start: appendEventKey(nil, change.Number, change.First),
+		Limit: appendEventKey(nil, change.Number, math.MaxUint64),
+	}, nil)
+	defer it.Release()
+	for it.Next() {
+		b.Delete(it.Key())
+	}
+	if err := it.Error(); err != nil {
+		return fault("events", err)
+	}
+	return r.put(&b)
 }
 
 // putLeft puts the events that are left of a run, whose first position is given,
-// into pages, and returns those that are not of it.
-func (c *commit) putLeft(run *store.Change, first uint64, events []store.Event) ([]store.Event, error) {
-	n, next := 0, run.First
-	for ; n < len(events) && bytes.Equal(events[n].Stream, run.Stream) && events[n].Position <= c.record.last; n++ {
-		e := &events[n]
+// into pages.
+func (r *Restore) putLeft(run *store.Change, first uint64) error {
+	c := &r.commit
+	next := run.First
+	for e := r.event; e != nil && bytes.Equal(e.Stream, run.Stream) && e.Position <= c.record.last; e = r.event {
 		if e.Position < c.record.first {
 			break // the commit replaced it, too
 		}
 		if e.ID < next || e.ID > run.Last || e.Position != first+e.ID-run.First || e.Time.UnixMicro() != c.record.time || checkEvent(e.Data) != nil {
-			return nil, fmt.Errorf("%w: the event %d of the stream %+q is not of this commit", store.ErrDamaged, e.ID, e.Stream)
+			return fmt.Errorf("%w: the event %d of the stream %+q is not of this commit", store.ErrDamaged, e.ID, e.Stream)
 		}
 		if e.ID > next {
 			c.endPage(run.Number, next-1)
 		}
 		next = e.ID + 1
 		c.page.add(e.Position, c.record.time, e.Data)
+		c.record.octets += uint64(len(e.Data))
 		if c.page.full() {
 			c.endPage(run.Number, e.ID)
 		}
+		if err := r.goOn(); err != nil {
+			return err
+		}
 	}
 	c.endPage(run.Number, next-1)
-	return events[n:], nil
+	return nil
 }
 
 // endPage puts the page into the batch, if there is one.
@@ -246,18 +316,17 @@ func (c *commit) lose(number, first, last uint64) {
 
 // replace puts an event in the place of itself, if it is given: what is restored
 // may have it with what it was before, or not at all.
-func (r *Restore) replace(s *stream, o operation, events []store.Event) ([]store.Event, error) {
-	if len(events) == 0 || events[0].ID != o.id || !bytes.Equal(events[0].Stream, s.name) || events[0].Position >= r.commit.record.first {
-		return events, nil
+func (r *Restore) replace(s *stream, o operation) error {
+	e, c := r.event, &r.commit
+	if e == nil || e.ID != o.id || !bytes.Equal(e.Stream, s.name) || e.Position >= c.record.first {
+		return nil
 	}
-	e := &events[0]
-	c := &r.commit
 	key, _, p, err := findPage(r.db, o.number, o.id)
 	switch {
 	case err == nil:
 		pages, err := c.rewrite(p, s.after, &store.Replace{Stream: s.name, ID: o.id, Data: e.Data})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i := range pages {
 			c.batch.Put(pages[i].key, pages[i].before)
@@ -269,9 +338,9 @@ func (r *Restore) replace(s *stream, o operation, events []store.Event) ([]store
 		c.page.add(e.Position, e.Time.UnixMicro(), e.Data)
 		c.endPage(o.number, o.id)
 	default:
-		return nil, err
+		return err
 	}
-	return events[1:], nil
+	return r.goOn()
 }
 
 // erases has what a deletion left over leave the disk once the store is opened.
@@ -297,18 +366,18 @@ func (r *Restore) erases(o operation) error {
 // ErrDamaged.
 func (r *Restore) Lose(stream []byte, first, last uint64) error {
 	k, err := loadCounter(r.db, stream)
+	if err == nil && (k.number == 0 || first == 0 || first > last || last > k.last) {
+		err = fmt.Errorf("%w: the events %d to %d of the stream %+q never were", store.ErrDamaged, first, last, stream)
+	}
+	if err == nil {
+		var b leveldb.Batch
+		for key, value := range lostPages(k.number, first, last, r.last.time, r.last.position) {
+			b.Put(key, value)
+		}
+		err = r.put(&b)
+	}
 	if err != nil {
-		return err
-	}
-	if k.number == 0 || first == 0 || first > last || last > k.last {
-		return fmt.Errorf("restore: %w: the events %d to %d of the stream %+q never were", store.ErrDamaged, first, last, stream)
-	}
-	var b leveldb.Batch
-	for key, value := range lostPages(k.number, first, last, r.last.time, r.last.position) {
-		b.Put(key, value)
-	}
-	if err := r.db.Write(&b, nil); err != nil {
-		return r.refused(err)
+		return fmt.Errorf("restore: %w", err)
 	}
 	return nil
 }

@@ -8,10 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
 	"gorewind/store/storetest"
@@ -64,7 +67,7 @@ func copyLog(t *testing.T, d *DB, r *Restore) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.Add(e, eventsOf(t, d, e)); err != nil {
+		if err := r.Add(e, storetest.Each(eventsOf(t, d, e)...)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,7 +125,7 @@ func TestRestoreGoesOn(t *testing.T) {
 		if r.Position() != e.First-1 {
 			t.Fatalf("it goes on at %d, not after %d", r.Position(), e.First-1)
 		}
-		if err := r.Add(e, eventsOf(t, d, e)); err != nil {
+		if err := r.Add(e, storetest.Each(eventsOf(t, d, e)...)); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.Close(); err != nil {
@@ -292,7 +295,7 @@ func TestRestoreErases(t *testing.T) {
 				now = append(now, event)
 			}
 		}
-		if err := r.Add(e, now); err != nil {
+		if err := r.Add(e, storetest.Each(now...)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -340,7 +343,7 @@ func TestRestoreAppendsAndReplaces(t *testing.T) {
 		{Kind: store.Appended, Stream: name, Number: 1, First: 3, Last: 3},
 		{Kind: store.Replaced, Stream: name, Number: 1, First: 1, Last: 2},
 	}}
-	if err := r.Add(both, []store.Event{{Stream: name, ID: 3, Position: 3, Time: at, Data: []byte("3")}, old}); err != nil {
+	if err := r.Add(both, storetest.Each(store.Event{Stream: name, ID: 3, Position: 3, Time: at, Data: []byte("3")}, old)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Finish(t.Context(), nil); err != nil {
@@ -400,7 +403,7 @@ func TestRestoreRefusesWhatNoStoreHas(t *testing.T) {
 			altered := e
 			altered.Changes = append([]store.Change(nil), e.Changes...)
 			left := alter(&altered, append([]store.Event(nil), events...))
-			if err := r.Add(altered, left); !errors.Is(err, store.ErrDamaged) {
+			if err := r.Add(altered, storetest.Each(left...)); !errors.Is(err, store.ErrDamaged) {
 				t.Fatalf("%s of %+v: %v", what, e, err)
 			}
 			tried++
@@ -434,7 +437,7 @@ func TestRestoreRefusesWhatNoStoreHas(t *testing.T) {
 			})
 			refuse("events of more", func(_ *store.Entry, events []store.Event) []store.Event { return append(events, events[0]) })
 		}
-		if err := r.Add(e, events); err != nil {
+		if err := r.Add(e, storetest.Each(events...)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -457,7 +460,7 @@ func TestRestoreTellsOfMissingEvents(t *testing.T) {
 	defer r.Close()
 	for e, err := range d.Log(t.Context(), 0) {
 		events := eventsOf(t, d, e)
-		if err := errors.Join(err, r.Add(e, append(events[:1:1], events[3]))); err != nil {
+		if err := errors.Join(err, r.Add(e, storetest.Each(events[0], events[3]))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -476,5 +479,71 @@ func TestRestoreTellsOfMissingEvents(t *testing.T) {
 	positions, losses := readOn(t, c, store.Range{Stream: []byte("s")})
 	if fmt.Sprint(positions) != "[1 4]" || losses == 0 {
 		t.Fatalf("read %v, %d losses", positions, losses)
+	}
+}
+
+// TestRestoreGoesOnWithinACommit: of a commit whose events became larger than a commit
+// is at most, a part is on the disk when the restore ends in the midst of it. That part
+// is not in the store that is made when it goes on, where other events may be left.
+func TestRestoreGoesOnWithinACommit(t *testing.T) {
+	d := mustOpen(t, t.TempDir(), Options{})
+	defer d.Close()
+	storetest.Append(t, d, "s", slices.Repeat([]string{"small"}, 30)...)
+	for id := uint64(1); id <= 30; id += 3 {
+		replace(t, d, "s", id, strings.Repeat("r", 2<<20))
+	}
+	remove(t, d, "s", 2)
+	dir := t.TempDir()
+	begin := func() *Restore {
+		r, err := NewRestore(dir, d.Identity(), "it")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	log := slices.Collect(func(yield func(store.Entry) bool) {
+		for e, err := range d.Log(t.Context(), 0) {
+			if err != nil || !yield(e) {
+				break
+			}
+		}
+	})
+	r := begin()
+	ended := errors.New("ended")
+	before := eventsOf(t, d, log[0])
+	for i := range before { // in other pages than those that come
+		if before[i].Data = []byte("b"); i >= len(before)/2 {
+			before[i].Data = bytes.Repeat(before[i].Data, 1<<20)
+		}
+	}
+	next := storetest.Each(before...)
+	err := r.Add(log[0], func() (*store.Event, error) {
+		e, _ := next()
+		if e == nil {
+			return nil, ended
+		}
+		return e, nil
+	})
+	if !errors.Is(err, ended) {
+		t.Fatalf("have %v", err)
+	}
+	it := r.db.NewIterator(util.BytesPrefix([]byte{kindEvent}), nil)
+	if !it.Next() {
+		t.Fatal("nothing was written before the end of the commit: the test does not see what it is for")
+	}
+	it.Release()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r = begin()
+	defer r.Close()
+	copyLog(t, d, r)
+	if report, err := r.Finish(t.Context(), nil); err != nil {
+		t.Fatalf("%v, %v", err, report)
+	}
+	c := mustOpen(t, dir, Options{})
+	defer c.Close()
+	if want, have := eventsOf(t, d, log[0]), eventsOf(t, c, log[0]); !reflect.DeepEqual(want, have) {
+		t.Errorf("want %d events as they are, have %d, or other ones", len(want), len(have))
 	}
 }

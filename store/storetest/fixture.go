@@ -74,6 +74,17 @@ func Append(t testing.TB, s store.Store, stream string, events ...string) uint64
 	return r.IDs[0]
 }
 
+// Each returns a function that returns events one after the other, and nil after the
+// last.
+func Each(events ...store.Event) func() (*store.Event, error) {
+	return func() (e *store.Event, err error) {
+		if len(events) > 0 {
+			e, events = &events[0], events[1:]
+		}
+		return e, nil
+	}
+}
+
 func (f *fixture) append(stream string, events ...string) uint64 {
 	f.t.Helper()
 	return Append(f.t, f.s, stream, events...)

@@ -1,0 +1,136 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gorewind/store"
+)
+
+// grow makes a store of which a commit has 24 events that were replaced by larger
+// ones: 24 MiB, which is more than a commit is when it is made, and than is held back
+// of one. inBetween is called before they are replaced.
+func grow(t *testing.T, inBetween func(store.Store)) store.Store {
+	t.Helper()
+	s := open(t, t.TempDir())
+	t.Cleanup(func() { s.Close() })
+	request(s, keyed("before", "", "1"))
+	request(s, keyed("grown", "", slices.Repeat([]string{"small"}, 24)...))
+	request(s, keyed("after", "", "1"))
+	inBetween(s)
+	for id := uint64(1); id <= 24; id++ {
+		replace(t, s, "grown", id, strings.Repeat(string(rune('a'+id)), 1<<20))
+	}
+	return s
+}
+
+// TestGrownCommit: what is too large to be held in memory is in copies as all else.
+func TestGrownCommit(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "backup")
+	back := func(s store.Store) {
+		t.Helper()
+		if _, err := Backup(t.Context(), local{s}, dir, BackupOptions{Progress: quiet, gather: 5 << 20}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := grow(t, back)
+	want := told(t, s)
+	for _, compress := range []bool{false, true} {
+		path, _ := exported(t, s, ExportOptions{Compress: compress})
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, _ := restored(t, path)
+		same(t, "imported", want, told(t, c))
+		if err := os.WriteFile(path+partSuffix, whole[:len(whole)/2], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ExportFile(t.Context(), local{s}, path, ExportOptions{Compress: compress, Force: true}); err != nil {
+			t.Fatal(err)
+		}
+		c, _ = restored(t, path)
+		same(t, "gone on with within the commit, and imported", want, told(t, c))
+	}
+	back(s)
+	onlyWhatIsThere(t, s, dir)
+	to := filepath.Join(t.TempDir(), "restored")
+	if _, err := Restore(t.Context(), dir, to, RestoreOptions{Progress: quiet}); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, to)
+	defer c.Close()
+	same(t, "restored", want, told(t, c))
+}
+
+// A tiring source yields so many events, and then fails.
+type tiring struct {
+	local
+	events int
+}
+
+var errTired = errors.New("tired")
+
+// Events implements Source.
+func (l tiring) Events(ctx context.Context, of *Selection, after, upTo uint64) iter.Seq2[store.Event, error] {
+	return func(yield func(store.Event, error) bool) {
+		n := 0
+		for e, err := range l.local.Events(ctx, of, after, upTo) {
+			if n++; n > l.events {
+				err = errTired
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// TestCommitIsWholeOrNot: a source that fails anywhere in a commit, also when some of
+// it is written already, leaves copies that are gone on with, and no part of a commit.
+func TestCommitIsWholeOrNot(t *testing.T) {
+	s := grow(t, func(store.Store) {})
+	want := told(t, s)
+	for _, compress := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "export")
+		for _, n := range []int{0, 1, 5, 23} {
+			if _, err := ExportFile(t.Context(), tiring{local{s}, n}, path, ExportOptions{Compress: compress}); !errors.Is(err, errTired) {
+				t.Fatalf("after %d events: %v", n, err)
+			}
+		}
+		if _, err := ExportFile(t.Context(), local{s}, path, ExportOptions{Compress: compress}); err != nil {
+			t.Fatal(err)
+		}
+		c, _ := restored(t, path)
+		same(t, "imported", want, told(t, c))
+	}
+	dir := filepath.Join(t.TempDir(), "backup")
+	for _, n := range []int{0, 1, 5, 23} {
+		if _, err := Backup(t.Context(), tiring{local{s}, n}, dir, BackupOptions{Progress: quiet}); !errors.Is(err, errTired) {
+			t.Fatalf("after %d events: %v", n, err)
+		}
+		if d, err := openBackup(dir); err != nil {
+			t.Fatal(err)
+		} else if end, _ := d.m.end(); end > 26 {
+			t.Errorf("after %d events the backup has all up to the position %d", n, end)
+		} else {
+			d.close()
+		}
+	}
+	if _, err := Backup(t.Context(), local{s}, dir, BackupOptions{Progress: quiet}); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "restored")
+	if _, err := Restore(t.Context(), dir, to, RestoreOptions{Progress: quiet}); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, to)
+	defer c.Close()
+	same(t, "restored", want, told(t, c))
+}
