@@ -339,7 +339,7 @@ var (
 	saysResumed = regexp.MustCompile(`level=INFO msg="[^"]*(room|space)[^"]* again`)
 )
 
-// free frees the disk and waits until everybody writes again.
+// free frees the disk, waits until everybody writes again, and has them end.
 func (f *fullDisk) free() {
 	const soon = 5 * time.Second
 	if err := os.Remove(f.hog.path); err != nil {
@@ -355,15 +355,15 @@ func (f *fullDisk) free() {
 		f.t.Errorf("writing resumed after %v", f.resumed)
 	}
 	f.awaitWriters("writes are acknowledged", 20, (*diskWriter).acknowledgedSoFar)
+	f.calm.Store(true) // or they fill the disk themselves, before anybody has looked
 	f.awaitReady(http.StatusOK, regexp.MustCompile("ready"))
 	if stopped {
 		f.await("the log tells that it resumed", func() bool { return saysResumed.MatchString(f.d.said()) })
 	}
 }
 
-// end ends the writing, checks everything, and stops the daemon.
+// end checks everything when nobody writes any more, and stops the daemon.
 func (f *fullDisk) end() {
-	f.calm.Store(true)
 	f.writing.Wait()
 	p := dial(f.t, f.d.router)
 	for _, w := range f.writers {
