@@ -30,7 +30,12 @@ var commonCures = cures{
 func explain(err error, own cures) error {
 	var refused *wire.Error
 	var done *statusError
-	if errors.As(err, &done) || !errors.As(err, &refused) {
+	switch {
+	case errors.As(err, &done):
+		return err
+	case errors.Is(err, client.ErrHandshake):
+		return &statusError{notLetIn(err, "--router"), exitFailure}
+	case !errors.As(err, &refused):
 		return err
 	}
 	do := own[refused.Code]

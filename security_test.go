@@ -429,6 +429,53 @@ func TestReloadDrops(t *testing.T) {
 	}
 }
 
+// TestRefusedCommandsEnd: commands that last waited for ever, in silence, when a daemon
+// that they had talked to refused their key.
+func TestRefusedCommandsEnd(t *testing.T) {
+	l := newLock(t, "gone")
+	for _, how := range []string{"--drop", "another daemon"} {
+		l.allow(map[string]string{"gone": "read = ['**']\nwrite = ['**']"})
+		d := l.start("--drop")
+		as := func(args ...string) *exec.Cmd {
+			return d.client(t, append(args, "--client-key", l.file("gone.key_secret"), "--server-key", l.file("server.key"))...)
+		}
+		follow, subscribe := startClient(t, as("follow", "s", "--raw")), startClient(t, as("subscribe", "--raw"))
+		peer := l.dial(d.router, "gone")
+		heard := make(chan struct{})
+		go func() { // ends when subscribe hears something, or has ended
+			defer close(heard)
+			subscribe.line()
+		}()
+		await(t, func() bool {
+			peer.ask(wire.Publish{Stream: []byte("s"), Data: []byte("x")})
+			select {
+			case <-heard:
+				return true
+			default:
+				return false
+			}
+		}, subscribe.said)
+		if have := follow.line(); have != "x" {
+			t.Errorf("follow: have %q\n%s", have, follow.said())
+		}
+		l.allow(nil)
+		if how == "--drop" {
+			d.cmd.Process.Signal(syscall.SIGHUP)
+		} else {
+			d.stop(t, syscall.SIGTERM)
+			l.start("--router", d.router, "--pub", d.pub)
+		}
+		for name, c := range map[string]*live{"follow": follow, "subscribe": subscribe} {
+			_, status := c.end()
+			said := c.said()
+			last := said[strings.LastIndex(strings.TrimSuffix(said, "\n"), "\n")+1:]
+			if status != 1 || !strings.Contains(last, "this key") {
+				t.Errorf("%s, %s: want status 1 and a line about the key, have %d\n%s", how, name, status, said)
+			}
+		}
+	}
+}
+
 // TestInteropCurve has pyzmq show its keys, as a user's own client does.
 func TestInteropCurve(t *testing.T) {
 	python := pythonWithZMQ(t)

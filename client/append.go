@@ -41,7 +41,7 @@ func (c *Client) Append(ctx context.Context, a Append) (ids []uint64, err error)
 	}
 	send := write[wire.Appended]
 	if a.Key != "" {
-		send = read[wire.Appended]
+		send = rewrite[wire.Appended]
 	}
 	r, err := send(ctx, c, request)
 	if err == nil && len(r.IDs) != len(a.Groups) {

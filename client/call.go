@@ -100,6 +100,21 @@ func read[R wire.Reply](ctx context.Context, c *Client, r wire.Request) (R, erro
 	return expect[R](reply, err)
 }
 
+// rewrite asks what may be asked again and changes something. Once it was sent it may
+// have done so, also where it is not asked again in the end.
+func rewrite[R wire.Reply](ctx context.Context, c *Client, r wire.Request) (R, error) {
+	reply, err := c.ask(ctx, r)
+	lost := false
+	for passing(err) {
+		lost = lost || errors.Is(err, errLost)
+		reply, err = c.ask(ctx, r)
+	}
+	if lost && ended(err) {
+		err = wire.Errorf(wire.OutcomeUnknown, "send the same again to the same store, or look whether it took effect", "%v", err)
+	}
+	return expect[R](reply, err)
+}
+
 // write asks what must not be asked again.
 func write[R wire.Reply](ctx context.Context, c *Client, r wire.Request) (R, error) {
 	reply, err := c.ask(ctx, r)

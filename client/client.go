@@ -27,7 +27,10 @@
 //
 // A Client stays with one store: should the endpoint come to serve another one,
 // or one that was restored, every call fails with the code OTHER-STORE, because
-// ids and cursors that were learnt before mean nothing there.
+// ids and cursors that were learnt before mean nothing there. And it stays as long
+// as its key is known: should a server refuse that, every call fails with
+// ErrHandshake, because waiting does not bring the key back. A server that is full
+// is waited for.
 package client
 
 import (

@@ -22,7 +22,7 @@ type Commit struct {
 // answered or ctx ends, but not with Rewind, which may take back what another one
 // committed meanwhile: then its errors mean what those of Publish do.
 func (c *Client) Commit(ctx context.Context, to Commit) error {
-	send := read[wire.Committed]
+	send := rewrite[wire.Committed]
 	if to.Rewind {
 		send = write[wire.Committed]
 	}

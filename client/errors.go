@@ -102,6 +102,11 @@ func strange(what any) error {
 	return fmt.Errorf("%w: %.100v; see whether the endpoint is that of a gorewind server", wire.ErrReply, what)
 }
 
+// ended reports whether an error says that the Client sends nothing any more.
+func ended(err error) bool {
+	return errors.Is(err, ErrClosed) || errors.Is(err, ErrHandshake) || IsCode(err, wire.OtherStore)
+}
+
 // passing reports whether an error tells of a server or a connection that ended,
 // so that the same request may fare better over the next.
 func passing(err error) bool {

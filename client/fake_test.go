@@ -41,8 +41,9 @@ type fake struct {
 }
 
 // serveFake serves an endpoint. answer is called for each request, by one
-// goroutine; what it does not answer, and reports so, is answered by greet.
-func serveFake(t *testing.T, endpoint string, answer func(request) bool) *fake {
+// goroutine; what it does not answer, and reports so, is answered by greet. prepare
+// is called before the socket is bound.
+func serveFake(t *testing.T, endpoint string, answer func(request) bool, prepare ...func(*zmq.Socket, *zmq.Context)) *fake {
 	t.Helper()
 	zctx, err := zmq.NewContext()
 	if err != nil {
@@ -51,6 +52,9 @@ func serveFake(t *testing.T, endpoint string, answer func(request) bool) *fake {
 	router, err := zctx.NewSocket(zmq.ROUTER)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, p := range prepare {
+		p(router, zctx)
 	}
 	if err := errors.Join(router.SetLinger(0), router.SetSndhwm(0), router.Bind(endpoint)); err != nil {
 		t.Fatal(err)

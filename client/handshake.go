@@ -8,10 +8,11 @@ import (
 )
 
 // ErrHandshake is returned by Dial and Subscribe where a server was reached and did not let the
-// client in, as far as libzmq tells.
+// client in, as far as libzmq tells, and by the calls of a Client whose key a server has
+// refused since.
 var ErrHandshake = errors.New("the server did not let this client in")
 
-// A notLetInError: a Dial came no further than the handshake.
+// A notLetInError: a connection came no further than the handshake.
 type notLetInError struct {
 	endpoint string
 	why      error

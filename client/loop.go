@@ -144,11 +144,14 @@ func (l *loop) open(now time.Time) error {
 }
 
 // bar takes note of why the connection was refused, if it was, and gives up where
-// that is for good.
+// that is for good: a key that the server does not know, or knows no more.
 func (l *loop) bar() {
 	l.refused = l.link.refused
-	if l.link.final && l.store == "" && l.over == nil {
-		l.over = l.refused
+	if !l.link.final || l.over != nil {
+		return
+	}
+	l.over = &notLetInError{l.opts.Endpoint, l.refused, nil}
+	if l.store == "" {
 		close(l.barred)
 	}
 }
