@@ -61,6 +61,9 @@ func (c *benchCmd) Run(kctx *kong.Context, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := c.reachable(); err != nil {
+		return err
+	}
 	signals, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -95,6 +98,19 @@ func (c *benchCmd) Run(kctx *kong.Context, stderr io.Writer) (err error) {
 		return e.Encode(report)
 	}
 	return report.table(kctx.Stdout)
+}
+
+// reachable refuses what is no endpoint before anything is measured.
+func (c *benchCmd) reachable() error {
+	for _, e := range []struct{ flag, endpoint string }{{"--connect", c.Connect}, {"--subscribe", c.Subscribe}} {
+		if e.endpoint == "" {
+			continue
+		}
+		if err := load.CheckEndpoint(e.endpoint); err != nil {
+			return misused(fmt.Errorf("%s: %w", e.flag, err))
+		}
+	}
+	return nil
 }
 
 // workloads returns those that the flags ask for.

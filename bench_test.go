@@ -96,7 +96,8 @@ func TestBenchRefusals(t *testing.T) {
 		"fanout needs":           {2, []string{"--connect", gone.router}},
 		"--subscribe needs":      {2, []string{"--subscribe", gone.pub}},
 		"--profile is for":       {2, []string{"--connect", gone.router, "--profile", "x", "--only", "single"}},
-		`cannot connect to "x"`:  {1, []string{"--connect", "x", "--only", "clients"}},
+		`--connect: cannot con`:  {2, []string{"--connect", "x", "--only", "clients"}},
+		`--subscribe: cannot c`:  {2, []string{"--connect", gone.router, "--subscribe", "x"}},
 		"choose another":         {1, []string{"--dir", "/nowhere"}},
 		"refused: TOO-LARGE":     {1, []string{"--connect", tooSmall(t).router, "--only", "large", "--events", "50"}},
 	} {

@@ -353,7 +353,12 @@ func TestMedian(t *testing.T) {
 
 func TestBadTarget(t *testing.T) {
 	_, err := tiny("single").Run(t.Context(), Target{Router: "nonsense"})
-	if err == nil || !strings.Contains(err.Error(), `"nonsense"`) || !strings.Contains(err.Error(), "tcp://") {
-		t.Error(err)
+	for _, err := range []error{err, CheckEndpoint("nonsense")} {
+		if err == nil || !strings.Contains(err.Error(), `"nonsense"`) || !strings.Contains(err.Error(), "tcp://") {
+			t.Error(err)
+		}
+	}
+	if err := CheckEndpoint("tcp://127.0.0.1:1"); err != nil {
+		t.Errorf("where nobody is, somebody may come: %v", err)
 	}
 }

@@ -745,6 +745,18 @@ func (s *session) dial(ctx context.Context, endpoint string, n int) ([]conn, err
 	return made, s.drive(ctx, made, greet, nil, nil, nil)
 }
 
+// CheckEndpoint returns an error if libzmq cannot so much as try to connect to an
+// endpoint.
+func CheckEndpoint(endpoint string) error {
+	s, err := newSession(Target{}, 0)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	_, err = s.open(endpoint, "")
+	return err
+}
+
 // open makes a DEALER, or with a prefix a SUB.
 func (s *session) open(endpoint, prefix string) (conn, error) {
 	e := C.CString(endpoint)
