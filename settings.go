@@ -209,10 +209,12 @@ func (s *settings) refused(err error) error {
 	what := plainly(err.Error())
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil {
+		flags := parse.Context.Flags()
 		if command := parse.Context.Selected(); command != nil {
 			help = command.FullPath() + " --help"
+			what += flagInstead(what, flags)
 		}
-		for _, flag := range parse.Context.Flags() {
+		for _, flag := range flags {
 			from := originOf(parse.Context, flag)
 			if from == byDefault || from == onCommandLine || !mentions(err, flag) {
 				continue
@@ -226,6 +228,24 @@ func (s *settings) refused(err error) error {
 		what += "; see " + help
 	}
 	return usageError(what)
+}
+
+// flagInstead says of an argument that a command does not take which flag takes what
+// people give so.
+func flagInstead(what string, flags []*kong.Flag) string {
+	argument, ok := strings.CutPrefix(what, "unexpected argument ")
+	if !ok {
+		return ""
+	}
+	for _, f := range flags {
+		switch endpoint := strings.Contains(argument, "://"); {
+		case f.Name == "data-dir" && !endpoint:
+			return "; give a data directory with --data-dir"
+		case (f.Name == "connect" || f.Name == "router") && endpoint:
+			return "; give an endpoint with --" + f.Name
+		}
+	}
+	return ""
 }
 
 // plainer are what kong says to programmers, and how it is said to users.
