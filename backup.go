@@ -53,7 +53,7 @@ func (c *backupCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	}
 	text := "added: " + summaryText(&s)
 	if s.Rewritten > 0 {
-		text += fmt.Sprintf("\nerased: what was erased in the store, in %s older segments", count(uint64(s.Rewritten)))
+		text += fmt.Sprintf("\nerased: what was erased in the store, in %s", counted(s.Rewritten, "older segment"))
 	}
 	_, err = fmt.Fprintln(kctx.Stdout, text)
 	return err
@@ -96,13 +96,14 @@ func reachedText(s *backup.Summary) string {
 
 // summaryText says what a backup has, or what was added to it.
 func summaryText(s *backup.Summary) string {
-	text := fmt.Sprintf("%s events of %s octets, %s commits, from the position %d to %d, in %s segments of %s octets",
-		count(s.Events), count(s.Octets), count(s.Commits), s.After+1, s.End, count(uint64(s.Segments)), count(uint64(s.Files)))
+	text := fmt.Sprintf("%s of %s, %s, from the position %d to %d, in %s of %s",
+		counted(s.Events, "event"), counted(s.Octets, "octet"), counted(s.Commits, "commit"), s.After+1, s.End,
+		counted(s.Segments, "segment"), counted(uint64(s.Files), "octet"))
 	if s.Segments == 0 {
 		text = fmt.Sprintf("nothing; it has everything up to the position %d", s.End)
 	}
 	if s.Lost > 0 {
-		text += fmt.Sprintf("; %s EVENTS ARE LOST", count(s.Lost))
+		text += fmt.Sprintf("; LOST: %s", counted(s.Lost, "event"))
 	}
 	return text
 }

@@ -26,7 +26,7 @@ func (r benchReport) table(w io.Writer) error {
 	if r.Runs > 1 {
 		runs = fmt.Sprintf("medians of %d runs", r.Runs)
 	}
-	fmt.Fprintf(w, "gorewind %s, %d CPUs, %s\n\n", r.Version, r.CPUs, runs)
+	fmt.Fprintf(w, "gorewind %s, %s, %s\n\n", r.Version, counted(r.CPUs, "CPU"), runs)
 	r.floorTable(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "workload       \tclients\tin flight\tsize\tevents/s\tMB/s\tp50\tp99\tp99.9\tmax\tpause\tratio\tto\t")

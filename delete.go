@@ -154,7 +154,7 @@ func span(first, last uint64) string {
 	if first == last {
 		return fmt.Sprintf("event %d", first)
 	}
-	return fmt.Sprintf("%s events, %d to %d", count(last-first+1), first, last)
+	return fmt.Sprintf("%s, %d to %d", counted(last-first+1, "event"), first, last)
 }
 
 // look looks what would be deleted.

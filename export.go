@@ -138,12 +138,12 @@ func (c *exportCmd) selection() *backup.Selection {
 
 // exportedText says what an export has.
 func exportedText(t *backup.Trailer) string {
-	text := fmt.Sprintf("exported: %s events of %s octets, %s commits, up to the position %d", count(t.Events), count(t.Octets), count(t.Commits), t.End)
+	text := fmt.Sprintf("exported: %s of %s, %s, up to the position %d", counted(t.Events, "event"), counted(t.Octets, "octet"), counted(t.Commits, "commit"), t.End)
 	if t.Erased > 0 {
-		text += fmt.Sprintf("; %s events were erased", count(t.Erased))
+		text += fmt.Sprintf("; erased: %s", counted(t.Erased, "event"))
 	}
 	if t.Lost > 0 {
-		text += fmt.Sprintf("; %s EVENTS ARE LOST", count(t.Lost))
+		text += fmt.Sprintf("; LOST: %s", counted(t.Lost, "event"))
 	}
 	return text
 }

@@ -28,7 +28,7 @@ func TestFail(t *testing.T) {
 		{errors.New("a daemon's \x1b]0;title\a, C:\\ ü and \xff"), "gorewind: a daemon's \\x1b]0;title\\x07, C:\\ ü and \\xff\n"},
 		{advise(fmt.Errorf("open store x: %w", damaged)), `gorewind: data directory: open store x: damaged: the commit at position 9 is missing
   lost: stream "a", events 1 to 2: gone; for good
-  lost: and 20 pieces more
+  lost: and 20 more
   nothing was changed; restore a backup, or see with gorewind repair what can be had without one
 `},
 	} {

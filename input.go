@@ -48,8 +48,8 @@ func fits(ctx context.Context, cl *client.Client, data []byte) error {
 	case err != nil:
 		return err
 	case uint64(len(data)) > info.MaxEvent:
-		return fmt.Errorf("the event has %s octets and the daemon takes at most %s; send a smaller one, or start it with a larger --max-event-bytes",
-			count(uint64(len(data))), count(info.MaxEvent))
+		return fmt.Errorf("the event has %s and the daemon takes at most %s; send a smaller one, or start it with a larger --max-event-bytes",
+			counted(len(data), "octet"), count(info.MaxEvent))
 	}
 	return nil
 }

@@ -96,8 +96,8 @@ func (r *lineReader) read() ([]byte, error) {
 		text := bytes.TrimSuffix(line, []byte("\n"))
 		switch {
 		case len(text) > r.limit:
-			return nil, fmt.Errorf("line %d has more than the %s octets that the daemon takes; leave it out, or start the daemon with a larger --max-event-bytes",
-				r.line+1, count(uint64(r.limit)))
+			return nil, fmt.Errorf("line %d has more than the %s that the daemon takes; leave it out, or start the daemon with a larger --max-event-bytes",
+				r.line+1, counted(r.limit, "octet"))
 		case err == nil || err == io.EOF && len(line) > 0:
 			return text, nil
 		case err != bufio.ErrBufferFull:
@@ -187,7 +187,7 @@ func (s *lineStore) add(ctx context.Context, b batch) error {
 	s.stored += uint64(len(b.lines))
 	if time.Since(s.shown) > 100*time.Millisecond {
 		s.shown = time.Now()
-		s.progress.show(count(s.stored) + " lines stored")
+		s.progress.show(counted(s.stored, "line") + " stored")
 	}
 	return s.runs.add(ids[0]-uint64(len(b.lines))+1, ids[0])
 }
@@ -215,9 +215,9 @@ func (s *lineStore) failed(ctx context.Context, b batch, err error) error {
 // standing adds to an error how far the input is stored, and how to go on.
 func (s *lineStore) standing(err error) error {
 	if s.Key != "" {
-		return fmt.Errorf("%w; %s lines are stored: with the same lines and the same --key it goes on there", err, count(s.stored))
+		return fmt.Errorf("%w; %s stored: with the same lines and the same --key it goes on there", err, counted(s.stored, "line"))
 	}
-	return fmt.Errorf("%w; %s lines are stored: go on from line %d, as with tail -n +%d", err, count(s.stored), s.stored+1, s.stored+1)
+	return fmt.Errorf("%w; %s stored: go on from line %d, as with tail -n +%d", err, counted(s.stored, "line"), s.stored+1, s.stored+1)
 }
 
 // runs prints the first and the last of ids that follow each other.

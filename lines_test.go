@@ -161,7 +161,7 @@ func TestPublishLinesRefused(t *testing.T) {
 	}
 	// With a key, only whole batches are: so it can be run again without that line.
 	out, errs, status = shell{d, in}.ask(t, "publish", "keyed", "--lines", "--key", "k")
-	if status != 1 || out != "1\t2000\n" || !strings.Contains(errs, "line 2501") || !strings.Contains(errs, "2,000 lines are stored") {
+	if status != 1 || out != "1\t2000\n" || !strings.Contains(errs, "line 2501") || !strings.Contains(errs, "2,000 lines stored") {
 		t.Errorf("status %d, stdout %q\n%s", status, out, errs)
 	}
 	without := slices.Delete(lines, 2500, 2501)
@@ -174,7 +174,7 @@ func TestPublishLinesRefused(t *testing.T) {
 	if status != 1 || out != "1\t1000\n" || !strings.Contains(errs, "lines 1001 to 2000 are not what they were") {
 		t.Errorf("status %d, stdout %q\n%s", status, out, errs)
 	}
-	shell{d, "a\nb\n"}.refuse(t, 3, "0 lines are stored", "publish", "plain", "--lines", "--expect", "7")
+	shell{d, "a\nb\n"}.refuse(t, 3, "0 lines stored", "publish", "plain", "--lines", "--expect", "7")
 }
 
 // TestPublishLinesInterrupted: stopped, killed, and with a daemon that is killed
@@ -213,7 +213,7 @@ func TestPublishLinesInterrupted(t *testing.T) {
 	}
 	interrupt(5_500, func(l *live) {
 		_, status := l.stop(syscall.SIGINT)
-		if status != 1 || !strings.Contains(l.said(), "5,000 lines are stored") {
+		if status != 1 || !strings.Contains(l.said(), "5,000 lines stored") {
 			t.Errorf("status %d\n%s", status, l.said())
 		}
 	})

@@ -65,11 +65,11 @@ func (c *repairCmd) tell(w io.Writer, done leveldb.Repaired) error {
 		lines = append(lines, "repaired: nothing acknowledged is missing")
 	case done.Aside == "":
 		lines = append(lines, damageLines("lost", done.Left)...)
-		lines = append(lines, fmt.Sprintf("left: %s streams, %s events", count(done.Left.Streams), count(done.Left.Events)))
+		lines = append(lines, fmt.Sprintf("left: %s, %s", counted(done.Left.Streams, "stream"), counted(done.Left.Events, "event")))
 		failed = errors.New("it cannot be repaired without loss, and nothing was changed; restore a backup, or go on without what is lost with --accept-loss")
 	default:
 		lines = append(lines, damageLines("lost", done.Left)...)
-		lines = append(lines, fmt.Sprintf("repaired with loss: %s streams and %s events are left; the store has a new generation", count(done.Left.Streams), count(done.Left.Events)))
+		lines = append(lines, fmt.Sprintf("repaired with loss: %s and %s are left; the store has a new generation", counted(done.Left.Streams, "stream"), counted(done.Left.Events, "event")))
 	}
 	if done.Aside != "" {
 		lines = append(lines, fmt.Sprintf("kept: %s is the database as it was; remove it when you need it no more", done.Aside))

@@ -60,7 +60,7 @@ func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 
 // printVerified prints a report for people.
 func printVerified(w io.Writer, r leveldb.Report) error {
-	lines := []string{fmt.Sprintf("read: %s streams, %s events, %s octets, %s commits", count(r.Streams), count(r.Events), count(r.Octets), count(r.Commits))}
+	lines := []string{fmt.Sprintf("read: %s, %s, %s, %s", counted(r.Streams, "stream"), counted(r.Events, "event"), counted(r.Octets, "octet"), counted(r.Commits, "commit"))}
 	if r.Damaged > 0 && r.Commits == 0 {
 		lines = []string{"read: nothing"}
 	}
@@ -71,8 +71,8 @@ func printVerified(w io.Writer, r leveldb.Report) error {
 	switch {
 	case r.Damaged > 0:
 	case r.Lost+r.Gone > 0:
-		lines = append(lines, fmt.Sprintf("whole: everything but %s lost events, and what was at %s lost positions, is there, as it was stored",
-			count(r.Lost), count(r.Gone)))
+		lines = append(lines, fmt.Sprintf("whole: everything but %s, and what was at %s, is there, as it was stored",
+			counted(r.Lost, "lost event"), counted(r.Gone, "lost position")))
 	default:
 		lines = append(lines, "whole: everything is there, as it was stored")
 	}
@@ -90,5 +90,3 @@ func damageLines(label string, r leveldb.Report) (lines []string) {
 	}
 	return lines
 }
-
-func count(n uint64) string { return grouped(float64(n)) }

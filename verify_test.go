@@ -53,7 +53,7 @@ func TestVerifyReport(t *testing.T) {
 		Streams: 1, Events: 1000, Octets: 2000000, Commits: 7, Notes: []string{"odd"}, Damaged: 1234,
 		Damage: []leveldb.Damage{{Stream: []byte("s\xff"), First: 3, Last: 4, From: 9, UpTo: 9, What: "lost"}},
 	}
-	const want = `read: 1 streams, 1,000 events, 2,000,000 octets, 7 commits
+	const want = `read: 1 stream, 1,000 events, 2,000,000 octets, 7 commits
 note: odd
 damaged: stream "s\xff", events 3 to 4, position 9: lost
 damaged: and 1,233 more, which --all tells

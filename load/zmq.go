@@ -847,7 +847,7 @@ func (s *session) drive(ctx context.Context, conns []conn, what task, h *Histogr
 				return nil
 			}
 		} else if idle >= s.patience {
-			return fmt.Errorf("nothing came from the daemon for %v, after %d answers; see whether it still runs and its log", s.patience, done)
+			return fmt.Errorf("nothing came from the daemon for %v (%d answered); see whether it still runs and its log", s.patience, done)
 		}
 	}
 }

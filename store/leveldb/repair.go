@@ -140,7 +140,7 @@ func (i *Irreparable) Pieces() (pieces []string) {
 		}
 	}
 	if more := i.Lost.Damaged - len(i.Lost.Damage); more > 0 {
-		pieces = append(pieces, fmt.Sprintf("and %d pieces more", more))
+		pieces = append(pieces, fmt.Sprintf("and %d more", more))
 	}
 	return pieces
 }
