@@ -250,11 +250,32 @@ func garbage(r *rand.Rand, depth, n int) []byte {
 	return b
 }
 
+// latencies are how long each PUBLISH of a client took that waits for its answer.
+type latencies struct {
+	*client
+	stream string
+	took   []time.Duration
+}
+
+func (l *latencies) publish() {
+	l.t.Helper()
+	began := time.Now()
+	l.ask("PUBLISH", l.stream, "x").want("PUBLISHED", id(len(l.took)+1))
+	l.took = append(l.took, time.Since(began))
+}
+
+// percentile returns what p in a hundred took no longer than.
+func (l *latencies) percentile(p int) time.Duration {
+	slices.Sort(l.took)
+	return l.took[(len(l.took)-1)*p/100]
+}
+
 // TestOthersDoNotFeelIt: readers that stall, a writer that never reads and
-// sockets that send garbage.
+// sockets that send garbage. A second daemon, which nobody troubles, is asked in turn
+// with the first: it tells how slow the machine is at that moment.
 func TestOthersDoNotFeelIt(t *testing.T) {
 	r, _ := storetest.Rand(t)
-	p := spawn(t)
+	p, calm := spawn(t), spawn(t)
 	const n, size = 400_000, 200
 	p.fill("s", n, size)
 	p.warm("s", n, size)
@@ -294,26 +315,23 @@ func TestOthersDoNotFeelIt(t *testing.T) {
 		})
 	}
 
-	const samples = 500
-	c := dial(t, zmq.REQ, p.router)
-	var took []time.Duration
-	for i := range samples {
-		began := time.Now()
-		c.ask("PUBLISH", "t", "x").want("PUBLISHED", id(i+1))
-		took = append(took, time.Since(began))
+	there, elsewhere := &latencies{client: dial(t, zmq.REQ, p.router), stream: "t"}, &latencies{client: dial(t, zmq.REQ, calm.router), stream: "t"}
+	for began := time.Now(); len(there.took) < 500 && time.Since(began) < 2*patience; {
+		there.publish()
+		elsewhere.publish()
 	}
-	slices.Sort(took)
-	p99 := took[samples*99/100]
 	stop.Store(true)
 	wg.Wait()
 	grown := p.peak() - before
-	t.Logf("PUBLISH: median %v, 99 %% %v, longest %v; %d floods; %d MiB before, %d MiB more at the peak",
-		took[samples/2], p99, took[samples-1], flood.Load(), before, grown)
-	if p99 > 100*time.Millisecond {
-		t.Errorf("99th percentile: want below 100 ms, have %v", p99)
+	for where, l := range map[string]*latencies{"there": there, "elsewhere": elsewhere} {
+		t.Logf("PUBLISH %s: %d, median %v, 90 %% %v, 99 %% %v, longest %v", where, len(l.took), l.percentile(50), l.percentile(90), l.percentile(99), l.percentile(100))
 	}
+	t.Logf("%d floods; %d MiB before, %d MiB more at the peak", flood.Load(), before, grown)
 	if grown > 150 {
 		t.Errorf("want less than 150 MiB more, have %d", grown)
+	}
+	if have, want := there.percentile(99), max(200*time.Millisecond, 5*elsewhere.percentile(99)); have > want {
+		t.Fatalf("99th percentile: want at most %v, have %v", want, have)
 	}
 	for _, c := range readers {
 		if err := c.readAll(n, size); err != nil {
