@@ -38,6 +38,8 @@ type benchCmd struct {
 // Help implements kong's.
 func (*benchCmd) Help() string {
 	return `
+It starts a daemon of its own, which it stops and removes with its data; with --connect, the events stay in that daemon's store, in streams whose names begin with bench/. All of it takes some minutes.
+
 Examples:
 
     gorewind bench

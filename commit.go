@@ -43,9 +43,9 @@ func (*commitCmd) Help() string {
 
 Examples:
 
-    gorewind commit mailer account/17 2
-    gorewind commit mailer '' 4711
-    gorewind commit mailer account/17 0 --rewind
+    gorewind commit mailer account/17 1
+    gorewind commit mailer '' 3
+    gorewind commit mailer '' 0 --rewind
 `
 }
 

@@ -8,13 +8,13 @@ import (
 )
 
 type completionCmd struct {
-	Shell string `arg:"" enum:"bash,zsh,fish" help:"The shell: ${enum}."`
+	Shell string `arg:"" enum:"bash, zsh, fish" help:"The shell: ${enum}."`
 }
 
 // Help implements kong's.
 func (*completionCmd) Help() string {
 	return `
-In a shell that runs, and for every one to come:
+In a shell that runs, and for every one to come; make the directory if there is none:
 
     source <(gorewind completion bash)
     gorewind completion bash > ~/.local/share/bash-completion/completions/gorewind

@@ -26,9 +26,9 @@ What it prints is a file for --config, which makes that command do the same agai
 Examples:
 
     gorewind config
+    gorewind config > gorewind.toml
     gorewind config --config gorewind.toml serve --log-level debug
     gorewind config --json verify
-    gorewind config > gorewind.toml
 `
 }
 

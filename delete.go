@@ -30,7 +30,7 @@ func (*deleteCmd) Help() string {
 Examples:
 
     gorewind delete account/17
-    gorewind delete log --upto 100000 --yes
+    gorewind delete log --upto 2 --yes
 `
 }
 

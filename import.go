@@ -29,7 +29,7 @@ With --data-dir it makes a store that no daemon is using: of an export of everyt
 
 Examples:
 
-    gorewind import everything.jsonl.zst --data-dir /var/lib/gorewind
+    gorewind import everything.jsonl.zst --data-dir everything
     gorewind import accounts.jsonl
     gorewind import accounts.jsonl --connect tcp://127.0.0.1:9002
     gorewind export --connect tcp://127.0.0.1:9002 | gorewind import - --data-dir copy

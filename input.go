@@ -12,7 +12,7 @@ import (
 
 // An input is the data of one event, as a command takes it.
 type input struct {
-	Data *string `arg:"" optional:"" help:"The event; - or nothing for all of the standard input."`
+	Data *string `arg:"" optional:"" help:"The event's data; - or nothing for all of the standard input."`
 }
 
 // read returns the data. Nobody is left waiting before a terminal who forgot it,

@@ -12,19 +12,26 @@ import (
 )
 
 type keygenCmd struct {
-	Name string `arg:"" help:"Of the files: NAME.key_secret, for whoever is to have the key, and NAME.key, which everybody may see."`
+	Name string `arg:"" help:"What the files are called that it makes: NAME.key_secret, for whoever is to have the key, and NAME.key, which everybody may see."`
 }
 
 // Help implements kong's.
 func (*keygenCmd) Help() string {
 	return `
-It prints the public key, which goes into the file that serve --clients names.
+It prints the public key. That of a client goes into the file that serve --clients names:
+
+    [[client]]
+    name = "billing"
+    key = 'the key that keygen printed'
+    read = ["**"]
+    write = ["account/*"]
 
 Examples:
 
     gorewind keygen server
     gorewind keygen billing
     gorewind serve --curve-key server.key_secret --clients clients.toml
+    gorewind ping --client-key billing.key_secret --server-key server.key
 `
 }
 

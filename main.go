@@ -87,7 +87,16 @@ type cli struct {
 }
 
 // Help implements kong's.
-func (*cli) Help() string { return "Exit status. " + aboutStatuses }
+func (*cli) Help() string {
+	return `To begin with, the first in a terminal of its own:
+
+    gorewind serve
+    gorewind publish greetings 'Hello, world!'
+    gorewind query greetings
+    gorewind follow greetings
+
+Exit status. ` + aboutStatuses
+}
 
 // groups are the headings of the commands in the help; those of one key follow one
 // another in cli.
@@ -116,6 +125,10 @@ func newParser(stdout, stderr io.Writer, exit func(status int)) (*kong.Kong, *se
 		kong.Writers(stdout, stderr),
 		kong.Exit(exit),
 		kong.BindTo(stderr, (*io.Writer)(nil)),
+		kong.PostBuild(func(k *kong.Kong) error {
+			k.Model.HelpFlag.Help = "Print this help, or a command's, and exit."
+			return nil
+		}),
 	)
 	return parser, s, err
 }

@@ -14,9 +14,9 @@ import (
 // An output is how events and streams are shown.
 type output struct {
 	JSON  bool   `env:"-" name:"json" xor:"format" help:"Show one JSON object a line; what is not valid UTF-8 is in stream64 and data64, in base64. Default: false."`
-	Raw   bool   `env:"-" xor:"format" help:"Show the octets alone, with a line feed after each event. Default: false."`
-	Raw0  bool   `env:"-" name:"raw0" xor:"format" help:"Show the octets alone, with a zero octet after each event. Default: false."`
-	Color string `default:"auto" enum:"auto,always,never" placeholder:"WHEN" help:"Colour what is for people: ${enum}; auto heeds NO_COLOR. With always, also what goes into a pipe is for people. Default: ${default}."`
+	Raw   bool   `env:"-" xor:"format" help:"Show the octets alone, with a line feed after each event or name. Default: false."`
+	Raw0  bool   `env:"-" name:"raw0" xor:"format" help:"Show the octets alone, with a zero octet after each event or name. Default: false."`
+	Color string `default:"auto" enum:"auto, always, never" placeholder:"WHEN" help:"Colour what is for people: ${enum}; auto heeds NO_COLOR. With always, also what goes into a pipe is for people. Default: ${default}."`
 }
 
 // A form is how an event and a stream are written.

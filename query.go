@@ -29,7 +29,7 @@ Ids and positions are decimal, or hex as 0x11, or the 16 hex digits of the proto
 Examples:
 
     gorewind query account/17
-    gorewind query account/17 --after 2 --limit 10
+    gorewind query account/17 --after 1 --limit 10
     gorewind query account/17 --desc --limit 1 --raw
     gorewind query --glob 'account/*' --since 90m --json
     gorewind query --prefix > everything.tsv

@@ -23,8 +23,8 @@ func (*replaceCmd) Help() string {
 
 Examples:
 
-    gorewind replace account/17 2 '{"name": "erased"}'
-    gorewind replace account/17 0x2 < event.json
+    gorewind replace account/17 1 '{"name": "erased"}'
+    gorewind replace account/17 0x1 < event.json
 `
 }
 

@@ -22,7 +22,7 @@ func (*restoreCmd) Help() string {
 
 Examples:
 
-    gorewind restore /backup/gorewind --data-dir /var/lib/gorewind
+    gorewind restore /backup/gorewind --data-dir restored
     gorewind restore /backup/gorewind --data-dir before --until 2026-03-01T09:30:00Z
 `
 }

@@ -27,8 +27,8 @@ type serveCmd struct {
 	DataDir       string   `default:"data" placeholder:"DIR" help:"Where the events are; made if it does not exist. Default: ${default}."`
 	InMemory      bool     `help:"Keep events in memory only and LOSE them at the end. Default: false."`
 	MaxEventBytes int      `default:"1048576" placeholder:"N" help:"How large an event may be, at most 4194304. Default: ${default}."`
-	LogLevel      string   `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Log from this level on: ${enum}. Default: ${default}."`
-	LogFormat     string   `default:"text" enum:"text,json" placeholder:"FORMAT" help:"Log as ${enum}. Default: ${default}."`
+	LogLevel      string   `default:"info" enum:"debug, info, warn, error" placeholder:"LEVEL" help:"Log from this level on: ${enum}. Default: ${default}."`
+	LogFormat     string   `default:"text" enum:"text, json" placeholder:"FORMAT" help:"How to log: ${enum}. Default: ${default}."`
 	security
 	httpOptions
 	Profile string `placeholder:"DIR" help:"Leave profiles of processor time and allocations here, cpu.pprof and allocs.pprof. Default: none."`

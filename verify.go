@@ -19,11 +19,11 @@ type verifyCmd struct {
 // Help implements kong's.
 func (*verifyCmd) Help() string {
 	return `
-It exits with 0 where all is whole, and with 1 where something is damaged or cannot be read.
+It exits with 0 where all is whole, and with 1 where something is damaged or cannot be read. A backup is verified by gorewind backup --verify.
 
-Example, of a copy of a stopped daemon's data directory:
+Example, of the data directory of a daemon that is stopped:
 
-    gorewind verify --data-dir /backup/gorewind
+    gorewind verify --data-dir /var/lib/gorewind
 `
 }
 

@@ -25,7 +25,7 @@ func (*waitCmd) Help() string {
 
 Examples:
 
-    gorewind wait mailer account/17 2 --timeout 30s
+    gorewind wait mailer account/17 1 --timeout 30s
     id=$(gorewind publish orders new) && gorewind wait billing orders "$id" --timeout 1m
 `
 }

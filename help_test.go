@@ -1,0 +1,65 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// examplesOf returns the examples that the help of a command has.
+func examplesOf(t *testing.T, command string) (lines []string) {
+	t.Helper()
+	parser, _, err := newParser(io.Discard, io.Discard, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, leaf := range parser.Model.Leaves(true) {
+		if leaf.Name != command {
+			continue
+		}
+		_, examples, _ := strings.Cut(leaf.Detail, "Example")
+		for line := range strings.Lines(examples) {
+			if text, ok := strings.CutPrefix(line, "    "); ok {
+				lines = append(lines, strings.TrimSpace(text))
+			}
+		}
+	}
+	if len(lines) == 0 {
+		t.Fatalf("gorewind %s --help has no examples", command)
+	}
+	return lines
+}
+
+// TestHelpExamples pastes the examples of --help into a shell, in the order in which
+// somebody new may try the commands.
+func TestHelpExamples(t *testing.T) {
+	dir := t.TempDir()
+	d := start(t, "--in-memory")
+	for name, text := range map[string]string{"order.json": "{}\n", "event.json": "{}\n", "access.log": "one\ntwo\nthree\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	here := strings.NewReplacer("/backup/gorewind", "backup", "/var/lib/gorewind", "restored", "tcp://127.0.0.1:9002", d.router)
+	// Those that do not end, or need what is not here.
+	others := []string{"tail -f", "jq", "192.0.2.1", "gorewind serve --curve-key", "--client-key", "wait billing", "delete account/17", "--until"}
+	for _, name := range []string{
+		"publish", "query", "streams", "commit", "cursor", "wait", "info", "ping", "replace", "delete",
+		"export", "import", "backup", "restore", "verify", "repair", "config", "keygen",
+	} {
+		for _, line := range examplesOf(t, name) {
+			if slices.ContainsFunc(others, func(o string) bool { return strings.Contains(line, o) }) {
+				continue
+			}
+			cmd := command(t, "sh", "-ec", here.Replace(line))
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "GOREWIND_CONNECT="+d.router, "PATH="+filepath.Dir(binary())+":"+os.Getenv("PATH"))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", line, err, out)
+			}
+		}
+	}
+}
