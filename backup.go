@@ -34,7 +34,7 @@ Examples:
 // Run brings the backup up to date, or verifies it, until that is done or a signal
 // comes.
 func (c *backupCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	line := newPercentLine(stderr)
+	line := newProgress(stderr)
 	if c.Verify {
 		return c.verify(kctx.Stdout, line)
 	}
@@ -60,7 +60,7 @@ func (c *backupCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 }
 
 // verify reads the backup.
-func (c *backupCmd) verify(stdout io.Writer, line *percentLine) error {
+func (c *backupCmd) verify(stdout io.Writer, line *progress) error {
 	ctx, stop := untilSignal()
 	defer stop()
 	s, err := backup.VerifyBackup(ctx, c.Dir, line.show)

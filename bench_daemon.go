@@ -73,7 +73,7 @@ func (h *hosted) follow(log io.Reader, stderr io.Writer, serving chan<- bool, ca
 		err := json.Unmarshal(lines.Bytes(), &l)
 		switch {
 		case err != nil || l.Level > slog.LevelInfo:
-			fmt.Fprintf(stderr, "\ngorewind serve: %s\n", lines.Text())
+			fmt.Fprintf(stderr, "gorewind serve: %s\n", lines.Text())
 		case l.Msg == "serving":
 			h.router, h.pub = l.Router, l.Pub
 			serving <- true

@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"gorewind/load"
@@ -27,38 +27,61 @@ func (r benchReport) table(w io.Writer) error {
 		runs = fmt.Sprintf("medians of %d runs", r.Runs)
 	}
 	fmt.Fprintf(w, "gorewind %s, %s, %s\n\n", r.Version, counted(r.CPUs, "CPU"), runs)
-	r.floorTable(w)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "workload       \tclients\tin flight\tsize\tevents/s\tMB/s\tp50\tp99\tp99.9\tmax\tpause\tratio\tto\t")
-	for _, x := range r.Results {
-		fmt.Fprintf(t, "%-15s\t%d\t%s\t%d\t%s\t%.1f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", x.Workload, x.Clients, grouped(float64(x.InFlight)), x.Size,
-			grouped(x.Rate), x.MB, latency(x.P50), latency(x.P99), latency(x.P999), latency(x.Max), latency(x.Pause), ratio(x.Ratio), orDash(x.Floor))
+	if err := r.floorTable(w); err != nil {
+		return err
 	}
-	if err := t.Flush(); err != nil {
+	if err := r.resultTable(w); err != nil {
 		return err
 	}
 	return r.remarks(w)
 }
 
 // floorTable prints the floors that were measured.
-func (r benchReport) floorTable(w io.Writer) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+func (r benchReport) floorTable(w io.Writer) error {
+	t := newTable(w, left, left, left, left)
 	for _, f := range []struct {
-		name, unit string
-		value      float64
+		name, what, unit string
+		value            float64
 	}{
-		{"fdatasync\t128 octets appended and synced", "µs", r.Floors.Fdatasync},
-		{"round-trip\tZeroMQ, one in flight", "µs", r.Floors.RoundTrip},
-		{"echo\tROUTER that answers at once, pipelined", "/s", r.Floors.Echo},
-		{"echo-large\tthe same with events of large", "/s", r.Floors.EchoLarge},
-		{"stream\tROUTER that sends events at once", "/s", r.Floors.Stream},
+		{"fdatasync", "128 octets appended and synced", "µs", r.Floors.Fdatasync},
+		{"round-trip", "ZeroMQ, one in flight", "µs", r.Floors.RoundTrip},
+		{"echo", "ROUTER that answers at once, pipelined", "/s", r.Floors.Echo},
+		{"echo-large", "the same with events of large", "/s", r.Floors.EchoLarge},
+		{"stream", "ROUTER that sends events at once", "/s", r.Floors.Stream},
 	} {
-		if f.value > 0 {
-			fmt.Fprintf(t, "floor\t%s\t%s %s\n", f.name, grouped(f.value), f.unit)
+		if f.value == 0 {
+			continue
+		}
+		if err := t.row("floor", f.name, f.what, grouped(f.value)+" "+f.unit); err != nil {
+			return err
 		}
 	}
-	t.Flush()
-	fmt.Fprintln(w)
+	if err := t.flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
+
+// resultTable prints what was measured.
+func (r benchReport) resultTable(w io.Writer) error {
+	head := []string{"workload", "clients", "in flight", "size", "events/s", "MB/s", "p50", "p99", "p99.9", "max", "pause", "ratio", "to"}
+	sides := slices.Repeat([]align{right}, len(head))
+	sides[0] = left
+	h, t := human{coloured: takesColour(w)}, newTable(w, sides...)
+	for i := range head {
+		head[i] = h.text(dim, head[i])
+	}
+	if err := t.row(head...); err != nil {
+		return err
+	}
+	for _, x := range r.Results {
+		if err := t.row(x.Workload, strconv.Itoa(x.Clients), grouped(float64(x.InFlight)), strconv.Itoa(x.Size), grouped(x.Rate), fmt.Sprintf("%.1f", x.MB),
+			latency(x.P50), latency(x.P99), latency(x.P999), latency(x.Max), latency(x.Pause), ratio(x.Ratio), orDash(x.Floor)); err != nil {
+			return err
+		}
+	}
+	return t.flush()
 }
 
 // remarks prints what is in no column.

@@ -72,7 +72,7 @@ func TestBenchTwice(t *testing.T) {
 		if status != 0 || errs != "" {
 			t.Fatalf("status %d\n%s", status, errs)
 		}
-		for _, want := range []string{"medians of 2 runs", "\nfloor  stream ", "  replay ", "  fanout-1 ", "  fanout-10 ", " events/s ", " p99.9 "} {
+		for _, want := range []string{"medians of 2 runs", "\nfloor  stream ", "\nworkload ", "\nreplay ", "\nfanout-1 ", "\nfanout-10 ", " events/s ", " p99.9 "} {
 			if !strings.Contains(out, want) {
 				t.Errorf("no %q in\n%s", want, out)
 			}

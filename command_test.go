@@ -170,8 +170,9 @@ type terminal struct {
 	screen bytes.Buffer
 }
 
-// newTerminal starts a client command at a terminal of its own.
-func newTerminal(t testing.TB, cmd *exec.Cmd) *terminal {
+// openTerminal returns both ends of a terminal that has so many columns; 0 is one that
+// does not tell.
+func openTerminal(t testing.TB, columns int) (master, slave *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -184,13 +185,33 @@ func newTerminal(t testing.TB, cmd *exec.Cmd) *terminal {
 	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
 	}
-	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(columns)}); err != nil {
+		t.Fatal(err)
+	}
+	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return master, slave
+}
+
+// newTerminal starts a client command at a terminal of its own.
+func newTerminal(t testing.TB, cmd *exec.Cmd) *terminal {
+	t.Helper()
+	return newTerminalOf(t, 0, cmd)
+}
+
+// newTerminalOf does so at one that has so many columns. A standard input that the
+// command has, it keeps.
+func newTerminalOf(t testing.TB, columns int, cmd *exec.Cmd) *terminal {
+	t.Helper()
+	master, slave := openTerminal(t, columns)
 	defer slave.Close()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if cmd.Stdin == nil {
+		cmd.Stdin = slave
+	}
+	cmd.Stdout, cmd.Stderr = slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +222,7 @@ func newTerminal(t testing.TB, cmd *exec.Cmd) *terminal {
 		for {
 			n, err := master.Read(b)
 			p.mu.Lock()
-			p.screen.Write(bytes.ReplaceAll(b[:n], []byte("\r"), nil))
+			p.screen.Write(b[:n])
 			p.mu.Unlock()
 			if err != nil { // EIO at the end
 				return
@@ -216,12 +237,15 @@ func newTerminal(t testing.TB, cmd *exec.Cmd) *terminal {
 	return p
 }
 
-// seen returns what is on the screen.
-func (p *terminal) seen() string {
+// written returns what was written to it.
+func (p *terminal) written() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.screen.String()
 }
+
+// seen returns the text of that.
+func (p *terminal) seen() string { return strings.ReplaceAll(p.written(), "\r", "") }
 
 // await waits until a text is on the screen.
 func (p *terminal) await(text string) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -78,10 +77,10 @@ func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if c.File == "-" && atTerminal(kctx.Stdout) {
 		return usageError("an export is not for a terminal, and holds the secret of the store; give FILE, or pipe it on")
 	}
-	line := newPercentLine(stderr)
+	line := newProgress(stderr)
 	o := backup.ExportOptions{
 		Selection: c.selection(), Compress: c.Zstd || strings.HasSuffix(c.File, ".zst"), Force: c.Force, AcceptLoss: c.AcceptLoss,
-		Progress: func(position, of uint64) { line.show("exporting", int64(position), int64(of)) },
+		Progress: func(position, of uint64) { line.show("exporting", int64(position), int64(of), backup.Positions) },
 	}
 	if c.After != nil {
 		o.After = uint64(*c.After)
@@ -112,17 +111,6 @@ func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	return err
 }
 
-// atTerminal reports whether what is written is shown on a screen.
-func atTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok || !isTerminal(f) {
-		return false
-	}
-	have, err := f.Stat()
-	null, failed := os.Stat(os.DevNull)
-	return err != nil || failed != nil || !os.SameFile(have, null)
-}
-
 // isInterrupted reports whether a command was stopped, or its daemon has gone.
 func isInterrupted(err error) bool {
 	var gone *goneError
@@ -146,20 +134,4 @@ func exportedText(t *backup.Trailer) string {
 		text += fmt.Sprintf("; LOST: %s", counted(t.Lost, "event"))
 	}
 	return text
-}
-
-// A percentLine shows how far something has come, each percent once.
-type percentLine struct {
-	*progressLine
-	shown string
-}
-
-func newPercentLine(w io.Writer) *percentLine { return &percentLine{progressLine: newProgressLine(w)} }
-
-func (p *percentLine) show(what string, done, of int64) {
-	text := fmt.Sprintf("%s, %d %%", what, 100*done/max(of, 1))
-	if text != p.shown {
-		p.shown = text
-		p.progressLine.show(text)
-	}
 }

@@ -50,11 +50,17 @@ func (h human) appendEvent(b []byte, e client.Event) []byte {
 	return append(b, '\n')
 }
 
-func (h human) appendStream(b []byte, s client.Stream) []byte {
-	b = h.paint(b, yellow, fmt.Appendf(nil, "%12d", s.Last))
-	b = append(b, "  "...)
-	b = h.paint(b, cyan, appendEscaped(nil, []byte(s.Name)))
-	return append(b, '\n')
+// streamHead and streamRow are what a table of streams shows. The id stands first: it has
+// 20 digits at most, while a name may be wider than the screen.
+func (h human) streamHead() []string { return []string{h.text(dim, "last id"), h.text(dim, "stream")} }
+
+func (h human) streamRow(s client.Stream) []string {
+	return []string{h.text(yellow, strconv.FormatUint(s.Last, 10)), h.text(cyan, s.Name)}
+}
+
+// text returns what may be shown of a text, painted.
+func (h human) text(colour, text string) string {
+	return string(h.paint(nil, colour, appendEscaped(nil, []byte(text))))
 }
 
 func (h human) paint(b []byte, colour string, text []byte) []byte {

@@ -38,7 +38,7 @@ Examples:
 
 // Run imports until everything is there, or a signal comes.
 func (c *importCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	line := newPercentLine(stderr)
+	line := newProgress(stderr)
 	if c.File != "-" {
 		return c.run(kctx.Stdout, line)
 	}
@@ -55,7 +55,7 @@ func (c *importCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 }
 
 // run imports the file.
-func (c *importCmd) run(stdout io.Writer, line *percentLine) error {
+func (c *importCmd) run(stdout io.Writer, line *progress) error {
 	if c.DataDir == "" {
 		return c.append(stdout, line)
 	}
@@ -98,7 +98,7 @@ func spool(stdin *os.File) (*os.File, error) {
 }
 
 // append appends the events to what the daemon has.
-func (c *importCmd) append(stdout io.Writer, line *percentLine) error {
+func (c *importCmd) append(stdout io.Writer, line *progress) error {
 	var r backup.Replayed
 	err := c.talk(nil, func(ctx context.Context, cl *client.Client) (err error) {
 		r, err = backup.Replay(ctx, c.File, cl, line.show)

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"go/parser"
+	"go/token"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -18,6 +21,9 @@ func TestImports(t *testing.T) {
 		systemd   = "github.com/coreos/go-systemd/v22/daemon"
 		zstd      = "github.com/klauspost/compress/zstd"
 		prom      = "github.com/prometheus/client_golang/"
+		bar       = "github.com/schollz/progressbar/v3"
+		term      = "golang.org/x/term"
+		tables    = "github.com/jedib0t/go-pretty/v6/"
 	)
 	for pkg, rule := range map[string]struct {
 		why   string
@@ -32,7 +38,7 @@ func TestImports(t *testing.T) {
 		"gorewind/load":            {"it measures from outside, and any daemon", []string{"gorewind/wire", zmq4, unix}},
 		"gorewind/ops":             {"it alone knows Prometheus, and shows what others count", []string{"gorewind/server", "gorewind/store", "gorewind/store/leveldb", prom}},
 		"gorewind/examples/go":     {"an example takes what every program has", []string{"gorewind/client", zmq4}},
-		"gorewind":                 {"main wires it all up, and alone knows the command line, its file and who started it", []string{"gorewind/backup", "gorewind/client", "gorewind/load", "gorewind/ops", "gorewind/server", "gorewind/store", "gorewind/store/leveldb", "gorewind/wire", kong, systemd, toml}},
+		"gorewind":                 {"main wires it all up, and alone knows the command line, its file, who started it and how terminals show things", []string{"gorewind/backup", "gorewind/client", "gorewind/load", "gorewind/ops", "gorewind/server", "gorewind/store", "gorewind/store/leveldb", "gorewind/wire", kong, systemd, toml, bar, term, tables}},
 		"gorewind/backup":          {"copies are made of what a daemon tells, and stores of copies; it knows no sockets", []string{"gorewind/client", "gorewind/wire", "gorewind/store", "gorewind/store/leveldb", zstd}},
 	} {
 		for _, path := range imports(t, pkg) {
@@ -42,6 +48,27 @@ func TestImports(t *testing.T) {
 				continue
 			}
 			t.Errorf("%s imports %s; it must not, because %s", pkg, path, rule.why)
+		}
+	}
+}
+
+// TestLibrariesOfTerminals: one file knows each of them, and could take another.
+func TestLibrariesOfTerminals(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range f.Imports {
+			for library, owner := range map[string]string{"progressbar": "progress.go", "x/term": "progress.go", "go-pretty": "table.go"} {
+				if strings.Contains(i.Path.Value, library) && file != owner {
+					t.Errorf("%s imports %s; it must not, because %s owns it", file, i.Path.Value, owner)
+				}
+			}
 		}
 	}
 }

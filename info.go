@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strconv"
-	"text/tabwriter"
 
 	"github.com/alecthomas/kong"
 
@@ -43,11 +41,13 @@ func (c *infoCmd) Run(kctx *kong.Context) error {
 			_, err := kctx.Stdout.Write(appendJSONLine(nil, facts))
 			return err
 		}
-		t := tabwriter.NewWriter(kctx.Stdout, 0, 0, 2, ' ', 0)
+		h, t := human{coloured: takesColour(kctx.Stdout)}, newTable(kctx.Stdout, left, left)
 		for _, f := range info.Facts {
-			fmt.Fprintf(t, "%s\t%s\n", appendEscaped(nil, []byte(f.Name)), appendEscaped(nil, []byte(f.Value)))
+			if err := t.row(h.text(dim, f.Name), string(appendEscaped(nil, []byte(f.Value)))); err != nil {
+				return err
+			}
 		}
-		return t.Flush()
+		return t.flush()
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"gorewind/client"
 	"gorewind/store"
@@ -130,9 +129,14 @@ func (c *publishCmd) lines(ctx context.Context, cl *client.Client, stdout, stder
 			}
 		}
 	}()
-	s := &lineStore{publishCmd: c, client: cl, expected: c.Expect.bound(), runs: runs{w: stdout}, progress: newProgressLine(stderr)}
+	line := newProgress(stderr)
+	if isTerminal(os.Stdin) {
+		line = new(progress) // who types the lines knows how many there are
+	}
+	line.show("storing", 0, endless, "lines")
+	s := &lineStore{publishCmd: c, client: cl, expected: c.Expect.bound(), runs: runs{w: line.above(stdout)}, progress: line}
 	err = s.store(ctx, batches)
-	s.progress.clear()
+	line.clear()
 	return errors.Join(s.runs.end(), err)
 }
 
@@ -143,8 +147,7 @@ type lineStore struct {
 	expected client.Bound
 	stored   uint64 // lines
 	runs     runs
-	progress *progressLine
-	shown    time.Time
+	progress *progress
 }
 
 func (s *lineStore) store(ctx context.Context, batches <-chan batch) error {
@@ -185,10 +188,7 @@ func (s *lineStore) add(ctx context.Context, b batch) error {
 		s.expected.ID = ids[0]
 	}
 	s.stored += uint64(len(b.lines))
-	if time.Since(s.shown) > 100*time.Millisecond {
-		s.shown = time.Now()
-		s.progress.show(counted(s.stored, "line") + " stored")
-	}
+	s.progress.show("storing", int64(s.stored), endless, "lines")
 	return s.runs.add(ids[0]-uint64(len(b.lines))+1, ids[0])
 }
 

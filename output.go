@@ -16,12 +16,17 @@ type output struct {
 	JSON  bool   `env:"-" name:"json" xor:"format" help:"Show one JSON object a line; what is not valid UTF-8 is in stream64 and data64, in base64. Default: false."`
 	Raw   bool   `env:"-" xor:"format" help:"Show the octets alone, with a line feed after each event or name. Default: false."`
 	Raw0  bool   `env:"-" name:"raw0" xor:"format" help:"Show the octets alone, with a zero octet after each event or name. Default: false."`
-	Color string `default:"auto" enum:"auto, always, never" placeholder:"WHEN" help:"Colour what is for people: ${enum}; auto heeds NO_COLOR. With always, also what goes into a pipe is for people. Default: ${default}."`
+	Color string `default:"auto" enum:"auto, always, never" placeholder:"WHEN" help:"Colour what is for people: ${enum}; auto heeds NO_COLOR, and TERM=dumb. With always, also what goes into a pipe is for people. Default: ${default}."`
 }
 
-// A form is how an event and a stream are written.
+// A form is how an event is written.
 type form interface {
 	appendEvent(b []byte, e client.Event) []byte
+}
+
+// A lineForm is how a stream is written too, without regard to others.
+type lineForm interface {
+	form
 	appendStream(b []byte, s client.Stream) []byte
 }
 
@@ -36,9 +41,14 @@ func (o *output) form(w io.Writer) form {
 	case o.Raw0:
 		return raw{0}
 	case o.Color == "always" || isTerminal(w):
-		return human{coloured: o.Color == "always" || o.Color == "auto" && os.Getenv("NO_COLOR") == ""}
+		return human{coloured: o.Color == "always" || o.Color == "auto" && takesColour(w)}
 	}
 	return columns{}
+}
+
+// takesColour reports whether what is for people may be coloured where it is written.
+func takesColour(w io.Writer) bool {
+	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && !dumbTerminal()
 }
 
 // meta reports whether the positions and times of events are shown.
@@ -49,6 +59,8 @@ type printer struct {
 	form form
 	w    *bufio.Writer
 	text []byte // of one of them; kept for the next
+
+	streams *table // for people, once there is one
 }
 
 func (o *output) printer(w io.Writer) *printer {
@@ -62,13 +74,32 @@ func (p *printer) event(e client.Event) error {
 }
 
 func (p *printer) stream(s client.Stream) error {
-	p.text = p.form.appendStream(p.text[:0], s)
+	if h, ok := p.form.(human); ok {
+		return p.row(h, s)
+	}
+	p.text = p.form.(lineForm).appendStream(p.text[:0], s)
 	_, err := p.w.Write(p.text)
 	return err
 }
 
+// row adds a stream to a table for people.
+func (p *printer) row(h human, s client.Stream) error {
+	if p.streams == nil {
+		p.streams = newTable(p.w, right, left)
+		if err := p.streams.row(h.streamHead()...); err != nil {
+			return err
+		}
+	}
+	return p.streams.row(h.streamRow(s)...)
+}
+
 // flush writes what is buffered, also after an error, which it returns.
 func (p *printer) flush(err error) error {
+	if p.streams != nil {
+		if failed := p.streams.flush(); err == nil {
+			err = failed
+		}
+	}
 	if failed := p.w.Flush(); err == nil {
 		err = failed
 	}

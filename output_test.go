@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -49,7 +50,12 @@ func TestOutputIsSafe(t *testing.T) {
 	t.Logf("SEED=%d", seed)
 	for _, e := range hostileEvents(r) {
 		for _, f := range []form{columns{}, jsonLines{}, human{}} {
-			text := string(f.appendEvent(nil, e)) + string(f.appendStream(nil, client.Stream{Name: e.Stream, Last: 3}))
+			var streams bytes.Buffer
+			p := &printer{form: f, w: bufio.NewWriter(&streams)}
+			if err := p.flush(p.stream(client.Stream{Name: e.Stream, Last: 3})); err != nil {
+				t.Fatal(err)
+			}
+			text := string(f.appendEvent(nil, e)) + streams.String()
 			if !utf8.ValidString(text) {
 				t.Errorf("%T: %q: want UTF-8, have %q", f, e.Data, text)
 			}

@@ -131,14 +131,10 @@ func TestQueryForms(t *testing.T) {
 		env, color string
 		want       string
 	}{
-		{"", "auto", colourWant}, {"NO_COLOR=1", "auto", plainWant}, {"", "never", plainWant}, {"NO_COLOR=1", "always", colourWant},
+		{"", "auto", colourWant}, {"NO_COLOR=1", "auto", plainWant}, {"TERM=dumb", "auto", plainWant}, {"", "never", plainWant}, {"NO_COLOR=1", "always", colourWant},
 	} {
 		cmd := d.client(t, "query", "s", "--color", c.color)
-		if c.env != "" {
-			cmd.Env = append(cmd.Env, c.env)
-		} else {
-			cmd.Env = append(cmd.Env, "NO_COLOR=")
-		}
+		cmd.Env = append(cmd.Env, "NO_COLOR=", "TERM=xterm", c.env)
 		if seen, status := onTerminal(t, cmd, ""); status != 0 || tail(seen) != c.want {
 			t.Errorf("%s --color %s: want %q, have %q, status %d", c.env, c.color, c.want, tail(seen), status)
 		}
@@ -175,7 +171,7 @@ func TestStreams(t *testing.T) {
 	none.want(t, "", "streams", "nothing")
 	none.want(t, `{"stream":"other.1","last":3}`+"\n"+`{"stream64":"/wk=","last":1}`+"\n", "streams", "--after", "json", "--json")
 	cmd := d.client(t, "streams", "account/", "--color", "never")
-	if seen, status := onTerminal(t, cmd, ""); status != 0 || seen != "           3  account/17\n           3  account/18\n" {
+	if seen, status := onTerminal(t, cmd, ""); status != 0 || seen != "last id  stream\n      3  account/17\n      3  account/18\n" {
 		t.Errorf("have %q, status %d", seen, status)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"gorewind/backup"
 	"gorewind/store/leveldb"
 )
 
@@ -36,12 +37,12 @@ var errUnrepaired = errors.New("stopped by a signal before the end; nothing was 
 func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	ctx, stop := untilSignal()
 	defer stop()
-	line := newProgressLine(stderr)
+	line := newProgress(stderr)
 	done, err := leveldb.Repair(ctx, c.DataDir, leveldb.RepairOptions{
 		AcceptLoss: c.AcceptLoss,
 		All:        c.All,
 		Progress: func(what string, done, of int) {
-			line.show(fmt.Sprintf("%s: %s, %d %%", c.DataDir, what, 100*done/max(of, 1)))
+			line.show(c.DataDir+": "+what, int64(done), int64(of), unitOf(what))
 		},
 	})
 	line.clear()
@@ -52,6 +53,14 @@ func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return adviseData(c.DataDir, err)
 	}
 	return c.tell(kctx.Stdout, done)
+}
+
+// unitOf returns what there is of a stage of a repair.
+func unitOf(stage string) string {
+	if stage == leveldb.Verifying {
+		return backup.Events
+	}
+	return "tables"
 }
 
 // tell prints what came of it; it is an error when something would be lost.

@@ -42,7 +42,7 @@ func (c *restoreCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	}
 	ctx, stop := untilSignal()
 	defer stop()
-	line := newPercentLine(stderr)
+	line := newProgress(stderr)
 	o := backup.RestoreOptions{Until: c.Until.Time, Progress: line.show}
 	if c.Upto != nil {
 		o.UpTo = uint64(*c.Upto)

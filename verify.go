@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"gorewind/backup"
 	"gorewind/store/leveldb"
 )
 
@@ -34,13 +35,13 @@ var errUnverified = errors.New("stopped by a signal before the end; what was not
 func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	ctx, stop := untilSignal()
 	defer stop()
-	line := newProgressLine(stderr)
+	line := newProgress(stderr)
 	verify := leveldb.Verify
 	if c.All {
 		verify = leveldb.VerifyAll
 	}
 	report, err := verify(ctx, c.DataDir, func(done, of int) {
-		line.show(fmt.Sprintf("verifying %s, %d %%", c.DataDir, 100*done/max(of, 1)))
+		line.show("verifying "+c.DataDir, int64(done), int64(of), backup.Events)
 	})
 	line.clear()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {

@@ -297,7 +297,7 @@ func TestRestoreGenerations(t *testing.T) {
 	for tries := 1; ; tries++ {
 		ctx, cancel := context.WithCancel(t.Context())
 		n := 0
-		_, err := Restore(ctx, dir, to, RestoreOptions{Progress: func(string, int64, int64) {
+		_, err := Restore(ctx, dir, to, RestoreOptions{Progress: func(string, int64, int64, string) {
 			if n++; n > tries*3 {
 				cancel()
 			}
@@ -537,7 +537,7 @@ func TestRestoreGoesOnOtherwise(t *testing.T) {
 	to := filepath.Join(t.TempDir(), "new")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, err := Restore(ctx, dir, to, RestoreOptions{UpTo: 3, Progress: func(what string, _, _ int64) {
+	_, err := Restore(ctx, dir, to, RestoreOptions{UpTo: 3, Progress: func(what string, _, _ int64, _ string) {
 		if strings.HasPrefix(what, "verifying") {
 			cancel()
 		}
@@ -662,7 +662,7 @@ func TestNothingIsLeft(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "backup")
 	for at := int64(0); ; at += 5 {
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err := Backup(ctx, local{s}, dir, BackupOptions{segment: 2000, Progress: func(_ string, done, _ int64) {
+		_, err := Backup(ctx, local{s}, dir, BackupOptions{segment: 2000, Progress: func(_ string, done, _ int64, _ string) {
 			if done > at {
 				cancel()
 			}

@@ -63,6 +63,7 @@ func (x *exporter) run(ctx context.Context) (err error) {
 		}
 	}()
 	after := x.w.End()
+	x.progress(after, x.upTo) // what an earlier run has done was not done by this one
 	for e, err := range x.source.Log(ctx, after, x.upTo) {
 		if err != nil {
 			return err

@@ -65,7 +65,7 @@ func open(t testing.TB, dir string) store.Store {
 	return s
 }
 
-func quiet(string, int64, int64) {}
+func quiet(string, int64, int64, string) {}
 
 // told returns all that a store tells, as text: its log, its events, its streams and
 // its cursors.

@@ -39,6 +39,7 @@ func readChecked(ctx context.Context, path string, progress func(done, of int64)
 	if err != nil {
 		return c, err
 	}
+	progress(0, fi.Size())
 	r, err := NewReader(&watched{ctx: ctx, from: f, progress: progress, of: fi.Size()})
 	if err == nil {
 		err = check(&r.Header)
@@ -96,11 +97,26 @@ func (w *watched) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A Progress is told how far what takes long has come.
-type Progress func(what string, done, of int64)
+// A Progress is told how far what takes long has come, and what that is counted in. It
+// is told before the first of them too, and of some thousands a second.
+type Progress func(what string, done, of int64, unit string)
 
+// What a Progress is told of.
+const (
+	Octets    = "octets" // of a file
+	Positions = "positions"
+	Events    = "events"
+)
+
+// part is told of the octets of a file.
 func (p Progress) part(what string) func(done, of int64) {
-	return func(done, of int64) { p(what, done, of) }
+	return func(done, of int64) { p(what, done, of, Octets) }
+}
+
+// verifying is told of the events of a store that was made.
+func (p Progress) verifying(dir string) func(done, of int) {
+	what := "verifying " + dir
+	return func(done, of int) { p(what, int64(done), int64(of), Events) }
 }
 
 // Import makes a store in a directory, which must hold none, of an export of a whole
@@ -141,5 +157,5 @@ func Import(ctx context.Context, path, dir string, progress Progress) (Restored,
 	if err := end(); err != nil {
 		return Restored{}, err
 	}
-	return r.finish(ctx, func(done, of int) { progress("verifying "+dir, int64(done), int64(of)) })
+	return r.finish(ctx, progress.verifying(dir))
 }

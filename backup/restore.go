@@ -71,7 +71,7 @@ func Restore(ctx context.Context, backup, dir string, o RestoreOptions) (Restore
 			return Restored{}, err
 		}
 	}
-	return r.finish(ctx, func(done, of int) { o.Progress("verifying "+dir, int64(done), int64(of)) })
+	return r.finish(ctx, o.Progress.verifying(dir))
 }
 
 // newGeneration returns the generation of a store that is made of a copy. It is the

@@ -30,9 +30,13 @@ type RepairOptions struct {
 	// All has its reports tell every piece of damage.
 	All bool
 	// Progress is called now and then with what is being done, how much of it has
-	// been, and of how much. Default: nobody.
+	// been, and of how much: of events when that is Verifying, otherwise of tables.
+	// Default: nobody.
 	Progress func(what string, done, of int)
 }
+
+// Verifying is what a repair does with what it has mended.
+const Verifying = "verifying"
 
 // A Repaired is what came of a Repair.
 type Repaired struct {
@@ -330,7 +334,7 @@ func (r *repair) treat(db *leveldb.DB, last bool) (whole bool, err error) {
 
 // verify verifies all of a database.
 func (r *repair) verify(db *leveldb.DB) (Report, error) {
-	v := newVerifier(r.ctx, func(done, of int) { r.progress("verifying", done, of) })
+	v := newVerifier(r.ctx, func(done, of int) { r.progress(Verifying, done, of) })
 	v.db = db
 	v.report.all = r.options.All
 	if r.least.position > 0 {

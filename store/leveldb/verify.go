@@ -251,7 +251,7 @@ func (v *verifier) kind(kind byte, f func(key, value []byte)) error {
 // tick shows how far it is, and returns an error when it is to end.
 func (v *verifier) tick() error {
 	if v.progress != nil {
-		v.progress(int(min(v.done, v.of)), int(v.of))
+		v.progress(int(min(v.done, v.of)+1)/2, int(v.of+1)/2) // each event is met in two places
 	}
 	return v.ctx.Err()
 }

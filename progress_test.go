@@ -1,0 +1,237 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gorewind/backup"
+)
+
+// A screen shows what is written to a terminal. It knows no more than a line has to: of
+// anything else a terminal would not be as it was.
+type screen struct {
+	columns, row, column int
+	rows                 [][]rune
+}
+
+// leftOn returns what is on a screen of so many columns after all that.
+func leftOn(t testing.TB, columns int, written string) string {
+	t.Helper()
+	if columns == 0 { // it does not tell
+		columns = 80
+	}
+	s := &screen{columns: columns, rows: [][]rune{nil}}
+	for written != "" {
+		if rest, ok := strings.CutPrefix(written, "\x1b[2K"); ok {
+			s.rows[s.row] = nil
+			written = rest
+			continue
+		}
+		if rest, ok := strings.CutPrefix(written, "\x1b[0K"); ok {
+			s.rows[s.row] = s.rows[s.row][:min(s.column, len(s.rows[s.row]))]
+			written = rest
+			continue
+		}
+		r := []rune(written)[0]
+		written = written[len(string(r)):]
+		switch {
+		case r == '\r':
+			s.column = 0
+		case r == '\n':
+			s.down()
+		case r == '\t':
+			s.put('\t')
+		case r < ' ':
+			t.Fatalf("%q is written to a terminal, before %q", r, written)
+		default:
+			s.put(r)
+		}
+	}
+	if s.column != 0 {
+		t.Errorf("the cursor is at column %d", s.column)
+	}
+	var lines []string
+	for _, row := range s.rows {
+		lines = append(lines, strings.TrimRight(string(row), " "))
+	}
+	return strings.Trim(strings.Join(lines, "\n"), "\n")
+}
+
+func (s *screen) down() {
+	if s.row++; s.row == len(s.rows) {
+		s.rows = append(s.rows, nil)
+	}
+	s.column = 0
+}
+
+// put puts a character where the cursor is, in as many columns as it takes.
+func (s *screen) put(r rune) {
+	width := 1
+	if r >= 0x1100 && r < 0xffff && r != '…' && (r < 0x2000 || r >= 0x2e80) {
+		width = 2
+	}
+	if s.column+width > s.columns {
+		s.down()
+	}
+	for len(s.rows[s.row]) < s.column+width {
+		s.rows[s.row] = append(s.rows[s.row], ' ')
+	}
+	s.rows[s.row][s.column] = r
+	if width == 2 {
+		s.rows[s.row][s.column+1] = 0
+	}
+	s.column += width
+}
+
+// TestProgress: on a terminal long work shows how far it has come, and at the end
+// nothing of that is left. Elsewhere there is never anything of it.
+func TestProgress(t *testing.T) {
+	lines := strings.Join(numbered(1, 5000), "\n") + "\n"
+	for _, c := range []struct {
+		columns int
+		term    string
+	}{{0, "xterm"}, {40, "xterm"}, {80, "xterm"}, {200, "xterm"}, {80, "dumb"}} {
+		name := fmt.Sprintf("%d columns, %s", c.columns, c.term)
+		d, dir := start(t), t.TempDir()
+		run := func(shows, begins string, args ...string) {
+			t.Helper()
+			cmd := d.client(t, args...)
+			cmd.Dir = dir
+			cmd.Env = append(cmd.Env, "TERM="+c.term, "NO_COLOR=1")
+			if args[0] == "publish" {
+				in, out, err := os.Pipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer in.Close()
+				if _, err := io.WriteString(out, lines); err != nil {
+					t.Fatal(err)
+				}
+				out.Close()
+				cmd.Stdin = in
+			}
+			p := newTerminalOf(t, c.columns, cmd)
+			_, status := p.end()
+			written := p.written()
+			bar := strings.Contains(written, "% [") || strings.Contains(written, "storing (")
+			if status != 0 || !bar || !strings.Contains(written, shows) || c.term == "dumb" && strings.Contains(written, "\x1b") {
+				t.Errorf("%s: %q: status %d, %q", name, args, status, written)
+			}
+			if left := leftOn(t, c.columns, written); !strings.HasPrefix(left, begins) || strings.Contains(left, "[") || strings.Contains(left, "storing") {
+				t.Errorf("%s: %q: there is left\n%s", name, args, left)
+			}
+		}
+		run("storing", "1\t5000", "publish", name, "--lines")
+		run("exporting ", "exported: ", "export", "日本語\x1b[31m\u202e.jsonl")
+		run("importing", "read: ", "import", "日本語\x1b[31m\u202e.jsonl", "--data-dir", "imported")
+		run("appending", "appended: ", "import", "日本語\x1b[31m\u202e.jsonl")
+		run("backing up", "added: ", "backup", "copy")
+		run("verifying", "read: ", "backup", "--verify", "copy")
+		run("restoring", "read: ", "restore", "copy", "--data-dir", "restored")
+		run("verifying", "read: ", "verify", "--data-dir", "restored")
+		run("restored:", "whole: ", "repair", "--data-dir", "restored")
+		run("run 1", "gorewind ", "bench", "--connect", d.router, "--only", "clients", "--events", "100", "--runs", "1")
+		if _, errs, status := (shell{d, lines}).ask(t, "publish", "in a pipe", "--lines"); errs != "" || status != 0 {
+			t.Errorf("in a pipe: status %d, %q", status, errs)
+		}
+		if out, errs, status := gorewind(dir, "verify", "--data-dir", "restored"); errs != "" || status != 0 || strings.ContainsAny(out, "\r\x1b") {
+			t.Errorf("in a pipe: status %d, %q, %q", status, out, errs)
+		}
+	}
+}
+
+// TestProgressOfFailure: what failed leaves nothing on a screen but why.
+func TestProgressOfFailure(t *testing.T) {
+	d := start(t, "--in-memory")
+	shell{d, strings.Join(numbered(1, 5000), "\n")}.want(t, "1\t5000\n", "publish", "s", "--lines")
+	dir := t.TempDir()
+	succeeds(t, "export", filepath.Join(dir, "e"), "--connect", d.router)
+	whole, err := os.ReadFile(filepath.Join(dir, "e"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "cut"), whole[:len(whole)-9], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, columns := range []int{40, 300} {
+		cmd := exec.Command(binary(), "import", "cut", "--data-dir", "new")
+		cmd.Dir = dir
+		p := newTerminalOf(t, columns, cmd)
+		_, status := p.end()
+		left := leftOn(t, columns, p.written())
+		if status != 1 || !strings.Contains(p.written(), "checking") || !strings.HasPrefix(left, "gorewind: ") || strings.Contains(left, "%") || columns == 300 && strings.Contains(left, "\n") {
+			t.Errorf("%d columns: status %d, %q, and there is left\n%s", columns, status, p.written(), left)
+		}
+	}
+}
+
+// TestProgressInterrupted: Ctrl-C leaves nothing either, although the terminal adds to
+// the line.
+func TestProgressInterrupted(t *testing.T) {
+	d := start(t, "--in-memory")
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	defer out.Close()
+	for _, columns := range []int{0, 40, 80, 120} {
+		for _, c := range []struct {
+			shows, says string
+			args        []string
+		}{
+			{"run 1 of", "gorewind: stopped by a signal before the end; there are no figures", []string{"bench", "--connect", d.router, "--only", "pipelined", "--runs", "1000"}},
+			{"storing", "gorewind: stopped by a signal; 0 lines stored: go on from line 1, as with tail -n +1", []string{"publish", "s", "--lines"}},
+		} {
+			cmd := d.client(t, c.args...)
+			if c.args[0] == "publish" {
+				cmd.Stdin = in
+			}
+			p := newTerminalOf(t, columns, cmd)
+			p.await(c.shows)
+			p.write("\x03")
+			_, status := p.end()
+			left := leftOn(t, columns, p.written())
+			if status != 1 || strings.ReplaceAll(left, "\n", "") != c.says {
+				t.Errorf("%q on %d columns: status %d, %q, and there is left\n%s", c.args[0], columns, status, p.written(), left)
+			}
+		}
+	}
+}
+
+// TestProgressLine: the line never is wrapped, not even by a Ctrl-C, and what is written
+// above it stays.
+func TestProgressLine(t *testing.T) {
+	for columns := 30; columns < 220; columns += 5 {
+		master, slave := openTerminal(t, columns)
+		p := newProgress(slave)
+		for _, of := range []int64{0, 1, 1000, 10_000_000, 1 << 40} {
+			for _, unit := range []string{backup.Octets, backup.Positions, backup.Events} {
+				for _, what := range []string{"exporting", "verifying /a/long/path/to/a/directory", "日本語日本語日本語日本語日本語日本語"} {
+					p.show(what, 0, of, unit)
+					p.show(what, of/2, of, unit)
+					fmt.Fprint(slave, "^C") // the terminal's
+					p.clear()
+				}
+			}
+		}
+		fmt.Fprintln(p.above(slave), "above")
+		if columns >= 40 {
+			p.show("storing", 0, endless, "lines")
+			p.show("storing", 12_345_678, endless, "lines")
+			fmt.Fprint(slave, "^C")
+			p.clear()
+		}
+		slave.Close()
+		b, _ := io.ReadAll(master) // EIO at its end
+		master.Close()
+		if left := leftOn(t, columns, string(b)); left != "above" {
+			t.Errorf("%d columns: there is left\n%s\nof %q", columns, left, b)
+		}
+	}
+}
