@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,6 +53,22 @@ func unit(t *testing.T, name string) string {
 		t.Fatalf("want %s in the unit file, have it not", name)
 	}
 	return string(m[1])
+}
+
+// duration returns a time that the unit file has, in seconds or minutes.
+func duration(t *testing.T, name string) time.Duration {
+	t.Helper()
+	text := unit(t, name)
+	if minutes, is := strings.CutSuffix(text, "min"); is {
+		text = minutes + "m"
+	} else {
+		text += "s"
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return d
 }
 
 func TestDeb(t *testing.T) {
@@ -111,6 +128,17 @@ func TestDeb(t *testing.T) {
 func TestUnit(t *testing.T) {
 	if want := fmt.Sprint(exitUsage, " ", exitDamaged); unit(t, "RestartPreventExitStatus") != want {
 		t.Errorf("want RestartPreventExitStatus=%s", want)
+	}
+	burst, err := strconv.Atoi(unit(t, "StartLimitBurst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit, tries := duration(t, "StartLimitIntervalSec"), time.Duration(burst)*duration(t, "RestartSec")
+	if limit < 2*tries {
+		t.Errorf("what always fails is started for ever: %d times take %v and more, the limit is for %v", burst, tries, limit)
+	}
+	if burst < 10 || limit > 5*time.Minute {
+		t.Errorf("who restarts it by hand is locked out: %d times within %v", burst, limit)
 	}
 	if unit(t, "Restart") != "on-failure" || unit(t, "Type") != "notify" {
 		t.Error("want a unit that is notified, and started again on failure")
