@@ -56,6 +56,9 @@ func (s supervisor) repairing(what string, done, of int) {
 	s.tell(fmt.Sprintf("STATUS=Repairing the database: %s, %d %%", what, 100*done/max(of, 1)))
 }
 
+// failed says that the store was not opened, in the place of what was tried last.
+func (s supervisor) failed() { s.tell("STATUS=The store cannot be opened; the log says why") }
+
 // serving says that srv is ready, then, for a watchdog, that the daemon is alive, as
 // long as it is, and at ctx's end that it is stopping. Its caller ends ctx, and then
 // waits with done for the last of that.

@@ -108,6 +108,7 @@ func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 	events, err := c.open(log, giveUp, manager.repairing)
 	opened()
 	if err != nil {
+		manager.failed()
 		return err
 	}
 	defer func() { failed = errors.Join(failed, events.Close()) }()
