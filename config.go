@@ -5,16 +5,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
 	"github.com/pelletier/go-toml/v2"
+
+	"gorewind/server"
 )
 
 type configCmd struct {
 	JSON    bool     `name:"json" help:"Print one JSON document instead of a TOML file. Default: false."`
+	Check   bool     `env:"-" help:"Print nothing; read the files of --curve-key and --clients, too, and tell what is wrong with them. Default: false."`
 	Command []string `arg:"" optional:"" passthrough:"" placeholder:"COMMAND" help:"The command, and flags of it, all after those of config itself. Default: serve."`
 }
 
@@ -29,6 +33,7 @@ Examples:
     gorewind config > gorewind.toml
     gorewind config --config gorewind.toml serve --log-level debug
     gorewind config --json verify
+    gorewind config --check --config gorewind.toml
 `
 }
 
@@ -49,6 +54,9 @@ func (c *configCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return s.refused(err)
 	}
 	warnOfVariables(stderr, asked.Model)
+	if c.Check {
+		return checkFiles(asked)
+	}
 	values := s.values(asked)
 	if c.JSON {
 		e := json.NewEncoder(kctx.Stdout)
@@ -56,6 +64,16 @@ func (c *configCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return e.Encode(values)
 	}
 	return values.toml(kctx.Stdout)
+}
+
+// checkFiles reads what serve would read of who may do what: before it is told to read
+// that again, when it could only say in its log what is wrong.
+func checkFiles(asked *kong.Context) error {
+	serve, is := asked.Selected().Target.Addr().Interface().(*serveCmd)
+	if !is {
+		return nil
+	}
+	return serve.secure(&server.Options{Log: slog.New(slog.DiscardHandler)})
 }
 
 // line returns the command line of the command that is asked about. A file that

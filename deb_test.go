@@ -129,6 +129,9 @@ func TestUnit(t *testing.T) {
 	if want := fmt.Sprint(exitUsage, " ", exitDamaged); unit(t, "RestartPreventExitStatus") != want {
 		t.Errorf("want RestartPreventExitStatus=%s", want)
 	}
+	if want := strings.Replace(unit(t, "ExecStart"), " serve ", " config --check ", 1); unit(t, "ExecReload") != want {
+		t.Errorf("want that a reload begins with %s", want)
+	}
 	burst, err := strconv.Atoi(unit(t, "StartLimitBurst"))
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +166,7 @@ func TestUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "gorewind.service")
-	text = bytes.Replace(text, []byte("/usr/bin/gorewind"), []byte(binary()), 1)
+	text = bytes.ReplaceAll(text, []byte("/usr/bin/gorewind"), []byte(binary()))
 	if err := os.WriteFile(file, text, 0o644); err != nil {
 		t.Fatal(err)
 	}

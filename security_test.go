@@ -392,6 +392,29 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// TestConfigCheck: what a reload would only say in the log is told to who asks before.
+func TestConfigCheck(t *testing.T) {
+	l := newLock(t, "a")
+	l.write("gorewind.toml", fmt.Sprintf("curve-key = %q\nclients = %q\n", l.file("server.key_secret"), l.file("clients.toml")))
+	check := func(says string) {
+		t.Helper()
+		out, errs, status := gorewind(l.dir, "config", "--check", "--config", "gorewind.toml")
+		if want := map[bool]int{true: exitOK, false: exitUsage}[says == ""]; status != want || out != "" || !strings.Contains(errs, says) || says == "" && errs != "" {
+			t.Errorf("want status %d and %q, have %d\n%s%s", want, says, status, out, errs)
+		}
+	}
+	check("clients.toml: no such file")
+	l.allow(map[string]string{"a": "read = ['**']"})
+	check("")
+	l.write("clients.toml", "[[client]]\nnonsense = 1\n")
+	check("line 2: there is no client.nonsense")
+	l.allow(map[string]string{"a": ""})
+	l.write("server.key_secret", "nothing")
+	check("--curve-key: ")
+	l.write("gorewind.toml", "clients = 'clients.toml'\n")
+	check("--clients needs --curve-key")
+}
+
 // TestReloadDrops: with --drop, a removed key loses PUB at once.
 func TestReloadDrops(t *testing.T) {
 	l := newLock(t, "gone", "stays")
