@@ -32,23 +32,28 @@ const (
 )
 
 // opening asks for patience until done is called: a repair reads everything, and
-// who is killed in the middle of one has to begin it again.
-func (s supervisor) opening() (done func()) {
+// who is killed in the middle of one has to begin it again. It asks for no more when
+// ctx ends, which would have the stop wait for as long: to be killed then loses
+// nothing.
+func (s supervisor) opening(ctx context.Context) (done func()) {
 	extend := fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", extendBy.Microseconds())
 	s.tell(extend, "STATUS=Opening the store")
-	ctx, cancel := context.WithCancel(context.Background())
+	opened := make(chan struct{})
 	var telling sync.WaitGroup
-	telling.Go(func() { // ends with ctx
+	telling.Go(func() { // ends with opened or ctx
 		for ticks := time.Tick(extendEvery); ; {
 			select {
 			case <-ticks:
 				s.tell(extend)
 			case <-ctx.Done():
+				s.tell("STATUS=Stopping when the store is open")
+				return
+			case <-opened:
 				return
 			}
 		}
 	})
-	return func() { cancel(); telling.Wait() }
+	return func() { close(opened); telling.Wait() }
 }
 
 // repairing tells of a repair.

@@ -151,7 +151,8 @@ func TestNotifyDamage(t *testing.T) {
 }
 
 // TestNotifySlowStart: a start that takes long asks for more time. Its database is
-// opened by way of a pipe, through which nothing comes.
+// opened by way of a pipe, through which nothing comes. Who stops it meanwhile
+// is told.
 func TestNotifySlowStart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -171,6 +172,8 @@ func TestNotifySlowStart(t *testing.T) {
 	if have, want := m.hear(), []string{"EXTEND_TIMEOUT_USEC=30000000"}; !slices.Equal(have, want) {
 		t.Errorf("want %q, have %q", want, have)
 	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	m.hears("STATUS=Stopping when the store is open")
 }
 
 // TestWatchdog: the watchdog is told as long as the broker's loop goes on, and

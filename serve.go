@@ -104,7 +104,7 @@ func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 	}
 	defer func() { failed = errors.Join(failed, web.Close()) }()
 	manager := supervisor{log}
-	opened := manager.opening()
+	opened := manager.opening(ctx)
 	events, err := c.open(log, giveUp, manager.repairing)
 	opened()
 	if err != nil {
