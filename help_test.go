@@ -43,7 +43,7 @@ func TestHelpExamples(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	here := strings.NewReplacer("/backup/gorewind", "backup", "/var/lib/gorewind", "restored", "tcp://127.0.0.1:9002", d.router)
+	here := strings.NewReplacer("/backup/gorewind", "backup", "/var/lib/gorewind/data", "restored", "tcp://127.0.0.1:9002", d.router)
 	// Those that do not end, or need what is not here.
 	others := []string{"tail -f", "jq", "192.0.2.1", "gorewind serve --curve-key", "--client-key", "wait billing", "delete account/17", "--until"}
 	for _, name := range []string{

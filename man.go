@@ -57,7 +57,7 @@ The value of a flag is the one that the command line gives, else that of its env
 The file is TOML. A key is the name of a flag, of whatever command; a command takes those that it has. There are no tables. A key that no command has is refused, and so is a value of another type than the flag's:
 
     router = ["tcp://127.0.0.1:9002", "ipc:///run/gorewind/router"]
-    data-dir = "/var/lib/gorewind"
+    data-dir = "/var/lib/gorewind/data"
     max-event-bytes = 65536
 
 No file is read that is not named. gorewind config prints what is in force, as such a file.

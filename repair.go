@@ -25,8 +25,8 @@ The damaged database is kept beside the repaired one. Where something would be l
 
 Examples:
 
-    gorewind repair --data-dir /var/lib/gorewind
-    gorewind repair --data-dir /var/lib/gorewind --accept-loss
+    gorewind repair --data-dir /var/lib/gorewind/data
+    gorewind repair --data-dir /var/lib/gorewind/data --accept-loss
 `
 }
 

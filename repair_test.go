@@ -69,7 +69,7 @@ func TestRepair(t *testing.T) {
 
 func TestVerifyTellsOfLoss(t *testing.T) {
 	var b strings.Builder
-	if err := printVerified(&b, leveldb.Report{Lost: 3}); err != nil || !strings.Contains(b.String(), "everything but 3 lost events,") {
+	if err := printVerified(&b, leveldb.Report{Lost: 3}); err != nil || !strings.Contains(b.String(), "everything but 3 lost events is there") {
 		t.Error(b.String(), err)
 	}
 }

@@ -42,7 +42,7 @@ It logs where it serves when it does, and stops cleanly on SIGTERM or SIGINT.
 Examples:
 
     gorewind serve
-    gorewind serve --data-dir /var/lib/gorewind --router ipc:///run/gorewind/router
+    gorewind serve --data-dir /var/lib/gorewind/data --router ipc:///run/gorewind/router
     gorewind serve --router tcp://127.0.0.1:9002 --router tcp://192.0.2.1:9002
     gorewind serve --config gorewind.toml --log-format json
 `

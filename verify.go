@@ -24,7 +24,7 @@ It exits with 0 where all is whole, and with 1 where something is damaged or can
 
 Example, of the data directory of a daemon that is stopped:
 
-    gorewind verify --data-dir /var/lib/gorewind
+    gorewind verify --data-dir /var/lib/gorewind/data
 `
 }
 
@@ -72,8 +72,14 @@ func printVerified(w io.Writer, r leveldb.Report) error {
 	switch {
 	case r.Damaged > 0:
 	case r.Lost+r.Gone > 0:
-		lines = append(lines, fmt.Sprintf("whole: everything but %s, and what was at %s, is there, as it was stored",
-			counted(r.Lost, "lost event"), counted(r.Gone, "lost position")))
+		var lost []string
+		if r.Lost > 0 {
+			lost = append(lost, counted(r.Lost, "lost event"))
+		}
+		if r.Gone > 0 {
+			lost = append(lost, "what was at "+counted(r.Gone, "lost position"))
+		}
+		lines = append(lines, fmt.Sprintf("whole: everything but %s is there, as it was stored", strings.Join(lost, ", and ")))
 	default:
 		lines = append(lines, "whole: everything is there, as it was stored")
 	}

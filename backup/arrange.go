@@ -21,9 +21,6 @@ type arranger struct {
 	event *store.Event
 }
 
-// mostPositions is how many positions a commit takes at most.
-const mostPositions = 1 << 20
-
 func newArranger(add func(store.Entry, nextEvent) error) *arranger {
 	return &arranger{add: add, streams: 1, time: time.UnixMicro(0)}
 }
@@ -87,16 +84,13 @@ func (a *arranger) events(first, upTo uint64) nextEvent {
 
 // omit omits what there is up to a position.
 func (a *arranger) omit(upTo uint64) error {
-	for a.reached < upTo {
-		n := min(upTo-a.reached, mostPositions)
-		e := store.Entry{
-			First: a.reached + 1, Position: a.reached + n, Time: a.time, NextStream: a.streams,
-			Changes: []store.Change{{Kind: store.Omitted, Count: n}},
-		}
-		if err := a.add(e, noEvents); err != nil {
-			return err
-		}
-		a.reached += n
+	if a.reached >= upTo {
+		return nil
 	}
-	return nil
+	e := store.Entry{
+		First: a.reached + 1, Position: upTo, Time: a.time, NextStream: a.streams,
+		Changes: []store.Change{{Kind: store.Omitted, Count: upTo - a.reached}},
+	}
+	a.reached = upTo
+	return a.add(e, noEvents)
 }

@@ -92,7 +92,7 @@ func (d *directory) follows(ctx context.Context, from Source, id store.Identity,
 }
 
 // extend adds a segment. What interrupts it ends the segment early, so that what was
-// copied is kept.
+// copied is kept; a commit that is too large to be held back begins one (see Writer).
 func (d *directory) extend(ctx context.Context, from Source, id store.Identity, began, upTo uint64, o *BackupOptions, sum *Summary) error {
 	s := segment{After: sum.End, Erased: upTo}
 	var t Trailer
@@ -148,6 +148,7 @@ var errEnough = errors.New("enough")
 // erase has the segments lose what was erased since they were made, and returns how
 // many of them had it.
 func (d *directory) erase(ctx context.Context, o *BackupOptions) (rewritten int, err error) {
+	had := make(map[uint64]bool) // by the position after which a segment begins
 	end, _ := d.m.end()
 	for {
 		from := end
@@ -155,21 +156,20 @@ func (d *directory) erase(ctx context.Context, o *BackupOptions) (rewritten int,
 			from = min(from, d.m.Segments[i].Erased)
 		}
 		if from == end {
-			return rewritten, nil
+			return len(had), nil
 		}
 		e, err := d.gather(ctx, from, o)
-		if err != nil {
-			return rewritten, err
+		if err == nil {
+			err = d.eraseAll(ctx, e, had, o)
 		}
-		n, err := d.eraseAll(ctx, e, o)
-		if rewritten += n; err != nil {
-			return rewritten, err
+		if err != nil {
+			return len(had), err
 		}
 	}
 }
 
-// eraseAll has the segments lose what was gathered.
-func (d *directory) eraseAll(ctx context.Context, e *erasures, o *BackupOptions) (rewritten int, err error) {
+// eraseAll has the segments lose what was gathered, and takes note of those that had it.
+func (d *directory) eraseAll(ctx context.Context, e *erasures, had map[uint64]bool, o *BackupOptions) error {
 	for i := range d.m.Segments {
 		s := &d.m.Segments[i]
 		if s.Erased >= e.upTo {
@@ -177,15 +177,15 @@ func (d *directory) eraseAll(ctx context.Context, e *erasures, o *BackupOptions)
 		}
 		has, err := d.has(ctx, s, e, o)
 		if err == nil && has {
-			rewritten++
+			had[s.After] = true
 			err = d.rewrite(ctx, s, e, o)
 		}
 		if err != nil {
-			return rewritten, err
+			return err
 		}
 		s.Erased = e.upTo
 	}
-	return rewritten, d.m.write(d.path)
+	return d.m.write(d.path)
 }
 
 // gather finds what was erased after a position.

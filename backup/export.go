@@ -41,7 +41,7 @@ type exporter struct {
 	// before they were replaced: so their new data comes along.
 	began      uint64
 	acceptLoss bool
-	stop       int64 // end after a commit when there is so much text; 0 is never
+	stop       int64 // end after a commit when there is so much text, or before a large one; 0 is never
 	progress   func(position, of uint64)
 
 	selected *store.Selection // nil: all
@@ -62,6 +62,7 @@ func (x *exporter) run(ctx context.Context) (err error) {
 			x.events.stop()
 		}
 	}()
+	x.w.first = x.stop > 0
 	after := x.w.End()
 	x.progress(after, x.upTo) // what an earlier run has done was not done by this one
 	for e, err := range x.source.Log(ctx, after, x.upTo) {
@@ -71,7 +72,9 @@ func (x *exporter) run(ctx context.Context) (err error) {
 		if x.events == nil {
 			x.events = newEventReader(ctx, x.source, x.w.Header.Selection, e.First-1, x.upTo)
 		}
-		if err := x.commit(ctx, &e); err != nil {
+		if err := x.commit(ctx, &e); errors.Is(err, errLarge) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 		x.progress(e.Position, x.upTo)

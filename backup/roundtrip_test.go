@@ -1,11 +1,13 @@
 package backup
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gorewind/store"
 	"gorewind/store/leveldb"
@@ -128,6 +130,45 @@ func onlyWhatIsThere(t *testing.T, s store.Store, backup string) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestSelectionOfLittle: what is omitted takes one commit, however much it is: an
+// export that somebody made up wrote commits for ever.
+func TestSelectionOfLittle(t *testing.T) {
+	s := open(t, t.TempDir())
+	id := s.Identity()
+	s.Close()
+	prefix := ""
+	var b bytes.Buffer
+	w, err := newWriter(newPlainSink(&b), newHeader(id, 0, &Selection{Prefix: &prefix}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const position, end = 1 << 50, 1 << 62
+	at := time.UnixMicro(1e15)
+	c := whole{
+		Entry: store.Entry{First: position, Position: position, Time: at, NextStream: 2, Changes: []store.Change{
+			{Kind: store.Appended, Stream: []byte("s"), Number: 1, First: 1, Last: 1},
+		}},
+		Events: []store.Event{{Stream: []byte("s"), ID: 1, Position: position, Time: at, Data: []byte("x")}},
+	}
+	if err := c.write(w); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.finish(end); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "export")
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, restored := restored(t, path)
+	if info := r.Info(); info.LastPosition != end || restored.Commits != 3 {
+		t.Errorf("it ends at the position %d, with %d commits", info.LastPosition, restored.Commits)
+	}
+	if id := request(r, keyed("s", "", "2")).IDs; len(id) != 1 || id[0] != 2 {
+		t.Errorf("it goes on with %v", id)
 	}
 }
 

@@ -3,6 +3,7 @@ package backup
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 
 	"gorewind/store"
@@ -22,6 +23,7 @@ type Writer struct {
 	held   []store.Event // those that are not written yet
 	octets int           // of their data
 	torn   bool          // it was not written to its end
+	first  bool          // a commit that is not held back has to be the first
 }
 
 // holdOctets is how much of a commit's events is held back until it ends, which is
@@ -73,11 +75,17 @@ func (w *Writer) begin(e *store.Entry) {
 	w.entry, w.events, w.held, w.octets = e, 0, w.held[:0], 0
 }
 
+// errLarge: a commit has to be the first.
+var errLarge = errors.New("a large commit")
+
 // event takes the next event of the commit.
 func (w *Writer) event(e *store.Event) error {
 	w.held = append(w.held, *e)
 	if w.octets += len(e.Data); w.octets < holdOctets {
 		return nil
+	}
+	if w.first && w.canEnd() {
+		return errLarge
 	}
 	return w.writeHeld()
 }

@@ -26,8 +26,8 @@ var ErrUnfinished = errors.New("holds a restore that was not finished")
 // A Restore makes a store from the log of another, commit by commit, with the
 // events that are left. One goroutine uses it.
 //
-// Nothing is synced before Finish. What a crash leaves is a beginning of the log,
-// with which NewRestore goes on.
+// Nothing is synced before Finish. What a crash leaves is a beginning of the log, and
+// maybe some of the commit after it, with which NewRestore goes on.
 type Restore struct {
 	dir    string
 	id     identity
@@ -37,7 +37,7 @@ type Restore struct {
 	guard  *guard
 	last   tip
 	gap    bool // there is a store.Gap: what came before it is not all known
-	torn   bool // there may be some of the next commit: see goOn
+	torn   bool // there may be some of the next commit: see spill
 	pacer  pacer
 	cache  streams
 

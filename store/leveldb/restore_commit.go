@@ -39,12 +39,16 @@ func (r *Restore) add(e *store.Entry, next func() (*store.Event, error)) error {
 		return err
 	}
 	for i := range e.Changes {
-		if err := r.change(&e.Changes[i]); err != nil {
+		change := &e.Changes[i]
+		if change.Number > 0 && max(change.First, change.Last) > e.Position { // each id took a position
+			return fmt.Errorf("%w: there was no event %d of the stream %+q", store.ErrDamaged, max(change.First, change.Last), change.Stream)
+		}
+		if err := r.change(change); err != nil {
 			return err
 		}
 	}
 	c.putCounters()
-	if r.event != nil || c.record.last != e.Position || c.record.nextNumber > e.NextStream || e.NextStream-1 > e.Position { // each stream took one
+	if r.event != nil || !c.record.possible() || c.record.last != e.Position || c.record.nextNumber > e.NextStream || e.NextStream-1 > e.Position { // each stream took one
 		return fmt.Errorf("%w: it does not have what it says", store.ErrDamaged)
 	}
 	c.record.nextNumber = e.NextStream
@@ -84,14 +88,20 @@ const restoreOctets = store.MaxCommitOctets
 
 // goOn gets the next event that is left.
 func (r *Restore) goOn() (err error) {
-	if len(r.commit.batch.Dump()) >= restoreOctets {
-		r.torn = true
-		if err := r.write(); err != nil {
-			return err
-		}
+	if err := r.spill(); err != nil {
+		return err
 	}
 	r.event, err = r.next()
 	return err
+}
+
+// spill writes what is in the batch if that is much.
+func (r *Restore) spill() error {
+	if len(r.commit.batch.Dump()) < restoreOctets {
+		return nil
+	}
+	r.torn = true
+	return r.write()
 }
 
 // write writes what is in the batch.
@@ -169,7 +179,7 @@ func (r *Restore) stream(change *store.Change) (*stream, error) {
 // name puts a new stream into the commit.
 func (r *Restore) name(s *stream, change *store.Change) error {
 	c := &r.commit
-	taken, err := r.isTaken(change.Number)
+	taken, err := r.isTaken(change)
 	if err == nil && taken {
 		err = fmt.Errorf("%w: the number %d of the stream %+q is that of another", store.ErrDamaged, change.Number, change.Stream)
 	}
@@ -181,21 +191,25 @@ func (r *Restore) name(s *stream, change *store.Change) error {
 	return nil
 }
 
-// isTaken reports whether a stream has a number already. Where commits are not known,
-// one that was new in them may come with any number that none has.
-func (r *Restore) isTaken(number uint64) (bool, error) {
-	c := &r.commit
+// isTaken reports whether a stream has the number of another already. Where commits are
+// not known, one that was new in them may come with any number that none has; what a
+// crash left of this commit may have it with its own.
+func (r *Restore) isTaken(change *store.Change) (bool, error) {
+	c, number := &r.commit, change.Number
 	if number >= c.record.nextNumber || !r.gap {
 		return number < c.record.nextNumber, nil
 	}
 	if slices.ContainsFunc(c.touched, func(s stream) bool { return s.after.number == number }) {
 		return true, nil
 	}
-	taken, err := r.db.Has(nameKey(number), nil)
+	name, err := r.db.Get(nameKey(number), nil)
+	if errors.Is(err, leveldb.ErrNotFound) {
+		return false, nil
+	}
 	if err != nil {
 		return false, fault("names", err)
 	}
-	return taken, nil
+	return !bytes.Equal(name, change.Stream), nil
 }
 
 // reach has a stream hold an event, or have held it. Where commits are not known,
@@ -214,7 +228,10 @@ func (r *Restore) reach(s *stream, change *store.Change, id uint64) error {
 	}
 	if s.after.last < id {
 		if change.Kind != store.Deleted { // what is deleted by this commit needs no pages
-			r.commit.lose(s.after.number, s.after.last+1, id)
+			c := &r.commit.record
+			if err := r.lose(s.after.number, s.after.last+1, id, c.time, c.last); err != nil {
+				return err
+			}
 		}
 		s.after.last = id
 	}
@@ -253,7 +270,8 @@ func (r *Restore) append(change *store.Change) error {
 	return r.putLeft(change, first)
 }
 
-// clear removes what is there of events that are not in the store yet.
+// clear removes what is there of events that are not in the store yet: another version
+// of the program, which goes on now, may have put them into other pages.
 func (r *Restore) clear(change *store.Change) error {
 	var b leveldb.Batch
 	it := r.db.NewIterator(&util.Range{
@@ -307,11 +325,15 @@ func (c *commit) endPage(number, last uint64) {
 	}
 }
 
-// lose puts pages of lost events into the batch.
-func (c *commit) lose(number, first, last uint64) {
-	for key, value := range lostPages(number, first, last, c.record.time, c.record.last) {
-		c.batch.Put(key, value)
+// lose puts pages of lost events into the batch, which were lost in a commit or before.
+func (r *Restore) lose(number, first, last uint64, time int64, position uint64) error {
+	for key, value := range lostPages(number, first, last, time, position) {
+		r.commit.batch.Put(key, value)
+		if err := r.spill(); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // replace puts an event in the place of itself, if it is given: what is restored
@@ -331,7 +353,7 @@ func (r *Restore) replace(s *stream, o operation) error {
 		for i := range pages {
 			c.batch.Put(pages[i].key, pages[i].before)
 		}
-		o.page = keyNumber(key)
+		o.page = max(o.page, keyNumber(key)) // what a crash left of this commit may have made it smaller
 		erased, _ := o.erasure()
 		c.batch.Put(erasureKey(c.record.last), erased.append(nil))
 	case errors.Is(err, store.ErrDamaged):
@@ -370,11 +392,11 @@ func (r *Restore) Lose(stream []byte, first, last uint64) error {
 		err = fmt.Errorf("%w: the events %d to %d of the stream %+q never were", store.ErrDamaged, first, last, stream)
 	}
 	if err == nil {
-		var b leveldb.Batch
-		for key, value := range lostPages(k.number, first, last, r.last.time, r.last.position) {
-			b.Put(key, value)
-		}
-		err = r.put(&b)
+		r.commit.batch.Reset()
+		err = r.lose(k.number, first, last, r.last.time, r.last.position)
+	}
+	if err == nil {
+		err = r.write()
 	}
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)

@@ -415,12 +415,24 @@ func TestRestoreRefusesWhatNoStoreHas(t *testing.T) {
 		refuse("time", entry(func(e *store.Entry) { e.Time = e.Time.Add(time.Second) }))
 		refuse("octets", entry(func(e *store.Entry) { e.Octets++ }))
 		refuse("next stream", entry(func(e *store.Entry) { e.NextStream++ }))
+		refuse("positions without end", entry(func(e *store.Entry) {
+			e.Changes = append(e.Changes, store.Change{Kind: store.Gap, Count: 1 << 40})
+			e.Position, e.Chain = e.Position+1<<40, 0
+		}))
 		refuse("numbers without end", entry(func(e *store.Entry) { e.NextStream, e.Chain = 1<<64-1, 0 }))
 		refuse("chain", entry(func(e *store.Entry) { e.Chain++ }))
 		refuse("no changes", entry(func(e *store.Entry) { e.Changes = nil }))
 		for i := range e.Changes {
 			refuse("kind", entry(func(e *store.Entry) { e.Changes[i].Kind = 99 }))
 			refuse("number", entry(func(e *store.Entry) { e.Changes[i].Number += 7 }))
+			if e.Changes[i].Number > 0 {
+				refuse("an id that took no position", entry(func(e *store.Entry) {
+					e.Changes[i].Last, e.Chain = 1<<50, 0
+					if e.Changes[i].Kind == store.Appended {
+						e.Changes[i].First = 1 << 50
+					}
+				}))
+			}
 			if e.Changes[i].Kind != store.Moved {
 				refuse("no stream", entry(func(e *store.Entry) { e.Changes[i].Number, e.Chain = 0, 0 }))
 			}
@@ -545,5 +557,58 @@ func TestRestoreGoesOnWithinACommit(t *testing.T) {
 	defer c.Close()
 	if want, have := eventsOf(t, d, log[0]), eventsOf(t, c, log[0]); !reflect.DeepEqual(want, have) {
 		t.Errorf("want %d events as they are, have %d, or other ones", len(want), len(have))
+	}
+}
+
+// TestRestoreGoesOnAfterAGap: a commit that is the first after lost ones to tell of an
+// older stream had its name taken for another's, when it was gone on with.
+func TestRestoreGoesOnAfterAGap(t *testing.T) {
+	d := mustOpen(t, t.TempDir(), Options{})
+	defer d.Close()
+	dir, id := t.TempDir(), d.Identity()
+	at := time.UnixMicro(1e15)
+	log := []store.Entry{
+		{First: 1, Position: 10, Time: at, NextStream: 4, Changes: []store.Change{{Kind: store.Gap, Count: 10}}},
+		{First: 11, Position: 30, Time: at, NextStream: 4, Changes: []store.Change{{Kind: store.Appended, Stream: []byte("s"), Number: 2, First: 1, Last: 20}}},
+	}
+	var events []store.Event
+	for i := range uint64(20) {
+		events = append(events, store.Event{Stream: []byte("s"), ID: i + 1, Position: i + 11, Time: at, Data: bytes.Repeat([]byte("x"), 1<<20)})
+	}
+	r, err := NewRestore(dir, id, "it")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Add(log[0], storetest.Each()); err != nil {
+		t.Fatal(err)
+	}
+	ended := errors.New("ended")
+	next := storetest.Each(events[:15]...)
+	err = r.Add(log[1], func() (*store.Event, error) {
+		if e, _ := next(); e != nil {
+			return e, nil
+		}
+		return nil, ended
+	})
+	if !errors.Is(err, ended) {
+		t.Fatalf("have %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = NewRestore(dir, id, "it"); err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	other := log[1]
+	other.Changes = []store.Change{{Kind: store.Appended, Stream: []byte("other"), Number: 2, First: 1, Last: 20}}
+	if err := r.Add(other, storetest.Each()); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("another stream of the same number: %v", err)
+	}
+	if err := r.Add(log[1], storetest.Each(events...)); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := r.Finish(t.Context(), nil); err != nil || report.Events != 20 {
+		t.Errorf("have %v, %v", report, err)
 	}
 }

@@ -38,24 +38,34 @@ func (v *verifier) commits() error {
 	return err
 }
 
-// mostPositions is how many positions a commit may take; it never needs so many.
+// mostPositions is how many positions a commit may take besides those that it omits; it
+// never needs so many.
 const mostPositions = 1 << 20
 
-// commit takes up what a commit did; follows says that it comes after the last
-// one.
-func (v *verifier) commit(c *commitRecord, follows bool) {
-	positions := c.last - c.first + 1
-	var taken uint64
+// possible reports whether a commit takes the positions that it says, and not more than
+// any can.
+func (c *commitRecord) possible() bool {
+	var taken, omitted uint64
 	for _, r := range c.runs {
 		taken += min(r.count, mostPositions+1)
 	}
 	for i := range c.operations {
-		taken += c.operations[i].positions()
+		o := &c.operations[i]
+		if taken += o.positions(); o.kind == opOmitted {
+			omitted += o.count
+		}
 	}
-	if positions != taken || positions > mostPositions || follows && c.first != v.last.position+1 {
+	return c.last-c.first+1 == taken && taken-omitted <= mostPositions
+}
+
+// commit takes up what a commit did; follows says that it comes after the last
+// one.
+func (v *verifier) commit(c *commitRecord, follows bool) {
+	possible := c.possible()
+	if !possible || follows && c.first != v.last.position+1 {
 		v.tellf("the commit at position %d has not the positions from %d on", c.last, v.last.position+1)
 	}
-	if positions != taken || positions > mostPositions {
+	if !possible {
 		return
 	}
 	if c.time < v.last.time || c.nextNumber < v.last.nextNumber {
