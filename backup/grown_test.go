@@ -65,13 +65,8 @@ func TestGrownCommit(t *testing.T) {
 		t.Errorf("there is one older segment, and %d were rewritten", rewritten)
 	}
 	onlyWhatIsThere(t, s, dir)
-	to := filepath.Join(t.TempDir(), "restored")
-	if _, err := Restore(t.Context(), dir, to, RestoreOptions{Progress: quiet}); err != nil {
-		t.Fatal(err)
-	}
-	c := open(t, to)
-	defer c.Close()
-	same(t, "restored", want, told(t, c))
+	r, _ := restoredBackup(t, dir, RestoreOptions{})
+	same(t, "restored", want, told(t, r))
 }
 
 // A tiring source yields so many events, and then fails.
@@ -131,11 +126,6 @@ func TestCommitIsWholeOrNot(t *testing.T) {
 	if _, err := Backup(t.Context(), local{s}, dir, BackupOptions{Progress: quiet}); err != nil {
 		t.Fatal(err)
 	}
-	to := filepath.Join(t.TempDir(), "restored")
-	if _, err := Restore(t.Context(), dir, to, RestoreOptions{Progress: quiet}); err != nil {
-		t.Fatal(err)
-	}
-	c := open(t, to)
-	defer c.Close()
-	same(t, "restored", want, told(t, c))
+	r, _ := restoredBackup(t, dir, RestoreOptions{})
+	same(t, "restored", want, told(t, r))
 }

@@ -96,12 +96,7 @@ func TestRoundTripRandom(t *testing.T) {
 	if _, err := VerifyBackup(t.Context(), backup, quiet); err != nil {
 		t.Fatal(err)
 	}
-	to := filepath.Join(t.TempDir(), "restored")
-	if _, err := Restore(t.Context(), backup, to, RestoreOptions{Progress: quiet}); err != nil {
-		t.Fatal(err)
-	}
-	r := open(t, to)
-	defer r.Close()
+	r, _ := restoredBackup(t, backup, RestoreOptions{})
 	same(t, "restored", want, told(t, r))
 	if runs < 3 || rewritten == 0 {
 		t.Errorf("only %d runs, and %d segments written anew", runs, rewritten)
