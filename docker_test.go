@@ -36,7 +36,7 @@ func TestDockerfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if have, want := find(file, `^FROM golang:(\S+)-`), find(module, `^go (\S+)$`); have != want {
+	if have, want := find(file, `^FROM golang:(\S+)-`), find(module, `^go (\d+\.\d+)`); have != want {
 		t.Errorf("want Go %s, as in go.mod, have %s", want, have)
 	}
 	if built, runs := find(file, `^FROM golang:.*-(\w+) AS`), find(file, `^FROM debian:(\w+)`); built != runs {

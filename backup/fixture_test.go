@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"hash/crc32"
 	"iter"
 	"maps"
 	"path/filepath"
@@ -124,7 +125,11 @@ func events(t testing.TB, s store.Store) string {
 }
 
 func textOfEvent(e store.Event) string {
-	return fmt.Sprintf("event %q %d at %d, %d: %q", e.Stream, e.ID, e.Position, e.Time.UnixMicro(), e.Data)
+	data := fmt.Sprintf("%q", e.Data[:min(len(e.Data), 10_000)])
+	if len(e.Data) > 10_000 {
+		data += fmt.Sprintf(" of %d octets, with the checksum %x", len(e.Data), crc32.Checksum(e.Data, castagnoli))
+	}
+	return fmt.Sprintf("event %q %d at %d, %d: %s", e.Stream, e.ID, e.Position, e.Time.UnixMicro(), data)
 }
 
 // dated matches the time in textOfEvent.
