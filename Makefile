@@ -13,7 +13,7 @@ build: need-build
 # Everything that a change must pass.
 test: need-test check
 	go test -race -timeout 14m ./...
-	go test -run TestNthFault/rotation ./store/leveldb # see there
+	go test -run 'TestNthFault/rotation|TestErasureMeetsDamage' ./store/leveldb # see there
 
 check: need-build
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }

@@ -169,10 +169,18 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, srv *server.Serv
 	st := &srv.Stats
 	log.Info("stopped", "position", events.Info().LastPosition, "reason", why, "served", time.Since(began).Round(time.Millisecond),
 		"published", st.Published.Load(), "sent", st.EventsSent.Load(), "broadcast", st.Broadcast.Load(), "given_up", st.GivenUp.Load())
-	if cause := context.Cause(ctx); err == nil && errors.Is(cause, store.ErrUnavailable) {
+	return cmp.Or(err, c.gaveUp(context.Cause(ctx)))
+}
+
+// gaveUp returns what to say of why the store gave up, if that is the cause.
+func (c *serveCmd) gaveUp(cause error) error {
+	switch {
+	case errors.Is(cause, store.ErrUnavailable):
 		return fmt.Errorf("data directory %s: %w; see to the disk, then start it again: nothing acknowledged is lost by that", c.DataDir, cause)
+	case errors.Is(cause, store.ErrDamaged):
+		return &statusError{fmt.Errorf("data directory %s: %w; restore a backup, or see with gorewind verify and gorewind repair what can be done", c.DataDir, cause), exitDamaged}
 	}
-	return err
+	return nil
 }
 
 // logStop says so when the daemon is to stop, in the log and over HTTP. What it
@@ -198,6 +206,8 @@ func reason(ctx context.Context) string {
 		return "failure"
 	case errors.Is(cause, store.ErrUnavailable):
 		return "the disk has failed"
+	case errors.Is(cause, store.ErrDamaged):
+		return "the store is damaged"
 	}
 	return "signal"
 }

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
+	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
@@ -364,6 +365,13 @@ func fault(what string, err error) error {
 		return fmt.Errorf("%w: %s: %w", store.ErrUnavailable, what, err)
 	}
 	return fmt.Errorf("%w: %s: %w", store.ErrDamaged, what, err)
+}
+
+// isDamage reports whether an error tells of damage to what is stored, and not of a
+// disk that does not work just now.
+func isDamage(err error) bool {
+	var corrupted *ldberrors.ErrCorrupted
+	return !errors.Is(err, store.ErrUnavailable) && (errors.Is(err, store.ErrDamaged) || errors.As(err, &corrupted))
 }
 
 // use calls f with the database, which stays open until f returns.

@@ -213,6 +213,7 @@ func (d *DB) eraseLoop() {
 	defer close(e.ended)
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
+	resting := false
 	for stopping := false; !stopping; {
 		select {
 		case <-e.wake:
@@ -224,8 +225,15 @@ func (d *DB) eraseLoop() {
 		case <-e.stop:
 			stopping = true
 		}
-		for e.pending.Load() > 0 {
+		for e.pending.Load() > 0 && !resting {
 			err, wait := d.erase(), e.gather
+			if errors.Is(err, leveldb.ErrClosed) {
+				err = d.erase() // LevelDB says so of whatever ends a merge, and then why
+			}
+			if resting = isDamage(err); resting {
+				d.leaveErased(err)
+				break
+			}
 			if err != nil {
 				if stopping || e.abandoned() {
 					return
@@ -238,6 +246,21 @@ func (d *DB) eraseLoop() {
 			}
 		}
 	}
+}
+
+// leaveErased leaves what is erased where it is, until the store is opened the next
+// time: a block that cannot be read is not merged with others. LevelDB has met it, and
+// would refuse every write from now on, of all streams; so the database is opened again.
+func (d *DB) leaveErased(cause error) {
+	d.log.Error("the store is damaged: what was replaced or deleted cannot leave the disk; restore a backup, or see with gorewind verify and gorewind repair what can be done",
+		"pending", d.eraser.pending.Load(), "error", cause)
+	d.turn.Lock()
+	defer d.turn.Unlock()
+	if d.eraser.abandoned() || d.fault() != nil {
+		return
+	}
+	_, err := d.reopen(cause)
+	d.counts.refuse(err)
 }
 
 // pause waits, and reports whether it is time to finish.

@@ -5,14 +5,17 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
 	"gorewind/store/storetest"
@@ -372,5 +375,80 @@ func TestErasureOfMuchThatIsRemoved(t *testing.T) {
 		if next <= events-50 {
 			t.Errorf("%s: the pieces end with event %d", when, next-1)
 		}
+	}
+}
+
+// A syncBuffer is a log that is read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (s *syncBuffer) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// TestErasureMeetsDamage: a block that could not be read, beside old octets that were to
+// leave the disk, had LevelDB refuse every write, the engine open the database again
+// for each, and the daemon end after a minute and blame the disk.
+func TestErasureMeetsDamage(t *testing.T) {
+	if raced {
+		t.Skip("when a merge fails, LevelDB closes a channel that it sends on, and expects that")
+	}
+	dir := t.TempDir()
+	d := mustOpen(t, dir, Options{})
+	for range 40 {
+		storetest.Append(t, d, "s", slices.Repeat([]string{strings.Repeat("x", 1000)}, 100)...)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	change(t, dir, func(db *leveldb.DB) error { return db.CompactRange(util.Range{}) })
+	tables, err := filepath.Glob(filepath.Join(dir, dbName, "*.ldb"))
+	if err != nil || len(tables) == 0 {
+		t.Fatal(tables, err)
+	}
+	for _, table := range tables {
+		b, err := os.ReadFile(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[len(b)/2] ^= 1
+		if err := os.WriteFile(table, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log syncBuffer
+	d = mustOpen(t, dir, Options{eager: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	replace(t, d, "s", 3, "other")
+	eventually(t, "it is told", func() bool { return strings.Contains(log.String(), "cannot leave the disk") })
+	for i := range 20 {
+		if err := try(d, "t", fmt.Sprint(i))[0]; err != nil {
+			t.Errorf("write %d is refused: %v", i, err)
+		}
+	}
+	remove(t, d, "s", 1)
+	if n := d.Info().Erasing; n != 2 {
+		t.Errorf("want both erasures pending, have %d", n)
+	}
+	if n := strings.Count(log.String(), "cannot leave the disk"); n != 1 {
+		t.Errorf("it is told %d times", n)
+	}
+	if err := d.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	d = mustOpen(t, dir, Options{})
+	defer d.Close()
+	if have := content(t, d, "t"); !strings.HasSuffix(have, " 19") {
+		t.Errorf("have %s", have)
 	}
 }

@@ -264,10 +264,16 @@ func (s *sickness) note(err error, gaveUp func(error)) {
 	if s.since.IsZero() {
 		s.since = s.last
 	}
-	if lasted := s.last.Sub(s.since); lasted >= s.limit && !s.over {
-		s.over = true
-		gaveUp(fmt.Errorf("%w: the disk has failed for %v: %w", store.ErrUnavailable, lasted.Round(time.Second), err))
+	lasted := s.last.Sub(s.since)
+	if lasted < s.limit || s.over {
+		return
 	}
+	s.over = true
+	if lasted = lasted.Round(time.Second); isDamage(err) {
+		gaveUp(fmt.Errorf("%w: it has kept writes from succeeding for %v: %w", store.ErrDamaged, lasted, err))
+		return
+	}
+	gaveUp(fmt.Errorf("%w: the disk has failed for %v: %w", store.ErrUnavailable, lasted, err))
 }
 
 // cure ends a sickness, if for as long as it may last there was no fault.
