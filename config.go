@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"reflect"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -18,7 +21,7 @@ import (
 
 type configCmd struct {
 	JSON    bool     `name:"json" help:"Print one JSON document instead of a TOML file. Default: false."`
-	Check   bool     `env:"-" help:"Print nothing; read the files of --curve-key and --clients, too, and tell what is wrong with them. Default: false."`
+	Check   bool     `env:"-" help:"Print nothing; look at the endpoints, and at the files of --curve-key and --clients, too, and tell what is wrong with them. Default: false."`
 	Command []string `arg:"" optional:"" passthrough:"" placeholder:"COMMAND" help:"The command, and flags of it, all after those of config itself. Default: serve."`
 }
 
@@ -66,12 +69,24 @@ func (c *configCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	return values.toml(kctx.Stdout)
 }
 
+// endpointForm is what serve may bind.
+var endpointForm = regexp.MustCompile(`^(ipc://.+|tcp://(\*|[^\[\]:/]+|\[[^\]]+\]):(\*|\d{1,5}))$`)
+
 // checkFiles reads what serve would read of who may do what: before it is told to read
-// that again, when it could only say in its log what is wrong.
+// that again, when it could only say in its log what is wrong. It looks at the endpoints,
+// too, which are not bound.
 func checkFiles(asked *kong.Context) error {
 	serve, is := asked.Selected().Target.Addr().Interface().(*serveCmd)
 	if !is {
 		return nil
+	}
+	for flag, endpoints := range map[string][]string{"router": serve.Router, "pub": serve.Pub} {
+		for _, e := range endpoints {
+			port, err := strconv.ParseUint(e[strings.LastIndexByte(e, ':')+1:], 10, 32)
+			if !endpointForm.MatchString(e) || strings.HasPrefix(e, "tcp:") && err == nil && port > math.MaxUint16 {
+				return usageError(fmt.Sprintf("--%s %s: that is no endpoint; give one such as tcp://127.0.0.1:PORT or ipc:///tmp/gorewind", flag, e))
+			}
+		}
 	}
 	return serve.secure(&server.Options{Log: slog.New(slog.DiscardHandler)})
 }

@@ -113,7 +113,7 @@ func (c *importCmd) append(stdout io.Writer, line *progress) error {
 	case err != nil:
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "appended: %s of %s, in %s, each once however often this file is imported; another export of the same events appends them again\nnot kept: ids, positions, times, cursors, keys and what was deleted; --data-dir makes a store that keeps them\n",
+	_, err = fmt.Fprintf(stdout, "appended: %s of %s, in %s, now or by an import of this file before, each once; another export of the same events appends them again\nnot kept: ids, positions, times, cursors, keys and what was deleted; --data-dir makes a store that keeps them\n",
 		counted(r.Events, "event"), counted(r.Octets, "octet"), counted(r.Batches, "request"))
 	return err
 }
@@ -134,7 +134,7 @@ func printRestored(w io.Writer, r *backup.Restored, dir string) error {
 	}
 	text := ""
 	if r.Deleted > 0 {
-		text = fmt.Sprintf("note: of %s events are deleted that were deleted after the position at which the copy ends\n", counted(r.Deleted, "stream"))
+		text = fmt.Sprintf("note: events are deleted in %s, as they were in the store later than up to where this was made\n", counted(r.Deleted, "stream"))
 	}
 	text += fmt.Sprintf("made: the store %s.%d in %s, up to the position %d", r.Identity.ID, r.Identity.Generation, dir, r.Position)
 	if !r.Time.IsZero() {

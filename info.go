@@ -17,7 +17,7 @@ type infoCmd struct {
 
 // Help implements kong's.
 func (*infoCmd) Help() string {
-	return `It prints what the daemon says of itself and of its store, a fact a line: its version, the store's id and generation, the position of the last commit, and limits.
+	return `It prints what the daemon says of itself and of its store, a fact a line: its version, the store's id and generation, the position of the last commit, how many erasures are still to leave the disk, and limits.
 
 Examples:
 

@@ -413,6 +413,13 @@ func TestConfigCheck(t *testing.T) {
 	check("--curve-key: ")
 	l.write("gorewind.toml", "clients = 'clients.toml'\n")
 	check("--clients needs --curve-key")
+	for endpoint, good := range map[string]bool{
+		"9002": false, "tcp://127.0.0.1": false, "tcp://127.0.0.1:99999": false, "http://127.0.0.1:9002": false, "ipc://": false,
+		"tcp://*:9002": true, "tcp://[::1]:*": true, "tcp://eth0:9002": true, "ipc://@gorewind": true, "ipc:///run/a:99999": true,
+	} {
+		l.write("gorewind.toml", fmt.Sprintf("router = [%q]\n", endpoint))
+		check(map[bool]string{false: "--router " + endpoint + ": that is no endpoint"}[good])
+	}
 }
 
 // TestReloadDrops: with --drop, a removed key loses PUB at once.

@@ -761,3 +761,31 @@ func TestTornCommit(t *testing.T) {
 		}
 	}
 }
+
+// TestRestoreTellsWhatIsGood: where a file of a backup is damaged, what comes before it
+// can be had, and it is told how.
+func TestRestoreTellsWhatIsGood(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer s.Close()
+	busy(t, s)
+	dir := filepath.Join(t.TempDir(), "backup")
+	if _, err := Backup(t.Context(), local{s}, dir, BackupOptions{Progress: quiet, segment: 2000}); err != nil {
+		t.Fatal(err)
+	}
+	d, err := openBackup(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := d.m.Segments[1]
+	if err := errors.Join(os.Truncate(d.file(&second), second.Octets-1), d.close()); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "restored")
+	_, err = Restore(t.Context(), dir, to, RestoreOptions{Progress: quiet})
+	if want := fmt.Sprintf("--upto %d", second.After); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), want) {
+		t.Errorf("want a word of %s, have %v", want, err)
+	}
+	if _, r := restoredBackup(t, dir, RestoreOptions{UpTo: second.After}); r.Position != second.After {
+		t.Errorf("want everything up to the position %d, have %d", second.After, r.Position)
+	}
+}

@@ -67,6 +67,9 @@ func Restore(ctx context.Context, backup, dir string, o RestoreOptions) (Restore
 		if errors.Is(err, errReached) {
 			break
 		}
+		if errors.Is(err, ErrFile) && s.After > 0 {
+			err = fmt.Errorf("%w; what comes before this file is restored with --upto %d", err, s.After)
+		}
 		if err != nil {
 			return Restored{}, err
 		}
