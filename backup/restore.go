@@ -58,6 +58,9 @@ func Restore(ctx context.Context, backup, dir string, o RestoreOptions) (Restore
 	r := newRestorer(to)
 	for i := range d.m.Segments {
 		s := &d.m.Segments[i]
+		if o.UpTo > 0 && s.After >= o.UpTo {
+			break
+		}
 		err := d.read(ctx, s, o.Progress.part("restoring "+s.File), func(c *Commit) error {
 			if o.UpTo > 0 && c.Position > o.UpTo || !o.Until.IsZero() && !c.Time.Before(o.Until) {
 				return errReached
