@@ -505,13 +505,15 @@ static int ld_assign(ld_conn *c, const char *stream, size_t stream_len, const ch
 }
 
 // ld_bind makes the ROUTER of a floor and writes where it is to endpoint. NULL:
-// see errno.
+// see errno. It lingers for a second at most, while nobody is connected any more: a
+// socket that does not has libzmq abort the process (session_base.cpp, clean_pipes) when
+// it is closed just as a client leaves to which half a message was sent.
 static void *ld_bind(void *context, char *endpoint, size_t len) {
-	int zero = 0, one = 1, mark = 8000; // as much as the broker lets wait for a peer
+	int linger = 1000, one = 1, mark = 8000; // as much as the broker lets wait for a peer
 	void *s = zmq_socket(context, ZMQ_ROUTER);
 	if (!s)
 		return NULL;
-	if (zmq_setsockopt(s, ZMQ_LINGER, &zero, sizeof zero) == -1
+	if (zmq_setsockopt(s, ZMQ_LINGER, &linger, sizeof linger) == -1
 	    || zmq_setsockopt(s, ZMQ_ROUTER_MANDATORY, &one, sizeof one) == -1
 	    || zmq_setsockopt(s, ZMQ_SNDHWM, &mark, sizeof mark) == -1
 	    || zmq_setsockopt(s, ZMQ_RCVHWM, &mark, sizeof mark) == -1
