@@ -98,6 +98,7 @@ func (d *directory) extend(ctx context.Context, from Source, id store.Identity, 
 	var t Trailer
 	var interrupted error
 	err := d.write(&s, newHeader(id, s.After, nil), func(w *Writer) error {
+		w.first = true
 		x := exporter{
 			source: from, w: w, upTo: upTo, began: began, acceptLoss: o.AcceptLoss, stop: o.segment,
 			progress: func(position, of uint64) { o.Progress("backing up", int64(position), int64(of), Positions) },

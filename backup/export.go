@@ -62,7 +62,6 @@ func (x *exporter) run(ctx context.Context) (err error) {
 			x.events.stop()
 		}
 	}()
-	x.w.first = x.stop > 0
 	after := x.w.End()
 	x.progress(after, x.upTo) // what an earlier run has done was not done by this one
 	for e, err := range x.source.Log(ctx, after, x.upTo) {
