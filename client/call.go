@@ -91,24 +91,27 @@ func (c *Client) ask(ctx context.Context, r wire.Request) (wire.Reply, error) {
 	}
 }
 
-// read asks what may be asked again.
-func read[R wire.Reply](ctx context.Context, c *Client, r wire.Request) (R, error) {
-	reply, err := c.ask(ctx, r)
+// persist asks until it is answered or there is no use in that, and reports whether an
+// answer was lost meanwhile.
+func (c *Client) persist(ctx context.Context, r wire.Request) (reply wire.Reply, lost bool, err error) {
+	reply, err = c.ask(ctx, r)
 	for passing(err) {
+		lost = lost || errors.Is(err, errLost)
 		reply, err = c.ask(ctx, r)
 	}
+	return reply, lost, err
+}
+
+// read asks what may be asked again.
+func read[R wire.Reply](ctx context.Context, c *Client, r wire.Request) (R, error) {
+	reply, _, err := c.persist(ctx, r)
 	return expect[R](reply, err)
 }
 
 // rewrite asks what may be asked again and changes something. Once it was sent it may
 // have done so, also where it is not asked again in the end.
 func rewrite[R wire.Reply](ctx context.Context, c *Client, r wire.Request) (R, error) {
-	reply, err := c.ask(ctx, r)
-	lost := false
-	for passing(err) {
-		lost = lost || errors.Is(err, errLost)
-		reply, err = c.ask(ctx, r)
-	}
+	reply, lost, err := c.persist(ctx, r)
 	if lost && ended(err) {
 		err = wire.Errorf(wire.OutcomeUnknown, "send the same again to the same store, or look whether it took effect", "%v", err)
 	}

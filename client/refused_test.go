@@ -41,6 +41,37 @@ func guard(t *testing.T, zctx *zmq.Context, verdicts <-chan string) {
 	}()
 }
 
+// serveGuarded serves an endpoint with CURVE, at which those who come are let in or not
+// by the ZAP statuses, in order. It sends to sent for each request that changes something,
+// and never answers it.
+func serveGuarded(t *testing.T, endpoint, secret string, sent chan<- struct{}, statuses []string) *fake {
+	t.Helper()
+	verdicts := make(chan string, len(statuses))
+	for _, s := range statuses {
+		verdicts <- s
+	}
+	close(verdicts)
+	return serveFake(t, endpoint, func(r request) bool {
+		switch r.Request.(type) {
+		case wire.Query:
+			r.reply(wire.Live{})
+		case wire.Append, wire.Publish, wire.Commit:
+			sent <- struct{}{}
+		default:
+			return false
+		}
+		return true
+	}, func(router *zmq.Socket, zctx *zmq.Context) {
+		guard(t, zctx, verdicts)
+		if err := errors.Join(
+			router.SetZapDomain("requests"), router.SetCurveServer(1), router.SetCurveSecretkey(secret),
+			router.SetHandshakeIvl(short), // after 300 libzmq says nothing until then
+		); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // TestRefusedKey: a key that a server knows no more ends a client and all that it has
 // under way; a server that is full is waited for.
 func TestRefusedKey(t *testing.T) {
@@ -55,30 +86,7 @@ func TestRefusedKey(t *testing.T) {
 	live, sent := make(chan struct{}, 100), make(chan struct{}, 100)
 	serve := func(endpoint string, statuses ...string) *fake {
 		t.Helper()
-		verdicts := make(chan string, len(statuses))
-		for _, s := range statuses {
-			verdicts <- s
-		}
-		close(verdicts)
-		return serveFake(t, endpoint, func(r request) bool {
-			switch r.Request.(type) {
-			case wire.Query:
-				r.reply(wire.Live{})
-			case wire.Append, wire.Publish, wire.Commit: // never answered
-				sent <- struct{}{}
-			default:
-				return false
-			}
-			return true
-		}, func(router *zmq.Socket, zctx *zmq.Context) {
-			guard(t, zctx, verdicts)
-			if err := errors.Join(
-				router.SetZapDomain("requests"), router.SetCurveServer(1), router.SetCurveSecretkey(serverSecret),
-				router.SetHandshakeIvl(short), // after 300 libzmq says nothing until then
-			); err != nil {
-				t.Fatal(err)
-			}
-		})
+		return serveGuarded(t, endpoint, serverSecret, sent, statuses)
 	}
 	f := serve(anyPort, "200")
 	c, err := client.Dial(patient(t), client.Options{Endpoint: f.endpoint, Curve: &client.Curve{Public: public, Secret: secret, Server: serverPublic}})
