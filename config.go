@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"reflect"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -69,9 +66,6 @@ func (c *configCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	return values.toml(kctx.Stdout)
 }
 
-// endpointForm is what serve may bind.
-var endpointForm = regexp.MustCompile(`^(ipc://.+|tcp://(\*|[^\[\]:/]+|\[[^\]]+\]):(\*|\d{1,5}))$`)
-
 // checkFiles reads what serve would read of who may do what: before it is told to read
 // that again, when it could only say in its log what is wrong. It looks at the endpoints,
 // too, which are not bound.
@@ -82,9 +76,8 @@ func checkFiles(asked *kong.Context) error {
 	}
 	for flag, endpoints := range map[string][]string{"router": serve.Router, "pub": serve.Pub} {
 		for _, e := range endpoints {
-			port, err := strconv.ParseUint(e[strings.LastIndexByte(e, ':')+1:], 10, 32)
-			if !endpointForm.MatchString(e) || strings.HasPrefix(e, "tcp:") && err == nil && port > math.MaxUint16 {
-				return usageError(fmt.Sprintf("--%s %s: that is no endpoint; give one such as tcp://127.0.0.1:PORT or ipc:///tmp/gorewind", flag, e))
+			if err := server.CheckEndpoint(e); err != nil {
+				return misused(fmt.Errorf("--%s %s: %w", flag, e, err))
 			}
 		}
 	}

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -29,16 +32,33 @@ func vacant(path string) error {
 // that will not be better when it is tried again.
 var ErrEndpoint = errors.New("that is no endpoint")
 
+// endpointLike is what to give instead.
+const endpointLike = "such as tcp://127.0.0.1:PORT or ipc:///tmp/gorewind"
+
+// endpointForm is that of endpoints that can be bound on some machine.
+var endpointForm = regexp.MustCompile(`^(ipc://.+|tcp://(\*|[^\[\]:/]+|\[[^\]]+\]):(\*|\d{1,5}))$`)
+
+// CheckEndpoint returns an ErrEndpoint for what no machine could bind. It binds nothing,
+// so that one may be asked about which is in use.
+func CheckEndpoint(endpoint string) error {
+	m := endpointForm.FindStringSubmatch(endpoint)
+	if m != nil {
+		if port, err := strconv.Atoi(m[3]); err != nil || port <= math.MaxUint16 { // * is none
+			return nil
+		}
+	}
+	return fmt.Errorf("%w; give one %s", ErrEndpoint, endpointLike)
+}
+
 // unbound says why an endpoint cannot be bound, and which to choose.
 func unbound(err error) error {
-	const such = "such as tcp://127.0.0.1:PORT or ipc:///tmp/gorewind"
 	switch zmq.AsErrno(err) {
 	case zmq.Errno(syscall.EADDRINUSE):
 		return fmt.Errorf("cannot bind: %w; choose an endpoint that is free", err)
 	case zmq.Errno(syscall.EINVAL), zmq.Errno(syscall.EPROTONOSUPPORT), zmq.ENOCOMPATPROTO:
-		return fmt.Errorf("%w: %w; give one %s", ErrEndpoint, err, such)
+		return fmt.Errorf("%w: %w; give one %s", ErrEndpoint, err, endpointLike)
 	}
-	return fmt.Errorf("cannot bind: %w; choose an endpoint of this machine, %s", err, such)
+	return fmt.Errorf("cannot bind: %w; choose an endpoint of this machine, %s", err, endpointLike)
 }
 
 // bindAll binds endpoints and returns them with their real ports.
