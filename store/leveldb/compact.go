@@ -2,6 +2,8 @@ package leveldb
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -35,13 +37,7 @@ func compactLevel(db *leveldb.DB, commands unsafe.Pointer, level int, low, upper
 // belong to them. New values go down level by level until they meet the old ones,
 // wherever these are.
 func (d *DB) compact(db *leveldb.DB, ranges []util.Range) error {
-	err := d.maintain(func(now *leveldb.DB) error {
-		if now != db {
-			return errReopened
-		}
-		_, err := rotateMem(db, 0, true)
-		return err
-	})
+	err := d.rotate(db)
 	if err == nil {
 		err = d.drain(db) // LevelDB keeps what a reader may still see
 	}
@@ -72,10 +68,24 @@ func (d *DB) compact(db *leveldb.DB, ranges []util.Range) error {
 			}
 			err = d.merge(db, commands, level, ranges[i])
 		}
+		if errors.Is(err, leveldb.ErrClosed) { // which LevelDB says of whatever ends a merge, and then why
+			err = cmp.Or(d.rotate(db), err)
+		}
 		if err != nil {
 			return fmt.Errorf("compaction of level %d: %w", level, err)
 		}
 	}
+}
+
+// rotate has LevelDB write what is in memory to a table.
+func (d *DB) rotate(db *leveldb.DB) error {
+	return d.maintain(func(now *leveldb.DB) error {
+		if now != db {
+			return errReopened
+		}
+		_, err := rotateMem(db, 0, true)
+		return err
+	})
 }
 
 // merge merges a range of a level with the next. LevelDB stays open as long: when

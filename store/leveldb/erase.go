@@ -227,9 +227,6 @@ func (d *DB) eraseLoop() {
 		}
 		for e.pending.Load() > 0 && !resting {
 			err, wait := d.erase(), e.gather
-			if errors.Is(err, leveldb.ErrClosed) {
-				err = d.erase() // LevelDB says so of whatever ends a merge, and then why
-			}
 			if resting = isDamage(err); resting {
 				d.leaveErased(err)
 				break
