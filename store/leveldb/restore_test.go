@@ -49,14 +49,37 @@ func restoreCopy(t *testing.T, from, to string) {
 	t.Helper()
 	d := mustOpen(t, from, Options{})
 	defer d.Close()
-	r, err := NewRestore(to, d.Identity(), "it")
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := mustRestore(t, to, d.Identity(), "it")
 	defer r.Close()
 	copyLog(t, d, r)
 	if _, err := r.Finish(t.Context(), nil); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// mustRestore is NewRestore.
+func mustRestore(t *testing.T, dir string, id store.Identity, source string) *Restore {
+	t.Helper()
+	r, err := NewRestore(dir, id, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// tear adds a commit of which no more can be read after some of its events.
+func tear(t *testing.T, r *Restore, e store.Entry, events []store.Event) {
+	t.Helper()
+	ended := errors.New("ended")
+	next := storetest.Each(events...)
+	err := r.Add(e, func() (*store.Event, error) {
+		if e, _ := next(); e != nil {
+			return e, nil
+		}
+		return nil, ended
+	})
+	if !errors.Is(err, ended) {
+		t.Fatalf("have %v", err)
 	}
 }
 
@@ -118,10 +141,7 @@ func TestRestoreGoesOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := NewRestore(dir, d.Identity(), "it")
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := mustRestore(t, dir, d.Identity(), "it")
 		if r.Position() != e.First-1 {
 			t.Fatalf("it goes on at %d, not after %d", r.Position(), e.First-1)
 		}
@@ -141,10 +161,7 @@ func TestRestoreGoesOn(t *testing.T) {
 	}
 	other := d.Identity()
 	other.Generation++
-	r, err := NewRestore(dir, other, "it")
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := mustRestore(t, dir, other, "it")
 	defer r.Close()
 	if have := r.Identity(); have != d.Identity() {
 		t.Errorf("want the identity %v with which it was begun, have %v", d.Identity(), have)
@@ -163,20 +180,14 @@ func TestRestoreOfAnother(t *testing.T) {
 	d := busyStore(t, t.TempDir())
 	defer d.Close()
 	dir := filepath.Join(t.TempDir(), "new")
-	began, err := NewRestore(dir, d.Identity(), "it")
-	if err != nil {
-		t.Fatal(err)
-	}
+	began := mustRestore(t, dir, d.Identity(), "it")
 	copyLog(t, d, began)
 	if err := began.Close(); err != nil {
 		t.Fatal(err)
 	}
 	id := d.Identity()
 	id.Generation++
-	r, err := NewRestore(dir, id, "another")
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := mustRestore(t, dir, id, "another")
 	defer r.Close()
 	if r.Position() != 0 || r.Identity() != id {
 		t.Errorf("it goes on after the position %d as %v", r.Position(), r.Identity())
@@ -196,10 +207,7 @@ func TestRestoreBeginsAnew(t *testing.T) {
 	d := busyStore(t, t.TempDir())
 	defer d.Close()
 	whole := filepath.Join(t.TempDir(), "whole")
-	r, err := NewRestore(whole, d.Identity(), "it")
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := mustRestore(t, whole, d.Identity(), "it")
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -273,10 +281,7 @@ func TestRestoreErases(t *testing.T) {
 	d := mustOpen(t, t.TempDir(), Options{})
 	defer d.Close()
 	dir := t.TempDir()
-	r, err := NewRestore(dir, d.Identity(), "it")
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := mustRestore(t, dir, d.Identity(), "it")
 	defer r.Close()
 	storetest.Append(t, d, "s", "1", secret(1), secret(2), "4")
 	copyLog(t, d, r)
@@ -324,10 +329,7 @@ func TestRestoreAppendsAndReplaces(t *testing.T) {
 	defer d.Close()
 	storetest.Append(t, d, "s", "1", "2")
 	dir := t.TempDir()
-	r, err := NewRestore(dir, d.Identity(), "it")
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := mustRestore(t, dir, d.Identity(), "it")
 	defer r.Close()
 	copyLog(t, d, r)
 	var old store.Event
@@ -387,10 +389,7 @@ func findOctets(t *testing.T, dir, octets string) (found string) {
 func TestRestoreRefusesWhatNoStoreHas(t *testing.T) {
 	d := busyStore(t, t.TempDir())
 	defer d.Close()
-	r, err := NewRestore(t.TempDir(), d.Identity(), "it")
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := mustRestore(t, t.TempDir(), d.Identity(), "it")
 	defer r.Close()
 	tried := 0
 	for e, err := range d.Log(t.Context(), 0) {
@@ -465,10 +464,7 @@ func TestRestoreTellsOfMissingEvents(t *testing.T) {
 	defer d.Close()
 	storetest.Append(t, d, "s", "1", "2", "3", "4")
 	dir := t.TempDir()
-	r, err := NewRestore(dir, d.Identity(), "it")
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := mustRestore(t, dir, d.Identity(), "it")
 	defer r.Close()
 	for e, err := range d.Log(t.Context(), 0) {
 		events := eventsOf(t, d, e)
@@ -506,13 +502,6 @@ func TestRestoreGoesOnWithinACommit(t *testing.T) {
 	}
 	remove(t, d, "s", 2)
 	dir := t.TempDir()
-	begin := func() *Restore {
-		r, err := NewRestore(dir, d.Identity(), "it")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
 	log := slices.Collect(func(yield func(store.Entry) bool) {
 		for e, err := range d.Log(t.Context(), 0) {
 			if err != nil || !yield(e) {
@@ -520,25 +509,14 @@ func TestRestoreGoesOnWithinACommit(t *testing.T) {
 			}
 		}
 	})
-	r := begin()
-	ended := errors.New("ended")
+	r := mustRestore(t, dir, d.Identity(), "it")
 	before := eventsOf(t, d, log[0])
 	for i := range before { // in other pages than those that come
 		if before[i].Data = []byte("b"); i >= len(before)/2 {
 			before[i].Data = bytes.Repeat(before[i].Data, 1<<20)
 		}
 	}
-	next := storetest.Each(before...)
-	err := r.Add(log[0], func() (*store.Event, error) {
-		e, _ := next()
-		if e == nil {
-			return nil, ended
-		}
-		return e, nil
-	})
-	if !errors.Is(err, ended) {
-		t.Fatalf("have %v", err)
-	}
+	tear(t, r, log[0], before)
 	it := r.db.NewIterator(util.BytesPrefix([]byte{kindEvent}), nil)
 	if !it.Next() {
 		t.Fatal("nothing was written before the end of the commit: the test does not see what it is for")
@@ -547,7 +525,7 @@ func TestRestoreGoesOnWithinACommit(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r = begin()
+	r = mustRestore(t, dir, d.Identity(), "it")
 	defer r.Close()
 	copyLog(t, d, r)
 	if report, err := r.Finish(t.Context(), nil); err != nil {
@@ -575,30 +553,15 @@ func TestRestoreGoesOnAfterAGap(t *testing.T) {
 	for i := range uint64(20) {
 		events = append(events, store.Event{Stream: []byte("s"), ID: i + 1, Position: i + 11, Time: at, Data: bytes.Repeat([]byte("x"), 1<<20)})
 	}
-	r, err := NewRestore(dir, id, "it")
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := mustRestore(t, dir, id, "it")
 	if err := r.Add(log[0], storetest.Each()); err != nil {
 		t.Fatal(err)
 	}
-	ended := errors.New("ended")
-	next := storetest.Each(events[:15]...)
-	err = r.Add(log[1], func() (*store.Event, error) {
-		if e, _ := next(); e != nil {
-			return e, nil
-		}
-		return nil, ended
-	})
-	if !errors.Is(err, ended) {
-		t.Fatalf("have %v", err)
-	}
+	tear(t, r, log[1], events[:15])
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if r, err = NewRestore(dir, id, "it"); err != nil {
-		t.Fatal(err)
-	}
+	r = mustRestore(t, dir, id, "it")
 	defer r.Close()
 	other := log[1]
 	other.Changes = []store.Change{{Kind: store.Appended, Stream: []byte("other"), Number: 2, First: 1, Last: 20}}
