@@ -68,9 +68,9 @@ func (r benchReport) resultTable(w io.Writer) error {
 	head := []string{"workload", "clients", "in flight", "size", "events/s", "MB/s", "p50", "p99", "p99.9", "max", "pause", "ratio", "to"}
 	sides := slices.Repeat([]align{right}, len(head))
 	sides[0] = left
-	h, t := human{coloured: takesColour(w)}, newTable(w, sides...)
+	p, t := palette{takesColour(w)}, newTable(w, sides...)
 	for i := range head {
-		head[i] = h.text(dim, head[i])
+		head[i] = p.text(dim, head[i])
 	}
 	if err := t.row(head...); err != nil {
 		return err
@@ -103,15 +103,6 @@ func (r benchReport) remarks(w io.Writer) (err error) {
 		}
 	}
 	return err
-}
-
-// grouped formats a number without its fraction, thousands apart.
-func grouped(n float64) string {
-	s := strconv.FormatFloat(n, 'f', 0, 64)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 // latency formats microseconds.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"unicode/utf8"
 
@@ -12,14 +11,7 @@ import (
 )
 
 // human is for people who look at a terminal.
-type human struct{ coloured bool }
-
-// Colours, as a terminal takes them.
-const (
-	dim    = "2"
-	yellow = "33"
-	cyan   = "36"
-)
+type human struct{ palette }
 
 // appendEvent implements form. Data of one line stand beside the rest, others
 // below it, further in, where no event can look like another.
@@ -56,18 +48,6 @@ func (h human) streamHead() []string { return []string{h.text(dim, "last id"), h
 
 func (h human) streamRow(s client.Stream) []string {
 	return []string{h.text(yellow, strconv.FormatUint(s.Last, 10)), h.text(cyan, s.Name)}
-}
-
-// text returns what may be shown of a text, painted.
-func (h human) text(colour, text string) string {
-	return string(h.paint(nil, colour, appendEscaped(nil, []byte(text))))
-}
-
-func (h human) paint(b []byte, colour string, text []byte) []byte {
-	if !h.coloured {
-		return append(b, text...)
-	}
-	return fmt.Appendf(b, "\033[%sm%s\033[0m", colour, text)
 }
 
 // indentedJSON returns JSON objects and arrays with a line for each value. It reports

@@ -41,9 +41,9 @@ func (c *infoCmd) Run(kctx *kong.Context) error {
 			_, err := kctx.Stdout.Write(appendJSONLine(nil, facts))
 			return err
 		}
-		h, t := human{coloured: takesColour(kctx.Stdout)}, newTable(kctx.Stdout, left, left)
+		p, t := palette{takesColour(kctx.Stdout)}, newTable(kctx.Stdout, left, left)
 		for _, f := range info.Facts {
-			if err := t.row(h.text(dim, f.Name), string(appendEscaped(nil, []byte(f.Value)))); err != nil {
+			if err := t.row(p.text(dim, f.Name), string(appendEscaped(nil, []byte(f.Value)))); err != nil {
 				return err
 			}
 		}

@@ -1,246 +1,19 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	zmq "github.com/pebbe/zmq4"
-
 	"gorewind/wire"
 )
-
-// binary returns the program, built once.
-var binary = sync.OnceValue(func() string {
-	path := filepath.Join(testDir, "gorewind")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		panic(fmt.Sprintf("%v\n%s", err, out))
-	}
-	return path
-})
-
-// testDir is there until the last test has ended.
-var testDir string
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "gorewind-test")
-	if err != nil {
-		panic(err)
-	}
-	testDir = dir
-	status := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(status)
-}
-
-// torture returns how long a harness is to run: for a short time, or as TORTURE says.
-func torture(short time.Duration) time.Duration {
-	length, err := time.ParseDuration(os.Getenv("TORTURE"))
-	if err != nil {
-		return short
-	}
-	return length
-}
-
-// A daemon is a running gorewind serve.
-type daemon struct {
-	cmd         *exec.Cmd
-	router, pub string
-	log         *bytes.Buffer // what it has written
-	ended       chan struct{} // closed when its output has ended
-	mu          sync.Mutex    // protects log, until then
-}
-
-// serving matches the line that tells where a daemon serves, in either format.
-var serving = regexp.MustCompile(`msg"?[=:]"?serving"?[ ,]"?router"?[=:]"?([^" ]+)"?[ ,]"?pub"?[=:]"?([^" ]+)`)
-
-// start runs gorewind serve on free ports and waits until it serves.
-func start(t testing.TB, args ...string) *daemon {
-	t.Helper()
-	args = append([]string{"serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"}, args...)
-	return startCommand(t, exec.Command(binary(), args...))
-}
-
-// startCommand runs a command that becomes gorewind serve.
-func startCommand(t testing.TB, cmd *exec.Cmd) *daemon {
-	t.Helper()
-	return startIn(t, cmd, t.TempDir())
-}
-
-// startIn does so in a directory.
-func startIn(t testing.TB, cmd *exec.Cmd, dir string) *daemon {
-	t.Helper()
-	d := &daemon{cmd: cmd, log: new(bytes.Buffer), ended: make(chan struct{})}
-	d.cmd.Dir = dir
-	stderr, err := d.cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		d.kill()
-		if t.Failed() {
-			d.complaints(t)
-		}
-	})
-	lines := bufio.NewReader(stderr)
-	for {
-		line, err := lines.ReadString('\n')
-		d.log.WriteString(line)
-		if err != nil {
-			close(d.ended)
-			t.Fatalf("%q ended before it served:\n%s", cmd.Args, d.log)
-		}
-		if m := serving.FindStringSubmatch(line); m != nil {
-			d.router, d.pub = m[1], m[2]
-			break
-		}
-	}
-	go func() { // ends when the process does
-		defer close(d.ended)
-		for {
-			line, err := lines.ReadString('\n')
-			d.mu.Lock()
-			d.log.WriteString(line)
-			d.mu.Unlock()
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return d
-}
-
-// said returns what it has written so far.
-func (d *daemon) said() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.log.String()
-}
-
-// complaints prints what the log of a daemon that has ended says of trouble.
-func (d *daemon) complaints(t testing.TB) {
-	for line := range strings.Lines(d.log.String()) {
-		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") {
-			t.Logf("daemon %d: %s", d.cmd.Process.Pid, line)
-		}
-	}
-}
-
-// kill ends the process at once.
-func (d *daemon) kill() {
-	d.cmd.Process.Kill()
-	d.wait()
-}
-
-// stop asks the process to end and returns its log.
-func (d *daemon) stop(t testing.TB, signal os.Signal) string {
-	t.Helper()
-	d.cmd.Process.Signal(signal)
-	if err := d.wait(); err != nil {
-		t.Errorf("%v: %v\n%s", signal, err, d.log)
-	}
-	return d.log.String()
-}
-
-func (d *daemon) wait() error {
-	<-d.ended
-	return d.cmd.Wait()
-}
-
-// A peer is a DEALER with a limit of patience.
-type peer struct {
-	t testing.TB
-	*zmq.Socket
-}
-
-func dial(t testing.TB, endpoint string) *peer {
-	t.Helper()
-	s, err := zmq.NewSocket(zmq.DEALER)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = errors.Join(s.SetLinger(0), s.SetRcvtimeo(20*time.Second), s.SetSndtimeo(20*time.Second),
-		s.SetSndhwm(0), s.SetRcvhwm(0), s.Connect(endpoint))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return &peer{t, s}
-}
-
-func (p *peer) send(r wire.Request) {
-	p.t.Helper()
-	if _, err := p.SendMessage(r.Frames()); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-func (p *peer) receive() (wire.Reply, error) {
-	frames, err := p.RecvMessageBytes(0)
-	if err != nil {
-		return nil, err
-	}
-	return wire.ParseReply(frames)
-}
-
-func (p *peer) ask(r wire.Request) wire.Reply {
-	p.t.Helper()
-	p.send(r)
-	reply, err := p.receive()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return reply
-}
-
-// events returns the data of a stream's events after an id, in order, having
-// checked that their ids have no gap.
-func (p *peer) events(stream string, after uint64) (data []string) {
-	p.t.Helper()
-	p.send(wire.Query{Stream: []byte(stream), After: wire.Bound{ID: after, Given: true}})
-	for {
-		reply, err := p.receive()
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		switch r := reply.(type) {
-		case wire.Event:
-			data = append(data, string(r.Data))
-			if want := after + uint64(len(data)); r.ID != want {
-				p.t.Fatalf("stream %q: want id %d, have %d", stream, want, r.ID)
-			}
-		case wire.End:
-			return data
-		default:
-			p.t.Fatalf("stream %q: %v", stream, reply)
-		}
-	}
-}
-
-// gorewind runs the program to its end.
-func gorewind(dir string, args ...string) (stdout, stderr string, status int) {
-	cmd := exec.Command(binary(), args...)
-	cmd.Dir = dir
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	_ = cmd.Run()
-	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
-}
 
 func TestHelpAndVersion(t *testing.T) {
 	for _, args := range [][]string{{"--version"}, {"--help"}, {"serve", "--help"}, {}} {
@@ -323,19 +96,6 @@ func TestP8Refusals(t *testing.T) {
 			}
 		})
 	}
-}
-
-// files lists everything below dir.
-func files(t *testing.T, dir string) (names []string) {
-	t.Helper()
-	err := filepath.Walk(dir, func(path string, fi os.FileInfo, err error) error {
-		names = append(names, fmt.Sprint(path, fi.Size()))
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return names
 }
 
 func TestSecondDaemonIsRefused(t *testing.T) {

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"io"
-	"os"
 	"strconv"
 
 	"gorewind/backup"
@@ -41,14 +40,9 @@ func (o *output) form(w io.Writer) form {
 	case o.Raw0:
 		return raw{0}
 	case o.Color == "always" || isTerminal(w):
-		return human{coloured: o.Color == "always" || o.Color == "auto" && takesColour(w)}
+		return human{palette{o.Color == "always" || o.Color == "auto" && takesColour(w)}}
 	}
 	return columns{}
-}
-
-// takesColour reports whether what is for people may be coloured where it is written.
-func takesColour(w io.Writer) bool {
-	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && !dumbTerminal()
 }
 
 // meta reports whether the positions and times of events are shown.

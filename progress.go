@@ -9,8 +9,6 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
-
-	"gorewind/backup"
 )
 
 // A progress shows on a terminal how far work has come: a bar of what is under way,
@@ -54,6 +52,12 @@ func atTerminal(w io.Writer) bool {
 // dumbTerminal reports whether nothing but text may be written to terminals.
 func dumbTerminal() bool { return os.Getenv("TERM") == "dumb" }
 
+// Units of work that a bar shows in a way of their own, as package backup names them.
+const (
+	octets    = "octets"    // with a prefix, such as MB
+	positions = "positions" // what was done before does not count for the speed
+)
+
 // endless is how much there is to do where nobody knows.
 const endless = -1
 
@@ -68,7 +72,7 @@ func (p *progress) show(what string, done, of int64, unit string) {
 	if p.bar == nil || what != p.what || done < p.began+p.done {
 		p.clearBar()
 		p.what, p.began = what, 0
-		if unit == backup.Positions {
+		if unit == positions {
 			p.began = done
 		}
 		p.of = p.left(of)
@@ -155,7 +159,7 @@ func (p *progress) layout(columns int, unit string) (l layout) {
 	room := columns - echoWidth - percentWidth
 	amounts := amountsWidth + len(unit)
 	switch {
-	case unit == backup.Octets:
+	case unit == octets:
 		amounts = octetsWidth
 	case p.of == endless:
 		amounts += len("12345678")
@@ -192,7 +196,7 @@ func (p *progress) newBar(unit string) *progressbar.ProgressBar {
 	}
 	switch {
 	case !l.amounts:
-	case unit == backup.Octets:
+	case unit == octets:
 		options = append(options, progressbar.OptionShowCount(), progressbar.OptionShowBytes(true))
 	default:
 		options = append(options, progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit))

@@ -17,11 +17,11 @@ func (w *writes) Write(b []byte) (int, error) {
 // TestTable: columns are aligned as a screen shows them, whatever is in them, and no
 // space follows the last.
 func TestTable(t *testing.T) {
-	h := human{coloured: true}
+	p := palette{coloured: true}
 	var w writes
 	table := newTable(&w, left, right, left)
 	for _, row := range [][]string{
-		{"name", "n", "last"}, {"日本語/注文", "17", "x"}, {"e\u0301mile", "1000", "日本"}, {h.text(cyan, "red\x1b[31m"), "1", "longer"}, {" lead", "2", ""},
+		{"name", "n", "last"}, {"日本語/注文", "17", "x"}, {"e\u0301mile", "1000", "日本"}, {p.text(cyan, "red\x1b[31m"), "1", "longer"}, {" lead", "2", ""},
 	} {
 		if err := table.row(row...); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// gorewind runs the program to its end.
+func gorewind(dir string, args ...string) (stdout, stderr string, status int) {
+	cmd := exec.Command(binary(), args...)
+	cmd.Dir = dir
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	_ = cmd.Run()
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// files lists everything below dir.
+func files(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	err := filepath.Walk(dir, func(path string, fi os.FileInfo, err error) error {
+		names = append(names, fmt.Sprint(path, fi.Size()))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
