@@ -10,6 +10,7 @@ import (
 
 	"gorewind/backup"
 	"gorewind/client"
+	"gorewind/internal/term"
 )
 
 type backupCmd struct {
@@ -34,17 +35,17 @@ Examples:
 // Run brings the backup up to date, or verifies it, until that is done or a signal
 // comes.
 func (c *backupCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	line := newProgress(stderr)
+	line := term.NewProgress(stderr)
 	if c.Verify {
 		return c.verify(kctx.Stdout, line)
 	}
 	var s backup.Summary
 	err := c.talk(copyCures, func(ctx context.Context, cl *client.Client) (err error) {
-		o := backup.BackupOptions{AcceptLoss: c.AcceptLoss, Progress: line.show}
+		o := backup.BackupOptions{AcceptLoss: c.AcceptLoss, Progress: line.Show}
 		s, err = backup.Backup(ctx, backup.Daemon{Client: cl}, c.Dir, o)
 		return err
 	})
-	line.clear()
+	line.Clear()
 	switch {
 	case isInterrupted(err):
 		return fmt.Errorf("%w before the end; the backup %s, and the same command goes on", err, reachedText(&s))
@@ -53,18 +54,18 @@ func (c *backupCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	}
 	text := "added: " + summaryText(&s)
 	if s.Rewritten > 0 {
-		text += fmt.Sprintf("\nerased: what was erased in the store, in %s", counted(s.Rewritten, "older segment"))
+		text += fmt.Sprintf("\nerased: what was erased in the store, in %s", term.Counted(s.Rewritten, "older segment"))
 	}
 	_, err = fmt.Fprintln(kctx.Stdout, text)
 	return err
 }
 
 // verify reads the backup.
-func (c *backupCmd) verify(stdout io.Writer, line *progress) error {
+func (c *backupCmd) verify(stdout io.Writer, line *term.Progress) error {
 	ctx, stop := untilSignal()
 	defer stop()
-	s, err := backup.VerifyBackup(ctx, c.Dir, line.show)
-	line.clear()
+	s, err := backup.VerifyBackup(ctx, c.Dir, line.Show)
+	line.Clear()
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return errUnverified
@@ -97,13 +98,13 @@ func reachedText(s *backup.Summary) string {
 // summaryText says what a backup has, or what was added to it.
 func summaryText(s *backup.Summary) string {
 	text := fmt.Sprintf("%s of %s, %s, from the position %d to %d, in %s of %s",
-		counted(s.Events, "event"), counted(s.Octets, "octet"), counted(s.Commits, "commit"), s.After+1, s.End,
-		counted(s.Segments, "segment"), counted(uint64(s.Files), "octet"))
+		term.Counted(s.Events, "event"), term.Counted(s.Octets, "octet"), term.Counted(s.Commits, "commit"), s.After+1, s.End,
+		term.Counted(s.Segments, "segment"), term.Counted(uint64(s.Files), "octet"))
 	if s.Segments == 0 {
 		text = fmt.Sprintf("nothing; it has everything up to the position %d", s.End)
 	}
 	if s.Lost > 0 {
-		text += fmt.Sprintf("; LOST: %s", counted(s.Lost, "event"))
+		text += fmt.Sprintf("; LOST: %s", term.Counted(s.Lost, "event"))
 	}
 	return text
 }

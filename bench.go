@@ -16,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/backup"
+	"gorewind/internal/term"
 	"gorewind/load"
 	"gorewind/store"
 )
@@ -83,9 +84,9 @@ func (c *benchCmd) Run(kctx *kong.Context, stderr io.Writer) (err error) {
 	if curve != nil {
 		target.Curve = (*load.Curve)(curve)
 	}
-	line := newProgress(stderr)
+	line := term.NewProgress(stderr)
 	if c.Connect == "" {
-		h, failed := c.host(line.above(stderr), cancel)
+		h, failed := c.host(line.Above(stderr), cancel)
 		if failed != nil {
 			return failed
 		}
@@ -182,14 +183,14 @@ func chooseWorkloads(all []load.Workload, names []string) (chosen []load.Workloa
 
 // measure runs all workloads once, then again: a machine that changes its speed
 // meanwhile then does so for all of them.
-func (c *benchCmd) measure(ctx context.Context, t load.Target, workloads []load.Workload, line *progress) (benchReport, error) {
-	defer line.clear()
+func (c *benchCmd) measure(ctx context.Context, t load.Target, workloads []load.Workload, line *term.Progress) (benchReport, error) {
+	defer line.Clear()
 	report := benchReport{Version: version, Time: time.Now().UTC().Truncate(time.Second), CPUs: runtime.NumCPU(), Runs: c.Runs}
 	var floors []load.Floors
 	results := make([][]load.Result, len(workloads))
 	for run := range c.Runs {
 		t.Progress = func(name string, done, of int) {
-			line.show(fmt.Sprintf("run %d of %d: %s", run+1, c.Runs, name), int64(done), int64(of), backup.Events)
+			line.Show(fmt.Sprintf("run %d of %d: %s", run+1, c.Runs, name), int64(done), int64(of), backup.Events)
 		}
 		f, rs, err := load.Pass(ctx, t, workloads)
 		if err != nil {

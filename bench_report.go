@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"gorewind/internal/term"
 	"gorewind/load"
 )
 
@@ -26,7 +27,7 @@ func (r benchReport) table(w io.Writer) error {
 	if r.Runs > 1 {
 		runs = fmt.Sprintf("medians of %d runs", r.Runs)
 	}
-	fmt.Fprintf(w, "gorewind %s, %s, %s\n\n", r.Version, counted(r.CPUs, "CPU"), runs)
+	fmt.Fprintf(w, "gorewind %s, %s, %s\n\n", r.Version, term.Counted(r.CPUs, "CPU"), runs)
 	if err := r.floorTable(w); err != nil {
 		return err
 	}
@@ -38,7 +39,7 @@ func (r benchReport) table(w io.Writer) error {
 
 // floorTable prints the floors that were measured.
 func (r benchReport) floorTable(w io.Writer) error {
-	t := newTable(w, left, left, left, left)
+	t := term.NewTable(w, term.Left, term.Left, term.Left, term.Left)
 	for _, f := range []struct {
 		name, what, unit string
 		value            float64
@@ -52,11 +53,11 @@ func (r benchReport) floorTable(w io.Writer) error {
 		if f.value == 0 {
 			continue
 		}
-		if err := t.row("floor", f.name, f.what, grouped(f.value)+" "+f.unit); err != nil {
+		if err := t.Row("floor", f.name, f.what, term.Grouped(f.value)+" "+f.unit); err != nil {
 			return err
 		}
 	}
-	if err := t.flush(); err != nil {
+	if err := t.Flush(); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(w)
@@ -66,22 +67,22 @@ func (r benchReport) floorTable(w io.Writer) error {
 // resultTable prints what was measured.
 func (r benchReport) resultTable(w io.Writer) error {
 	head := []string{"workload", "clients", "in flight", "size", "events/s", "MB/s", "p50", "p99", "p99.9", "max", "pause", "ratio", "to"}
-	sides := slices.Repeat([]align{right}, len(head))
-	sides[0] = left
-	p, t := palette{takesColour(w)}, newTable(w, sides...)
+	sides := slices.Repeat([]term.Align{term.Right}, len(head))
+	sides[0] = term.Left
+	p, t := term.Palette{Coloured: term.TakesColour(w)}, term.NewTable(w, sides...)
 	for i := range head {
-		head[i] = p.text(dim, head[i])
+		head[i] = p.Text(term.Dim, head[i])
 	}
-	if err := t.row(head...); err != nil {
+	if err := t.Row(head...); err != nil {
 		return err
 	}
 	for _, x := range r.Results {
-		if err := t.row(x.Workload, strconv.Itoa(x.Clients), grouped(float64(x.InFlight)), strconv.Itoa(x.Size), grouped(x.Rate), fmt.Sprintf("%.1f", x.MB),
+		if err := t.Row(x.Workload, strconv.Itoa(x.Clients), term.Grouped(float64(x.InFlight)), strconv.Itoa(x.Size), term.Grouped(x.Rate), fmt.Sprintf("%.1f", x.MB),
 			latency(x.P50), latency(x.P99), latency(x.P999), latency(x.Max), latency(x.Pause), ratio(x.Ratio), orDash(x.Floor)); err != nil {
 			return err
 		}
 	}
-	return t.flush()
+	return t.Flush()
 }
 
 // remarks prints what is in no column.
@@ -95,11 +96,11 @@ func (r benchReport) remarks(w io.Writer) (err error) {
 	for _, x := range r.Results {
 		if x.Lost > 0 {
 			remark("%s: %s broadcasts of %s did not come: PUB drops what a subscriber does not take.",
-				x.Workload, grouped(float64(x.Lost)), grouped(float64(x.Lost+x.Events)))
+				x.Workload, term.Grouped(float64(x.Lost)), term.Grouped(float64(x.Lost+x.Events)))
 		}
 		if x.AloneP99 > 0 {
 			remark("%s: alone p50 %s, p99 %s; beside it %s events/s were replayed.",
-				x.Workload, latency(x.AloneP50), latency(x.AloneP99), grouped(x.ReplayedRate))
+				x.Workload, latency(x.AloneP50), latency(x.AloneP99), term.Grouped(x.ReplayedRate))
 		}
 	}
 	return err

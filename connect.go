@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gorewind/client"
+	"gorewind/internal/term"
 )
 
 // A connection is how a client command reaches a daemon.
@@ -43,7 +44,7 @@ func (c *connection) dial(ctx context.Context) (*client.Client, error) {
 // tellOfSilence tells a person what a command waits for. The error at the end of
 // --patience is what programs see.
 func (c *connection) tellOfSilence() {
-	if isTerminal(os.Stderr) && c.Patience > time.Second {
+	if term.IsTerminal(os.Stderr) && c.Patience > time.Second {
 		fmt.Fprintf(os.Stderr, "gorewind: no answer from %s yet; trying for %v (--patience)\n", c.Connect, c.Patience)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/client"
+	"gorewind/internal/term"
 	"gorewind/wire"
 )
 
@@ -102,7 +103,7 @@ func confirm(w io.Writer, question string) (agreed bool, err error) {
 
 // ask looks what would be deleted, and asks whether it is to be.
 func (c *deleteCmd) ask(stdout, stderr io.Writer) (there doomed, agreed bool, err error) {
-	if !isTerminal(os.Stdin) {
+	if !term.IsTerminal(os.Stdin) {
 		return there, false, errUnasked
 	}
 	err = c.talk(nil, func(ctx context.Context, cl *client.Client) (err error) {
@@ -154,7 +155,7 @@ func span(first, last uint64) string {
 	if first == last {
 		return fmt.Sprintf("event %d", first)
 	}
-	return fmt.Sprintf("%s, %d to %d", counted(last-first+1, "event"), first, last)
+	return fmt.Sprintf("%s, %d to %d", term.Counted(last-first+1, "event"), first, last)
 }
 
 // look looks what would be deleted.

@@ -12,6 +12,7 @@ import (
 
 	"gorewind/backup"
 	"gorewind/client"
+	"gorewind/internal/term"
 	"gorewind/wire"
 )
 
@@ -74,13 +75,13 @@ var copyCures = cures{
 
 // Run exports until everything there was is in the file, or a signal comes.
 func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	if c.File == "-" && atTerminal(kctx.Stdout) {
+	if c.File == "-" && term.IsScreen(kctx.Stdout) {
 		return usageError("an export is not for a terminal, and holds the secret of the store; give FILE, or pipe it on")
 	}
-	line := newProgress(stderr)
+	line := term.NewProgress(stderr)
 	o := backup.ExportOptions{
 		Selection: c.selection(), Compress: c.Zstd || strings.HasSuffix(c.File, ".zst"), Force: c.Force, AcceptLoss: c.AcceptLoss,
-		Progress: func(position, of uint64) { line.show("exporting", int64(position), int64(of), backup.Positions) },
+		Progress: func(position, of uint64) { line.Show("exporting", int64(position), int64(of), backup.Positions) },
 	}
 	if c.After != nil {
 		o.After = uint64(*c.After)
@@ -96,7 +97,7 @@ func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		}
 		return err
 	})
-	line.clear()
+	line.Clear()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w; make the directory first, or choose another file", err)
@@ -126,12 +127,12 @@ func (c *exportCmd) selection() *backup.Selection {
 
 // exportedText says what an export has.
 func exportedText(t *backup.Trailer) string {
-	text := fmt.Sprintf("exported: %s of %s, %s, up to the position %d", counted(t.Events, "event"), counted(t.Octets, "octet"), counted(t.Commits, "commit"), t.End)
+	text := fmt.Sprintf("exported: %s of %s, %s, up to the position %d", term.Counted(t.Events, "event"), term.Counted(t.Octets, "octet"), term.Counted(t.Commits, "commit"), t.End)
 	if t.Erased > 0 {
-		text += fmt.Sprintf("; erased: %s", counted(t.Erased, "event"))
+		text += fmt.Sprintf("; erased: %s", term.Counted(t.Erased, "event"))
 	}
 	if t.Lost > 0 {
-		text += fmt.Sprintf("; LOST: %s", counted(t.Lost, "event"))
+		text += fmt.Sprintf("; LOST: %s", term.Counted(t.Lost, "event"))
 	}
 	return text
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"gorewind/internal/term"
 	"gorewind/store/leveldb"
 )
 
@@ -52,7 +53,7 @@ func fail(stderr io.Writer, status int, err error) int {
 		lines = append(lines, strings.TrimPrefix(after, "; "))
 	}
 	for i, line := range lines {
-		lines[i] = harmless(strings.ReplaceAll(line, "\n", "; "))
+		lines[i] = term.Harmless(strings.ReplaceAll(line, "\n", "; "))
 	}
 	fmt.Fprintln(stderr, "gorewind:", strings.Join(lines, "\n  "))
 	return status

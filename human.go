@@ -7,47 +7,50 @@ import (
 	"unicode/utf8"
 
 	"gorewind/client"
+	"gorewind/internal/term"
 	"gorewind/wire"
 )
 
 // human is for people who look at a terminal.
-type human struct{ palette }
+type human struct{ term.Palette }
 
 // appendEvent implements form. Data of one line stand beside the rest, others
 // below it, further in, where no event can look like another.
 func (h human) appendEvent(b []byte, e client.Event) []byte {
 	if !e.Time.IsZero() {
-		b = h.paint(b, dim, []byte(e.Time.Format(wire.TimeForm)))
+		b = h.Paint(b, term.Dim, []byte(e.Time.Format(wire.TimeForm)))
 		b = append(b, "  "...)
 	}
-	b = h.paint(b, cyan, appendEscaped(nil, []byte(e.Stream)))
+	b = h.Paint(b, term.Cyan, term.AppendEscaped(nil, []byte(e.Stream)))
 	b = append(b, "  "...)
-	b = h.paint(b, yellow, strconv.AppendUint(nil, e.ID, 10))
+	b = h.Paint(b, term.Yellow, strconv.AppendUint(nil, e.ID, 10))
 	if text, ok := indentedJSON(e.Data); ok {
 		for line := range bytes.Lines(text) {
 			b = append(b, "\n    "...)
-			b = appendSafeJSON(b, bytes.TrimSuffix(line, []byte("\n")))
+			b = term.AppendSafeJSON(b, bytes.TrimSuffix(line, []byte("\n")))
 		}
 		return append(b, '\n')
 	}
 	if bytes.IndexByte(e.Data, '\n') < 0 || !utf8.Valid(e.Data) {
 		b = append(b, "  "...)
-		b = appendEscaped(b, e.Data)
+		b = term.AppendEscaped(b, e.Data)
 		return append(b, '\n')
 	}
 	for line := range bytes.Lines(e.Data) {
 		b = append(b, "\n    "...)
-		b = appendEscaped(b, bytes.TrimSuffix(line, []byte("\n")))
+		b = term.AppendEscaped(b, bytes.TrimSuffix(line, []byte("\n")))
 	}
 	return append(b, '\n')
 }
 
 // streamHead and streamRow are what a table of streams shows. The id stands first: it has
 // 20 digits at most, while a name may be wider than the screen.
-func (h human) streamHead() []string { return []string{h.text(dim, "last id"), h.text(dim, "stream")} }
+func (h human) streamHead() []string {
+	return []string{h.Text(term.Dim, "last id"), h.Text(term.Dim, "stream")}
+}
 
 func (h human) streamRow(s client.Stream) []string {
-	return []string{h.text(yellow, strconv.FormatUint(s.Last, 10)), h.text(cyan, s.Name)}
+	return []string{h.Text(term.Yellow, strconv.FormatUint(s.Last, 10)), h.Text(term.Cyan, s.Name)}
 }
 
 // indentedJSON returns JSON objects and arrays with a line for each value. It reports

@@ -12,6 +12,7 @@ import (
 
 	"gorewind/backup"
 	"gorewind/client"
+	"gorewind/internal/term"
 	"gorewind/store/leveldb"
 )
 
@@ -38,7 +39,7 @@ Examples:
 
 // Run imports until everything is there, or a signal comes.
 func (c *importCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	line := newProgress(stderr)
+	line := term.NewProgress(stderr)
 	if c.File != "-" {
 		return c.run(kctx.Stdout, line)
 	}
@@ -55,14 +56,14 @@ func (c *importCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 }
 
 // run imports the file.
-func (c *importCmd) run(stdout io.Writer, line *progress) error {
+func (c *importCmd) run(stdout io.Writer, line *term.Progress) error {
 	if c.DataDir == "" {
 		return c.append(stdout, line)
 	}
 	ctx, stop := untilSignal()
 	defer stop()
-	r, err := backup.Import(ctx, c.File, c.DataDir, line.show)
-	line.clear()
+	r, err := backup.Import(ctx, c.File, c.DataDir, line.Show)
+	line.Clear()
 	if err != nil {
 		return adviseCopy(ctx, c.DataDir, c.misplaced(err))
 	}
@@ -79,7 +80,7 @@ func (c *importCmd) run(stdout io.Writer, line *progress) error {
 // is made of it before it was found to be whole. The file has no name, so that nothing
 // is left of it, whatever happens.
 func spool(stdin *os.File) (*os.File, error) {
-	if isTerminal(stdin) {
+	if term.IsTerminal(stdin) {
 		return nil, usageError("there is nothing to import; give FILE, or pipe an export in")
 	}
 	f, err := os.CreateTemp("", "gorewind-import-") // for the owner only
@@ -98,13 +99,13 @@ func spool(stdin *os.File) (*os.File, error) {
 }
 
 // append appends the events to what the daemon has.
-func (c *importCmd) append(stdout io.Writer, line *progress) error {
+func (c *importCmd) append(stdout io.Writer, line *term.Progress) error {
 	var r backup.Replayed
 	err := c.talk(nil, func(ctx context.Context, cl *client.Client) (err error) {
-		r, err = backup.Replay(ctx, c.File, cl, line.show)
+		r, err = backup.Replay(ctx, c.File, cl, line.Show)
 		return err
 	})
-	line.clear()
+	line.Clear()
 	switch err = c.misplaced(err); {
 	case isInterrupted(err):
 		return fmt.Errorf("%w before the end; the same command goes on", err)
@@ -114,7 +115,7 @@ func (c *importCmd) append(stdout io.Writer, line *progress) error {
 		return err
 	}
 	_, err = fmt.Fprintf(stdout, "appended: %s of %s, in %s, now or by an import of this file before, each once; another export of the same events appends them again\nnot kept: ids, positions, times, cursors, keys and what was deleted; --data-dir makes a store that keeps them\n",
-		counted(r.Events, "event"), counted(r.Octets, "octet"), counted(r.Batches, "request"))
+		term.Counted(r.Events, "event"), term.Counted(r.Octets, "octet"), term.Counted(r.Batches, "request"))
 	return err
 }
 
@@ -134,7 +135,7 @@ func printRestored(w io.Writer, r *backup.Restored, dir string) error {
 	}
 	text := ""
 	if r.Deleted > 0 {
-		text = fmt.Sprintf("note: events are deleted in %s, as they were in the store later than up to where this was made\n", counted(r.Deleted, "stream"))
+		text = fmt.Sprintf("note: events are deleted in %s, as they were in the store later than up to where this was made\n", term.Counted(r.Deleted, "stream"))
 	}
 	text += fmt.Sprintf("made: the store %s.%d in %s, up to the position %d", r.Identity.ID, r.Identity.Generation, dir, r.Position)
 	if !r.Time.IsZero() {

@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/client"
+	"gorewind/internal/term"
 )
 
 type infoCmd struct {
@@ -41,13 +42,13 @@ func (c *infoCmd) Run(kctx *kong.Context) error {
 			_, err := kctx.Stdout.Write(appendJSONLine(nil, facts))
 			return err
 		}
-		p, t := palette{takesColour(kctx.Stdout)}, newTable(kctx.Stdout, left, left)
+		p, t := term.Palette{Coloured: term.TakesColour(kctx.Stdout)}, term.NewTable(kctx.Stdout, term.Left, term.Left)
 		for _, f := range info.Facts {
-			if err := t.row(p.text(dim, f.Name), string(appendEscaped(nil, []byte(f.Value)))); err != nil {
+			if err := t.Row(p.Text(term.Dim, f.Name), string(term.AppendEscaped(nil, []byte(f.Value)))); err != nil {
 				return err
 			}
 		}
-		return t.flush()
+		return t.Flush()
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"gorewind/client"
+	"gorewind/internal/term"
 	"gorewind/store"
 )
 
@@ -22,7 +23,7 @@ func (i *input) read() ([]byte, error) {
 	switch {
 	case i.Data != nil && !asked:
 		return []byte(*i.Data), nil
-	case !asked && isTerminal(os.Stdin):
+	case !asked && term.IsTerminal(os.Stdin):
 		return nil, usageError("there is nothing to store; give DATA, or pipe it in, or give - to type it")
 	}
 	data, err := io.ReadAll(io.LimitReader(os.Stdin, store.MaxEvent+1))
@@ -30,7 +31,7 @@ func (i *input) read() ([]byte, error) {
 		return nil, fmt.Errorf("standard input: %w", err)
 	}
 	if len(data) > store.MaxEvent {
-		return nil, fmt.Errorf("the standard input has more than %s octets, which no event may have; --lines makes an event of each line", count(store.MaxEvent))
+		return nil, fmt.Errorf("the standard input has more than %s octets, which no event may have; --lines makes an event of each line", term.Count(store.MaxEvent))
 	}
 	if len(data) == 0 && !asked {
 		return nil, usageError("the standard input is empty; give - or '' as DATA to store an event without data")
@@ -49,7 +50,7 @@ func fits(ctx context.Context, cl *client.Client, data []byte) error {
 		return err
 	case uint64(len(data)) > info.MaxEvent:
 		return fmt.Errorf("the event has %s and the daemon takes at most %s; send a smaller one, or start it with a larger --max-event-bytes",
-			counted(len(data), "octet"), count(info.MaxEvent))
+			term.Counted(len(data), "octet"), term.Count(info.MaxEvent))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"gorewind/backup"
 	"gorewind/client"
+	"gorewind/internal/term"
 	"gorewind/wire"
 )
 
@@ -39,5 +40,5 @@ func appendJSONLine(b []byte, v any) []byte {
 	if err := e.Encode(v); err != nil {
 		panic(err) // the type of v has no form in JSON
 	}
-	return appendSafeJSON(b, line.Bytes())
+	return term.AppendSafeJSON(b, line.Bytes())
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"gorewind/client"
+	"gorewind/internal/term"
 	"gorewind/store"
 	"gorewind/wire"
 )
@@ -96,7 +97,7 @@ func (r *lineReader) read() ([]byte, error) {
 		switch {
 		case len(text) > r.limit:
 			return nil, fmt.Errorf("line %d has more than the %s that the daemon takes; leave it out, or start the daemon with a larger --max-event-bytes",
-				r.line+1, counted(r.limit, "octet"))
+				r.line+1, term.Counted(r.limit, "octet"))
 		case err == nil || err == io.EOF && len(line) > 0:
 			return text, nil
 		case err != bufio.ErrBufferFull:
@@ -129,14 +130,14 @@ func (c *publishCmd) lines(ctx context.Context, cl *client.Client, stdout, stder
 			}
 		}
 	}()
-	line := newProgress(stderr)
-	if isTerminal(os.Stdin) {
-		line = new(progress) // who types the lines knows how many there are
+	line := term.NewProgress(stderr)
+	if term.IsTerminal(os.Stdin) {
+		line = new(term.Progress) // who types the lines knows how many there are
 	}
-	line.show("storing", 0, endless, "lines")
-	s := &lineStore{publishCmd: c, client: cl, expected: c.Expect.bound(), runs: runs{w: line.above(stdout)}, progress: line}
+	line.Show("storing", 0, term.Endless, "lines")
+	s := &lineStore{publishCmd: c, client: cl, expected: c.Expect.bound(), runs: runs{w: line.Above(stdout)}, progress: line}
 	err = s.store(ctx, batches)
-	line.clear()
+	line.Clear()
 	return errors.Join(s.runs.end(), err)
 }
 
@@ -147,7 +148,7 @@ type lineStore struct {
 	expected client.Bound
 	stored   uint64 // lines
 	runs     runs
-	progress *progress
+	progress *term.Progress
 }
 
 func (s *lineStore) store(ctx context.Context, batches <-chan batch) error {
@@ -188,7 +189,7 @@ func (s *lineStore) add(ctx context.Context, b batch) error {
 		s.expected.ID = ids[0]
 	}
 	s.stored += uint64(len(b.lines))
-	s.progress.show("storing", int64(s.stored), endless, "lines")
+	s.progress.Show("storing", int64(s.stored), term.Endless, "lines")
 	return s.runs.add(ids[0]-uint64(len(b.lines))+1, ids[0])
 }
 
@@ -215,9 +216,9 @@ func (s *lineStore) failed(ctx context.Context, b batch, err error) error {
 // standing adds to an error how far the input is stored, and how to go on.
 func (s *lineStore) standing(err error) error {
 	if s.Key != "" {
-		return fmt.Errorf("%w; %s stored: with the same lines and the same --key it goes on there", err, counted(s.stored, "line"))
+		return fmt.Errorf("%w; %s stored: with the same lines and the same --key it goes on there", err, term.Counted(s.stored, "line"))
 	}
-	return fmt.Errorf("%w; %s stored: go on from line %d, as with tail -n +%d", err, counted(s.stored, "line"), s.stored+1, s.stored+1)
+	return fmt.Errorf("%w; %s stored: go on from line %d, as with tail -n +%d", err, term.Counted(s.stored, "line"), s.stored+1, s.stored+1)
 }
 
 // runs prints the first and the last of ids that follow each other.

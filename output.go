@@ -7,6 +7,7 @@ import (
 
 	"gorewind/backup"
 	"gorewind/client"
+	"gorewind/internal/term"
 	"gorewind/wire"
 )
 
@@ -39,8 +40,8 @@ func (o *output) form(w io.Writer) form {
 		return raw{'\n'}
 	case o.Raw0:
 		return raw{0}
-	case o.Color == "always" || isTerminal(w):
-		return human{palette{o.Color == "always" || o.Color == "auto" && takesColour(w)}}
+	case o.Color == "always" || term.IsTerminal(w):
+		return human{term.Palette{Coloured: o.Color == "always" || o.Color == "auto" && term.TakesColour(w)}}
 	}
 	return columns{}
 }
@@ -54,7 +55,7 @@ type printer struct {
 	w    *bufio.Writer
 	text []byte // of one of them; kept for the next
 
-	streams *table // for people, once there is one
+	streams *term.Table // for people, once there is one
 }
 
 func (o *output) printer(w io.Writer) *printer {
@@ -79,18 +80,18 @@ func (p *printer) stream(s client.Stream) error {
 // row adds a stream to a table for people.
 func (p *printer) row(h human, s client.Stream) error {
 	if p.streams == nil {
-		p.streams = newTable(p.w, right, left)
-		if err := p.streams.row(h.streamHead()...); err != nil {
+		p.streams = term.NewTable(p.w, term.Right, term.Left)
+		if err := p.streams.Row(h.streamHead()...); err != nil {
 			return err
 		}
 	}
-	return p.streams.row(h.streamRow(s)...)
+	return p.streams.Row(h.streamRow(s)...)
 }
 
 // flush writes what is buffered, also after an error, which it returns.
 func (p *printer) flush(err error) error {
 	if p.streams != nil {
-		if failed := p.streams.flush(); err == nil {
+		if failed := p.streams.Flush(); err == nil {
 			err = failed
 		}
 	}
@@ -122,16 +123,16 @@ func (columns) appendEvent(b []byte, e client.Event) []byte {
 		b = strconv.AppendUint(b, e.Position, 10)
 		b = append(b, '\t')
 	}
-	b = appendEscaped(b, []byte(e.Stream))
+	b = term.AppendEscaped(b, []byte(e.Stream))
 	b = append(b, '\t')
 	b = strconv.AppendUint(b, e.ID, 10)
 	b = append(b, '\t')
-	b = appendEscaped(b, e.Data)
+	b = term.AppendEscaped(b, e.Data)
 	return append(b, '\n')
 }
 
 func (columns) appendStream(b []byte, s client.Stream) []byte {
-	b = appendEscaped(b, []byte(s.Name))
+	b = term.AppendEscaped(b, []byte(s.Name))
 	b = append(b, '\t')
 	b = strconv.AppendUint(b, s.Last, 10)
 	return append(b, '\n')

@@ -121,7 +121,7 @@ func TestOutputIsUnambiguous(t *testing.T) {
 	}
 }
 
-// unescape is the inverse of appendEscaped.
+// unescape is the inverse of term.AppendEscaped.
 func unescape(t *testing.T, text string) []byte {
 	t.Helper()
 	have, err := strconv.Unquote(`"` + strings.ReplaceAll(text, `"`, `\"`) + `"`)

@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/client"
+	"gorewind/internal/term"
 )
 
 type pingCmd struct {
@@ -38,7 +39,7 @@ func (c *pingCmd) Run(kctx *kong.Context) error {
 		}
 		took := time.Since(began)
 		_, err = fmt.Fprintf(kctx.Stdout, "gorewind %s at %s answers in %v: store %s, position %d\n",
-			harmless(info.Version), c.Connect, took.Round(time.Microsecond), harmless(info.StoreID()), info.Position)
+			term.Harmless(info.Version), c.Connect, took.Round(time.Microsecond), term.Harmless(info.StoreID()), info.Position)
 		return err
 	})
 }

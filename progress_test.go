@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"gorewind/backup"
+	"gorewind/internal/term"
 )
 
 // TestProgress: on a terminal long work shows how far it has come, and at the end
@@ -133,23 +134,23 @@ func TestProgressInterrupted(t *testing.T) {
 func TestProgressLine(t *testing.T) {
 	for columns := 30; columns < 220; columns += 5 {
 		master, slave := openTerminal(t, columns)
-		p := newProgress(slave)
+		p := term.NewProgress(slave)
 		for _, of := range []int64{0, 1, 1000, 10_000_000, 1 << 40} {
 			for _, unit := range []string{backup.Octets, backup.Positions, backup.Events} {
 				for _, what := range []string{"exporting", "verifying /a/long/path/to/a/directory", "日本語日本語日本語日本語日本語日本語"} {
-					p.show(what, 0, of, unit)
-					p.show(what, of/2, of, unit)
+					p.Show(what, 0, of, unit)
+					p.Show(what, of/2, of, unit)
 					fmt.Fprint(slave, "^C") // the terminal's
-					p.clear()
+					p.Clear()
 				}
 			}
 		}
-		fmt.Fprintln(p.above(slave), "above")
+		fmt.Fprintln(p.Above(slave), "above")
 		if columns >= 40 {
-			p.show("storing", 0, endless, "lines")
-			p.show("storing", 12_345_678, endless, "lines")
+			p.Show("storing", 0, term.Endless, "lines")
+			p.Show("storing", 12_345_678, term.Endless, "lines")
 			fmt.Fprint(slave, "^C")
-			p.clear()
+			p.Clear()
 		}
 		slave.Close()
 		b, _ := io.ReadAll(master) // EIO at its end

@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/client"
+	"gorewind/internal/term"
 	"gorewind/wire"
 )
 
@@ -67,7 +68,7 @@ func checkStream(name string) error {
 func (c *publishCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if c.Lines {
 		switch {
-		case c.Data == nil && isTerminal(os.Stdin):
+		case c.Data == nil && term.IsTerminal(os.Stdin):
 			return usageError("there are no lines to store; pipe them in, or give - to type them")
 		case c.Data != nil && *c.Data != "-":
 			return usageError("--lines is for the standard input; leave DATA out")

@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/client"
+	"gorewind/internal/term"
 )
 
 type queryCmd struct {
@@ -55,7 +56,7 @@ func (c *queryCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 			}
 			found = true
 		}
-		if !found && isTerminal(kctx.Stdout) {
+		if !found && term.IsTerminal(kctx.Stdout) {
 			fmt.Fprintln(stderr, "gorewind:", c.nothing())
 		}
 		return nil

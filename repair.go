@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/backup"
+	"gorewind/internal/term"
 	"gorewind/store/leveldb"
 )
 
@@ -37,15 +38,15 @@ var errUnrepaired = errors.New("stopped by a signal before the end; nothing was 
 func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	ctx, stop := untilSignal()
 	defer stop()
-	line := newProgress(stderr)
+	line := term.NewProgress(stderr)
 	done, err := leveldb.Repair(ctx, c.DataDir, leveldb.RepairOptions{
 		AcceptLoss: c.AcceptLoss,
 		All:        c.All,
 		Progress: func(what string, done, of int) {
-			line.show(c.DataDir+": "+what, int64(done), int64(of), unitOf(what))
+			line.Show(c.DataDir+": "+what, int64(done), int64(of), unitOf(what))
 		},
 	})
-	line.clear()
+	line.Clear()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return errUnrepaired
 	}
@@ -74,11 +75,11 @@ func (c *repairCmd) tell(w io.Writer, done leveldb.Repaired) error {
 		lines = append(lines, "repaired: nothing acknowledged is missing")
 	case done.Aside == "":
 		lines = append(lines, damageLines("lost", done.Left)...)
-		lines = append(lines, fmt.Sprintf("left: %s, %s", counted(done.Left.Streams, "stream"), counted(done.Left.Events, "event")))
+		lines = append(lines, fmt.Sprintf("left: %s, %s", term.Counted(done.Left.Streams, "stream"), term.Counted(done.Left.Events, "event")))
 		failed = errors.New("it cannot be repaired without loss, and nothing was changed; restore a backup, or go on without what is lost with --accept-loss")
 	default:
 		lines = append(lines, damageLines("lost", done.Left)...)
-		lines = append(lines, fmt.Sprintf("repaired with loss: %s and %s are left; the store has a new generation", counted(done.Left.Streams, "stream"), counted(done.Left.Events, "event")))
+		lines = append(lines, fmt.Sprintf("repaired with loss: %s and %s are left; the store has a new generation", term.Counted(done.Left.Streams, "stream"), term.Counted(done.Left.Events, "event")))
 	}
 	if done.Aside != "" {
 		lines = append(lines, fmt.Sprintf("kept: %s is the database as it was; remove it when you need it no more", done.Aside))

@@ -7,6 +7,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/backup"
+	"gorewind/internal/term"
 )
 
 type restoreCmd struct {
@@ -42,13 +43,13 @@ func (c *restoreCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	}
 	ctx, stop := untilSignal()
 	defer stop()
-	line := newProgress(stderr)
-	o := backup.RestoreOptions{Until: c.Until.Time, Progress: line.show}
+	line := term.NewProgress(stderr)
+	o := backup.RestoreOptions{Until: c.Until.Time, Progress: line.Show}
 	if c.Upto != nil {
 		o.UpTo = uint64(*c.Upto)
 	}
 	r, err := backup.Restore(ctx, c.Dir, c.DataDir, o)
-	line.clear()
+	line.Clear()
 	if err != nil {
 		if what := misplaced(c.Dir, backup.OfBackup); what != "" {
 			return errors.New(what)

@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/backup"
+	"gorewind/internal/term"
 	"gorewind/store/leveldb"
 )
 
@@ -35,15 +36,15 @@ var errUnverified = errors.New("stopped by a signal before the end; what was not
 func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	ctx, stop := untilSignal()
 	defer stop()
-	line := newProgress(stderr)
+	line := term.NewProgress(stderr)
 	verify := leveldb.Verify
 	if c.All {
 		verify = leveldb.VerifyAll
 	}
 	report, err := verify(ctx, c.DataDir, func(done, of int) {
-		line.show("verifying "+c.DataDir, int64(done), int64(of), backup.Events)
+		line.Show("verifying "+c.DataDir, int64(done), int64(of), backup.Events)
 	})
-	line.clear()
+	line.Clear()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return errUnverified
 	}
@@ -61,7 +62,7 @@ func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 
 // printVerified prints a report for people.
 func printVerified(w io.Writer, r leveldb.Report) error {
-	lines := []string{fmt.Sprintf("read: %s, %s, %s, %s", counted(r.Streams, "stream"), counted(r.Events, "event"), counted(r.Octets, "octet"), counted(r.Commits, "commit"))}
+	lines := []string{fmt.Sprintf("read: %s, %s, %s, %s", term.Counted(r.Streams, "stream"), term.Counted(r.Events, "event"), term.Counted(r.Octets, "octet"), term.Counted(r.Commits, "commit"))}
 	if r.Damaged > 0 && r.Commits == 0 {
 		lines = []string{"read: nothing"}
 	}
@@ -74,10 +75,10 @@ func printVerified(w io.Writer, r leveldb.Report) error {
 	case r.Lost+r.Gone > 0:
 		var lost []string
 		if r.Lost > 0 {
-			lost = append(lost, counted(r.Lost, "lost event"))
+			lost = append(lost, term.Counted(r.Lost, "lost event"))
 		}
 		if r.Gone > 0 {
-			lost = append(lost, "what was at "+counted(r.Gone, "lost position"))
+			lost = append(lost, "what was at "+term.Counted(r.Gone, "lost position"))
 		}
 		lines = append(lines, fmt.Sprintf("whole: everything but %s is there, as it was stored", strings.Join(lost, ", and ")))
 	default:
@@ -93,7 +94,7 @@ func damageLines(label string, r leveldb.Report) (lines []string) {
 		lines = append(lines, label+": "+strings.TrimPrefix(d.String(), "damaged: ")) // some begin as errors do
 	}
 	if more := r.Damaged - len(r.Damage); more > 0 {
-		lines = append(lines, fmt.Sprintf("%s: and %s more, which --all tells", label, count(uint64(more))))
+		lines = append(lines, fmt.Sprintf("%s: and %s more, which --all tells", label, term.Count(uint64(more))))
 	}
 	return lines
 }

@@ -1,4 +1,4 @@
-package main
+package term
 
 import "testing"
 
@@ -6,7 +6,7 @@ func TestCounted(t *testing.T) {
 	for n, want := range map[uint64]string{
 		0: "0 events", 1: "1 event", 2: "2 events", 1000: "1,000 events", 1_000_001: "1,000,001 events",
 	} {
-		if have := counted(n, "event"); have != want {
+		if have := Counted(n, "event"); have != want {
 			t.Errorf("want %q, have %q", want, have)
 		}
 	}

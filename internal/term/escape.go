@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"strconv"
@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// appendEscaped appends text so that it cannot drive a terminal, end a line or a
+// AppendEscaped appends text so that it cannot drive a terminal, end a line or a
 // column, and can be told from any other: what does not print is \t, \n, \r or \x
 // and two hex digits for each octet, and a backslash is two.
-func appendEscaped(b []byte, text []byte) []byte {
+func AppendEscaped(b []byte, text []byte) []byte {
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
 		switch {
@@ -42,9 +42,9 @@ func appendPrinting(b []byte, octets []byte) []byte {
 	return b
 }
 
-// harmless returns what others said so that it cannot drive a terminal; otherwise it
+// Harmless returns what others said so that it cannot drive a terminal; otherwise it
 // is as it was.
-func harmless(text string) string {
+func Harmless(text string) string {
 	b := make([]byte, 0, len(text))
 	for len(text) > 0 {
 		_, n := utf8.DecodeRuneInString(text)
@@ -54,10 +54,10 @@ func harmless(text string) string {
 	return string(b)
 }
 
-// appendSafeJSON appends a JSON text so that it cannot drive a terminal: \u stands
+// AppendSafeJSON appends a JSON text so that it cannot drive a terminal: \u stands
 // for what JSON lets stand in strings though it does not print. Line feeds, which
 // can only be between values, stay.
-func appendSafeJSON(b []byte, text []byte) []byte {
+func AppendSafeJSON(b []byte, text []byte) []byte {
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
 		switch {

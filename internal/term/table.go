@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"io"
@@ -7,13 +7,13 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// A table has columns that are aligned, and no lines. Its cells must not drive a
+// A Table has columns that are aligned, and no lines. Its cells must not drive a
 // terminal, save by colours. It is written page by page, so that it may have any
 // number of rows; a column is never narrower than on the page before.
-type table struct {
+type Table struct {
 	w      io.Writer
 	page   pretty.Writer
-	aligns []align
+	aligns []Align
 	widths []int // of the columns so far
 }
 
@@ -21,23 +21,23 @@ type table struct {
 // are fewer, and a million streams are not held in memory.
 const tablePage = 1000
 
-// An align is the side of a column at which its cells stand.
-type align = text.Align
+// An Align is the side of a column at which its cells stand.
+type Align = text.Align
 
 const (
-	left  = text.AlignDefault // AlignLeft
-	right = text.AlignRight
+	Left  = text.AlignDefault // AlignLeft
+	Right = text.AlignRight
 )
 
-func newTable(w io.Writer, aligns ...align) *table {
-	t := &table{w: w, page: pretty.NewWriter(), aligns: aligns, widths: make([]int, len(aligns))}
+func NewTable(w io.Writer, aligns ...Align) *Table {
+	t := &Table{w: w, page: pretty.NewWriter(), aligns: aligns, widths: make([]int, len(aligns))}
 	t.page.SetStyle(pretty.Style{Box: pretty.BoxStyle{PaddingRight: "  "}, Options: pretty.OptionsNoBordersAndSeparators})
 	t.page.SuppressTrailingSpaces()
 	return t
 }
 
-// row adds a row.
-func (t *table) row(cells ...string) error {
+// Row adds a row.
+func (t *Table) Row(cells ...string) error {
 	row := make(pretty.Row, len(cells))
 	for i, c := range cells {
 		row[i] = c
@@ -47,11 +47,11 @@ func (t *table) row(cells ...string) error {
 	if t.page.Length() < tablePage {
 		return nil
 	}
-	return t.flush()
+	return t.Flush()
 }
 
-// flush writes the rows that are not written yet.
-func (t *table) flush() error {
+// Flush writes the rows that are not written yet.
+func (t *Table) Flush() error {
 	if t.page.Length() == 0 {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"io"
@@ -11,10 +11,10 @@ import (
 	"golang.org/x/term"
 )
 
-// A progress shows on a terminal how far work has come: a bar of what is under way,
+// A Progress shows on a terminal how far work has come: a bar of what is under way,
 // which is gone at the end. On anything else it shows nothing. No goroutine draws it;
 // who tells how far the work is does, ten times a second at most.
-type progress struct {
+type Progress struct {
 	on *os.File // nil: nowhere
 
 	mu    sync.Mutex // protects what follows: others may write above it meanwhile
@@ -25,32 +25,12 @@ type progress struct {
 	of    int64
 }
 
-func newProgress(w io.Writer) *progress {
-	if !atTerminal(w) {
-		return new(progress)
+func NewProgress(w io.Writer) *Progress {
+	if !IsScreen(w) {
+		return new(Progress)
 	}
-	return &progress{on: w.(*os.File)}
+	return &Progress{on: w.(*os.File)}
 }
-
-// isTerminal reports whether a file is a terminal, or another device such as
-// /dev/null, which takes and gives anything.
-func isTerminal(file any) bool {
-	f, ok := file.(*os.File)
-	if !ok {
-		return false
-	}
-	fi, err := f.Stat()
-	return err == nil && fi.Mode()&os.ModeCharDevice != 0
-}
-
-// atTerminal reports whether what is written is shown on a screen.
-func atTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// dumbTerminal reports whether nothing but text may be written to terminals.
-func dumbTerminal() bool { return os.Getenv("TERM") == "dumb" }
 
 // Units of work that a bar shows in a way of their own, as package backup names them.
 const (
@@ -58,12 +38,12 @@ const (
 	positions = "positions" // what was done before does not count for the speed
 )
 
-// endless is how much there is to do where nobody knows.
-const endless = -1
+// Endless is how much there is to do where nobody knows.
+const Endless = -1
 
-// show shows how much of something is done. It is cheap, and may be called for each
+// Show shows how much of something is done. It is cheap, and may be called for each
 // piece of it.
-func (p *progress) show(what string, done, of int64, unit string) {
+func (p *Progress) Show(what string, done, of int64, unit string) {
 	if p.on == nil {
 		return
 	}
@@ -84,39 +64,39 @@ func (p *progress) show(what string, done, of int64, unit string) {
 		p.bar.ChangeMax64(left)
 	}
 	p.done = done - p.began
-	if p.of != endless {
+	if p.of != Endless {
 		p.done = min(p.done, p.of)
 	}
 	_ = p.bar.Set64(p.done)
 }
 
 // left returns how much there is to do. A bar has to have something to do.
-func (p *progress) left(of int64) int64 {
-	if of == endless {
-		return endless
+func (p *Progress) left(of int64) int64 {
+	if of == Endless {
+		return Endless
 	}
 	return max(of-p.began, 1)
 }
 
-// clear removes the line.
-func (p *progress) clear() {
+// Clear removes the line.
+func (p *Progress) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clearBar()
 }
 
-func (p *progress) clearBar() {
+func (p *Progress) clearBar() {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 		p.bar, p.done = nil, 0
 	}
 }
 
-// above returns a writer to the same terminal, whose lines stand above the bar.
-func (p *progress) above(w io.Writer) io.Writer { return aboveProgress{p, w} }
+// Above returns a writer to the same terminal, whose lines stand above the bar.
+func (p *Progress) Above(w io.Writer) io.Writer { return aboveProgress{p, w} }
 
 type aboveProgress struct {
-	*progress
+	*Progress
 	w io.Writer
 }
 
@@ -155,20 +135,20 @@ type layout struct {
 
 // layout leaves out the more the fewer columns there are. Of work without an end
 // nothing else could be shown than the amount.
-func (p *progress) layout(columns int, unit string) (l layout) {
+func (p *Progress) layout(columns int, unit string) (l layout) {
 	room := columns - echoWidth - percentWidth
 	amounts := amountsWidth + len(unit)
 	switch {
 	case unit == octets:
 		amounts = octetsWidth
-	case p.of == endless:
+	case p.of == Endless:
 		amounts += len("12345678")
 	default:
 		amounts += 2 * len(strconv.FormatInt(p.of, 10))
 	}
-	l.what = harmless(p.what)
+	l.what = Harmless(p.what)
 	least := min(displayWidth(l.what), leastWhat)
-	if l.amounts = p.of == endless || room-amounts-timesWidth >= least; l.amounts {
+	if l.amounts = p.of == Endless || room-amounts-timesWidth >= least; l.amounts {
 		room -= amounts
 	}
 	if l.times = room-timesWidth >= least; l.times {
@@ -179,19 +159,19 @@ func (p *progress) layout(columns int, unit string) (l layout) {
 	return l
 }
 
-func (p *progress) newBar(unit string) *progressbar.ProgressBar {
+func (p *Progress) newBar(unit string) *progressbar.ProgressBar {
 	l := p.layout(p.columns(), unit)
 	options := []progressbar.Option{
 		progressbar.OptionSetWriter(p.on),
 		progressbar.OptionSetDescription(l.what),
 		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
 		progressbar.OptionSetWidth(l.bar),
-		progressbar.OptionSetPredictTime(l.times && p.of != endless),
-		progressbar.OptionSetElapsedTime(l.times && p.of == endless),
+		progressbar.OptionSetPredictTime(l.times && p.of != Endless),
+		progressbar.OptionSetElapsedTime(l.times && p.of == Endless),
 		progressbar.OptionThrottle(100 * time.Millisecond),
 		progressbar.OptionSetSpinnerChangeInterval(0), // otherwise a goroutine would turn it
-		progressbar.OptionShowTotalBytes(p.of != endless),
-		progressbar.OptionUseANSICodes(!dumbTerminal()),
+		progressbar.OptionShowTotalBytes(p.of != Endless),
+		progressbar.OptionUseANSICodes(!IsDumb()),
 		progressbar.OptionClearOnFinish(),
 	}
 	switch {
@@ -205,7 +185,7 @@ func (p *progress) newBar(unit string) *progressbar.ProgressBar {
 }
 
 // columns returns how wide the terminal is.
-func (p *progress) columns() int {
+func (p *Progress) columns() int {
 	if columns, _, err := term.GetSize(int(p.on.Fd())); err == nil && columns > 0 {
 		return columns
 	}

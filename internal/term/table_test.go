@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"fmt"
@@ -17,17 +17,17 @@ func (w *writes) Write(b []byte) (int, error) {
 // TestTable: columns are aligned as a screen shows them, whatever is in them, and no
 // space follows the last.
 func TestTable(t *testing.T) {
-	p := palette{coloured: true}
+	p := Palette{Coloured: true}
 	var w writes
-	table := newTable(&w, left, right, left)
+	table := NewTable(&w, Left, Right, Left)
 	for _, row := range [][]string{
-		{"name", "n", "last"}, {"日本語/注文", "17", "x"}, {"e\u0301mile", "1000", "日本"}, {p.text(cyan, "red\x1b[31m"), "1", "longer"}, {" lead", "2", ""},
+		{"name", "n", "last"}, {"日本語/注文", "17", "x"}, {"e\u0301mile", "1000", "日本"}, {p.Text(Cyan, "red\x1b[31m"), "1", "longer"}, {" lead", "2", ""},
 	} {
-		if err := table.row(row...); err != nil {
+		if err := table.Row(row...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := table.flush(); err != nil {
+	if err := table.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	want := "name            n  last\n" +
@@ -43,7 +43,7 @@ func TestTable(t *testing.T) {
 // TestTableOfManyRows: it is written page by page, and never gets narrower.
 func TestTableOfManyRows(t *testing.T) {
 	var w writes
-	table := newTable(&w, right, left)
+	table := NewTable(&w, Right, Left)
 	want := ""
 	for i := range 2*tablePage + 500 {
 		id := fmt.Sprint(i % 10)
@@ -58,11 +58,11 @@ func TestTableOfManyRows(t *testing.T) {
 		if len(w) != i/tablePage {
 			t.Fatalf("after %d rows: %d pages are written", i, len(w))
 		}
-		if err := table.row(id, fmt.Sprintf("row %d", i)); err != nil {
+		if err := table.Row(id, fmt.Sprintf("row %d", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := table.flush(); err != nil {
+	if err := table.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	if have := strings.Join(w, ""); have != want {

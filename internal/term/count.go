@@ -1,0 +1,23 @@
+package term
+
+import "strconv"
+
+// Count is how many there are, for people.
+func Count(n uint64) string { return Grouped(float64(n)) }
+
+// Counted is how many there are of something, whose plural ends with s.
+func Counted[N int | uint64](n N, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return Count(uint64(n)) + " " + one + "s"
+}
+
+// Grouped formats a number without its fraction, thousands apart.
+func Grouped(n float64) string {
+	s := strconv.FormatFloat(n, 'f', 0, 64)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
