@@ -16,7 +16,9 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/backup"
+	"gorewind/internal/exit"
 	"gorewind/internal/term"
+	"gorewind/internal/version"
 	"gorewind/load"
 	"gorewind/store"
 )
@@ -112,7 +114,7 @@ func (c *benchCmd) reachable() error {
 			continue
 		}
 		if err := load.CheckEndpoint(e.endpoint); err != nil {
-			return misused(fmt.Errorf("%s: %w", e.flag, err))
+			return exit.Misused(fmt.Errorf("%s: %w", e.flag, err))
 		}
 	}
 	return nil
@@ -185,7 +187,7 @@ func chooseWorkloads(all []load.Workload, names []string) (chosen []load.Workloa
 // meanwhile then does so for all of them.
 func (c *benchCmd) measure(ctx context.Context, t load.Target, workloads []load.Workload, line *term.Progress) (benchReport, error) {
 	defer line.Clear()
-	report := benchReport{Version: version, Time: time.Now().UTC().Truncate(time.Second), CPUs: runtime.NumCPU(), Runs: c.Runs}
+	report := benchReport{Version: version.Number, Time: time.Now().UTC().Truncate(time.Second), CPUs: runtime.NumCPU(), Runs: c.Runs}
 	var floors []load.Floors
 	results := make([][]load.Result, len(workloads))
 	for run := range c.Runs {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"gorewind/internal/version"
 	"gorewind/load"
 )
 
@@ -29,7 +30,7 @@ func TestBench(t *testing.T) {
 	if err := d.Decode(&r); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if r.Version != version || r.CPUs < 1 || r.Runs != 1 || r.Time.IsZero() {
+	if r.Version != version.Number || r.CPUs < 1 || r.Runs != 1 || r.Time.IsZero() {
 		t.Errorf("%+v", r)
 	}
 	f := r.Floors

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gorewind/internal/exit"
 )
 
 func TestComplete(t *testing.T) {
@@ -42,7 +44,7 @@ func TestComplete(t *testing.T) {
 	} {
 		stdout, stderr, status := gorewind(t.TempDir(), append([]string{"complete"}, strings.Split(c.words, " ")...)...)
 		lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
-		if status != exitOK || stderr != "" || lines[0] != c.kind {
+		if status != exit.OK || stderr != "" || lines[0] != c.kind {
 			t.Errorf("%q: want %s, have status %d\n%s%s", c.words, c.kind, status, stdout, stderr)
 		}
 		var have []string
@@ -104,7 +106,7 @@ func TestCompletionScripts(t *testing.T) {
 			}
 			dir := t.TempDir()
 			script, stderr, status := gorewind(dir, "completion", shell)
-			if status != exitOK {
+			if status != exit.OK {
 				t.Fatal(stderr)
 			}
 			for name, text := range map[string]string{"_gorewind": script, s.file: s.text, "some.toml": "", "folder/x": ""} {

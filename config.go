@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/pelletier/go-toml/v2"
 
+	"gorewind/internal/exit"
 	"gorewind/server"
 )
 
@@ -77,7 +78,7 @@ func checkFiles(asked *kong.Context) error {
 	for flag, endpoints := range map[string][]string{"router": serve.Router, "pub": serve.Pub} {
 		for _, e := range endpoints {
 			if err := server.CheckEndpoint(e); err != nil {
-				return misused(fmt.Errorf("--%s %s: %w", flag, e, err))
+				return exit.Misused(fmt.Errorf("--%s %s: %w", flag, e, err))
 			}
 		}
 	}

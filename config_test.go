@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"gorewind/internal/exit"
 	"gorewind/wire"
 )
 
@@ -28,7 +29,7 @@ func writeConfig(t *testing.T, text string) string {
 func shown(t *testing.T, args ...string) map[string]setting {
 	t.Helper()
 	stdout, stderr, status := gorewind(t.TempDir(), append([]string{"config", "--json"}, args...)...)
-	if status != exitOK || stderr != "" {
+	if status != exit.OK || stderr != "" {
 		t.Fatalf("%q: status %d\n%s", args, status, stderr)
 	}
 	var told inForce
@@ -111,7 +112,7 @@ max-event-bytes = 10
 log-format = "json"
 accuracy-of-other-commands-is-theirs = 1
 `))
-	if _, stderr, status := gorewind(t.TempDir(), "serve"); status != exitUsage || !strings.Contains(stderr, `gorewind.toml:5: unknown key "accuracy-of`) {
+	if _, stderr, status := gorewind(t.TempDir(), "serve"); status != exit.Usage || !strings.Contains(stderr, `gorewind.toml:5: unknown key "accuracy-of`) {
 		t.Errorf("status %d\n%s", status, stderr)
 	}
 	t.Setenv("GOREWIND_CONFIG", writeConfig(t, "in-memory = true\nmax-event-bytes = 10\nlog-format = \"json\"\nevents = \"bench's, and wrong\"\n"))
@@ -169,8 +170,8 @@ func TestConfigRefusals(t *testing.T) {
 			var refusals []string
 			for _, line := range [][]string{args, append([]string{"config"}, args...)} {
 				stdout, stderr, status := gorewind(t.TempDir(), line...)
-				if status != exitUsage || stdout != "" || strings.Count(stderr, "\n") != 1 {
-					t.Errorf("%q: want one line and status %d, have %d\n%s", line, exitUsage, status, stderr)
+				if status != exit.Usage || stdout != "" || strings.Count(stderr, "\n") != 1 {
+					t.Errorf("%q: want one line and status %d, have %d\n%s", line, exit.Usage, status, stderr)
 				}
 				for _, want := range c.want {
 					if !strings.Contains(stderr, want) {
@@ -189,11 +190,11 @@ func TestConfigRefusals(t *testing.T) {
 // TestConfigBlamesTheEnvironment: whose value is refused did not type it.
 func TestConfigBlamesTheEnvironment(t *testing.T) {
 	t.Setenv("GOREWIND_MAX_EVENT_BYTES", "0")
-	if _, stderr, status := gorewind(t.TempDir(), "serve"); status != exitUsage || !strings.Contains(stderr, "see GOREWIND_MAX_EVENT_BYTES") {
+	if _, stderr, status := gorewind(t.TempDir(), "serve"); status != exit.Usage || !strings.Contains(stderr, "see GOREWIND_MAX_EVENT_BYTES") {
 		t.Errorf("status %d\n%s", status, stderr)
 	}
 	t.Setenv("GOREWIND_MAX_EVENT_BYTES", "many")
-	if _, stderr, status := gorewind(t.TempDir(), "serve"); status != exitUsage || strings.Count(stderr, "GOREWIND_MAX_EVENT_BYTES") != 1 {
+	if _, stderr, status := gorewind(t.TempDir(), "serve"); status != exit.Usage || strings.Count(stderr, "GOREWIND_MAX_EVENT_BYTES") != 1 {
 		t.Errorf("status %d\n%s", status, stderr)
 	}
 }
@@ -209,7 +210,7 @@ func TestConfigRoundTrip(t *testing.T) {
 	for _, command := range commandsOf(t) {
 		args := append([]string{command}, odd[command]...)
 		stdout, stderr, status := gorewind(t.TempDir(), append([]string{"config"}, args...)...)
-		if status != exitOK || stderr != "" {
+		if status != exit.OK || stderr != "" {
 			t.Errorf("%s: status %d\n%s", command, status, stderr)
 			continue
 		}
@@ -277,7 +278,7 @@ data-dir = 'x'       # --data-dir
 all      = false     # default
 `
 	stdout, stderr, status := gorewind(dir, "config", "--config", "g.toml", "verify", "--data-dir", "x")
-	if status != exitOK || stdout != want {
+	if status != exit.OK || stdout != want {
 		t.Errorf("status %d, want\n%shave\n%s", status, want, stdout)
 	}
 	for _, told := range []string{"GOREWIND_SERVICE_HOST, which is ignored", "GOREWIND_DATADIR, which is ignored; did you mean GOREWIND_DATA_DIR?"} {
@@ -287,7 +288,7 @@ all      = false     # default
 	}
 	for _, args := range [][]string{{"config"}, {"config", "--config", "g.toml"}, {"config", "--", "serve"}, {"config", "--log-level", "warn"}} {
 		stdout, _, status := gorewind(dir, args...)
-		if status != exitOK || !strings.Contains(stdout, "gorewind serve,") || !strings.Contains(stdout, "in-memory       = true ") {
+		if status != exit.OK || !strings.Contains(stdout, "gorewind serve,") || !strings.Contains(stdout, "in-memory       = true ") {
 			t.Errorf("%q: status %d\n%s", args, status, stdout)
 		}
 	}
@@ -305,14 +306,14 @@ func TestInMemoryBesideADirectory(t *testing.T) {
 		args   []string
 		status int
 	}{
-		{[]string{"--in-memory", "--data-dir", "x"}, exitUsage},
-		{[]string{"--config", inMemory, "--data-dir", "x"}, exitUsage},
-		{[]string{"--config", both}, exitUsage},
-		{[]string{"--config", dataDir, "--in-memory"}, exitOK},
-		{[]string{"--config", inMemory, "--in-memory=false", "--data-dir", "x"}, exitOK},
+		{[]string{"--in-memory", "--data-dir", "x"}, exit.Usage},
+		{[]string{"--config", inMemory, "--data-dir", "x"}, exit.Usage},
+		{[]string{"--config", both}, exit.Usage},
+		{[]string{"--config", dataDir, "--in-memory"}, exit.OK},
+		{[]string{"--config", inMemory, "--in-memory=false", "--data-dir", "x"}, exit.OK},
 	} {
 		_, stderr, status := gorewind(t.TempDir(), append([]string{"config", "serve"}, c.args...)...)
-		if status != c.status || status == exitUsage && !strings.Contains(stderr, "--in-memory keeps nothing in a --data-dir") {
+		if status != c.status || status == exit.Usage && !strings.Contains(stderr, "--in-memory keeps nothing in a --data-dir") {
 			t.Errorf("%q: want status %d, have %d\n%s", c.args, c.status, status, stderr)
 		}
 	}

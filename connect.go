@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gorewind/client"
+	"gorewind/internal/exit"
 	"gorewind/internal/term"
 )
 
@@ -33,7 +34,7 @@ func (c *connection) dial(ctx context.Context) (*client.Client, error) {
 		return nil, notLetIn(err, "--router")
 	}
 	if errors.Is(err, client.ErrEndpoint) {
-		return nil, misused(fmt.Errorf("--connect: %w", err))
+		return nil, exit.Misused(fmt.Errorf("--connect: %w", err))
 	}
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("%w, or give its endpoint with --connect", err)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gorewind/client"
+	"gorewind/internal/exit"
 	"gorewind/store"
 	"gorewind/store/leveldb"
 	"gorewind/store/storetest"
@@ -78,7 +79,7 @@ func dialClient(t testing.TB, d *daemon) *client.Client {
 func succeeds(t *testing.T, args ...string) string {
 	t.Helper()
 	stdout, stderr, status := gorewind(t.TempDir(), args...)
-	if status != exitOK {
+	if status != exit.OK {
 		t.Fatalf("%q: status %d\n%s%s", args, status, stdout, stderr)
 	}
 	return stdout
@@ -271,7 +272,7 @@ func TestImportAppends(t *testing.T) {
 		t.Errorf("have %d events of s/6", len(have))
 	}
 	small := start(t, "--in-memory", "--max-event-bytes", "3")
-	if _, errs, status := gorewind(dir, "import", in("export"), "--connect", small.router); status != exitFailure || !strings.Contains(errs, "--max-event-bytes") {
+	if _, errs, status := gorewind(dir, "import", in("export"), "--connect", small.router); status != exit.Failure || !strings.Contains(errs, "--max-event-bytes") {
 		t.Errorf("of events that are too large: status %d, %s", status, errs)
 	}
 	if have := dial(t, small.router).events("s/1", 0); len(have) > 0 {
@@ -328,7 +329,7 @@ func TestCopiesRefuse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := files(t, dir)
 			out, errs, status := gorewind(dir, c.args...)
-			if status != exitFailure || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, c.want) {
+			if status != exit.Failure || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, c.want) {
 				t.Errorf("want one line with %q, have status %d, %s%s", c.want, status, out, errs)
 			}
 			if after := files(t, dir); !slices.Equal(before, after) {
@@ -337,7 +338,7 @@ func TestCopiesRefuse(t *testing.T) {
 		})
 	}
 	for _, args := range [][]string{{"export", "--separator", "::", "--glob", "*"}, {"export", "--separator", ":"}, {"restore", "backup"}, {"restore", "backup", "--data-dir", "d", "--upto", "0"}, {"export", "--glob", ""}} {
-		if _, errs, status := gorewind(dir, args...); status != exitUsage {
+		if _, errs, status := gorewind(dir, args...); status != exit.Usage {
 			t.Errorf("%q: status %d, %s", args, status, errs)
 		}
 	}
@@ -458,7 +459,7 @@ func TestCopiesOfLoss(t *testing.T) {
 	d := start(t, "--data-dir", in("data"))
 	for _, args := range [][]string{{"export", in("export")}, {"backup", in("backup")}} {
 		args = append(args, "--connect", d.router)
-		if _, errs, status := gorewind(dir, args...); status != exitFailure || !strings.Contains(errs, "--accept-loss") {
+		if _, errs, status := gorewind(dir, args...); status != exit.Failure || !strings.Contains(errs, "--accept-loss") {
 			t.Errorf("%q: status %d, %s", args, status, errs)
 		}
 		if out := succeeds(t, append(args, "--accept-loss")...); !strings.Contains(out, "1 event of 1 octet,") || !strings.Contains(out, "; LOST: 2 events") {
@@ -509,7 +510,7 @@ func TestCopiesWithKeys(t *testing.T) {
 		return gorewind(dir, append(args, "--connect", d.router, "--client-key", l.file(name+".key_secret"), "--server-key", l.file("server.key"))...)
 	}
 	for _, args := range [][]string{{"export"}, {"export", "file"}, {"export", "--glob", "a/*"}, {"backup", "dir"}} {
-		if out, errs, status := as("reader", args...); status != exitFailure || out != "" || !strings.Contains(errs, "the right admin for all streams") || !strings.Contains(errs, "--client-key") {
+		if out, errs, status := as("reader", args...); status != exit.Failure || out != "" || !strings.Contains(errs, "the right admin for all streams") || !strings.Contains(errs, "--client-key") {
 			t.Errorf("%q: status %d\n%s%s", args, status, out, errs)
 		}
 	}
@@ -517,7 +518,7 @@ func TestCopiesWithKeys(t *testing.T) {
 		t.Errorf("left %q", left)
 	}
 	for _, args := range [][]string{{"export", "file"}, {"backup", "dir"}} {
-		if out, errs, status := as("operator", args...); status != exitOK {
+		if out, errs, status := as("operator", args...); status != exit.OK {
 			t.Errorf("%q: status %d\n%s%s", args, status, out, errs)
 		}
 	}
@@ -557,7 +558,7 @@ func TestExportAtTerminal(t *testing.T) {
 	d := start(t, "--in-memory")
 	for _, args := range [][]string{{"export"}, {"export", "-"}} {
 		term := newTerminal(t, exec.Command(binary(), append(args, "--connect", d.router)...))
-		if screen, status := term.end(); status != exitUsage || strings.Contains(screen, "secret\":") || !strings.Contains(screen, "give FILE") {
+		if screen, status := term.end(); status != exit.Usage || strings.Contains(screen, "secret\":") || !strings.Contains(screen, "give FILE") {
 			t.Errorf("%q: status %d\n%s", args, status, screen)
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"gorewind/internal/exit"
+	"gorewind/internal/version"
 	"gorewind/wire"
 )
 
@@ -74,7 +76,7 @@ func duration(t *testing.T, name string) time.Duration {
 func TestDeb(t *testing.T) {
 	t.Parallel()
 	deb := makeDeb(t, binary())
-	if want := "gorewind_" + version + "_"; !strings.HasPrefix(filepath.Base(deb), want) {
+	if want := "gorewind_" + version.Number + "_"; !strings.HasPrefix(filepath.Base(deb), want) {
 		t.Errorf("want a name that begins with %s, have %s", want, deb)
 	}
 	files := printed(t, "dpkg-deb", "--contents", deb)
@@ -118,7 +120,7 @@ func TestDeb(t *testing.T) {
 		}
 	}
 	first, _ := os.ReadFile("packaging/debian/changelog")
-	if want := "gorewind (" + version + ") "; !bytes.HasPrefix(first, []byte(want)) {
+	if want := "gorewind (" + version.Number + ") "; !bytes.HasPrefix(first, []byte(want)) {
 		t.Errorf("want a changelog that begins with %q, have %.40q", want, first)
 	}
 }
@@ -126,7 +128,7 @@ func TestDeb(t *testing.T) {
 // TestUnit: systemd takes the unit file, finds that it shuts the daemon off well,
 // and does not start it again for ever.
 func TestUnit(t *testing.T) {
-	if want := fmt.Sprint(exitUsage, " ", exitDamaged); unit(t, "RestartPreventExitStatus") != want {
+	if want := fmt.Sprint(exit.Usage, " ", exit.Damaged); unit(t, "RestartPreventExitStatus") != want {
 		t.Errorf("want RestartPreventExitStatus=%s", want)
 	}
 	if want := strings.Replace(unit(t, "ExecStart"), " serve ", " config --check ", 1); unit(t, "ExecReload") != want {
@@ -147,7 +149,7 @@ func TestUnit(t *testing.T) {
 		t.Error("want a unit that is notified, and started again on failure")
 	}
 
-	// Go ends with a status of its own when it crashes, which is exitUsage, if it is
+	// Go ends with a status of its own when it crashes, which is exit.Usage, if it is
 	// not told otherwise.
 	cmd := exec.Command(binary(), "serve", "--in-memory", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*")
 	cmd.Env = append(os.Environ(), unit(t, "Environment"))
@@ -282,7 +284,7 @@ func TestDebInstalled(t *testing.T) {
 	}
 	i.stop(d)
 
-	i.dpkg("--install", makeDeb(t, program, version+"+later"))
+	i.dpkg("--install", makeDeb(t, program, version.Number+"+later"))
 	if have, err := os.ReadFile(i.path("etc/gorewind/gorewind.toml")); err != nil || !bytes.Equal(have, options) {
 		t.Errorf("want the options as they were edited, have %s, %v", have, err)
 	}
@@ -302,7 +304,7 @@ func TestDebInstalled(t *testing.T) {
 		t.Errorf("want the user still there, whose events they are; have %s, %v", after, err)
 	}
 
-	i.dpkg("--install", makeDeb(t, program, version+"+later"))
+	i.dpkg("--install", makeDeb(t, program, version.Number+"+later"))
 	if err := os.WriteFile(i.path("etc/gorewind/gorewind.toml"), options, 0o644); err != nil {
 		t.Fatal(err)
 	}

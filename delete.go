@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/client"
+	"gorewind/internal/exit"
 	"gorewind/internal/term"
 	"gorewind/wire"
 )
@@ -80,7 +81,7 @@ func (c *deleteCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 }
 
 // errUnasked: there is nobody to ask.
-var errUnasked = usageError("nothing was deleted: nobody can be asked; give --yes to delete without a question")
+var errUnasked = exit.UsageError("nothing was deleted: nobody can be asked; give --yes to delete without a question")
 
 // confirm asks a person, who has to say yes.
 func confirm(w io.Writer, question string) (agreed bool, err error) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"gorewind/internal/exit"
 )
 
 // TestDockerfile runs what the image would run, since not everybody who changes it
@@ -61,11 +63,11 @@ func TestDockerfile(t *testing.T) {
 	}
 	t.Setenv("GOREWIND_CONNECT", d.router)
 	health := words(`^HEALTHCHECK .* CMD (.*)$`)
-	if _, errs, status := gorewind(dir, health[1:]...); health[0] != "gorewind" || status != exitOK {
-		t.Errorf("%q: want status %d while it serves, have %d\n%s", health, exitOK, status, errs)
+	if _, errs, status := gorewind(dir, health[1:]...); health[0] != "gorewind" || status != exit.OK {
+		t.Errorf("%q: want status %d while it serves, have %d\n%s", health, exit.OK, status, errs)
 	}
 	d.stop(t, syscall.SIGTERM)
-	if _, _, status := gorewind(dir, append(health[1:], "--patience", "100ms")...); status == exitOK {
-		t.Errorf("%q: want another status than %d when it does not serve", health, exitOK)
+	if _, _, status := gorewind(dir, append(health[1:], "--patience", "100ms")...); status == exit.OK {
+		t.Errorf("%q: want another status than %d when it does not serve", health, exit.OK)
 	}
 }

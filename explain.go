@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gorewind/client"
+	"gorewind/internal/exit"
 	"gorewind/wire"
 )
 
@@ -29,12 +30,12 @@ var commonCures = cures{
 // the words of the command line.
 func explain(err error, own cures) error {
 	var refused *wire.Error
-	var done *statusError
+	var done *exit.Error
 	switch {
 	case errors.As(err, &done):
 		return err
 	case errors.Is(err, client.ErrHandshake):
-		return &statusError{notLetIn(err, "--router"), exitFailure}
+		return exit.With(exit.Failure, notLetIn(err, "--router"))
 	case !errors.As(err, &refused):
 		return err
 	}
@@ -45,16 +46,16 @@ func explain(err error, own cures) error {
 	if do == "" {
 		do = flagged.Replace(refused.Do)
 	}
-	status := exitFailure
+	status := exit.Failure
 	switch refused.Code {
 	case wire.Conflict, wire.Behind:
-		status = exitUnmet
+		status = exit.Unmet
 	case wire.Timeout:
-		status = exitTimeout
+		status = exit.Timeout
 	case wire.OutcomeUnknown:
-		status = exitUnknown
+		status = exit.Unknown
 	}
-	return &statusError{fmt.Errorf("%s; %s", happened(refused), do), status}
+	return exit.With(status, fmt.Errorf("%s; %s", happened(refused), do))
 }
 
 // happened says what happened.

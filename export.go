@@ -12,6 +12,7 @@ import (
 
 	"gorewind/backup"
 	"gorewind/client"
+	"gorewind/internal/exit"
 	"gorewind/internal/term"
 	"gorewind/wire"
 )
@@ -76,7 +77,7 @@ var copyCures = cures{
 // Run exports until everything there was is in the file, or a signal comes.
 func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if c.File == "-" && term.IsScreen(kctx.Stdout) {
-		return usageError("an export is not for a terminal, and holds the secret of the store; give FILE, or pipe it on")
+		return exit.UsageError("an export is not for a terminal, and holds the secret of the store; give FILE, or pipe it on")
 	}
 	line := term.NewProgress(stderr)
 	o := backup.ExportOptions{

@@ -22,6 +22,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/internal/exit"
 	"gorewind/store/storetest"
 	"gorewind/wire"
 )
@@ -267,8 +268,8 @@ func (f *fullDisk) startRefused() bool {
 		fmt.Fprintln(&said, lines.Text())
 	}
 	_ = cmd.Wait()
-	if status := cmd.ProcessState.ExitCode(); status != exitFailure || !saysFull.MatchString(said.String()) {
-		f.t.Errorf("want status %d and a word about space, have %d and\n%s", exitFailure, status, &said)
+	if status := cmd.ProcessState.ExitCode(); status != exit.Failure || !saysFull.MatchString(said.String()) {
+		f.t.Errorf("want status %d and a word about space, have %d and\n%s", exit.Failure, status, &said)
 	}
 	return true
 }
@@ -384,7 +385,7 @@ func (f *fullDisk) end() {
 		f.t.Errorf("the outcome of %d writes is unknown, of more than a commit's", unknown)
 	}
 	f.d.stop(f.t, syscall.SIGTERM)
-	if stdout, stderr, status := gorewind(f.t.TempDir(), "verify", "--data-dir", f.data()); status != exitOK || !strings.Contains(stdout, "whole:") {
+	if stdout, stderr, status := gorewind(f.t.TempDir(), "verify", "--data-dir", f.data()); status != exit.OK || !strings.Contains(stdout, "whole:") {
 		f.t.Errorf("verify: status %d\n%s%s", status, stdout, stderr)
 	}
 }

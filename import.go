@@ -12,6 +12,7 @@ import (
 
 	"gorewind/backup"
 	"gorewind/client"
+	"gorewind/internal/exit"
 	"gorewind/internal/term"
 	"gorewind/store/leveldb"
 )
@@ -81,7 +82,7 @@ func (c *importCmd) run(stdout io.Writer, line *term.Progress) error {
 // is left of it, whatever happens.
 func spool(stdin *os.File) (*os.File, error) {
 	if term.IsTerminal(stdin) {
-		return nil, usageError("there is nothing to import; give FILE, or pipe an export in")
+		return nil, exit.UsageError("there is nothing to import; give FILE, or pipe an export in")
 	}
 	f, err := os.CreateTemp("", "gorewind-import-") // for the owner only
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"gorewind/client"
+	"gorewind/internal/exit"
 	"gorewind/internal/term"
 	"gorewind/store"
 )
@@ -24,7 +25,7 @@ func (i *input) read() ([]byte, error) {
 	case i.Data != nil && !asked:
 		return []byte(*i.Data), nil
 	case !asked && term.IsTerminal(os.Stdin):
-		return nil, usageError("there is nothing to store; give DATA, or pipe it in, or give - to type it")
+		return nil, exit.UsageError("there is nothing to store; give DATA, or pipe it in, or give - to type it")
 	}
 	data, err := io.ReadAll(io.LimitReader(os.Stdin, store.MaxEvent+1))
 	if err != nil {
@@ -34,7 +35,7 @@ func (i *input) read() ([]byte, error) {
 		return nil, fmt.Errorf("the standard input has more than %s octets, which no event may have; --lines makes an event of each line", term.Count(store.MaxEvent))
 	}
 	if len(data) == 0 && !asked {
-		return nil, usageError("the standard input is empty; give - or '' as DATA to store an event without data")
+		return nil, exit.UsageError("the standard input is empty; give - or '' as DATA to store an event without data")
 	}
 	return data, nil
 }

@@ -1,14 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"github.com/alecthomas/kong"
-
-	"gorewind/server"
 )
 
 type keygenCmd struct {
@@ -37,36 +32,10 @@ Examples:
 
 // Run makes a key pair.
 func (c *keygenCmd) Run(kctx *kong.Context) error {
-	secretFile, publicFile := c.Name+".key_secret", c.Name+".key"
-	if _, err := os.Lstat(publicFile); err == nil {
-		return fmt.Errorf("%s is there already; choose another name, or remove it if nobody uses it", publicFile)
-	}
-	pair, err := server.NewCurve()
+	public, err := generatePair(c.Name)
 	if err != nil {
 		return err
 	}
-	if err := create(secretFile, 0o600, certificate(pair.Public, pair.Secret)); err != nil {
-		return err
-	}
-	if err := create(publicFile, 0o644, certificate(pair.Public, "")); err != nil {
-		return errors.Join(err, os.Remove(secretFile))
-	}
-	_, err = fmt.Fprintln(kctx.Stdout, pair.Public)
+	_, err = fmt.Fprintln(kctx.Stdout, public)
 	return err
-}
-
-// create writes a file that is not there yet.
-func create(name string, mode fs.FileMode, text string) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is there already; choose another name, or remove it if nobody uses it", name)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot write a key: %w; choose another place", err)
-	}
-	_, err = f.WriteString(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("cannot write a key: %w; choose another place", err), os.Remove(name))
-	}
-	return nil
 }

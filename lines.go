@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"gorewind/client"
+	"gorewind/internal/exit"
 	"gorewind/internal/term"
 	"gorewind/store"
 	"gorewind/wire"
@@ -207,7 +208,7 @@ func (s *lineStore) failed(ctx context.Context, b batch, err error) error {
 		err = interrupted(ctx, own)
 	}
 	err = explain(err, own)
-	if s.Key == "" && statusOf(err) == exitUnknown {
+	if s.Key == "" && exit.StatusOf(err) == exit.Unknown {
 		return fmt.Errorf("%w; lines up to %d are stored, and later ones are not", err, s.stored)
 	}
 	return s.standing(err)

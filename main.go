@@ -2,44 +2,21 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"os/signal"
 	"reflect"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 
-	"gorewind/backup"
-	"gorewind/store"
-	"gorewind/store/leveldb"
+	"gorewind/internal/exit"
+	"gorewind/internal/version"
 )
-
-const version = "0.1.0"
 
 // What gorewind is, for the help and the manual page.
 const (
 	summary     = "an event store that talks ZeroMQ"
 	description = "An event store that talks ZeroMQ: a ROUTER socket takes requests, a PUB socket broadcasts every event that is on disk."
 )
-
-// Exit statuses.
-const (
-	exitOK      = 0
-	exitFailure = 1 // it could not do what it was asked to
-	exitUsage   = 2 // it was not asked properly
-	exitUnmet   = 3 // CONFLICT or BEHIND: the store is not as was expected; nothing was changed
-	exitTimeout = 4 // what was waited for has not happened in time
-	exitUnknown = 5 // nobody knows whether it took effect
-	exitDamaged = 6 // serve: the store is damaged, and will be when it is started again
-)
-
-// aboutStatuses says so to users.
-const aboutStatuses = `0: it did what it was asked to. 1: it could not; the last thing on the standard error output says why, and what to do. 2: it was not asked properly: the command line, the environment or the file is wrong. 3: the store is not as was expected (CONFLICT, BEHIND), and nothing was changed. 4: what was waited for has not happened in time. 5: nobody knows whether it took effect. 6: the store is damaged and cannot be served, nor when it is started again.`
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -95,7 +72,7 @@ func (*cli) Help() string {
     gorewind query greetings
     gorewind follow greetings
 
-Exit status. ` + aboutStatuses
+Exit status. ` + exit.About
 }
 
 // groups are the headings of the commands in the help; those of one key follow one
@@ -117,7 +94,7 @@ func newParser(stdout, stderr io.Writer, exit func(status int)) (*kong.Kong, *se
 		kong.Description(description),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.ExplicitGroups(groups),
-		kong.Vars{"version": "gorewind " + version},
+		kong.Vars{"version": "gorewind " + version.Number},
 		kong.DefaultEnvars(environmentPrefix),
 		kong.KindMapper(reflect.String, kong.MapperFunc(verbatim)),
 		kong.Resolvers(s),
@@ -137,7 +114,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	exited := -1
 	parser, s, err := newParser(stdout, stderr, func(status int) { exited = status })
 	if err != nil {
-		return fail(stderr, exitFailure, err)
+		return exit.Fail(stderr, exit.Failure, err)
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
@@ -152,9 +129,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = s.refused(err)
 	}
 	if err != nil {
-		return fail(stderr, statusOf(err), err)
+		return exit.Fail(stderr, exit.StatusOf(err), err)
 	}
-	return exitOK
+	return exit.OK
 }
 
 // verbatim takes a string as it was given. kong's own way takes it through JSON,
@@ -165,42 +142,4 @@ func verbatim(ctx *kong.DecodeContext, target reflect.Value) error {
 		target.SetString(t.String())
 	}
 	return err
-}
-
-// untilSignal returns a context that ends with SIGTERM or SIGINT. A second one
-// kills.
-func untilSignal() (ctx context.Context, stop context.CancelFunc) {
-	ctx, stop = signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
-}
-
-// adviseData is advise for an error of the directory that was given.
-func adviseData(dir string, err error) error {
-	if what := misplaced(dir, backup.OfStore); what != "" {
-		return fmt.Errorf("data directory: %s", what)
-	}
-	return advise(err)
-}
-
-// advise adds to an error of the data directory what to do about it.
-func advise(err error) error {
-	do := "choose another with --data-dir"
-	switch {
-	case errors.Is(err, leveldb.ErrUnfinished):
-		do = "run the same gorewind restore or gorewind import again, which goes on with it, or choose another with --data-dir"
-	case errors.Is(err, leveldb.ErrInUse):
-		do = "stop the other one, or choose another with --data-dir"
-	case errors.Is(err, fs.ErrPermission):
-		do = "see whose it is, or choose another with --data-dir"
-	case errors.Is(err, leveldb.ErrFormat):
-		do = "use the version of gorewind that made it, or choose another with --data-dir"
-	case errors.Is(err, store.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		do = "make room on its disk, then try again"
-	case errors.Is(err, store.ErrUnavailable):
-		do = "see to what the system refused, then try again"
-	case errors.Is(err, store.ErrDamaged):
-		do = "nothing was changed; restore a backup, or see with gorewind repair what can be had without one"
-	}
-	return fmt.Errorf("data directory: %w; %s", err, do)
 }

@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"gorewind/internal/exit"
+	"gorewind/internal/version"
 )
 
 type manCmd struct{}
@@ -24,7 +27,7 @@ Examples:
 // Run prints the manual page, which is made of what --help prints.
 func (manCmd) Run(kctx *kong.Context) error {
 	p := &page{w: kctx.Stdout}
-	p.macro("TH", "GOREWIND", "1", "", "gorewind "+version, "Gorewind")
+	p.macro("TH", "GOREWIND", "1", "", "gorewind "+version.Number, "Gorewind")
 	p.line(".nh")   // no hyphens in names,
 	p.line(".ad l") // and no gaps beside them
 	p.macro("SH", "NAME")
@@ -68,7 +71,7 @@ The directory data in the working directory has the events of gorewind serve, un
 
 # EXIT STATUS
 
-` + aboutStatuses + `
+` + exit.About + `
 
 # SEE ALSO
 

@@ -6,13 +6,15 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"gorewind/internal/exit"
 )
 
 // TestMan: the manual page says of every command and flag what the help says, and
 // groff has nothing against it.
 func TestMan(t *testing.T) {
 	source, stderr, status := gorewind(t.TempDir(), "man")
-	if status != exitOK || stderr != "" {
+	if status != exit.OK || stderr != "" {
 		t.Fatalf("status %d\n%s", status, stderr)
 	}
 	if _, err := exec.LookPath("groff"); err != nil {

@@ -19,6 +19,8 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/internal/exit"
+	"gorewind/internal/version"
 	"gorewind/wire"
 )
 
@@ -143,7 +145,7 @@ func TestMetrics(t *testing.T) {
 		`consumer_lag_positions{consumer="worker"}`: events + 2 - 30,
 		`consumer_cursors_left_out`:                 0,
 		`leveldb_tables{level="0"}`:                 0,
-		`build_info{goversion="` + runtime.Version() + `",version="` + version + `"}`: 1,
+		`build_info{goversion="` + runtime.Version() + `",version="` + version.Number + `"}`: 1,
 	} {
 		if have, ok := after["gorewind_"+name]; !ok || have != want {
 			t.Errorf("%s: want %v, have %v, %v", name, want, have, ok)
@@ -166,7 +168,7 @@ func TestHTTPIsOff(t *testing.T) {
 		t.Errorf("want no address, have %q", m)
 	}
 	_, errs, status := gorewind(t.TempDir(), "serve", "--pprof")
-	if status != exitUsage || !strings.Contains(errs, "--pprof needs --http") {
+	if status != exit.Usage || !strings.Contains(errs, "--pprof needs --http") {
 		t.Errorf("status %d\n%s", status, errs)
 	}
 }
@@ -216,7 +218,7 @@ func TestStartAndStopAreLogged(t *testing.T) {
 	for msg, want := range map[string]map[string]any{
 		"opening the store": {"directory": "data"},
 		"the store is open": {"position": 0.0},
-		"serving":           {"router": d.router, "version": version, "http": "none"},
+		"serving":           {"router": d.router, "version": version.Number, "http": "none"},
 		"request":           {"level": "DEBUG", "command": "PUBLISH", "stream_octets": 6.0, "octets": 19.0},
 		"stopping":          {"reason": "signal"},
 		"stopped":           {"reason": "signal", "published": 1.0, "position": 1.0},

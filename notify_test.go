@@ -18,6 +18,7 @@ import (
 	zmq "github.com/pebbe/zmq4"
 	"golang.org/x/sys/unix"
 
+	"gorewind/internal/exit"
 	"gorewind/wire"
 )
 
@@ -141,8 +142,8 @@ func TestNotifyDamage(t *testing.T) {
 	m := supervise(t, filepath.Join(t.TempDir(), "notify"))
 	cmd := m.command(0, "--data-dir", dir)
 	out, err := cmd.CombinedOutput()
-	if err == nil || cmd.ProcessState.ExitCode() != exitDamaged {
-		t.Errorf("want status %d, have %v\n%s", exitDamaged, err, out)
+	if err == nil || cmd.ProcessState.ExitCode() != exit.Damaged {
+		t.Errorf("want status %d, have %v\n%s", exit.Damaged, err, out)
 	}
 	if told := m.rest(); !strings.Contains(told, "STATUS=Repairing the database: ") || strings.Contains(told, "READY") ||
 		!strings.HasSuffix(told, "[STATUS=The store cannot be opened; the log says why] [END=1]]") {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorewind/internal/exit"
 	"gorewind/wire"
 )
 
@@ -52,7 +53,7 @@ func TestRightCommand(t *testing.T) {
 	} {
 		before := files(t, dir)
 		_, errs, status := gorewind(dir, c.args...)
-		if status != exitFailure || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, c.want) {
+		if status != exit.Failure || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, c.want) {
 			t.Errorf("%q: want %q, have status %d, %s", c.args, c.want, status, errs)
 		}
 		if after := files(t, dir); len(before) != len(after) {
@@ -89,7 +90,7 @@ func TestRestoreLeftUnfinished(t *testing.T) {
 	}
 	refused := func(want string, args ...string) {
 		t.Helper()
-		if _, errs, status := gorewind(dir, args...); status != exitFailure || !strings.Contains(errs, want) {
+		if _, errs, status := gorewind(dir, args...); status != exit.Failure || !strings.Contains(errs, want) {
 			t.Errorf("%q: want %q, have status %d, %s", args, want, status, errs)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/client"
+	"gorewind/internal/exit"
 	"gorewind/internal/term"
 	"gorewind/wire"
 )
@@ -69,9 +70,9 @@ func (c *publishCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if c.Lines {
 		switch {
 		case c.Data == nil && term.IsTerminal(os.Stdin):
-			return usageError("there are no lines to store; pipe them in, or give - to type them")
+			return exit.UsageError("there are no lines to store; pipe them in, or give - to type them")
 		case c.Data != nil && *c.Data != "-":
-			return usageError("--lines is for the standard input; leave DATA out")
+			return exit.UsageError("--lines is for the standard input; leave DATA out")
 		}
 		return c.talk(c.cures(), func(ctx context.Context, cl *client.Client) error {
 			return c.lines(ctx, cl, kctx.Stdout, stderr)

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"gorewind/internal/version"
 )
 
 // accounts stores three events in each of three streams, and a JSON one.
@@ -179,7 +181,7 @@ func TestStreams(t *testing.T) {
 func TestInfo(t *testing.T) {
 	d := start(t, "--in-memory")
 	out, errs, status := shell{d: d}.ask(t, "info")
-	for _, want := range []string{"version            " + version, "position           0", "max-event-bytes    1048576"} {
+	for _, want := range []string{"version            " + version.Number, "position           0", "max-event-bytes    1048576"} {
 		if !strings.Contains(out, want+"\n") {
 			t.Errorf("want %q, have\n%s", want, out)
 		}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gorewind/internal/exit"
 )
 
 // readme returns README.rst.
@@ -209,7 +211,7 @@ func TestReadmeCommands(t *testing.T) {
 // TestReadmeStatuses keeps the statuses of README.rst and of the help the same.
 func TestReadmeStatuses(t *testing.T) {
 	help, _, _ := gorewind(t.TempDir(), "--help")
-	for _, status := range []int{exitOK, exitFailure, exitUsage, exitUnmet, exitTimeout, exitUnknown, exitDamaged} {
+	for _, status := range []int{exit.OK, exit.Failure, exit.Usage, exit.Unmet, exit.Timeout, exit.Unknown, exit.Damaged} {
 		if !regexp.MustCompile(fmt.Sprintf(`(?m)^%d      \S`, status)).MatchString(readme(t)) {
 			t.Errorf("want the status %d in README.rst", status)
 		}

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"gorewind/internal/exit"
 	"gorewind/store/leveldb"
 	"gorewind/wire"
 )
@@ -28,7 +29,7 @@ func TestRepair(t *testing.T) {
 			t.Errorf("want status %d and %q, have %d\n%s%s", want, tells, status, stdout, stderr)
 		}
 	}
-	repair(exitOK, "whole: there is nothing to repair")
+	repair(exit.OK, "whole: there is nothing to repair")
 
 	if err := os.Remove(filepath.Join(dir, "db", "CURRENT")); err != nil {
 		t.Fatal(err)
@@ -52,16 +53,16 @@ func TestRepair(t *testing.T) {
 			}
 		}
 	}
-	if _, stderr, status := gorewind(t.TempDir(), "serve", "--data-dir", dir, "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"); status != exitDamaged ||
+	if _, stderr, status := gorewind(t.TempDir(), "serve", "--data-dir", dir, "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"); status != exit.Damaged ||
 		!strings.Contains(stderr, "the commit at position 3 is missing") || !strings.Contains(stderr, "gorewind repair") {
 		t.Errorf("want it refused, have status %d\n%s", status, stderr)
 	}
-	repair(exitFailure, "lost: the commit at position 3 is missing")
-	repair(exitOK, "repaired with loss: 0 streams and 0 events are left", "--accept-loss")
+	repair(exit.Failure, "lost: the commit at position 3 is missing")
+	repair(exit.OK, "repaired with loss: 0 streams and 0 events are left", "--accept-loss")
 	d = start(t, "--data-dir", dir)
 	dial(t, d.router).ask(wire.Publish{Stream: []byte("a"), Data: []byte("data")})
 	d.stop(t, syscall.SIGTERM)
-	repair(exitOK, "whole: there is nothing to repair")
+	repair(exit.OK, "whole: there is nothing to repair")
 	if _, err := os.Stat(filepath.Join(dir, "db.damaged-2")); err != nil {
 		t.Error(err)
 	}

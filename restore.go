@@ -7,6 +7,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/backup"
+	"gorewind/internal/exit"
 	"gorewind/internal/term"
 )
 
@@ -39,7 +40,7 @@ func (c *restoreCmd) Validate() error {
 // Run restores until everything is there and verified, or a signal comes.
 func (c *restoreCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if c.DataDir == "" {
-		return usageError("where to? Give a directory that does not exist, or is empty, with --data-dir")
+		return exit.UsageError("where to? Give a directory that does not exist, or is empty, with --data-dir")
 	}
 	ctx, stop := untilSignal()
 	defer stop()

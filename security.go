@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"gorewind/internal/exit"
 	"gorewind/server"
 )
 
@@ -68,11 +69,11 @@ func (s *security) secure(o *server.Options) (err error) {
 	}
 	pair, err := readPair(s.CurveKey)
 	if err != nil {
-		return misused(fmt.Errorf("--curve-key: %w", err))
+		return exit.Misused(fmt.Errorf("--curve-key: %w", err))
 	}
 	o.Curve = &pair
 	if o.Access, err = readClients(s.Clients); err != nil {
-		return misused(err)
+		return exit.Misused(err)
 	}
 	o.Log.Info("every client is asked for a key", "key", pair.Public, "clients", o.Access.Len())
 	warnOfNobody(o.Log, o.Access)

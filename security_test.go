@@ -14,6 +14,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/internal/exit"
 	"gorewind/wire"
 )
 
@@ -226,8 +227,8 @@ func TestSecurityRefusals(t *testing.T) {
 		{[]string{"ping", "--client-key", l.file("k.key_secret"), "--server-key", l.file("server.key_secret")}, "server.key_secret holds the secret key"},
 	} {
 		out, errs, status := gorewind(t.TempDir(), x.args...)
-		if status != exitUsage || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, x.want) {
-			t.Errorf("%q: want status %d and one line with %q, have %d\n%s%s", x.args[1:], exitUsage, x.want, status, out, errs)
+		if status != exit.Usage || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, x.want) {
+			t.Errorf("%q: want status %d and one line with %q, have %d\n%s%s", x.args[1:], exit.Usage, x.want, status, out, errs)
 		}
 	}
 }
@@ -399,7 +400,7 @@ func TestConfigCheck(t *testing.T) {
 	check := func(says string) {
 		t.Helper()
 		out, errs, status := gorewind(l.dir, "config", "--check", "--config", "gorewind.toml")
-		if want := map[bool]int{true: exitOK, false: exitUsage}[says == ""]; status != want || out != "" || !strings.Contains(errs, says) || says == "" && errs != "" {
+		if want := map[bool]int{true: exit.OK, false: exit.Usage}[says == ""]; status != want || out != "" || !strings.Contains(errs, says) || says == "" && errs != "" {
 			t.Errorf("want status %d and %q, have %d\n%s%s", want, says, status, out, errs)
 		}
 	}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"gorewind/internal/exit"
+	"gorewind/internal/version"
 	"gorewind/ops"
 	"gorewind/server"
 	"gorewind/store"
@@ -137,14 +139,14 @@ func (c *serveCmd) bind(log *slog.Logger) (*server.Server, error) {
 		log.Warn("cannot raise the limit of open files", "error", err)
 	}
 	options := server.Options{
-		Router: c.Router, Pub: c.Pub, MaxFiles: int(min(maxFiles, 1<<30)), MaxEvent: c.MaxEventBytes, Version: version, Log: log,
+		Router: c.Router, Pub: c.Pub, MaxFiles: int(min(maxFiles, 1<<30)), MaxEvent: c.MaxEventBytes, Version: version.Number, Log: log,
 	}
 	if err := c.security.secure(&options); err != nil {
 		return nil, err
 	}
 	srv, err := server.New(options)
 	if errors.Is(err, server.ErrEndpoint) {
-		err = misused(err)
+		err = exit.Misused(err)
 	}
 	return srv, err
 }
@@ -158,7 +160,7 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, srv *server.Serv
 	info := events.Info()
 	log.Info("serving", "router", strings.Join(srv.RouterAddrs(), ","), "pub", strings.Join(srv.PubAddrs(), ","), "http", cmp.Or(web.Addr(), "none"),
 		"data", c.where(), "store", info.ID, "generation", info.Generation, "position", info.LastPosition,
-		"max_event_bytes", c.MaxEventBytes, "version", version, "pid", os.Getpid())
+		"max_event_bytes", c.MaxEventBytes, "version", version.Number, "pid", os.Getpid())
 	told := supervisor{log}.serving(watching, srv, daemon)
 	logged := logStop(ctx, log, web)
 	began := time.Now()
@@ -178,7 +180,7 @@ func (c *serveCmd) gaveUp(cause error) error {
 	case errors.Is(cause, store.ErrUnavailable):
 		return fmt.Errorf("data directory %s: %w; see to the disk, then start it again: nothing acknowledged is lost by that", c.DataDir, cause)
 	case errors.Is(cause, store.ErrDamaged):
-		return &statusError{fmt.Errorf("data directory %s: %w; restore a backup, or see with gorewind verify and gorewind repair what can be done", c.DataDir, cause), exitDamaged}
+		return exit.With(exit.Damaged, fmt.Errorf("data directory %s: %w; restore a backup, or see with gorewind verify and gorewind repair what can be done", c.DataDir, cause))
 	}
 	return nil
 }
@@ -229,7 +231,7 @@ func (c *serveCmd) open(log *slog.Logger, giveUp func(error), progress func(what
 	}
 	s, err := leveldb.Open(c.DataDir, leveldb.Options{Log: log, GaveUp: giveUp, Progress: progress})
 	if errors.Is(err, store.ErrDamaged) {
-		return nil, &statusError{advise(err), exitDamaged}
+		return nil, exit.With(exit.Damaged, advise(err))
 	}
 	if err != nil {
 		return nil, adviseData(c.DataDir, err)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 
+	"gorewind/internal/version"
 	"gorewind/ops"
 )
 
@@ -34,5 +35,5 @@ func (o *httpOptions) check() error {
 
 // listen serves HTTP if it is to. What it returns is nil if it is not.
 func (o *httpOptions) listen(log *slog.Logger) (*ops.Server, error) {
-	return ops.Listen(ops.Options{Addr: o.HTTP, Pprof: o.Pprof, Version: version, Log: log})
+	return ops.Listen(ops.Options{Addr: o.HTTP, Pprof: o.Pprof, Version: version.Number, Log: log})
 }

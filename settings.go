@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"gorewind/internal/exit"
 )
 
 // settings are the values that flags have which nobody gave: those of the file
@@ -227,7 +229,7 @@ func (s *settings) refused(err error) error {
 	if !strings.Contains(what, "; ") { // it does not say what to do
 		what += "; see " + help
 	}
-	return usageError(what)
+	return exit.UsageError(what)
 }
 
 // flagInstead says of an argument that a command does not take which flag takes what

@@ -20,6 +20,7 @@ import (
 	zmq "github.com/pebbe/zmq4"
 
 	"gorewind/client"
+	"gorewind/internal/exit"
 	"gorewind/store/storetest"
 	"gorewind/wire"
 )
@@ -43,7 +44,7 @@ func TestSoak(t *testing.T) {
 			return
 		}
 	}
-	if stdout, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", s.dir); status != exitOK {
+	if stdout, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", s.dir); status != exit.OK {
 		t.Errorf("verify: status %d\n%s%s", status, stdout, stderr)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/client"
+	"gorewind/internal/exit"
 	"gorewind/wire"
 )
 
@@ -74,7 +75,7 @@ func (c *subscribeCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return notLetIn(err, "--pub")
 	}
 	if errors.Is(err, client.ErrEndpoint) {
-		return misused(fmt.Errorf("--subscribe: %w", err))
+		return exit.Misused(fmt.Errorf("--subscribe: %w", err))
 	}
 	if errors.Is(context.Cause(ctx), absent) {
 		return absent

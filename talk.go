@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gorewind/client"
+	"gorewind/internal/exit"
 	"gorewind/wire"
 )
 
@@ -59,7 +60,7 @@ func interrupted(ctx context.Context, own cures) error {
 		why = gone
 	}
 	if do, ok := own[wire.OutcomeUnknown]; ok {
-		return &statusError{fmt.Errorf("%w before the answer came, and nobody knows whether it took effect; %s", why, do), exitUnknown}
+		return exit.With(exit.Unknown, fmt.Errorf("%w before the answer came, and nobody knows whether it took effect; %s", why, do))
 	}
 	return why
 }

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"gorewind/internal/exit"
 	"gorewind/store/leveldb"
 	"gorewind/wire"
 )
@@ -18,20 +19,20 @@ func TestVerify(t *testing.T) {
 	for _, stream := range []string{"a", "b", "a"} {
 		p.ask(wire.Publish{Stream: []byte(stream), Data: []byte("data")})
 	}
-	if _, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", dir); status != exitFailure || !strings.Contains(stderr, "in use by another process; stop the other one") {
+	if _, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", dir); status != exit.Failure || !strings.Contains(stderr, "in use by another process; stop the other one") {
 		t.Errorf("beside a daemon: want it refused, have status %d\n%s", status, stderr)
 	}
 	d.stop(t, syscall.SIGTERM)
 
 	const want = "read: 2 streams, 3 events, 12 octets, 3 commits\nwhole: everything is there, as it was stored\n"
-	if stdout, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", dir); stdout != want || stderr != "" || status != exitOK {
+	if stdout, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", dir); stdout != want || stderr != "" || status != exit.OK {
 		t.Errorf("want\n%shave status %d\n%s%s", want, status, stdout, stderr)
 	}
 	if err := os.Remove(filepath.Join(dir, "highwater")); err != nil {
 		t.Fatal(err)
 	}
 	stdout, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", dir)
-	if status != exitFailure || !strings.Contains(stdout, "\ndamaged: the file ") || strings.Contains(stdout, "whole:") ||
+	if status != exit.Failure || !strings.Contains(stdout, "\ndamaged: the file ") || strings.Contains(stdout, "whole:") ||
 		!strings.Contains(stderr, "is damaged; nothing was changed") {
 		t.Errorf("want damage, have status %d\n%s%s", status, stdout, stderr)
 	}
@@ -39,11 +40,11 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	stdout, stderr, status = gorewind(t.TempDir(), "verify", "--data-dir", dir)
-	if status != exitFailure || !strings.HasPrefix(stdout, "read: nothing\ndamaged: ") || strings.Contains(stdout, "damaged: damaged") {
+	if status != exit.Failure || !strings.HasPrefix(stdout, "read: nothing\ndamaged: ") || strings.Contains(stdout, "damaged: damaged") {
 		t.Errorf("what cannot be opened: have status %d\n%s%s", status, stdout, stderr)
 	}
 	none := filepath.Join(dir, "none")
-	if _, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", none); status != exitFailure || !strings.Contains(stderr, "no such file or directory; choose another") {
+	if _, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", none); status != exit.Failure || !strings.Contains(stderr, "no such file or directory; choose another") {
 		t.Errorf("without a store: have status %d\n%s", status, stderr)
 	}
 }

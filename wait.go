@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/client"
+	"gorewind/internal/exit"
 )
 
 type waitCmd struct {
@@ -49,7 +50,7 @@ func (c *waitCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		}
 		at, err := cl.Wait(waiting, c.Consumer, c.Stream, uint64(c.ID))
 		if errors.Is(err, context.DeadlineExceeded) {
-			return &statusError{fmt.Errorf("the consumer %q has not committed %d in %v; see with gorewind cursor where it is", c.Consumer, c.ID, c.Timeout), exitTimeout}
+			return exit.With(exit.Timeout, fmt.Errorf("the consumer %q has not committed %d in %v; see with gorewind cursor where it is", c.Consumer, c.ID, c.Timeout))
 		}
 		if err != nil {
 			return err

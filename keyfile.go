@@ -7,12 +7,45 @@ import (
 	"os"
 	"strings"
 
-	"gorewind/client"
 	"gorewind/server"
 )
 
-// Keys are kept in files as ZeroMQ's other programs write and read them, in ZPL: a
-// section curve with a public key and, in the file of who has it, the secret one.
+// generatePair makes a key pair: the file NAME.key_secret, for who is to have the key, and NAME.key,
+// which everybody may see. It returns the public key. Files that are there already stay
+// as they are, and are an error.
+func generatePair(name string) (public string, err error) {
+	secretFile, publicFile := name+".key_secret", name+".key"
+	if _, err := os.Lstat(publicFile); err == nil {
+		return "", fmt.Errorf("%s is there already; choose another name, or remove it if nobody uses it", publicFile)
+	}
+	pair, err := server.NewCurve()
+	if err != nil {
+		return "", err
+	}
+	if err := create(secretFile, 0o600, certificate(pair.Public, pair.Secret)); err != nil {
+		return "", err
+	}
+	if err := create(publicFile, 0o644, certificate(pair.Public, "")); err != nil {
+		return "", errors.Join(err, os.Remove(secretFile))
+	}
+	return pair.Public, nil
+}
+
+// create writes a file that is not there yet.
+func create(name string, mode fs.FileMode, text string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there already; choose another name, or remove it if nobody uses it", name)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write a key: %w; choose another place", err)
+	}
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("cannot write a key: %w; choose another place", err), os.Remove(name))
+	}
+	return nil
+}
 
 // certificate returns the text of a key file, without a secret if that is empty.
 func certificate(public, secret string) string {
@@ -90,29 +123,4 @@ func readCertificate(name string) (map[string]string, error) {
 		return nil, fmt.Errorf("%s holds a secret key, and its mode %04o lets others at it; chmod 600 %s, and make a new key if they may have read it", name, mode, name)
 	}
 	return found, nil
-}
-
-// keys are how a client command shows who it is.
-type keys struct {
-	ClientKey string `placeholder:"FILE" help:"Show this CURVE key, a file NAME.key_secret of gorewind keygen. Default: none."`
-	ServerKey string `placeholder:"FILE" help:"The daemon's public CURVE key, a file NAME.key or the key itself. Default: none."`
-}
-
-// curve returns what a client needs for CURVE, nil if it is not asked for.
-func (k *keys) curve() (*client.Curve, error) {
-	switch {
-	case k.ClientKey == "" && k.ServerKey == "":
-		return nil, nil
-	case k.ClientKey == "" || k.ServerKey == "":
-		return nil, usageError("--client-key and --server-key go together; give both, or neither where the daemon asks for none")
-	}
-	pair, err := readPair(k.ClientKey)
-	if err != nil {
-		return nil, misused(fmt.Errorf("--client-key: %w", err))
-	}
-	of, err := readPublic(k.ServerKey)
-	if err != nil {
-		return nil, misused(fmt.Errorf("--server-key: %w", err))
-	}
-	return &client.Curve{Public: pair.Public, Secret: pair.Secret, Server: of}, nil
 }

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"gorewind/backup"
+	"gorewind/store"
+	"gorewind/store/leveldb"
+)
+
+// adviseData is advise for an error of the directory that was given.
+func adviseData(dir string, err error) error {
+	if what := misplaced(dir, backup.OfStore); what != "" {
+		return fmt.Errorf("data directory: %s", what)
+	}
+	return advise(err)
+}
+
+// advise adds to an error of the data directory what to do about it.
+func advise(err error) error {
+	do := "choose another with --data-dir"
+	switch {
+	case errors.Is(err, leveldb.ErrUnfinished):
+		do = "run the same gorewind restore or gorewind import again, which goes on with it, or choose another with --data-dir"
+	case errors.Is(err, leveldb.ErrInUse):
+		do = "stop the other one, or choose another with --data-dir"
+	case errors.Is(err, fs.ErrPermission):
+		do = "see whose it is, or choose another with --data-dir"
+	case errors.Is(err, leveldb.ErrFormat):
+		do = "use the version of gorewind that made it, or choose another with --data-dir"
+	case errors.Is(err, store.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		do = "make room on its disk, then try again"
+	case errors.Is(err, store.ErrUnavailable):
+		do = "see to what the system refused, then try again"
+	case errors.Is(err, store.ErrDamaged):
+		do = "nothing was changed; restore a backup, or see with gorewind repair what can be had without one"
+	}
+	return fmt.Errorf("data directory: %w; %s", err, do)
+}
+
+// misplaced says what there is at a path that was given to a command which takes
+// another kind, and which command takes that; nothing where gorewind did not make it.
+func misplaced(path string, wanted backup.Kind) string {
+	kind := backup.KindOf(path)
+	if kind == wanted {
+		return ""
+	}
+	switch kind {
+	case backup.OfStore:
+		return fmt.Sprintf("%s is the data directory of a store; gorewind serve, verify and repair take it with --data-dir", path)
+	case backup.OfBackup:
+		return fmt.Sprintf("%s is a backup; gorewind restore makes a store of it, and gorewind backup --verify reads it", path)
+	case backup.OfSegment:
+		return fmt.Sprintf("%s is a segment of a backup; gorewind restore makes a store of the directory that it is in", path)
+	case backup.OfExport:
+		return fmt.Sprintf("%s is an export; gorewind import makes a store of it, or appends its events", path)
+	}
+	return ""
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+
+	"gorewind/store"
+)
+
+// TestAdviceOnDamage: it says that nothing was changed, and what to do.
+func TestAdviceOnDamage(t *testing.T) {
+	const want = "data directory: open store x: damaged; nothing was changed; restore a backup, or see with gorewind repair what can be had without one"
+	if have := advise(fmt.Errorf("open store x: %w", store.ErrDamaged)).Error(); have != want {
+		t.Errorf("want %q, have %q", want, have)
+	}
+}
+
+// TestAdviceOnAFullDisk: there is nothing to restore where a repair had no room.
+func TestAdviceOnAFullDisk(t *testing.T) {
+	for _, err := range []error{
+		fmt.Errorf("repair store x: %w", syscall.ENOSPC),
+		errors.Join(store.ErrDamaged, syscall.EDQUOT),
+		fmt.Errorf("%w: %w", store.ErrUnavailable, store.ErrFull),
+	} {
+		if have := advise(err).Error(); !strings.HasSuffix(have, "; make room on its disk, then try again") {
+			t.Errorf("%v: have %q", err, have)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+// Package exit is how gorewind ends: the statuses, which error has which, and how a
+// failure is told.
+package exit
+
+import "errors"
+
+// Exit statuses.
+const (
+	OK      = 0
+	Failure = 1 // it could not do what it was asked to
+	Usage   = 2 // it was not asked properly
+	Unmet   = 3 // CONFLICT or BEHIND: the store is not as was expected; nothing was changed
+	Timeout = 4 // what was waited for has not happened in time
+	Unknown = 5 // nobody knows whether it took effect
+	Damaged = 6 // serve: the store is damaged, and will be when it is started again
+)
+
+// About tells users what each status says.
+const About = `0: it did what it was asked to. 1: it could not; the last thing on the standard error output says why, and what to do. 2: it was not asked properly: the command line, the environment or the file is wrong. 3: the store is not as was expected (CONFLICT, BEHIND), and nothing was changed. 4: what was waited for has not happened in time. 5: nobody knows whether it took effect. 6: the store is damaged and cannot be served, nor when it is started again.`
+
+// A UsageError says that gorewind was not asked properly, and how it is.
+type UsageError string
+
+func (e UsageError) Error() string { return string(e) }
+
+// An Error is an error with an exit status of its own.
+type Error struct {
+	error
+	status int
+}
+
+func (e *Error) Unwrap() error { return e.error }
+
+// Misused says of an error that gorewind was not asked properly.
+func Misused(err error) error { return With(Usage, err) }
+
+// With gives an error an exit status of its own.
+func With(status int, err error) error { return &Error{err, status} }
+
+// StatusOf returns the exit status of an error.
+func StatusOf(err error) int {
+	var s *Error
+	var usage UsageError
+	switch {
+	case errors.As(err, &s):
+		return s.status
+	case errors.As(err, &usage):
+		return Usage
+	}
+	return Failure
+}

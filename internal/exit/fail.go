@@ -1,0 +1,31 @@
+package exit
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"gorewind/internal/term"
+	"gorewind/store/leveldb"
+)
+
+// Fail says in one line what went wrong and what to do. Of a damaged store it says
+// in between what would be lost, each piece in a line.
+func Fail(stderr io.Writer, status int, err error) int {
+	lines := []string{err.Error()}
+	var damaged *leveldb.Irreparable
+	if errors.As(err, &damaged) && len(damaged.Pieces()) > 0 {
+		before, after, _ := strings.Cut(err.Error(), damaged.Error())
+		lines = []string{before + damaged.Cause.Error()}
+		for _, piece := range damaged.Pieces() {
+			lines = append(lines, "lost: "+piece)
+		}
+		lines = append(lines, strings.TrimPrefix(after, "; "))
+	}
+	for i, line := range lines {
+		lines[i] = term.Harmless(strings.ReplaceAll(line, "\n", "; "))
+	}
+	fmt.Fprintln(stderr, "gorewind:", strings.Join(lines, "\n  "))
+	return status
+}
