@@ -5,6 +5,7 @@ import (
 
 	"gorewind/client"
 	"gorewind/internal/exit"
+	"gorewind/internal/keyfile"
 )
 
 // keys are how a client command shows who it is.
@@ -21,11 +22,11 @@ func (k *keys) curve() (*client.Curve, error) {
 	case k.ClientKey == "" || k.ServerKey == "":
 		return nil, exit.UsageError("--client-key and --server-key go together; give both, or neither where the daemon asks for none")
 	}
-	pair, err := readPair(k.ClientKey)
+	pair, err := keyfile.ReadPair(k.ClientKey)
 	if err != nil {
 		return nil, exit.Misused(fmt.Errorf("--client-key: %w", err))
 	}
-	of, err := readPublic(k.ServerKey)
+	of, err := keyfile.ReadPublic(k.ServerKey)
 	if err != nil {
 		return nil, exit.Misused(fmt.Errorf("--server-key: %w", err))
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/alecthomas/kong"
+
+	"gorewind/internal/keyfile"
 )
 
 type keygenCmd struct {
@@ -32,7 +34,7 @@ Examples:
 
 // Run makes a key pair.
 func (c *keygenCmd) Run(kctx *kong.Context) error {
-	public, err := generatePair(c.Name)
+	public, err := keyfile.Generate(c.Name)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gorewind/internal/exit"
+	"gorewind/internal/keyfile"
 	"gorewind/server"
 )
 
@@ -67,7 +68,7 @@ func (s *security) secure(o *server.Options) (err error) {
 	if o.IPCMode, err = s.ipcMode(); err != nil || s.CurveKey == "" {
 		return err
 	}
-	pair, err := readPair(s.CurveKey)
+	pair, err := keyfile.ReadPair(s.CurveKey)
 	if err != nil {
 		return exit.Misused(fmt.Errorf("--curve-key: %w", err))
 	}

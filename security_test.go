@@ -15,6 +15,7 @@ import (
 	zmq "github.com/pebbe/zmq4"
 
 	"gorewind/internal/exit"
+	"gorewind/internal/keyfile"
 	"gorewind/wire"
 )
 
@@ -41,7 +42,7 @@ func (l *lock) file(name string) string { return filepath.Join(l.dir, name) }
 // pair returns the keys of a name.
 func (l *lock) pair(name string) (public, secret string) {
 	l.t.Helper()
-	pair, err := readPair(l.file(name + ".key_secret"))
+	pair, err := keyfile.ReadPair(l.file(name + ".key_secret"))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -123,11 +124,11 @@ func TestKeygen(t *testing.T) {
 			t.Errorf("%s: want mode %o, have %v %v", name, want, fi.Mode(), err)
 		}
 	}
-	public, err := readPublic(filepath.Join(dir, "mine.key"))
+	public, err := keyfile.ReadPublic(filepath.Join(dir, "mine.key"))
 	if err != nil || out != public+"\n" {
 		t.Errorf("want %q printed, have %q, %v", public, out, err)
 	}
-	pair, err := readPair(filepath.Join(dir, "mine.key_secret"))
+	pair, err := keyfile.ReadPair(filepath.Join(dir, "mine.key_secret"))
 	if err != nil || pair.Public != public {
 		t.Errorf("have %v, %v", pair.Public, err)
 	}
@@ -158,11 +159,11 @@ func TestSecurityRefusals(t *testing.T) {
 	l.allow(nil)
 	public, secret := l.pair("k")
 	other, _ := l.pair("server")
-	l.write("readable", certificate(public, secret))
+	l.write("readable", keyfile.Text(public, secret))
 	if err := os.Chmod(l.file("readable"), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	l.write("mixed", certificate(other, secret))
+	l.write("mixed", keyfile.Text(other, secret))
 	l.write("junk", "curve\n    secret-key = \"short\"\n")
 	client := func(rest string) string { return "[[client]]\nname = 'a'\nkey = '" + public + "'\n" + rest }
 	for name, text := range map[string]string{
@@ -541,7 +542,7 @@ func TestReadmeSecurity(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	rules := indented(t, "into ``clients.toml``::")
-	public, err := readPublic(filepath.Join(dir, "billing.key"))
+	public, err := keyfile.ReadPublic(filepath.Join(dir, "billing.key"))
 	if err != nil {
 		t.Fatal(err)
 	}

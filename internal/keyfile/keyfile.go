@@ -1,4 +1,6 @@
-package main
+// Package keyfile reads and writes files of keys as ZeroMQ's other programs do, in ZPL: a
+// section curve with a public key and, in the file of who has it, the secret one.
+package keyfile
 
 import (
 	"errors"
@@ -10,10 +12,10 @@ import (
 	"gorewind/server"
 )
 
-// generatePair makes a key pair: the file NAME.key_secret, for who is to have the key, and NAME.key,
-// which everybody may see. It returns the public key. Files that are there already stay
-// as they are, and are an error.
-func generatePair(name string) (public string, err error) {
+// Generate makes a key pair: the file NAME.key_secret, for who is to have the key, and
+// NAME.key, which everybody may see. It returns the public key. Files that are there
+// already stay as they are, and are an error.
+func Generate(name string) (public string, err error) {
 	secretFile, publicFile := name+".key_secret", name+".key"
 	if _, err := os.Lstat(publicFile); err == nil {
 		return "", fmt.Errorf("%s is there already; choose another name, or remove it if nobody uses it", publicFile)
@@ -22,10 +24,10 @@ func generatePair(name string) (public string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := create(secretFile, 0o600, certificate(pair.Public, pair.Secret)); err != nil {
+	if err := create(secretFile, 0o600, Text(pair.Public, pair.Secret)); err != nil {
 		return "", err
 	}
-	if err := create(publicFile, 0o644, certificate(pair.Public, "")); err != nil {
+	if err := create(publicFile, 0o644, Text(pair.Public, "")); err != nil {
 		return "", errors.Join(err, os.Remove(secretFile))
 	}
 	return pair.Public, nil
@@ -47,8 +49,8 @@ func create(name string, mode fs.FileMode, text string) error {
 	return nil
 }
 
-// certificate returns the text of a key file, without a secret if that is empty.
-func certificate(public, secret string) string {
+// Text returns the text of a key file, without a secret if that is empty.
+func Text(public, secret string) string {
 	about := "# CURVE public key of ZeroMQ. Everybody may see it.\n"
 	secretLine := ""
 	if secret != "" {
@@ -58,8 +60,8 @@ func certificate(public, secret string) string {
 	return about + fmt.Sprintf("curve\n    public-key = \"%s\"\n", public) + secretLine
 }
 
-// readPair reads a file that has a key pair. Nobody else may be able to read it.
-func readPair(name string) (server.Curve, error) {
+// ReadPair reads a file that has a key pair. Nobody else may be able to read it.
+func ReadPair(name string) (server.Curve, error) {
 	found, err := readCertificate(name)
 	if err != nil {
 		return server.Curve{}, err
@@ -77,8 +79,8 @@ func readPair(name string) (server.Curve, error) {
 	return pair, nil
 }
 
-// readPublic returns a public key that is given as it is, or by the name of a file.
-func readPublic(keyOrFile string) (string, error) {
+// ReadPublic returns a public key that is given as it is, or by the name of a file.
+func ReadPublic(keyOrFile string) (string, error) {
 	if server.IsKey(keyOrFile) {
 		return keyOrFile, nil
 	}
