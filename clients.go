@@ -9,6 +9,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"gorewind/internal/config"
 	"gorewind/server"
 	"gorewind/store"
 	"gorewind/wire"
@@ -84,7 +85,7 @@ func parseClients(text string) (*server.Access, error) {
 func notRules(err *toml.DecodeError) error {
 	key := err.Key()
 	if !strings.Contains(err.Error(), "cannot decode") || len(key) == 0 {
-		return notTOML(err)
+		return config.NotTOML(err)
 	}
 	switch name := key[len(key)-1]; name {
 	case "name", "key":

@@ -1,18 +1,16 @@
 package main
 
 import (
-	"encoding"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
-	"github.com/pelletier/go-toml/v2"
 
+	"gorewind/internal/config"
 	"gorewind/internal/exit"
 	"gorewind/server"
 )
@@ -52,19 +50,19 @@ func (c *configCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return nil
 	}
 	if err != nil {
-		return s.refused(err)
+		return s.Refused(err)
 	}
 	warnOfVariables(stderr, asked.Model)
 	if c.Check {
 		return checkFiles(asked)
 	}
-	values := s.values(asked)
+	values := s.Values(asked)
 	if c.JSON {
 		e := json.NewEncoder(kctx.Stdout)
 		e.SetIndent("", "  ")
 		return e.Encode(values)
 	}
-	return values.toml(kctx.Stdout)
+	return values.WriteTOML(kctx.Stdout)
 }
 
 // checkFiles reads what serve would read of who may do what: before it is told to read
@@ -95,8 +93,8 @@ func (c *configCmd) line(kctx *kong.Context) []string {
 	if len(line) == 0 || strings.HasPrefix(line[0], "-") {
 		line = slices.Concat([]string{"serve"}, line)
 	}
-	if file := flagNamed(kctx, configFlag); originOf(kctx, file) == onCommandLine {
-		line = slices.Concat([]string{"--" + configFlag, file.Target.String()}, line)
+	if file := config.FlagNamed(kctx, config.FileFlag); config.OriginOf(kctx, file) == config.OnCommandLine {
+		line = slices.Concat([]string{"--" + config.FileFlag, file.Target.String()}, line)
 	}
 	return line
 }
@@ -114,102 +112,11 @@ func everyArgumentOptional(node *kong.Node) {
 }
 
 func warnOfVariables(stderr io.Writer, model *kong.Application) {
-	for _, v := range unknownVariables(model) {
+	for _, v := range config.UnknownVariables(model) {
 		hint := ""
-		if v.nearest != "" {
-			hint = "; did you mean " + v.nearest + "?"
+		if v.Nearest != "" {
+			hint = "; did you mean " + v.Nearest + "?"
 		}
-		fmt.Fprintf(stderr, "gorewind: no flag has the environment variable %s, which is ignored%s\n", v.name, hint)
+		fmt.Fprintf(stderr, "gorewind: no flag has the environment variable %s, which is ignored%s\n", v.Name, hint)
 	}
-}
-
-// inForce are the values of a command's flags.
-type inForce struct {
-	Command string    `json:"command"`
-	Values  []setting `json:"values"`
-}
-
-// A setting is the value of one flag.
-type setting struct {
-	Name   string `json:"name"`
-	Value  any    `json:"value"`  // null: none
-	Source string `json:"source"` // an origin
-	Where  string `json:"where"`
-
-	key bool // of the file
-}
-
-// values returns the values of the flags that may be set in other ways too.
-func (s *settings) values(kctx *kong.Context) inForce {
-	found := inForce{Command: kctx.Selected().Path()}
-	for _, flag := range kctx.Flags() {
-		if len(flag.Envs) == 0 {
-			continue
-		}
-		from := originOf(kctx, flag)
-		v := setting{Name: flag.Name, Source: from.String(), Where: s.where(flag, from), key: isSetting(flag)}
-		if from != byDefault || flag.HasDefault || flag.IsBool() || !flag.Target.IsZero() {
-			v.Value = plain(flag.Target)
-		}
-		found.Values = append(found.Values, v)
-	}
-	return found
-}
-
-// plain returns a value as TOML and JSON have it, from which flagToken makes it
-// again.
-func plain(v reflect.Value) any {
-	if v.Kind() == reflect.Pointer {
-		if v.IsNil() {
-			return nil
-		}
-		v = v.Elem()
-	}
-	switch text := v.Addr().Interface().(type) {
-	case encoding.TextMarshaler:
-		if b, err := text.MarshalText(); err == nil {
-			return string(b)
-		}
-	case fmt.Stringer:
-		return text.String()
-	}
-	switch {
-	case v.Kind() == reflect.Slice && v.IsNil():
-		return []string{}
-	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8, v.CanInt(), v.CanUint(), v.CanFloat(), v.Kind() == reflect.Bool:
-		return v.Interface()
-	}
-	return fmt.Sprint(v.Interface())
-}
-
-// toml prints a file that has all of it, one key a line, with where each value
-// comes from; what is no key, or has no value, is left out of it by a #.
-func (f inForce) toml(w io.Writer) error {
-	var names, texts []string
-	for _, v := range f.Values {
-		name, text := v.Name, ""
-		if v.Value != nil {
-			line, err := toml.Marshal(map[string]any{v.Name: v.Value})
-			if err != nil {
-				return err
-			}
-			_, text, _ = strings.Cut(strings.TrimSpace(string(line)), " = ")
-		}
-		if v.Value == nil || !v.key {
-			name = "# " + name
-		}
-		names, texts = append(names, name), append(texts, text)
-	}
-	width := func(columns []string) (widest int) {
-		for _, c := range columns {
-			widest = max(widest, len(c))
-		}
-		return widest
-	}
-	lines := []string{fmt.Sprintf("# The values in force for gorewind %s, and where each comes from.", f.Command)}
-	for i, v := range f.Values {
-		lines = append(lines, fmt.Sprintf("%-*s = %-*s  # %s", width(names), names[i], min(width(texts), 40), texts[i], v.Where))
-	}
-	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
-	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"gorewind/internal/config"
 	"gorewind/internal/exit"
 	"gorewind/wire"
 )
@@ -26,17 +27,17 @@ func writeConfig(t *testing.T, text string) string {
 }
 
 // shown returns what gorewind config tells, by the names of flags.
-func shown(t *testing.T, args ...string) map[string]setting {
+func shown(t *testing.T, args ...string) map[string]config.Setting {
 	t.Helper()
 	stdout, stderr, status := gorewind(t.TempDir(), append([]string{"config", "--json"}, args...)...)
 	if status != exit.OK || stderr != "" {
 		t.Fatalf("%q: status %d\n%s", args, status, stderr)
 	}
-	var told inForce
+	var told config.InForce
 	if err := json.Unmarshal([]byte(stdout), &told); err != nil {
 		t.Fatal(err)
 	}
-	found := make(map[string]setting)
+	found := make(map[string]config.Setting)
 	for _, s := range told.Values {
 		found[s.Name] = s
 	}
@@ -56,22 +57,22 @@ func TestPrecedence(t *testing.T) {
 	}
 	names := [3]string{"in-memory", "router", "log-level"}
 	sources := []given{
-		onCommandLine: {
+		config.OnCommandLine: {
 			args:   []string{"--in-memory=true", "--router", "tcp://127.0.0.1:3", "--router", "ipc://c,ipc://d", "--log-level", "error"},
 			values: [3]any{true, list("tcp://127.0.0.1:3", "ipc://c", "ipc://d"), "error"},
 			where:  [3]string{"--in-memory", "--router", "--log-level"},
 		},
-		inEnvironment: {
+		config.InEnvironment: {
 			env:    []string{"GOREWIND_IN_MEMORY", "false", "GOREWIND_ROUTER", "tcp://127.0.0.1:2,ipc://e", "GOREWIND_LOG_LEVEL", "warn"},
 			values: [3]any{false, list("tcp://127.0.0.1:2", "ipc://e"), "warn"},
 			where:  [3]string{"GOREWIND_IN_MEMORY", "GOREWIND_ROUTER", "GOREWIND_LOG_LEVEL"},
 		},
-		inFile: {
+		config.InFile: {
 			args:   []string{"--config", file},
 			values: [3]any{true, list("tcp://127.0.0.1:1", `ipc://a,b\`), "debug"},
 			where:  [3]string{file + ":1", file + ":4", file + ":7"},
 		},
-		byDefault: {
+		config.ByDefault: {
 			values: [3]any{false, list("tcp://127.0.0.1:9002"), "info"},
 			where:  [3]string{"default", "default", "default"},
 		},
@@ -82,12 +83,12 @@ func TestPrecedence(t *testing.T) {
 		}
 		t.Run("", func(t *testing.T) {
 			args := []string{"serve"}
-			var winner origin
+			var winner config.Origin
 			for o, s := range sources {
 				if set&(1<<o) == 0 {
 					continue
 				}
-				winner = origin(o)
+				winner = config.Origin(o)
 				args = append(args, s.args...)
 				for i := 0; i < len(s.env); i += 2 {
 					t.Setenv(s.env[i], s.env[i+1])
@@ -95,7 +96,7 @@ func TestPrecedence(t *testing.T) {
 			}
 			have := shown(t, args...)
 			for i, name := range names {
-				want := setting{Name: name, Value: sources[winner].values[i], Source: winner.String(), Where: sources[winner].where[i]}
+				want := config.Setting{Name: name, Value: sources[winner].values[i], Source: winner.String(), Where: sources[winner].where[i]}
 				if !reflect.DeepEqual(have[name], want) {
 					t.Errorf("%q: want %v, have %v", args, want, have[name])
 				}
@@ -218,7 +219,7 @@ func TestConfigRoundTrip(t *testing.T) {
 		want, have := shown(t, args...), shown(t, command, "--config", file)
 		for name, w := range want {
 			h := have[name]
-			if name == configFlag {
+			if name == config.FileFlag {
 				continue
 			}
 			if !reflect.DeepEqual(w.Value, h.Value) || w.Value != nil && !strings.HasPrefix(h.Where, file+":") {
@@ -251,8 +252,8 @@ func model(t *testing.T) *kong.Application {
 // that what one command calls so must not be something else for another.
 func TestOneNameMeansOneThing(t *testing.T) {
 	first := make(map[string]*kong.Flag)
-	for _, flag := range everyFlag(model(t).Node) {
-		if !isSetting(flag) {
+	for _, flag := range config.EveryFlag(model(t).Node) {
+		if !config.IsSetting(flag) {
 			continue
 		}
 		if f := first[flag.Name]; f == nil {
@@ -315,17 +316,6 @@ func TestInMemoryBesideADirectory(t *testing.T) {
 		_, stderr, status := gorewind(t.TempDir(), append([]string{"config", "serve"}, c.args...)...)
 		if status != c.status || status == exit.Usage && !strings.Contains(stderr, "--in-memory keeps nothing in a --data-dir") {
 			t.Errorf("%q: want status %d, have %d\n%s", c.args, c.status, status, stderr)
-		}
-	}
-}
-
-func TestNearest(t *testing.T) {
-	names := []string{"data-dir", "pub", "router", "max-event-bytes"}
-	for misspelt, want := range map[string]string{
-		"data-dri": "data-dir", "datadir": "data-dir", "routers": "router", "max-events-byte": "max-event-bytes", "frobnicate": "", "x": "", "": "",
-	} {
-		if have, ok := nearest(misspelt, names); have != want || ok != (want != "") {
-			t.Errorf("%q: want %q, have %q", misspelt, want, have)
 		}
 	}
 }

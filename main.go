@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"gorewind/internal/config"
 	"gorewind/internal/exit"
 	"gorewind/internal/version"
 )
@@ -19,9 +20,6 @@ const (
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
-
-// environmentPrefix begins the name of every environment variable that sets a flag.
-const environmentPrefix = "GOREWIND"
 
 // cli is what the command line can say. Every flag is an environment variable
 // too: GOREWIND_ and its name in capitals, with _ for -; and its name is a key of
@@ -87,18 +85,18 @@ var groups = []kong.Group{
 
 // newParser returns what parses a command line, and the settings that it takes
 // flags from which are not given there. exit is called after --help and --version.
-func newParser(stdout, stderr io.Writer, exit func(status int)) (*kong.Kong, *settings, error) {
-	s := new(settings)
+func newParser(stdout, stderr io.Writer, exit func(status int)) (*kong.Kong, *config.Settings, error) {
+	s := new(config.Settings)
 	parser, err := kong.New(&cli{},
 		kong.Name("gorewind"),
 		kong.Description(description),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.ExplicitGroups(groups),
 		kong.Vars{"version": "gorewind " + version.Number},
-		kong.DefaultEnvars(environmentPrefix),
+		kong.DefaultEnvars(config.EnvironmentPrefix),
 		kong.KindMapper(reflect.String, kong.MapperFunc(verbatim)),
 		kong.Resolvers(s),
-		kong.WithBeforeResolve(s.load),
+		kong.WithBeforeResolve(s.Load),
 		kong.Writers(stdout, stderr),
 		kong.Exit(exit),
 		kong.BindTo(stderr, (*io.Writer)(nil)),
@@ -126,7 +124,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		err = kctx.Run()
 	} else {
-		err = s.refused(err)
+		err = s.Refused(err)
 	}
 	if err != nil {
 		return exit.Fail(stderr, exit.StatusOf(err), err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"gorewind/internal/config"
 	"gorewind/internal/exit"
 )
 
@@ -40,7 +41,7 @@ func TestMan(t *testing.T) {
 			wants = append(wants, a.Summary(), kong.DefaultHelpValueFormatter(a))
 		}
 	}
-	for _, flag := range everyFlag(app.Node) {
+	for _, flag := range config.EveryFlag(app.Node) {
 		if !flag.Hidden {
 			wants = append(wants, flag.String()+" "+kong.DefaultHelpValueFormatter(flag.Value))
 		}

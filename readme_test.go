@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gorewind/internal/config"
 	"gorewind/internal/exit"
 )
 
@@ -156,7 +157,7 @@ func TestReadmeOptions(t *testing.T) {
 func TestReadmeConfig(t *testing.T) {
 	file := writeConfig(t, indented(t, "which is TOML::"))
 	for _, name := range []string{"data-dir", "router", "max-event-bytes"} {
-		if have := shown(t, "serve", "--config", file)[name]; have.Source != inFile.String() {
+		if have := shown(t, "serve", "--config", file)[name]; have.Source != config.InFile.String() {
 			t.Errorf("--%s: want it from the file, have %v", name, have)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"gorewind/internal/config"
 	"gorewind/internal/exit"
 	"gorewind/internal/version"
 	"gorewind/ops"
@@ -53,9 +54,9 @@ Examples:
 // Validate implements kong's: what it refuses was not asked properly.
 func (c *serveCmd) Validate(kctx *kong.Context) error {
 	// One of these two may be in a file, and the other be given for once.
-	dataDir, inMemory := originOf(kctx, flagNamed(kctx, "data-dir")), originOf(kctx, flagNamed(kctx, "in-memory"))
+	dataDir, inMemory := config.OriginOf(kctx, config.FlagNamed(kctx, "data-dir")), config.OriginOf(kctx, config.FlagNamed(kctx, "in-memory"))
 	switch {
-	case c.InMemory && dataDir != byDefault && dataDir >= inMemory:
+	case c.InMemory && dataDir != config.ByDefault && dataDir >= inMemory:
 		return errors.New("--in-memory keeps nothing in a --data-dir, and both are given; leave one of them out")
 	case c.DataDir == "":
 		return errors.New("--data-dir is empty; give a directory")
@@ -68,8 +69,8 @@ func (c *serveCmd) Validate(kctx *kong.Context) error {
 // Run serves until a signal comes.
 func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 	log := c.logger(stderr)
-	for _, v := range unknownVariables(kctx.Model) {
-		log.Warn("no flag has this environment variable; it is ignored", "variable", v.name, "nearest", v.nearest)
+	for _, v := range config.UnknownVariables(kctx.Model) {
+		log.Warn("no flag has this environment variable; it is ignored", "variable", v.Name, "nearest", v.Nearest)
 	}
 	tune()
 	if c.Profile != "" {

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"bytes"
@@ -12,26 +12,26 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// A configFile has values of flags: a TOML file with one key for each flag, under
+// A file has values of flags: a TOML file with one key for each flag, under
 // the flag's name, and no tables.
-type configFile struct {
+type file struct {
 	path   string
 	values map[string]any
 	lines  map[string]int
 	keys   []string // in their order
 }
 
-func readConfigFile(path string) (*configFile, error) {
+func readFile(path string) (*file, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("--config: %w; give a file that can be read, or leave it out", err)
 	}
-	f := &configFile{path: path, lines: make(map[string]int)}
+	f := &file{path: path, lines: make(map[string]int)}
 	if err := toml.Unmarshal(text, &f.values); err != nil {
 		var wrong *toml.DecodeError
 		if errors.As(err, &wrong) {
 			line, column := wrong.Position()
-			return nil, fmt.Errorf("%s:%d: column %d: %w; see toml.io for how a file is written", path, line, column, notTOML(err))
+			return nil, fmt.Errorf("%s:%d: column %d: %w; see toml.io for how a file is written", path, line, column, NotTOML(err))
 		}
 		return nil, fmt.Errorf("%s: %w; see toml.io for how a file is written", path, err)
 	}
@@ -50,16 +50,16 @@ func readConfigFile(path string) (*configFile, error) {
 }
 
 // where says where in the file a key is.
-func (f *configFile) where(key string) string {
+func (f *file) where(key string) string {
 	if line := f.lines[key]; line > 0 {
 		return fmt.Sprintf("%s:%d", f.path, line)
 	}
 	return f.path
 }
 
-// notTOML says it where what the library says does not help: text without quotes is
+// NotTOML says it where what the library says does not help: text without quotes is
 // to it whatever word of its own begins so.
-func notTOML(err error) error {
+func NotTOML(err error) error {
 	if unquoted.MatchString(err.Error()) {
 		return errors.New("toml: this is no value; give text in quotes, a number, true or false, or a list in brackets")
 	}
@@ -70,7 +70,7 @@ var unquoted = regexp.MustCompile(`expected keyword|at start of value|strings mu
 
 // check refuses keys that are none of these names. Others are flags that only the
 // command line gives.
-func (f *configFile) check(names, others []string) error {
+func (f *file) check(names, others []string) error {
 	for _, key := range f.keys {
 		if slices.Contains(names, key) {
 			continue

@@ -1,4 +1,4 @@
-package main
+package config
 
 // nearest returns the name that is most like a misspelt one, if one is at all.
 func nearest(misspelt string, names []string) (name string, ok bool) {
