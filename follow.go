@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/client"
+	"gorewind/internal/render"
 	"gorewind/wire"
 )
 
@@ -60,10 +61,10 @@ func (c *followCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 			}
 			o.After, o.Nearest = last, true
 		}
-		l := &liveOutput{printer: c.printer(kctx.Stdout), written: func(last client.Event) error {
+		l := &render.Live{Printer: c.printer(kctx.Stdout), Written: func(last client.Event) error {
 			return c.commit(ctx, cl, last)
 		}}
-		err := l.show(ctx, func(ctx context.Context) iter.Seq2[client.Event, error] {
+		err := l.Show(ctx, func(ctx context.Context) iter.Seq2[client.Event, error] {
 			return cl.Follow(ctx, c.Stream, o)
 		})
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {

@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/client"
+	"gorewind/internal/render"
 	"gorewind/internal/term"
 )
 
@@ -39,7 +40,7 @@ func (c *infoCmd) Run(kctx *kong.Context) error {
 			for _, f := range info.Facts {
 				facts[f.Name] = factValue(f.Name, f.Value)
 			}
-			_, err := kctx.Stdout.Write(appendJSONLine(nil, facts))
+			_, err := kctx.Stdout.Write(render.AppendJSONLine(nil, facts))
 			return err
 		}
 		p, t := term.Palette{Coloured: term.TakesColour(kctx.Stdout)}, term.NewTable(kctx.Stdout, term.Left, term.Left)

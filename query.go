@@ -46,12 +46,12 @@ func (c *queryCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		o := c.options()
 		o.UpTo, o.Until, o.Desc, o.Meta = c.UpTo.bound(), c.Until.Time, c.Desc, c.meta()
 		p, found := c.printer(kctx.Stdout), false
-		defer func() { err = p.flush(err) }()
+		defer func() { err = p.Flush(err) }()
 		for e, err := range cl.Query(ctx, c.Stream, o) {
 			if err != nil {
 				return err
 			}
-			if err := p.event(e); err != nil {
+			if err := p.Event(e); err != nil {
 				return err
 			}
 			found = true

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorewind/internal/render"
 	"gorewind/internal/version"
 )
 
@@ -71,7 +72,7 @@ func TestQuery(t *testing.T) {
 		out, errs, status := none.ask(t, args...)
 		var have []string
 		for line := range strings.Lines(out) {
-			var e jsonEvent
+			var e render.JSONEvent
 			if err := json.Unmarshal([]byte(line), &e); err != nil {
 				t.Fatalf("%v: %s", err, line)
 			}

@@ -44,13 +44,13 @@ func (c *streamsCmd) Validate() error {
 func (c *streamsCmd) Run(kctx *kong.Context) error {
 	return c.talk(nil, func(ctx context.Context, cl *client.Client) (err error) {
 		p := c.printer(kctx.Stdout)
-		defer func() { err = p.flush(err) }()
+		defer func() { err = p.Flush(err) }()
 		shown := uint64(0)
 		for s, err := range cl.Streams(ctx, c.Prefix, c.After) {
 			if err != nil {
 				return err
 			}
-			if err := p.stream(s); err != nil {
+			if err := p.Stream(s); err != nil {
 				return err
 			}
 			if shown++; shown == c.Limit {

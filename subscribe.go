@@ -12,6 +12,7 @@ import (
 
 	"gorewind/client"
 	"gorewind/internal/exit"
+	"gorewind/internal/render"
 	"gorewind/wire"
 )
 
@@ -66,8 +67,8 @@ func (c *subscribeCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		}
 		was = was || up
 	}}
-	l := &liveOutput{printer: c.printer(kctx.Stdout), written: func(client.Event) error { return nil }}
-	err = l.show(ctx, func(ctx context.Context) iter.Seq2[client.Event, error] {
+	l := &render.Live{Printer: c.printer(kctx.Stdout), Written: func(client.Event) error { return nil }}
+	err = l.Show(ctx, func(ctx context.Context) iter.Seq2[client.Event, error] {
 		g := losses{last: make(map[string]uint64), w: stderr}
 		return c.limited(g.watch(client.Subscribe(ctx, o, c.Prefix)))
 	})

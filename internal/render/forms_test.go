@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"bufio"
@@ -49,10 +49,10 @@ func TestOutputIsSafe(t *testing.T) {
 	r, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
 	for _, e := range hostileEvents(r) {
-		for _, f := range []form{columns{}, jsonLines{}, human{}} {
+		for _, f := range []Form{Columns{}, JSONLines{}, Human{}} {
 			var streams bytes.Buffer
-			p := &printer{form: f, w: bufio.NewWriter(&streams)}
-			if err := p.flush(p.stream(client.Stream{Name: e.Stream, Last: 3})); err != nil {
+			p := &Printer{form: f, w: bufio.NewWriter(&streams)}
+			if err := p.Flush(p.Stream(client.Stream{Name: e.Stream, Last: 3})); err != nil {
 				t.Fatal(err)
 			}
 			text := string(f.appendEvent(nil, e)) + streams.String()
@@ -60,7 +60,7 @@ func TestOutputIsSafe(t *testing.T) {
 				t.Errorf("%T: %q: want UTF-8, have %q", f, e.Data, text)
 			}
 			for _, c := range text {
-				if c != '\n' && !strconv.IsPrint(c) && (c != '\t' || f != form(columns{})) {
+				if c != '\n' && !strconv.IsPrint(c) && (c != '\t' || f != Form(Columns{})) {
 					t.Errorf("%T: %q: have %q in %q", f, e.Data, c, text)
 					break
 				}
@@ -86,7 +86,7 @@ func TestOutputIsUnambiguous(t *testing.T) {
 	r, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
 	for _, e := range hostileEvents(r) {
-		line := string(columns{}.appendEvent(nil, e))
+		line := string(Columns{}.appendEvent(nil, e))
 		columns := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		if len(columns) != 5 || strings.Count(line, "\n") != 1 {
 			t.Fatalf("want one line of five columns, have %q", line)
@@ -95,14 +95,14 @@ func TestOutputIsUnambiguous(t *testing.T) {
 		if have := fmt.Sprintf("%s %s %q %s %q", columns[0], columns[1], unescape(t, columns[2]), columns[3], unescape(t, columns[4])); have != want {
 			t.Errorf("want %s, have %s", want, have)
 		}
-		if have := string(raw{'\n'}.appendEvent(nil, e)); have != string(e.Data)+"\n" {
+		if have := string(Raw{'\n'}.appendEvent(nil, e)); have != string(e.Data)+"\n" {
 			t.Errorf("want %q, have %q", e.Data, have)
 		}
-		object := jsonLines{}.appendEvent(nil, e)
+		object := JSONLines{}.appendEvent(nil, e)
 		if bytes.Count(object, []byte("\n")) != 1 {
 			t.Errorf("want one line, have %q", object)
 		}
-		var j jsonEvent
+		var j JSONEvent
 		d := json.NewDecoder(bytes.NewReader(object))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&j); err != nil {
@@ -144,7 +144,7 @@ func TestHumanJSON(t *testing.T) {
 		"":                              "s  3  \n",
 	} {
 		e := client.Event{Stream: "s", ID: 3, Data: []byte(data)}
-		if have := string(human{}.appendEvent(nil, e)); have != want {
+		if have := string(Human{}.appendEvent(nil, e)); have != want {
 			t.Errorf("%q: want\n%s\nhave\n%s", data, want, have)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"bytes"
@@ -10,9 +10,9 @@ import (
 	"gorewind/wire"
 )
 
-// A jsonEvent is an event as JSON has it. JSON knows text only: what is not valid
+// A JSONEvent is an event as JSON has it. JSON knows text only: what is not valid
 // UTF-8 is under the name with 64 at its end, in base64.
-type jsonEvent struct {
+type JSONEvent struct {
 	Stream   *string `json:"stream,omitempty"`
 	Stream64 []byte  `json:"stream64,omitempty"`
 	ID       uint64  `json:"id"`
@@ -22,8 +22,8 @@ type jsonEvent struct {
 	Data64   []byte  `json:"data64,omitempty"`
 }
 
-func newJSONEvent(e client.Event) jsonEvent {
-	j := jsonEvent{ID: e.ID, Position: e.Position}
+func newJSONEvent(e client.Event) JSONEvent {
+	j := JSONEvent{ID: e.ID, Position: e.Position}
 	j.Stream, j.Stream64 = backup.TextOf([]byte(e.Stream))
 	j.Data, j.Data64 = backup.TextOf(e.Data)
 	if !e.Time.IsZero() {
@@ -32,8 +32,8 @@ func newJSONEvent(e client.Event) jsonEvent {
 	return j
 }
 
-// appendJSONLine appends a value as one line.
-func appendJSONLine(b []byte, v any) []byte {
+// AppendJSONLine appends a value as one line.
+func AppendJSONLine(b []byte, v any) []byte {
 	var line bytes.Buffer
 	e := json.NewEncoder(&line)
 	e.SetEscapeHTML(false)

@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"context"
@@ -9,10 +9,10 @@ import (
 	"gorewind/client"
 )
 
-// A liveOutput shows events as they come.
-type liveOutput struct {
-	*printer
-	written func(last client.Event) error // called when everything up to last is written
+// A Live shows events as they come.
+type Live struct {
+	*Printer
+	Written func(last client.Event) error // called when everything up to last is written
 
 	last  *client.Event // shown and not written
 	since time.Time     // of the last write
@@ -28,9 +28,9 @@ const (
 	liveWrite = time.Second // what is shown is written at least so often
 )
 
-// show shows events until they end, with ctx at last. What has come by then is
+// Show shows events until they end, with ctx at last. What has come by then is
 // written.
-func (l *liveOutput) show(ctx context.Context, events func(context.Context) iter.Seq2[client.Event, error]) (err error) {
+func (l *Live) Show(ctx context.Context, events func(context.Context) iter.Seq2[client.Event, error]) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	arrivals := make(chan arrival, liveAhead)
 	over := make(chan struct{})
@@ -79,9 +79,9 @@ func (l *liveOutput) show(ctx context.Context, events func(context.Context) iter
 }
 
 // add shows an event.
-func (l *liveOutput) add(e client.Event) error {
+func (l *Live) add(e client.Event) error {
 	l.last = &e
-	if err := l.event(e); err != nil {
+	if err := l.Event(e); err != nil {
 		return err
 	}
 	if time.Since(l.since) < liveWrite {
@@ -91,7 +91,7 @@ func (l *liveOutput) add(e client.Event) error {
 }
 
 // write writes what is shown.
-func (l *liveOutput) write() error {
+func (l *Live) write() error {
 	l.since = time.Now()
 	if l.last == nil {
 		return nil
@@ -101,5 +101,5 @@ func (l *liveOutput) write() error {
 	if err := l.w.Flush(); err != nil {
 		return err
 	}
-	return l.written(last)
+	return l.Written(last)
 }

@@ -1,0 +1,76 @@
+package render
+
+import (
+	"strconv"
+
+	"gorewind/backup"
+	"gorewind/client"
+	"gorewind/internal/term"
+	"gorewind/wire"
+)
+
+// A Form is how an event is written.
+type Form interface {
+	appendEvent(b []byte, e client.Event) []byte
+}
+
+// A lineForm is how a stream is written too, without regard to others.
+type lineForm interface {
+	Form
+	appendStream(b []byte, s client.Stream) []byte
+}
+
+// Raw is the bytes alone, each event or name with End after it.
+type Raw struct{ End byte }
+
+func (r Raw) appendEvent(b []byte, e client.Event) []byte {
+	return append(append(b, e.Data...), r.End)
+}
+
+func (r Raw) appendStream(b []byte, s client.Stream) []byte {
+	return append(append(b, s.Name...), r.End)
+}
+
+// Columns are lines for programs, with tabs between their columns: of an event its
+// time, position, stream, id and data.
+type Columns struct{}
+
+func (Columns) appendEvent(b []byte, e client.Event) []byte {
+	if !e.Time.IsZero() { // a broadcast has neither
+		b = e.Time.AppendFormat(b, wire.TimeForm)
+		b = append(b, '\t')
+		b = strconv.AppendUint(b, e.Position, 10)
+		b = append(b, '\t')
+	}
+	b = term.AppendEscaped(b, []byte(e.Stream))
+	b = append(b, '\t')
+	b = strconv.AppendUint(b, e.ID, 10)
+	b = append(b, '\t')
+	b = term.AppendEscaped(b, e.Data)
+	return append(b, '\n')
+}
+
+func (Columns) appendStream(b []byte, s client.Stream) []byte {
+	b = term.AppendEscaped(b, []byte(s.Name))
+	b = append(b, '\t')
+	b = strconv.AppendUint(b, s.Last, 10)
+	return append(b, '\n')
+}
+
+// JSONLines are one object a line, for programs.
+type JSONLines struct{}
+
+func (JSONLines) appendEvent(b []byte, e client.Event) []byte {
+	return AppendJSONLine(b, newJSONEvent(e))
+}
+
+func (JSONLines) appendStream(b []byte, s client.Stream) []byte {
+	var j struct {
+		Stream   *string `json:"stream,omitempty"`
+		Stream64 []byte  `json:"stream64,omitempty"`
+		Last     uint64  `json:"last"`
+	}
+	j.Stream, j.Stream64 = backup.TextOf([]byte(s.Name))
+	j.Last = s.Last
+	return AppendJSONLine(b, j)
+}
