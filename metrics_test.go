@@ -248,7 +248,7 @@ func TestDashboard(t *testing.T) {
 	}
 	named := regexp.MustCompile(`\b(gorewind|go|process)_[a-z0-9_]+\b`)
 	for _, file := range []string{"dashboard.json", "alerts.yml"} {
-		text, err := os.ReadFile(filepath.Join("ops", file))
+		text, err := os.ReadFile(filepath.Join("packaging", file))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
-	"gorewind/ops"
+	"gorewind/internal/metrics"
 	"gorewind/server"
 )
 
@@ -67,7 +67,7 @@ func (s supervisor) failed() { s.tell("STATUS=The store cannot be opened; the lo
 // serving says that srv is ready, then, for a watchdog, that the daemon is alive, as
 // long as it is, and at ctx's end that it is stopping. Its caller ends ctx, and then
 // waits with done for the last of that.
-func (s supervisor) serving(ctx context.Context, srv *server.Server, daemon ops.Daemon) (done func()) {
+func (s supervisor) serving(ctx context.Context, srv *server.Server, daemon metrics.Daemon) (done func()) {
 	b := bulletin{supervisor: s, daemon: daemon, status: fmt.Sprintf("STATUS=Serving %s, broadcasting on %s",
 		strings.Join(srv.RouterAddrs(), ","), strings.Join(srv.PubAddrs(), ","))}
 	limit, err := systemd.SdWatchdogEnabled(false)
@@ -97,7 +97,7 @@ func (s supervisor) serving(ctx context.Context, srv *server.Server, daemon ops.
 // A bulletin is what a supervisor is told of a daemon that runs.
 type bulletin struct {
 	supervisor
-	daemon ops.Daemon
+	daemon metrics.Daemon
 	status string
 	every  time.Duration // the watchdog is told
 	hangs  bool          // the broker did not answer

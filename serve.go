@@ -17,8 +17,8 @@ import (
 
 	"gorewind/internal/config"
 	"gorewind/internal/exit"
+	"gorewind/internal/metrics"
 	"gorewind/internal/version"
-	"gorewind/ops"
 	"gorewind/server"
 	"gorewind/store"
 	"gorewind/store/leveldb"
@@ -153,10 +153,10 @@ func (c *serveCmd) bind(log *slog.Logger) (*server.Server, error) {
 }
 
 // serve serves a store until ctx is done, and tells whoever watches.
-func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, srv *server.Server, web *ops.Server, events *leveldb.DB) error {
+func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, srv *server.Server, web *metrics.Server, events *leveldb.DB) error {
 	watching, finish := context.WithCancel(ctx)
 	defer finish()
-	daemon := ops.Daemon{Broker: srv, Stats: &srv.Stats, Store: events}
+	daemon := metrics.Daemon{Broker: srv, Stats: &srv.Stats, Store: events}
 	web.Watch(daemon)
 	info := events.Info()
 	log.Info("serving", "router", strings.Join(srv.RouterAddrs(), ","), "pub", strings.Join(srv.PubAddrs(), ","), "http", cmp.Or(web.Addr(), "none"),
@@ -188,7 +188,7 @@ func (c *serveCmd) gaveUp(cause error) error {
 
 // logStop says so when the daemon is to stop, in the log and over HTTP. What it
 // returns waits for that, or has it forgotten, and says why the daemon stops.
-func logStop(ctx context.Context, log *slog.Logger, web *ops.Server) (why func() string) {
+func logStop(ctx context.Context, log *slog.Logger, web *metrics.Server) (why func() string) {
 	said := make(chan struct{})
 	forget := context.AfterFunc(ctx, func() {
 		defer close(said)

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"net"
 
+	"gorewind/internal/metrics"
 	"gorewind/internal/version"
-	"gorewind/ops"
 )
 
 // httpOptions are the flags of what is served over HTTP.
@@ -34,6 +34,6 @@ func (o *httpOptions) check() error {
 }
 
 // listen serves HTTP if it is to. What it returns is nil if it is not.
-func (o *httpOptions) listen(log *slog.Logger) (*ops.Server, error) {
-	return ops.Listen(ops.Options{Addr: o.HTTP, Pprof: o.Pprof, Version: version.Number, Log: log})
+func (o *httpOptions) listen(log *slog.Logger) (*metrics.Server, error) {
+	return metrics.Listen(metrics.Options{Addr: o.HTTP, Pprof: o.Pprof, Version: version.Number, Log: log})
 }

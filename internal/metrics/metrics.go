@@ -1,10 +1,10 @@
-// Package ops shows whoever runs a daemon how it is, over HTTP: metrics for
+// Package metrics shows whoever runs a daemon how it is, over HTTP: metrics for
 // Prometheus, whether it lives and is ready, and profiles. It looks at what the
 // broker and the store count, and neither knows of it.
 //
 // Its one goroutine, and those of net/http that it begets, serve until Close,
 // which awaits it.
-package ops
+package metrics
 
 import (
 	"context"
