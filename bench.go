@@ -17,9 +17,9 @@ import (
 
 	"gorewind/backup"
 	"gorewind/internal/exit"
+	"gorewind/internal/load"
 	"gorewind/internal/term"
 	"gorewind/internal/version"
-	"gorewind/load"
 	"gorewind/store"
 )
 

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"gorewind/internal/load"
 	"gorewind/internal/term"
-	"gorewind/load"
 )
 
 // A benchReport is what --json prints.

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"gorewind/internal/load"
 	"gorewind/internal/version"
-	"gorewind/load"
 )
 
 // TestBench: the document has every workload and every floor, and nothing of the

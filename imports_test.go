@@ -35,10 +35,10 @@ func TestImports(t *testing.T) {
 		"gorewind/store/leveldb":    {"the engine knows neither wire nor sockets", []string{"gorewind/store", goleveldb}},
 		"gorewind/server":           {"the broker runs on any engine", []string{"gorewind/store", "gorewind/wire", zmq4, unix}},
 		"gorewind/client":           {"it runs where no store is", []string{"gorewind/wire", zmq4, unix}},
-		"gorewind/load":             {"it measures from outside, and any daemon", []string{"gorewind/wire", zmq4, unix}},
+		"gorewind/internal/load":    {"it measures from outside, and any daemon", []string{"gorewind/wire", zmq4, unix}},
 		"gorewind/internal/metrics": {"it alone knows Prometheus, and shows what others count", []string{"gorewind/server", "gorewind/store", "gorewind/store/leveldb", prom}},
 		"gorewind/examples/go":      {"an example takes what every program has", []string{"gorewind/client", zmq4}},
-		"gorewind":                  {"main wires it all up, and alone knows the command line, its file, who started it and how terminals show things", []string{"gorewind/backup", "gorewind/client", "gorewind/load", "gorewind/internal/metrics", "gorewind/server", "gorewind/store", "gorewind/store/leveldb", "gorewind/wire", kong, systemd, toml, bar, term, tables}},
+		"gorewind":                  {"main wires it all up, and alone knows the command line, its file, who started it and how terminals show things", []string{"gorewind/backup", "gorewind/client", "gorewind/internal/load", "gorewind/internal/metrics", "gorewind/server", "gorewind/store", "gorewind/store/leveldb", "gorewind/wire", kong, systemd, toml, bar, term, tables}},
 		"gorewind/backup":           {"copies are made of what a daemon tells, and stores of copies; it knows no sockets", []string{"gorewind/client", "gorewind/wire", "gorewind/store", "gorewind/store/leveldb", zstd}},
 	} {
 		for _, path := range imports(t, pkg) {
