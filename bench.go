@@ -88,12 +88,12 @@ func (c *benchCmd) Run(kctx *kong.Context, stderr io.Writer) (err error) {
 	}
 	line := term.NewProgress(stderr)
 	if c.Connect == "" {
-		h, failed := c.host(line.Above(stderr), cancel)
+		h, failed := load.Host(load.HostOptions{Dir: c.Dir, Size: c.Size, Profile: c.Profile}, line.Above(stderr), cancel)
 		if failed != nil {
 			return failed
 		}
-		defer func() { err = errors.Join(err, h.stop()) }()
-		target.Router, target.Pub = h.router, h.pub
+		defer func() { err = errors.Join(err, h.Stop()) }()
+		target.Router, target.Pub = h.Router, h.Pub
 	}
 	report, err := c.measure(ctx, target, workloads, line)
 	if err != nil {
@@ -104,7 +104,7 @@ func (c *benchCmd) Run(kctx *kong.Context, stderr io.Writer) (err error) {
 		e.SetIndent("", "  ")
 		return e.Encode(report)
 	}
-	return report.table(kctx.Stdout)
+	return report.Table(kctx.Stdout)
 }
 
 // reachable refuses what is no endpoint before anything is measured.
@@ -185,9 +185,9 @@ func chooseWorkloads(all []load.Workload, names []string) (chosen []load.Workloa
 
 // measure runs all workloads once, then again: a machine that changes its speed
 // meanwhile then does so for all of them.
-func (c *benchCmd) measure(ctx context.Context, t load.Target, workloads []load.Workload, line *term.Progress) (benchReport, error) {
+func (c *benchCmd) measure(ctx context.Context, t load.Target, workloads []load.Workload, line *term.Progress) (load.Report, error) {
 	defer line.Clear()
-	report := benchReport{Version: version.Number, Time: time.Now().UTC().Truncate(time.Second), CPUs: runtime.NumCPU(), Runs: c.Runs}
+	report := load.Report{Version: version.Number, Time: time.Now().UTC().Truncate(time.Second), CPUs: runtime.NumCPU(), Runs: c.Runs}
 	var floors []load.Floors
 	results := make([][]load.Result, len(workloads))
 	for run := range c.Runs {

@@ -24,7 +24,7 @@ func TestBench(t *testing.T) {
 	if status != 0 || errs != "" {
 		t.Fatalf("status %d\n%s", status, errs)
 	}
-	var r benchReport
+	var r load.Report
 	d := json.NewDecoder(strings.NewReader(out))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&r); err != nil {

@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"bufio"
@@ -17,30 +17,37 @@ import (
 	"syscall"
 )
 
-// hosted is a gorewind serve that runs for one benchmark.
-type hosted struct {
+// A Hosted is a gorewind serve that runs for one benchmark.
+type Hosted struct {
 	cmd         *exec.Cmd
 	dir         string
-	router, pub string
+	Router, Pub string
 	ended       chan struct{} // closed when its log has ended
 }
 
-// host starts this program as a daemon on a new directory. If it ends before it
-// is told to, it cancels.
-func (c *benchCmd) host(stderr io.Writer, cancel context.CancelCauseFunc) (h *hosted, err error) {
+// HostOptions are those of Host.
+type HostOptions struct {
+	Dir     string // where a new directory for its data is made; the system's for temporary files if empty
+	Size    int    // bytes of the largest event
+	Profile string // a directory for profiles; none if empty
+}
+
+// Host starts this program as a daemon on a new directory, and passes on to stderr what
+// its log has that is not routine. If it ends before it is told to, it cancels.
+func Host(o HostOptions, stderr io.Writer, cancel context.CancelCauseFunc) (h *Hosted, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("cannot start a daemon: %w; start one and give --connect", err)
 	}
-	dir, err := os.MkdirTemp(c.Dir, "gorewind-bench-")
+	dir, err := os.MkdirTemp(o.Dir, "gorewind-bench-")
 	if err != nil {
 		return nil, fmt.Errorf("cannot start a daemon: %w; choose another directory with --dir", err)
 	}
-	h = &hosted{dir: dir, ended: make(chan struct{})}
+	h = &Hosted{dir: dir, ended: make(chan struct{})}
 	h.cmd = exec.Command(self, "serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*", "--log-format", "json", "--log-level", "info",
-		"--data-dir", filepath.Join(dir, "data"), "--max-event-bytes", strconv.Itoa(max(1<<20, c.Size)))
-	if c.Profile != "" {
-		h.cmd.Args = append(h.cmd.Args, "--profile", c.Profile)
+		"--data-dir", filepath.Join(dir, "data"), "--max-event-bytes", strconv.Itoa(max(1<<20, o.Size)))
+	if o.Profile != "" {
+		h.cmd.Args = append(h.cmd.Args, "--profile", o.Profile)
 	}
 	// No flag from the environment, and no Ctrl-C: that is for the benchmark,
 	// which then stops the daemon.
@@ -56,13 +63,13 @@ func (c *benchCmd) host(stderr io.Writer, cancel context.CancelCauseFunc) (h *ho
 	serving := make(chan bool, 1)
 	go h.follow(log, stderr, serving, cancel) // ends when the daemon does; stop waits for it
 	if !<-serving {
-		return nil, errors.Join(errors.New("the daemon ended before it served; its log says why"), h.stop())
+		return nil, errors.Join(errors.New("the daemon ended before it served; its log says why"), h.Stop())
 	}
 	return h, nil
 }
 
 // follow reads the daemon's log to its end, and passes on what is not routine.
-func (h *hosted) follow(log io.Reader, stderr io.Writer, serving chan<- bool, cancel context.CancelCauseFunc) {
+func (h *Hosted) follow(log io.Reader, stderr io.Writer, serving chan<- bool, cancel context.CancelCauseFunc) {
 	defer close(h.ended)
 	lines := bufio.NewScanner(log)
 	for lines.Scan() {
@@ -75,7 +82,7 @@ func (h *hosted) follow(log io.Reader, stderr io.Writer, serving chan<- bool, ca
 		case err != nil || l.Level > slog.LevelInfo:
 			fmt.Fprintf(stderr, "gorewind serve: %s\n", lines.Text())
 		case l.Msg == "serving":
-			h.router, h.pub = l.Router, l.Pub
+			h.Router, h.Pub = l.Router, l.Pub
 			serving <- true
 		}
 	}
@@ -86,8 +93,8 @@ func (h *hosted) follow(log io.Reader, stderr io.Writer, serving chan<- bool, ca
 	cancel(errors.New("the daemon ended in the middle; its log says why"))
 }
 
-// stop ends the daemon and removes its directory.
-func (h *hosted) stop() error {
+// Stop ends the daemon and removes its directory.
+func (h *Hosted) Stop() error {
 	_ = h.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 	<-h.ended
 	err := h.cmd.Wait()

@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"fmt"
@@ -7,22 +7,21 @@ import (
 	"strconv"
 	"time"
 
-	"gorewind/internal/load"
 	"gorewind/internal/term"
 )
 
-// A benchReport is what --json prints.
-type benchReport struct {
-	Version string        `json:"version"`
-	Time    time.Time     `json:"time"` // when it began
-	CPUs    int           `json:"cpus"`
-	Runs    int           `json:"runs"` // figures are medians of so many
-	Floors  load.Floors   `json:"floors"`
-	Results []load.Result `json:"results"`
+// A Report is what a benchmark has found; as JSON it is what gorewind bench --json prints.
+type Report struct {
+	Version string    `json:"version"`
+	Time    time.Time `json:"time"` // when it began
+	CPUs    int       `json:"cpus"`
+	Runs    int       `json:"runs"` // figures are medians of so many
+	Floors  Floors    `json:"floors"`
+	Results []Result  `json:"results"`
 }
 
-// table prints a report for people.
-func (r benchReport) table(w io.Writer) error {
+// Table prints a report for people.
+func (r Report) Table(w io.Writer) error {
 	runs := "one run"
 	if r.Runs > 1 {
 		runs = fmt.Sprintf("medians of %d runs", r.Runs)
@@ -38,7 +37,7 @@ func (r benchReport) table(w io.Writer) error {
 }
 
 // floorTable prints the floors that were measured.
-func (r benchReport) floorTable(w io.Writer) error {
+func (r Report) floorTable(w io.Writer) error {
 	t := term.NewTable(w, term.Left, term.Left, term.Left, term.Left)
 	for _, f := range []struct {
 		name, what, unit string
@@ -65,7 +64,7 @@ func (r benchReport) floorTable(w io.Writer) error {
 }
 
 // resultTable prints what was measured.
-func (r benchReport) resultTable(w io.Writer) error {
+func (r Report) resultTable(w io.Writer) error {
 	head := []string{"workload", "clients", "in flight", "size", "events/s", "MB/s", "p50", "p99", "p99.9", "max", "pause", "ratio", "to"}
 	sides := slices.Repeat([]term.Align{term.Right}, len(head))
 	sides[0] = term.Left
@@ -86,7 +85,7 @@ func (r benchReport) resultTable(w io.Writer) error {
 }
 
 // remarks prints what is in no column.
-func (r benchReport) remarks(w io.Writer) (err error) {
+func (r Report) remarks(w io.Writer) (err error) {
 	remark := func(format string, args ...any) {
 		if err == nil {
 			_, err = fmt.Fprintf(w, "\n"+format+"\n", args...)
