@@ -10,6 +10,7 @@ import (
 
 	"gorewind/backup"
 	"gorewind/client"
+	"gorewind/internal/advice"
 	"gorewind/internal/term"
 )
 
@@ -78,7 +79,7 @@ func (c *backupCmd) verify(stdout io.Writer, line *term.Progress) error {
 
 // adviseBackup adds to an error of a backup what to do about it.
 func adviseBackup(dir string, err error) error {
-	if what := misplaced(dir, backup.OfBackup); what != "" {
+	if what := advice.Misplaced(dir, backup.OfBackup); what != "" {
 		return errors.New(what)
 	}
 	if errors.Is(err, backup.ErrFile) {

@@ -12,6 +12,7 @@ import (
 
 	"gorewind/backup"
 	"gorewind/client"
+	"gorewind/internal/advice"
 	"gorewind/internal/exit"
 	"gorewind/internal/term"
 	"gorewind/store/leveldb"
@@ -69,7 +70,7 @@ func (c *importCmd) run(stdout io.Writer, line *term.Progress) error {
 		return adviseCopy(ctx, c.DataDir, c.misplaced(err))
 	}
 	if backup.KindOf(c.File) == backup.OfSegment {
-		note := fmt.Sprintf("note: %s; this has it up to the position %d only", misplaced(c.File, backup.OfExport), r.Position)
+		note := fmt.Sprintf("note: %s; this has it up to the position %d only", advice.Misplaced(c.File, backup.OfExport), r.Position)
 		if _, err := fmt.Fprintln(stdout, note); err != nil {
 			return err
 		}
@@ -122,7 +123,7 @@ func (c *importCmd) append(stdout io.Writer, line *term.Progress) error {
 
 // misplaced names the right command where the file is of another kind.
 func (c *importCmd) misplaced(err error) error {
-	what := misplaced(c.File, backup.OfExport)
+	what := advice.Misplaced(c.File, backup.OfExport)
 	if !errors.Is(err, backup.ErrFile) || what == "" || backup.KindOf(c.File) == backup.OfSegment {
 		return err
 	}
@@ -154,7 +155,7 @@ func adviseCopy(ctx context.Context, dir string, err error) error {
 	case errors.Is(err, leveldb.ErrNotEmpty):
 		return fmt.Errorf("data directory %s: not empty; give one that does not exist, or is empty, with --data-dir", dir)
 	case errors.Is(err, leveldb.ErrInUse), errors.Is(err, leveldb.ErrNotDirectory), errors.Is(err, leveldb.ErrFormat):
-		return advise(err)
+		return advice.ForData(err)
 	case errors.Is(err, backup.ErrFile):
 		return fmt.Errorf("%w; take another copy%s", err, leftOf(dir))
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/backup"
+	"gorewind/internal/advice"
 	"gorewind/internal/term"
 	"gorewind/store/leveldb"
 )
@@ -51,7 +52,7 @@ func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return errUnrepaired
 	}
 	if err != nil {
-		return adviseData(c.DataDir, err)
+		return advice.ForDataDir(c.DataDir, err)
 	}
 	return c.tell(kctx.Stdout, done)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/backup"
+	"gorewind/internal/advice"
 	"gorewind/internal/exit"
 	"gorewind/internal/term"
 )
@@ -52,7 +53,7 @@ func (c *restoreCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	r, err := backup.Restore(ctx, c.Dir, c.DataDir, o)
 	line.Clear()
 	if err != nil {
-		if what := misplaced(c.Dir, backup.OfBackup); what != "" {
+		if what := advice.Misplaced(c.Dir, backup.OfBackup); what != "" {
 			return errors.New(what)
 		}
 		return adviseCopy(ctx, c.DataDir, err)

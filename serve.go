@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"gorewind/internal/advice"
 	"gorewind/internal/config"
 	"gorewind/internal/exit"
 	"gorewind/internal/metrics"
@@ -90,7 +91,7 @@ func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
 	// store is opened.
 	if !c.InMemory {
 		if err := leveldb.Probe(c.DataDir); err != nil {
-			return adviseData(c.DataDir, err)
+			return advice.ForDataDir(c.DataDir, err)
 		}
 	}
 	srv, err := c.bind(log)
@@ -232,10 +233,10 @@ func (c *serveCmd) open(log *slog.Logger, giveUp func(error), progress func(what
 	}
 	s, err := leveldb.Open(c.DataDir, leveldb.Options{Log: log, GaveUp: giveUp, Progress: progress})
 	if errors.Is(err, store.ErrDamaged) {
-		return nil, exit.With(exit.Damaged, advise(err))
+		return nil, exit.With(exit.Damaged, advice.ForData(err))
 	}
 	if err != nil {
-		return nil, adviseData(c.DataDir, err)
+		return nil, advice.ForDataDir(c.DataDir, err)
 	}
 	return s, nil
 }

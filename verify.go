@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/backup"
+	"gorewind/internal/advice"
 	"gorewind/internal/term"
 	"gorewind/store/leveldb"
 )
@@ -49,7 +50,7 @@ func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return errUnverified
 	}
 	if err != nil {
-		return adviseData(c.DataDir, err)
+		return advice.ForDataDir(c.DataDir, err)
 	}
 	if err := printVerified(kctx.Stdout, report); err != nil {
 		return err

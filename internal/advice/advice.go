@@ -1,4 +1,6 @@
-package main
+// Package advice says what to do about what went wrong with a data directory, a backup or an
+// export, in the words of the command line.
+package advice
 
 import (
 	"errors"
@@ -11,16 +13,16 @@ import (
 	"gorewind/store/leveldb"
 )
 
-// adviseData is advise for an error of the directory that was given.
-func adviseData(dir string, err error) error {
-	if what := misplaced(dir, backup.OfStore); what != "" {
+// ForDataDir is ForData for an error of the directory that was given.
+func ForDataDir(dir string, err error) error {
+	if what := Misplaced(dir, backup.OfStore); what != "" {
 		return fmt.Errorf("data directory: %s", what)
 	}
-	return advise(err)
+	return ForData(err)
 }
 
-// advise adds to an error of the data directory what to do about it.
-func advise(err error) error {
+// ForData adds to an error of the data directory what to do about it.
+func ForData(err error) error {
 	do := "choose another with --data-dir"
 	switch {
 	case errors.Is(err, leveldb.ErrUnfinished):
@@ -41,9 +43,9 @@ func advise(err error) error {
 	return fmt.Errorf("data directory: %w; %s", err, do)
 }
 
-// misplaced says what there is at a path that was given to a command which takes
+// Misplaced says what there is at a path that was given to a command which takes
 // another kind, and which command takes that; nothing where gorewind did not make it.
-func misplaced(path string, wanted backup.Kind) string {
+func Misplaced(path string, wanted backup.Kind) string {
 	kind := backup.KindOf(path)
 	if kind == wanted {
 		return ""
