@@ -81,7 +81,7 @@ func (a *actor) burst(self *itself) {
 		o := &operation{request: a.brief(), after: before}
 		a.trace.add(o)
 		o.call = a.now()
-		self.peer.send(o.request)
+		self.peer.Request(o.request)
 		all[i], before = o, o
 	}
 	for _, o := range all {

@@ -12,6 +12,7 @@ import (
 	zmq "github.com/pebbe/zmq4"
 
 	"gorewind/client"
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
@@ -208,7 +209,7 @@ func (p throughClient) query(ctx context.Context, o *operation, q wire.Query) er
 type itself struct {
 	*chaos
 	r     *rand.Rand
-	peer  *peer
+	peer  *daemontest.Peer
 	round int64 // of the daemon that it is connected to
 }
 
@@ -228,7 +229,7 @@ func (p *itself) connect() {
 	p.close()
 	p.round = p.chaos.round.Load()
 	endpoints := *p.serving.Load()
-	p.peer = dial(p.t, endpoints[p.r.IntN(len(endpoints))])
+	p.peer = daemontest.Dial(p.t, endpoints[p.r.IntN(len(endpoints))])
 	if err := p.peer.SetRcvtimeo(50 * time.Millisecond); err != nil {
 		p.t.Error(err)
 	}
@@ -237,7 +238,7 @@ func (p *itself) connect() {
 // ask implements asker.
 func (p *itself) ask(o *operation) error {
 	p.connect()
-	p.peer.send(o.request)
+	p.peer.Request(o.request)
 	return p.answer(o)
 }
 
@@ -247,10 +248,10 @@ func (p *itself) answer(o *operation) error {
 		return errBroken
 	}
 	if w, ok := o.request.(wire.Wait); ok && w.Timeout == wire.MaxWait {
-		p.peer.send(wire.Cancel{})
+		p.peer.Request(wire.Cancel{})
 	}
 	for patience, cancelled := time.Now().Add(20*time.Second), false; ; {
-		reply, err := p.peer.receive()
+		reply, err := p.peer.Reply()
 		switch {
 		case err == nil:
 		case zmq.AsErrno(err) != zmq.Errno(syscall.EAGAIN):
@@ -269,7 +270,7 @@ func (p *itself) answer(o *operation) error {
 			return err
 		}
 		if _, live := reply.(wire.Live); live && !cancelled {
-			p.peer.send(wire.Cancel{})
+			p.peer.Request(wire.Cancel{})
 			cancelled = true
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"gorewind/internal/load"
 	"gorewind/internal/version"
+	"gorewind/test/daemontest"
 )
 
 // TestBench: the document has every workload and every floor, and nothing of the
@@ -20,7 +21,7 @@ import (
 func TestBench(t *testing.T) {
 	dir := t.TempDir()
 	profiles := filepath.Join(t.TempDir(), "profiles")
-	out, errs, status := gorewind(dir, "bench", "--events", "2000", "--runs", "1", "--streams", "100", "--json", "--dir", dir, "--profile", profiles)
+	out, errs, status := daemontest.Run(dir, "bench", "--events", "2000", "--runs", "1", "--streams", "100", "--json", "--dir", dir, "--profile", profiles)
 	if status != 0 || errs != "" {
 		t.Fatalf("status %d\n%s", status, errs)
 	}
@@ -54,7 +55,7 @@ func TestBench(t *testing.T) {
 			t.Errorf("floor: %+v", x)
 		}
 	}
-	if left := files(t, dir); len(left) != 1 {
+	if left := daemontest.Files(t, dir); len(left) != 1 {
 		t.Errorf("left behind: %q", left)
 	}
 	for _, name := range []string{"cpu.pprof", "allocs.pprof"} {
@@ -67,9 +68,9 @@ func TestBench(t *testing.T) {
 // TestBenchTwice: a daemon that is there already is measured again and again,
 // and what is shown is a table.
 func TestBenchTwice(t *testing.T) {
-	d := start(t)
+	d := daemontest.Start(t)
 	for range 2 {
-		out, errs, status := gorewind(t.TempDir(), "bench", "--events", "500", "--runs", "2", "--connect", d.router, "--subscribe", d.pub, "--only", "fanout,replay")
+		out, errs, status := daemontest.Run(t.TempDir(), "bench", "--events", "500", "--runs", "2", "--connect", d.Router, "--subscribe", d.Pub, "--only", "fanout,replay")
 		if status != 0 || errs != "" {
 			t.Fatalf("status %d\n%s", status, errs)
 		}
@@ -85,8 +86,8 @@ func TestBenchTwice(t *testing.T) {
 }
 
 func TestBenchRefusals(t *testing.T) {
-	gone := start(t)
-	gone.kill()
+	gone := daemontest.Start(t)
+	gone.Kill()
 	for want, c := range map[string]struct {
 		status int
 		args   []string
@@ -94,15 +95,15 @@ func TestBenchRefusals(t *testing.T) {
 		"--runs is 0":            {2, []string{"--runs", "0"}},
 		"--in-flight is 70000":   {2, []string{"--in-flight", "70000"}},
 		`no workload "everyone"`: {2, []string{"--only", "single,everyone"}},
-		"fanout needs":           {2, []string{"--connect", gone.router}},
-		"--subscribe needs":      {2, []string{"--subscribe", gone.pub}},
-		"--profile is for":       {2, []string{"--connect", gone.router, "--profile", "x", "--only", "single"}},
+		"fanout needs":           {2, []string{"--connect", gone.Router}},
+		"--subscribe needs":      {2, []string{"--subscribe", gone.Pub}},
+		"--profile is for":       {2, []string{"--connect", gone.Router, "--profile", "x", "--only", "single"}},
 		`--connect: cannot con`:  {2, []string{"--connect", "x", "--only", "clients"}},
-		`--subscribe: cannot c`:  {2, []string{"--connect", gone.router, "--subscribe", "x"}},
+		`--subscribe: cannot c`:  {2, []string{"--connect", gone.Router, "--subscribe", "x"}},
 		"choose another":         {1, []string{"--dir", "/nowhere"}},
-		"refused: TOO-LARGE":     {1, []string{"--connect", tooSmall(t).router, "--only", "large", "--events", "50"}},
+		"refused: TOO-LARGE":     {1, []string{"--connect", tooSmall(t).Router, "--only", "large", "--events", "50"}},
 	} {
-		out, errs, status := gorewind(t.TempDir(), append([]string{"bench"}, c.args...)...)
+		out, errs, status := daemontest.Run(t.TempDir(), append([]string{"bench"}, c.args...)...)
 		if status != c.status || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, want) {
 			t.Errorf("want %q, have status %d\n%s%s", want, status, out, errs)
 		}
@@ -110,12 +111,14 @@ func TestBenchRefusals(t *testing.T) {
 }
 
 // tooSmall starts a daemon that refuses the events of large.
-func tooSmall(t *testing.T) *daemon { return start(t, "--max-event-bytes", "1000") }
+func tooSmall(t *testing.T) *daemontest.Daemon {
+	return daemontest.Start(t, "--max-event-bytes", "1000")
+}
 
 // TestBenchInterrupted: Ctrl-C stops the daemon and removes its directory.
 func TestBenchInterrupted(t *testing.T) {
 	dir := t.TempDir()
-	cmd := exec.Command(binary(), "bench", "--dir", dir, "--runs", "1000", "--only", "pipelined")
+	cmd := exec.Command(daemontest.Binary(), "bench", "--dir", dir, "--runs", "1000", "--only", "pipelined")
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	if err := cmd.Start(); err != nil {
@@ -139,7 +142,7 @@ func TestBenchInterrupted(t *testing.T) {
 	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(errs.String(), "stopped by a signal") {
 		t.Errorf("%v\n%s", err, errs.String())
 	}
-	if left := files(t, dir); len(left) != 1 {
+	if left := daemontest.Files(t, dir); len(left) != 1 {
 		t.Errorf("left behind: %q", left)
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"gorewind/client"
 	"gorewind/store/storetest"
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
@@ -34,12 +35,12 @@ import (
 func TestChaos(t *testing.T) {
 	r, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
-	length := torture(8 * time.Second) // its end, when all followers are to have everything, takes a few more
+	length := daemontest.Length(8 * time.Second) // its end, when all followers are to have everything, takes a few more
 	ctx, cancel := context.WithTimeout(context.Background(), length+3*time.Minute)
 	defer cancel()
 	c := &chaos{
 		t: t, ctx: ctx, cancel: cancel, r: r, seed: seed, dir: t.TempDir(), began: time.Now(), counts: make(map[string]int),
-		router: unused(t, r), second: unused(t, r), pub: unused(t, r), ipc: "ipc://" + filepath.Join(t.TempDir(), "router"),
+		router: daemontest.FreeEndpoint(t, r), second: daemontest.FreeEndpoint(t, r), pub: daemontest.FreeEndpoint(t, r), ipc: "ipc://" + filepath.Join(t.TempDir(), "router"),
 	}
 	c.serve()
 	for range 4 {
@@ -75,7 +76,7 @@ type chaos struct {
 	router, pub string // of every daemon
 	second, ipc string // of some
 
-	d       *daemon
+	d       *daemontest.Daemon
 	serving atomic.Pointer[[]string] // where this daemon, or the next, serves
 	round   atomic.Int64             // how many have ended
 
@@ -106,12 +107,12 @@ func (c *chaos) serve() {
 	for _, e := range endpoints {
 		args = append(args, "--router", e)
 	}
-	cmd := exec.Command(binary(), args...)
+	cmd := exec.Command(daemontest.Binary(), args...)
 	cmd.Env = append(os.Environ(), "GOREWIND_LOG_FORMAT="+pick("text", "json"))
 	if c.r.IntN(2) == 0 {
 		cmd.Env = append(cmd.Env, "GOGC="+pick("10", "100", "400"), "GOMAXPROCS="+pick("1", "2", "8"))
 	}
-	c.d = startCommand(c.t, cmd)
+	c.d = daemontest.StartCommand(c.t, cmd)
 	c.serving.Store(&endpoints)
 }
 
@@ -120,10 +121,10 @@ func (c *chaos) end(kill bool) {
 	// Of where the next one serves only this is known.
 	c.serving.Store(&[]string{c.router})
 	if kill {
-		c.d.kill()
+		c.d.Kill()
 		c.kills++
 	} else {
-		c.d.stop(c.t, syscall.SIGTERM)
+		c.d.Stop(c.t, syscall.SIGTERM)
 		c.stops++
 	}
 	c.round.Add(1)

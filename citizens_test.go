@@ -14,6 +14,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
@@ -57,11 +58,11 @@ func (s *siege) citizens() *citizens {
 	for i := range 2 {
 		w := &citizen{stream: fmt.Sprint(citizenPrefix, i)}
 		c.writers = append(c.writers, w)
-		c.client(zmq.DEALER, s.d.router, func(z *zmq.Socket) error { return c.write(w, z) })
-		c.client(zmq.DEALER, s.d.router, func(z *zmq.Socket) error { return c.follow(w, z) })
+		c.client(zmq.DEALER, s.d.Router, func(z *zmq.Socket) error { return c.write(w, z) })
+		c.client(zmq.DEALER, s.d.Router, func(z *zmq.Socket) error { return c.follow(w, z) })
 	}
-	c.client(zmq.SUB, s.d.pub, c.subscribe)
-	c.client(zmq.DEALER, s.d.router, c.ping)
+	c.client(zmq.SUB, s.d.Pub, c.subscribe)
+	c.client(zmq.DEALER, s.d.Router, c.ping)
 	for _, w := range c.writers { // all are connected and served
 		s.within(20*time.Second, "no citizen is served", func() bool { return w.broadcast.Load() > 0 && w.followed.Load() > 0 })
 	}
@@ -254,7 +255,7 @@ func (c *citizens) ping(z *zmq.Socket) error {
 // check reads all that the citizens wrote.
 func (c *citizens) check() {
 	c.t.Helper()
-	z := dial(c.t, c.d.router)
+	z := daemontest.Dial(c.t, c.d.Router)
 	for _, w := range c.writers {
 		if err := w.readBack(z.Socket, 0); err != nil {
 			c.t.Error(err)

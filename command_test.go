@@ -6,12 +6,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"gorewind/test/daemontest"
 )
 
 // TestCommandHelp: every client command has examples, and they are of itself.
 func TestCommandHelp(t *testing.T) {
 	for _, name := range []string{"publish", "query", "follow", "subscribe", "streams", "replace", "delete", "commit", "cursor", "wait", "info", "export", "import", "backup", "restore"} {
-		out, errs, status := gorewind(t.TempDir(), name, "--help")
+		out, errs, status := daemontest.Run(t.TempDir(), name, "--help")
 		_, examples, ok := strings.Cut(out, "\nExamples:\n")
 		if status != 0 || errs != "" || !ok || !strings.Contains(examples, "    gorewind "+name) {
 			t.Errorf("%s: status %d\n%s%s", name, status, out, errs)
@@ -25,7 +27,7 @@ func TestCommandHelp(t *testing.T) {
 // TestCommandMisuse: what was not asked properly is told in the words of the
 // command line, before any daemon is asked.
 func TestCommandMisuse(t *testing.T) {
-	nowhere := shell{d: &daemon{router: "tcp://127.0.0.1:1", pub: "tcp://127.0.0.1:1"}}
+	nowhere := daemontest.Shell{D: &daemontest.Daemon{Router: "tcp://127.0.0.1:1", Pub: "tcp://127.0.0.1:1"}}
 	long := strings.Repeat("s", 256)
 	for _, c := range []struct {
 		want string
@@ -75,30 +77,30 @@ func TestCommandMisuse(t *testing.T) {
 		{"CONSUMER", []string{"cursor", "", "s"}},
 		{"--timeout", []string{"wait", "c", "s", "1", "--timeout", "-1s"}},
 	} {
-		nowhere.refuse(t, 2, c.want, c.args...)
+		nowhere.Refuse(t, 2, c.want, c.args...)
 	}
 }
 
 // TestCommandWithoutDaemon: each command says so, and what to do.
 func TestCommandWithoutDaemon(t *testing.T) {
-	nowhere := shell{d: &daemon{router: "tcp://127.0.0.1:1", pub: "tcp://127.0.0.1:1"}}
+	nowhere := daemontest.Shell{D: &daemontest.Daemon{Router: "tcp://127.0.0.1:1", Pub: "tcp://127.0.0.1:1"}}
 	for _, args := range [][]string{
 		{"publish", "s", "data"}, {"publish", "s", "--lines"}, {"query", "s"}, {"follow", "s"}, {"streams"},
 		{"replace", "s", "1", "data"}, {"delete", "s", "--yes"}, {"commit", "c", "s", "1"}, {"cursor", "c", "s"},
 		{"wait", "c", "s", "1"}, {"info"}, {"ping"}, {"export"}, {"import", "f"}, {"backup", "b"},
 	} {
-		nowhere.refuse(t, 1, "give its endpoint with --connect", append(args, "--patience", "20ms")...)
+		nowhere.Refuse(t, 1, "give its endpoint with --connect", append(args, "--patience", "20ms")...)
 	}
-	nowhere.refuse(t, 1, "give its endpoint with --subscribe", "subscribe", "--patience", "20ms")
+	nowhere.Refuse(t, 1, "give its endpoint with --subscribe", "subscribe", "--patience", "20ms")
 }
 
 // TestCommandWaitsForDaemon: a person is told before --patience is over.
 func TestCommandWaitsForDaemon(t *testing.T) {
-	nowhere := &daemon{router: "tcp://127.0.0.1:1"}
-	p := newTerminal(t, nowhere.client(t, "ping", "--patience", "1m"))
-	p.await("no answer from tcp://127.0.0.1:1 yet; trying for 1m0s (--patience)\n")
-	p.write("\x03")
-	if seen, status := p.end(); status != 1 || strings.Count(seen, "yet") != 1 {
+	nowhere := &daemontest.Daemon{Router: "tcp://127.0.0.1:1"}
+	p := daemontest.NewTerminal(t, nowhere.Command(t, "ping", "--patience", "1m"))
+	p.Await("no answer from tcp://127.0.0.1:1 yet; trying for 1m0s (--patience)\n")
+	p.Type("\x03")
+	if seen, status := p.End(); status != 1 || strings.Count(seen, "yet") != 1 {
 		t.Errorf("status %d\n%s", status, seen)
 	}
 }
@@ -106,23 +108,23 @@ func TestCommandWaitsForDaemon(t *testing.T) {
 // TestCommandPatience: a daemon that stops to answer does not hold a command for
 // ever, and of a write nobody knows then what came of it.
 func TestCommandPatience(t *testing.T) {
-	d := start(t, "--in-memory")
+	d := daemontest.Start(t, "--in-memory")
 	in, lines, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lines.Close()
-	cmd := d.client(t, "publish", "s", "--lines", "--patience", "300ms")
+	cmd := d.Command(t, "publish", "s", "--lines", "--patience", "300ms")
 	cmd.Stdin = in
-	l := startClient(t, cmd)
+	l := daemontest.StartClient(t, cmd)
 	fmt.Fprintln(lines, "one")
-	p := dial(t, d.router)
-	await(t, func() bool { return len(p.events("s", 0)) == 1 }, func() string { return "want an event" })
-	d.cmd.Process.Signal(syscall.SIGSTOP)
-	defer d.cmd.Process.Signal(syscall.SIGCONT)
+	p := daemontest.Dial(t, d.Router)
+	daemontest.Await(t, func() bool { return len(p.Events("s", 0)) == 1 }, func() string { return "want an event" })
+	d.Cmd.Process.Signal(syscall.SIGSTOP)
+	defer d.Cmd.Process.Signal(syscall.SIGCONT)
 	fmt.Fprintln(lines, "two")
-	_, status := l.end()
-	if status != 5 || !strings.Contains(l.said(), "nobody knows") || !strings.Contains(l.said(), "lines 2 to 2") {
-		t.Errorf("want status 5, have %d\n%s", status, l.said())
+	_, status := l.End()
+	if status != 5 || !strings.Contains(l.Errors(), "nobody knows") || !strings.Contains(l.Errors(), "lines 2 to 2") {
+		t.Errorf("want status 5, have %d\n%s", status, l.Errors())
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"gorewind/internal/exit"
+	"gorewind/test/daemontest"
 )
 
 func TestComplete(t *testing.T) {
@@ -42,7 +43,7 @@ func TestComplete(t *testing.T) {
 		{words: "frobnicate ", kind: "words", want: []string{"serve"}},
 		{words: "serve --frobnicate --lo", kind: "words", want: []string{"--log-level"}},
 	} {
-		stdout, stderr, status := gorewind(t.TempDir(), append([]string{"complete"}, strings.Split(c.words, " ")...)...)
+		stdout, stderr, status := daemontest.Run(t.TempDir(), append([]string{"complete"}, strings.Split(c.words, " ")...)...)
 		lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
 		if status != exit.OK || stderr != "" || lines[0] != c.kind {
 			t.Errorf("%q: want %s, have status %d\n%s%s", c.words, c.kind, status, stdout, stderr)
@@ -66,7 +67,7 @@ func TestComplete(t *testing.T) {
 			}
 		}
 	}
-	if stdout, _, _ := gorewind(t.TempDir(), "complete"); !strings.Contains(stdout, "serve\t") {
+	if stdout, _, _ := daemontest.Run(t.TempDir(), "complete"); !strings.Contains(stdout, "serve\t") {
 		t.Errorf("without a word: have %q", stdout)
 	}
 }
@@ -105,7 +106,7 @@ func TestCompletionScripts(t *testing.T) {
 				}
 			}
 			dir := t.TempDir()
-			script, stderr, status := gorewind(dir, "completion", shell)
+			script, stderr, status := daemontest.Run(dir, "completion", shell)
 			if status != exit.OK {
 				t.Fatal(stderr)
 			}
@@ -131,9 +132,9 @@ func TestCompletionScripts(t *testing.T) {
 				"gorewind completion f":                  "gorewind completion fish",
 				"gorewind serve --router tcp://a:1 --pr": "gorewind serve --router tcp://a:1 --profile",
 			} {
-				cmd := command(t, "sh", "-c", s.run)
+				cmd := daemontest.Command(t, "sh", "-c", s.run)
 				cmd.Dir = dir
-				cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(binary())+":"+os.Getenv("PATH"), "HOME="+dir, "TERM=dumb")
+				cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(daemontest.Binary())+":"+os.Getenv("PATH"), "HOME="+dir, "TERM=dumb")
 				cmd.Stdin = strings.NewReader(typed + "\t\x18d")
 				out, err := cmd.CombinedOutput()
 				_, rest, _ := strings.Cut(string(out), "<<")

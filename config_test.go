@@ -13,6 +13,7 @@ import (
 
 	"gorewind/internal/config"
 	"gorewind/internal/exit"
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
@@ -29,7 +30,7 @@ func writeConfig(t *testing.T, text string) string {
 // shown returns what gorewind config tells, by the names of flags.
 func shown(t *testing.T, args ...string) map[string]config.Setting {
 	t.Helper()
-	stdout, stderr, status := gorewind(t.TempDir(), append([]string{"config", "--json"}, args...)...)
+	stdout, stderr, status := daemontest.Run(t.TempDir(), append([]string{"config", "--json"}, args...)...)
 	if status != exit.OK || stderr != "" {
 		t.Fatalf("%q: status %d\n%s", args, status, stderr)
 	}
@@ -113,17 +114,17 @@ max-event-bytes = 10
 log-format = "json"
 accuracy-of-other-commands-is-theirs = 1
 `))
-	if _, stderr, status := gorewind(t.TempDir(), "serve"); status != exit.Usage || !strings.Contains(stderr, `gorewind.toml:5: unknown key "accuracy-of`) {
+	if _, stderr, status := daemontest.Run(t.TempDir(), "serve"); status != exit.Usage || !strings.Contains(stderr, `gorewind.toml:5: unknown key "accuracy-of`) {
 		t.Errorf("status %d\n%s", status, stderr)
 	}
 	t.Setenv("GOREWIND_CONFIG", writeConfig(t, "in-memory = true\nmax-event-bytes = 10\nlog-format = \"json\"\nevents = \"bench's, and wrong\"\n"))
-	d := start(t)
-	reply := dial(t, d.router).ask(wire.Publish{Stream: []byte("s"), Data: make([]byte, 11)})
+	d := daemontest.Start(t)
+	reply := daemontest.Dial(t, d.Router).Ask(wire.Publish{Stream: []byte("s"), Data: make([]byte, 11)})
 	if e, ok := reply.(*wire.Error); !ok || e.Code != wire.TooLarge {
 		t.Error(reply)
 	}
-	if !strings.Contains(d.said(), `"msg":"serving"`) {
-		t.Error(d.said())
+	if !strings.Contains(d.Log(), `"msg":"serving"`) {
+		t.Error(d.Log())
 	}
 }
 
@@ -170,7 +171,7 @@ func TestConfigRefusals(t *testing.T) {
 			// config refuses what the command itself does, in the same words.
 			var refusals []string
 			for _, line := range [][]string{args, append([]string{"config"}, args...)} {
-				stdout, stderr, status := gorewind(t.TempDir(), line...)
+				stdout, stderr, status := daemontest.Run(t.TempDir(), line...)
 				if status != exit.Usage || stdout != "" || strings.Count(stderr, "\n") != 1 {
 					t.Errorf("%q: want one line and status %d, have %d\n%s", line, exit.Usage, status, stderr)
 				}
@@ -191,11 +192,11 @@ func TestConfigRefusals(t *testing.T) {
 // TestConfigBlamesTheEnvironment: whose value is refused did not type it.
 func TestConfigBlamesTheEnvironment(t *testing.T) {
 	t.Setenv("GOREWIND_MAX_EVENT_BYTES", "0")
-	if _, stderr, status := gorewind(t.TempDir(), "serve"); status != exit.Usage || !strings.Contains(stderr, "see GOREWIND_MAX_EVENT_BYTES") {
+	if _, stderr, status := daemontest.Run(t.TempDir(), "serve"); status != exit.Usage || !strings.Contains(stderr, "see GOREWIND_MAX_EVENT_BYTES") {
 		t.Errorf("status %d\n%s", status, stderr)
 	}
 	t.Setenv("GOREWIND_MAX_EVENT_BYTES", "many")
-	if _, stderr, status := gorewind(t.TempDir(), "serve"); status != exit.Usage || strings.Count(stderr, "GOREWIND_MAX_EVENT_BYTES") != 1 {
+	if _, stderr, status := daemontest.Run(t.TempDir(), "serve"); status != exit.Usage || strings.Count(stderr, "GOREWIND_MAX_EVENT_BYTES") != 1 {
 		t.Errorf("status %d\n%s", status, stderr)
 	}
 }
@@ -210,7 +211,7 @@ func TestConfigRoundTrip(t *testing.T) {
 	}
 	for _, command := range commandsOf(t) {
 		args := append([]string{command}, odd[command]...)
-		stdout, stderr, status := gorewind(t.TempDir(), append([]string{"config"}, args...)...)
+		stdout, stderr, status := daemontest.Run(t.TempDir(), append([]string{"config"}, args...)...)
 		if status != exit.OK || stderr != "" {
 			t.Errorf("%s: status %d\n%s", command, status, stderr)
 			continue
@@ -278,7 +279,7 @@ func TestConfigPrints(t *testing.T) {
 data-dir = 'x'       # --data-dir
 all      = false     # default
 `
-	stdout, stderr, status := gorewind(dir, "config", "--config", "g.toml", "verify", "--data-dir", "x")
+	stdout, stderr, status := daemontest.Run(dir, "config", "--config", "g.toml", "verify", "--data-dir", "x")
 	if status != exit.OK || stdout != want {
 		t.Errorf("status %d, want\n%shave\n%s", status, want, stdout)
 	}
@@ -288,13 +289,13 @@ all      = false     # default
 		}
 	}
 	for _, args := range [][]string{{"config"}, {"config", "--config", "g.toml"}, {"config", "--", "serve"}, {"config", "--log-level", "warn"}} {
-		stdout, _, status := gorewind(dir, args...)
+		stdout, _, status := daemontest.Run(dir, args...)
 		if status != exit.OK || !strings.Contains(stdout, "gorewind serve,") || !strings.Contains(stdout, "in-memory       = true ") {
 			t.Errorf("%q: status %d\n%s", args, status, stdout)
 		}
 	}
-	d := start(t, "--config", filepath.Join(dir, "g.toml"), "--log-level", "info")
-	if log := d.said(); !strings.Contains(log, "variable=GOREWIND_DATADIR nearest=GOREWIND_DATA_DIR") {
+	d := daemontest.Start(t, "--config", filepath.Join(dir, "g.toml"), "--log-level", "info")
+	if log := d.Log(); !strings.Contains(log, "variable=GOREWIND_DATADIR nearest=GOREWIND_DATA_DIR") {
 		t.Errorf("want a warning, have\n%s", log)
 	}
 }
@@ -313,7 +314,7 @@ func TestInMemoryBesideADirectory(t *testing.T) {
 		{[]string{"--config", dataDir, "--in-memory"}, exit.OK},
 		{[]string{"--config", inMemory, "--in-memory=false", "--data-dir", "x"}, exit.OK},
 	} {
-		_, stderr, status := gorewind(t.TempDir(), append([]string{"config", "serve"}, c.args...)...)
+		_, stderr, status := daemontest.Run(t.TempDir(), append([]string{"config", "serve"}, c.args...)...)
 		if status != c.status || status == exit.Usage && !strings.Contains(stderr, "--in-memory keeps nothing in a --data-dir") {
 			t.Errorf("%q: want status %d, have %d\n%s", c.args, c.status, status, stderr)
 		}

@@ -20,12 +20,13 @@ import (
 	"gorewind/store"
 	"gorewind/store/leveldb"
 	"gorewind/store/storetest"
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
 // told returns all that a client can see of a daemon's store: its log, its events,
 // its streams and its cursors.
-func told(t *testing.T, d *daemon) string {
+func told(t *testing.T, d *daemontest.Daemon) string {
 	t.Helper()
 	c := dialClient(t, d)
 	var b strings.Builder
@@ -63,11 +64,11 @@ func told(t *testing.T, d *daemon) string {
 	return b.String() + strings.Join(lines, "")
 }
 
-func dialClient(t testing.TB, d *daemon) *client.Client {
+func dialClient(t testing.TB, d *daemontest.Daemon) *client.Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	c, err := client.Dial(ctx, client.Options{Endpoint: d.router})
+	c, err := client.Dial(ctx, client.Options{Endpoint: d.Router})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,7 @@ func dialClient(t testing.TB, d *daemon) *client.Client {
 // succeeds runs the program and fails unless it does what it was asked to.
 func succeeds(t *testing.T, args ...string) string {
 	t.Helper()
-	stdout, stderr, status := gorewind(t.TempDir(), args...)
+	stdout, stderr, status := daemontest.Run(t.TempDir(), args...)
 	if status != exit.OK {
 		t.Fatalf("%q: status %d\n%s%s", args, status, stdout, stderr)
 	}
@@ -103,16 +104,16 @@ func TestCopies(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	randomStore(t, in("data"))
-	d := start(t, "--data-dir", in("data"))
-	p := dial(t, d.router)
+	d := daemontest.Start(t, "--data-dir", in("data"))
+	p := daemontest.Dial(t, d.Router)
 	key := wire.Append{Key: []byte("the key"), Groups: []wire.Group{{Stream: []byte("keyed"), Events: [][]byte{[]byte("x")}}}}
-	answer := fmt.Sprint(p.ask(key))
+	answer := fmt.Sprint(p.Ask(key))
 	want := told(t, d)
 
-	if out := succeeds(t, "export", "--connect", d.router, in("export.jsonl.zst")); !strings.HasPrefix(out, "exported: ") {
+	if out := succeeds(t, "export", "--connect", d.Router, in("export.jsonl.zst")); !strings.HasPrefix(out, "exported: ") {
 		t.Errorf("have %s", out)
 	}
-	succeeds(t, "backup", "--connect", d.router, in("backup"))
+	succeeds(t, "backup", "--connect", d.Router, in("backup"))
 	if out := succeeds(t, "backup", "--verify", in("backup")); !strings.Contains(out, "\nwhole: ") {
 		t.Errorf("have %s", out)
 	}
@@ -122,20 +123,20 @@ func TestCopies(t *testing.T) {
 		if out := succeeds(t, "verify", "--data-dir", in(name)); !strings.Contains(out, "\nwhole: ") {
 			t.Errorf("%s: %s", name, out)
 		}
-		c := start(t, "--data-dir", in(name))
+		c := daemontest.Start(t, "--data-dir", in(name))
 		if have := told(t, c); have != want {
 			t.Errorf("%s: it tells something else: %s", name, firstDifference(want, have))
 		}
-		p := dial(t, c.router)
-		if again := fmt.Sprint(p.ask(key)); again != answer {
+		p := daemontest.Dial(t, c.Router)
+		if again := fmt.Sprint(p.Ask(key)); again != answer {
 			t.Errorf("%s: the request again: want %s, have %s", name, answer, again)
 		}
 		other := key
 		other.Groups = []wire.Group{{Stream: []byte("keyed"), Events: [][]byte{[]byte("y")}}}
-		if r, ok := p.ask(other).(*wire.Error); !ok || r.Code != wire.KeyReused {
+		if r, ok := p.Ask(other).(*wire.Error); !ok || r.Code != wire.KeyReused {
 			t.Errorf("%s: another request under its key: %v", name, r)
 		}
-		stale := p.ask(wire.Query{Stream: []byte("keyed"), Store: strings.Fields(want)[1] + ".1"})
+		stale := p.Ask(wire.Query{Stream: []byte("keyed"), Store: strings.Fields(want)[1] + ".1"})
 		if r, ok := stale.(*wire.Error); !ok || r.Code != wire.OtherStore {
 			t.Errorf("%s: want ERROR OTHER-STORE for who knew the store before, have %v", name, stale)
 		}
@@ -155,7 +156,7 @@ func firstDifference(want, have string) string {
 // killed runs the program and kills it after a random time, if it still runs then.
 func killed(t *testing.T, within time.Duration, args ...string) {
 	t.Helper()
-	cmd := exec.Command(binary(), args...)
+	cmd := exec.Command(daemontest.Binary(), args...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +170,7 @@ func killed(t *testing.T, within time.Duration, args ...string) {
 func TestCopiesKilled(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	d := start(t, "--data-dir", in("data"))
+	d := daemontest.Start(t, "--data-dir", in("data"))
 	c := dialClient(t, d)
 	ctx, stop := context.WithCancel(t.Context())
 	var writers sync.WaitGroup
@@ -183,19 +184,19 @@ func TestCopiesKilled(t *testing.T) {
 			}
 		})
 	}
-	end := time.Now().Add(torture(3 * time.Second))
+	end := time.Now().Add(daemontest.Length(3 * time.Second))
 	for round := 0; time.Now().Before(end); round++ {
-		killed(t, 200*time.Millisecond, "backup", "--connect", d.router, in("backup"))
+		killed(t, 200*time.Millisecond, "backup", "--connect", d.Router, in("backup"))
 		if _, err := os.Stat(in("backup/backup.json")); err == nil {
 			succeeds(t, "backup", "--verify", in("backup"))
 		}
-		killed(t, 200*time.Millisecond, "export", "--connect", d.router, in("export.jsonl.zst"), "--force")
+		killed(t, 200*time.Millisecond, "export", "--connect", d.Router, in("export.jsonl.zst"), "--force")
 	}
-	succeeds(t, "export", "--connect", d.router, in("export.jsonl.zst"), "--force")
+	succeeds(t, "export", "--connect", d.Router, in("export.jsonl.zst"), "--force")
 	stop()
 	writers.Wait()
-	succeeds(t, "backup", "--connect", d.router, in("backup"))
-	succeeds(t, "export", "--connect", d.router, in("last.jsonl"))
+	succeeds(t, "backup", "--connect", d.Router, in("backup"))
+	succeeds(t, "export", "--connect", d.Router, in("last.jsonl"))
 	want := told(t, d)
 	succeeds(t, "import", in("export.jsonl.zst"), "--data-dir", in("earlier"))
 	for name, args := range map[string][]string{
@@ -208,7 +209,7 @@ func TestCopiesKilled(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(in(name), "db")); err != nil { // it may have been through
 			succeeds(t, args...)
 		}
-		if have := told(t, start(t, "--data-dir", in(name))); have != want {
+		if have := told(t, daemontest.Start(t, "--data-dir", in(name))); have != want {
 			t.Errorf("%s: it tells something else: %s", name, firstDifference(want, have))
 		}
 	}
@@ -237,7 +238,7 @@ func TestImportAppends(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	const streams, each = 7, 3000
-	from := start(t, "--in-memory")
+	from := daemontest.Start(t, "--in-memory")
 	c := dialClient(t, from)
 	for id := range each {
 		var groups []client.Group
@@ -251,31 +252,31 @@ func TestImportAppends(t *testing.T) {
 	if err := c.Delete(t.Context(), client.Delete{Stream: "s/0", UpTo: client.Some(10)}); err != nil {
 		t.Fatal(err)
 	}
-	succeeds(t, "export", "--connect", from.router, in("export"))
-	to := start(t, "--data-dir", in("data"))
-	p := dial(t, to.router)
-	p.ask(wire.Publish{Stream: []byte("s/0"), Data: []byte("there before")})
+	succeeds(t, "export", "--connect", from.Router, in("export"))
+	to := daemontest.Start(t, "--data-dir", in("data"))
+	p := daemontest.Dial(t, to.Router)
+	p.Ask(wire.Publish{Stream: []byte("s/0"), Data: []byte("there before")})
 	for range 6 {
-		killed(t, 300*time.Millisecond, "import", in("export"), "--connect", to.router)
+		killed(t, 300*time.Millisecond, "import", in("export"), "--connect", to.Router)
 	}
 	for range 2 {
-		if out := succeeds(t, "import", in("export"), "--connect", to.router); !strings.Contains(out, "appended: 20,990 events") || !strings.Contains(out, "\nnot kept: ids") ||
+		if out := succeeds(t, "import", in("export"), "--connect", to.Router); !strings.Contains(out, "appended: 20,990 events") || !strings.Contains(out, "\nnot kept: ids") ||
 			!strings.Contains(out, "another export of the same events appends them again") {
 			t.Errorf("have %s", out)
 		}
 	}
-	have := p.events("s/0", 0)
+	have := p.Events("s/0", 0)
 	if len(have) != 1+each-10 || have[0] != "there before" || have[1] != "10" || have[each-10] != fmt.Sprint(each-1) {
 		t.Errorf("have %d events of s/0: %.80q", len(have), have)
 	}
-	if have := p.events("s/6", 0); len(have) != each || have[each-1] != fmt.Sprint(each-1) {
+	if have := p.Events("s/6", 0); len(have) != each || have[each-1] != fmt.Sprint(each-1) {
 		t.Errorf("have %d events of s/6", len(have))
 	}
-	small := start(t, "--in-memory", "--max-event-bytes", "3")
-	if _, errs, status := gorewind(dir, "import", in("export"), "--connect", small.router); status != exit.Failure || !strings.Contains(errs, "--max-event-bytes") {
+	small := daemontest.Start(t, "--in-memory", "--max-event-bytes", "3")
+	if _, errs, status := daemontest.Run(dir, "import", in("export"), "--connect", small.Router); status != exit.Failure || !strings.Contains(errs, "--max-event-bytes") {
 		t.Errorf("of events that are too large: status %d, %s", status, errs)
 	}
-	if have := dial(t, small.router).events("s/1", 0); len(have) > 0 {
+	if have := daemontest.Dial(t, small.Router).Events("s/1", 0); len(have) > 0 {
 		t.Errorf("it was refused, and %d events were appended", len(have))
 	}
 }
@@ -284,13 +285,13 @@ func TestImportAppends(t *testing.T) {
 func TestCopiesRefuse(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	d := start(t, "--data-dir", in("data"))
-	p := dial(t, d.router)
-	p.ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
-	p.ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
-	succeeds(t, "export", "--connect", d.router, in("export"))
-	succeeds(t, "export", "--connect", d.router, in("later"), "--after", "1")
-	succeeds(t, "backup", "--connect", d.router, in("backup"))
+	d := daemontest.Start(t, "--data-dir", in("data"))
+	p := daemontest.Dial(t, d.Router)
+	p.Ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
+	p.Ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
+	succeeds(t, "export", "--connect", d.Router, in("export"))
+	succeeds(t, "export", "--connect", d.Router, in("later"), "--after", "1")
+	succeeds(t, "backup", "--connect", d.Router, in("backup"))
 	succeeds(t, "restore", in("backup"), "--data-dir", in("restored"))
 	whole, err := os.ReadFile(in("export"))
 	if err != nil {
@@ -302,8 +303,8 @@ func TestCopiesRefuse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	other := start(t, "--in-memory")
-	connect, elsewhere := []string{"--connect", d.router}, []string{"--connect", other.router}
+	other := daemontest.Start(t, "--in-memory")
+	connect, elsewhere := []string{"--connect", d.Router}, []string{"--connect", other.Router}
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -327,18 +328,18 @@ func TestCopiesRefuse(t *testing.T) {
 		"directory of others":   {append([]string{"backup", dir}, connect...), "choose another directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := files(t, dir)
-			out, errs, status := gorewind(dir, c.args...)
+			before := daemontest.Files(t, dir)
+			out, errs, status := daemontest.Run(dir, c.args...)
 			if status != exit.Failure || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, c.want) {
 				t.Errorf("want one line with %q, have status %d, %s%s", c.want, status, out, errs)
 			}
-			if after := files(t, dir); !slices.Equal(before, after) {
+			if after := daemontest.Files(t, dir); !slices.Equal(before, after) {
 				t.Errorf("want the files %q, have %q", before, after)
 			}
 		})
 	}
 	for _, args := range [][]string{{"export", "--separator", "::", "--glob", "*"}, {"export", "--separator", ":"}, {"restore", "backup"}, {"restore", "backup", "--data-dir", "d", "--upto", "0"}, {"export", "--glob", ""}} {
-		if _, errs, status := gorewind(dir, args...); status != exit.Usage {
+		if _, errs, status := daemontest.Run(dir, args...); status != exit.Usage {
 			t.Errorf("%q: status %d, %s", args, status, errs)
 		}
 	}
@@ -350,12 +351,12 @@ func TestCopiesRefuse(t *testing.T) {
 func TestCopiesMemory(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	d := start(t, "--data-dir", in("data"))
+	d := daemontest.Start(t, "--data-dir", in("data"))
 	c := dialClient(t, d)
 	data := make([]byte, 64<<10)
 	rand.NewChaCha8([32]byte{}).Read(data)
 	megabytes := 200
-	if torture(0) > 0 {
+	if daemontest.Length(0) > 0 {
 		megabytes = 2000
 	}
 	for i := range megabytes {
@@ -375,7 +376,7 @@ func TestCopiesMemory(t *testing.T) {
 	if _, err := c.Append(t.Context(), client.Append{Groups: []client.Group{{Stream: "grown", Events: grown}}}); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(binary(), "backup", "--connect", d.router, in("backup")).CombinedOutput(); err != nil {
+	if out, err := exec.Command(daemontest.Binary(), "backup", "--connect", d.Router, in("backup")).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	large := make([]byte, 1<<20)
@@ -388,14 +389,14 @@ func TestCopiesMemory(t *testing.T) {
 	}
 	const most = 384 << 10 // KiB
 	for _, args := range [][]string{
-		{"export", "--connect", d.router, in("export.zst")},
-		{"backup", "--connect", d.router, in("backup")},
-		{"import", "--connect", d.router, in("export.zst")},
+		{"export", "--connect", d.Router, in("export.zst")},
+		{"backup", "--connect", d.Router, in("backup")},
+		{"import", "--connect", d.Router, in("export.zst")},
 		{"import", in("export.zst"), "--data-dir", in("imported")},
 		{"restore", in("backup"), "--data-dir", in("restored")},
 	} {
 		began := time.Now()
-		used := peakOf(t, exec.Command(binary(), args...))
+		used := peakOf(t, exec.Command(daemontest.Binary(), args...))
 		if t.Logf("%s: %d MiB in %v", args[0], used>>10, time.Since(began).Round(time.Millisecond)); used > most {
 			t.Errorf("%q: want %d KiB at most, have %d", args, most, used)
 		}
@@ -456,10 +457,10 @@ func TestCopiesOfLoss(t *testing.T) {
 	if _, err := r.Finish(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	d := start(t, "--data-dir", in("data"))
+	d := daemontest.Start(t, "--data-dir", in("data"))
 	for _, args := range [][]string{{"export", in("export")}, {"backup", in("backup")}} {
-		args = append(args, "--connect", d.router)
-		if _, errs, status := gorewind(dir, args...); status != exit.Failure || !strings.Contains(errs, "--accept-loss") {
+		args = append(args, "--connect", d.Router)
+		if _, errs, status := daemontest.Run(dir, args...); status != exit.Failure || !strings.Contains(errs, "--accept-loss") {
 			t.Errorf("%q: status %d, %s", args, status, errs)
 		}
 		if out := succeeds(t, append(args, "--accept-loss")...); !strings.Contains(out, "1 event of 1 octet,") || !strings.Contains(out, "; LOST: 2 events") {
@@ -476,21 +477,21 @@ func TestCopiesOfLoss(t *testing.T) {
 // TestReadmeCopies runs the commands of README.rst as they stand.
 func TestReadmeCopies(t *testing.T) {
 	dir := t.TempDir()
-	d := start(t, "--data-dir", filepath.Join(dir, "data"))
-	p := dial(t, d.router)
+	d := daemontest.Start(t, "--data-dir", filepath.Join(dir, "data"))
+	p := daemontest.Dial(t, d.Router)
 	for _, stream := range []string{"greetings", "account/1", "account/1", "other"} {
-		p.ask(wire.Publish{Stream: []byte(stream), Data: []byte("Hello, world!")})
+		p.Ask(wire.Publish{Stream: []byte(stream), Data: []byte("Hello, world!")})
 	}
-	t.Setenv("GOREWIND_CONNECT", d.router)
-	t.Setenv("PATH", filepath.Dir(binary())+":"+os.Getenv("PATH"))
+	t.Setenv("GOREWIND_CONNECT", d.Router)
+	t.Setenv("PATH", filepath.Dir(daemontest.Binary())+":"+os.Getenv("PATH"))
 	for _, introduction := range []string{"copies its store into a directory::", "and serve that::", "(``--after``)::", "interrupted and repeated::"} {
-		cmd := command(t, "sh", "-ec", indented(t, introduction))
+		cmd := daemontest.Command(t, "sh", "-ec", indented(t, introduction))
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s\n%s: %v\n%s", introduction, cmd.Args[2], err, out)
 		}
 	}
-	if have := p.events("account/1", 0); len(have) != 4 {
+	if have := p.Events("account/1", 0); len(have) != 4 {
 		t.Errorf("want the events appended once more, have %q", have)
 	}
 	for name, events := range map[string]int{"restored": 4, "everything": 4, "some": 3} {
@@ -502,19 +503,19 @@ func TestReadmeCopies(t *testing.T) {
 
 // TestCopiesWithKeys: a copy takes the right admin on all streams, and says so.
 func TestCopiesWithKeys(t *testing.T) {
-	l := newLock(t, "operator", "reader")
-	l.allow(map[string]string{"operator": "read = ['**']\nadmin = ['**']", "reader": "read = ['**']\nadmin = ['a/*']"})
-	d := l.start()
+	l := daemontest.NewLock(t, "operator", "reader")
+	l.Allow(map[string]string{"operator": "read = ['**']\nadmin = ['**']", "reader": "read = ['**']\nadmin = ['a/*']"})
+	d := l.Start()
 	dir := t.TempDir()
 	as := func(name string, args ...string) (string, string, int) {
-		return gorewind(dir, append(args, "--connect", d.router, "--client-key", l.file(name+".key_secret"), "--server-key", l.file("server.key"))...)
+		return daemontest.Run(dir, append(args, "--connect", d.Router, "--client-key", l.File(name+".key_secret"), "--server-key", l.File("server.key"))...)
 	}
 	for _, args := range [][]string{{"export"}, {"export", "file"}, {"export", "--glob", "a/*"}, {"backup", "dir"}} {
 		if out, errs, status := as("reader", args...); status != exit.Failure || out != "" || !strings.Contains(errs, "the right admin for all streams") || !strings.Contains(errs, "--client-key") {
 			t.Errorf("%q: status %d\n%s%s", args, status, out, errs)
 		}
 	}
-	if left := files(t, dir); len(left) != 1 {
+	if left := daemontest.Files(t, dir); len(left) != 1 {
 		t.Errorf("left %q", left)
 	}
 	for _, args := range [][]string{{"export", "file"}, {"backup", "dir"}} {
@@ -528,24 +529,24 @@ func TestCopiesWithKeys(t *testing.T) {
 // nothing behind.
 func TestImportFromStdin(t *testing.T) {
 	dir := t.TempDir()
-	d := start(t, "--in-memory")
-	p := dial(t, d.router)
-	p.ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
-	whole := succeeds(t, "export", "--connect", d.router)
+	d := daemontest.Start(t, "--in-memory")
+	p := daemontest.Dial(t, d.Router)
+	p.Ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
+	whole := succeeds(t, "export", "--connect", d.Router)
 	t.Setenv("TMPDIR", dir)
 	take := func(input string, args ...string) (string, error) {
-		cmd := exec.Command(binary(), append([]string{"import", "-"}, args...)...)
+		cmd := exec.Command(daemontest.Binary(), append([]string{"import", "-"}, args...)...)
 		cmd.Stdin = strings.NewReader(input)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	if out, err := take(whole, "--connect", d.router); err != nil || len(p.events("s", 0)) != 2 {
+	if out, err := take(whole, "--connect", d.Router); err != nil || len(p.Events("s", 0)) != 2 {
 		t.Errorf("appended: %v\n%s", err, out)
 	}
-	if out, err := take(whole[:len(whole)-9], "--connect", d.router); err == nil || !strings.Contains(out, "standard input") || !strings.Contains(out, "cut off here") {
+	if out, err := take(whole[:len(whole)-9], "--connect", d.Router); err == nil || !strings.Contains(out, "standard input") || !strings.Contains(out, "cut off here") {
 		t.Errorf("cut: %v\n%s", err, out)
 	}
-	if left := files(t, dir); len(left) != 1 {
+	if left := daemontest.Files(t, dir); len(left) != 1 {
 		t.Errorf("left %q", left)
 	}
 	if out, err := take(whole, "--data-dir", filepath.Join(dir, "new")); err != nil || !strings.Contains(out, "made: the store") {
@@ -555,10 +556,10 @@ func TestImportFromStdin(t *testing.T) {
 
 // TestExportAtTerminal: the secret of a store is not shown on a screen.
 func TestExportAtTerminal(t *testing.T) {
-	d := start(t, "--in-memory")
+	d := daemontest.Start(t, "--in-memory")
 	for _, args := range [][]string{{"export"}, {"export", "-"}} {
-		term := newTerminal(t, exec.Command(binary(), append(args, "--connect", d.router)...))
-		if screen, status := term.end(); status != exit.Usage || strings.Contains(screen, "secret\":") || !strings.Contains(screen, "give FILE") {
+		term := daemontest.NewTerminal(t, exec.Command(daemontest.Binary(), append(args, "--connect", d.Router)...))
+		if screen, status := term.End(); status != exit.Usage || strings.Contains(screen, "secret\":") || !strings.Contains(screen, "give FILE") {
 			t.Errorf("%q: status %d\n%s", args, status, screen)
 		}
 	}

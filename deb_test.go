@@ -17,6 +17,7 @@ import (
 
 	"gorewind/internal/exit"
 	"gorewind/internal/version"
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
@@ -33,7 +34,7 @@ func makeDeb(t *testing.T, program string, version ...string) (name string) {
 // printed runs a command to its end and returns what it printed.
 func printed(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	cmd := command(t, name, args...)
+	cmd := daemontest.Command(t, name, args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -75,7 +76,7 @@ func duration(t *testing.T, name string) time.Duration {
 
 func TestDeb(t *testing.T) {
 	t.Parallel()
-	deb := makeDeb(t, binary())
+	deb := makeDeb(t, daemontest.Binary())
 	if want := "gorewind_" + version.Number + "_"; !strings.HasPrefix(filepath.Base(deb), want) {
 		t.Errorf("want a name that begins with %s, have %s", want, deb)
 	}
@@ -114,7 +115,7 @@ func TestDeb(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, module := range regexp.MustCompile(`(?m)^\tdep\t(\S+)`).FindAllStringSubmatch(printed(t, "go", "version", "-m", binary()), -1) {
+	for _, module := range regexp.MustCompile(`(?m)^\tdep\t(\S+)`).FindAllStringSubmatch(printed(t, "go", "version", "-m", daemontest.Binary()), -1) {
 		if !bytes.Contains(licences, []byte(" "+module[1]+"\n .\n")) {
 			t.Errorf("want the licence of %s, have it not", module[1])
 		}
@@ -151,13 +152,13 @@ func TestUnit(t *testing.T) {
 
 	// Go ends with a status of its own when it crashes, which is exit.Usage, if it is
 	// not told otherwise.
-	cmd := exec.Command(binary(), "serve", "--in-memory", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*")
+	cmd := exec.Command(daemontest.Binary(), "serve", "--in-memory", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*")
 	cmd.Env = append(os.Environ(), unit(t, "Environment"))
-	d := startCommand(t, cmd)
-	d.cmd.Process.Signal(syscall.SIGABRT)
-	d.wait()
-	if status := d.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || !strings.Contains(d.said(), "goroutine ") {
-		t.Errorf("want a crash to end with a signal and to tell of goroutines, have status %v", d.cmd.ProcessState)
+	d := daemontest.StartCommand(t, cmd)
+	d.Cmd.Process.Signal(syscall.SIGABRT)
+	d.Wait()
+	if status := d.Cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || !strings.Contains(d.Log(), "goroutine ") {
+		t.Errorf("want a crash to end with a signal and to tell of goroutines, have status %v", d.Cmd.ProcessState)
 	}
 
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
@@ -168,16 +169,16 @@ func TestUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "gorewind.service")
-	text = bytes.ReplaceAll(text, []byte("/usr/bin/gorewind"), []byte(binary()))
+	text = bytes.ReplaceAll(text, []byte("/usr/bin/gorewind"), []byte(daemontest.Binary()))
 	if err := os.WriteFile(file, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, err := command(t, "systemd-analyze", "verify", "--man=no", "--recursive-errors=no", file).CombinedOutput()
+	out, err := daemontest.Command(t, "systemd-analyze", "verify", "--man=no", "--recursive-errors=no", file).CombinedOutput()
 	if err != nil || len(out) > 0 {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
 	const exposure = "--threshold=20" // 2 of 10; it is 1.4 for systemd 252
-	if out, err := command(t, "systemd-analyze", "security", "--offline=true", "--no-pager", exposure, file).CombinedOutput(); err != nil {
+	if out, err := daemontest.Command(t, "systemd-analyze", "security", "--offline=true", "--no-pager", exposure, file).CombinedOutput(); err != nil {
 		t.Errorf("systemd-analyze security %s: %v\n%s", exposure, err, out)
 	}
 }
@@ -187,7 +188,7 @@ func TestUnit(t *testing.T) {
 type installation struct {
 	t    *testing.T
 	root string
-	m    *manager
+	m    *daemontest.Manager
 }
 
 // install makes one. It takes root, debootstrap and a minute, so it is asked for:
@@ -205,7 +206,7 @@ func install(t *testing.T) *installation {
 	if codename == nil {
 		t.Fatal("/etc/os-release has no VERSION_CODENAME")
 	}
-	i := &installation{t, t.TempDir(), supervise(t, fmt.Sprintf("@gorewind-test-%d", os.Getpid()))}
+	i := &installation{t, t.TempDir(), daemontest.Supervise(t, fmt.Sprintf("@gorewind-test-%d", os.Getpid()))}
 	i.m.SetReadDeadline(time.Now().Add(10 * time.Minute))
 	cmd := exec.CommandContext(t.Context(), "debootstrap", "--variant=minbase", "--include=adduser,libzmq5", string(codename[1]), i.root)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -234,24 +235,24 @@ func (i *installation) has(names ...string) {
 }
 
 // start starts the daemon as the unit file says, and checks that it is ready.
-func (i *installation) start() *daemon {
+func (i *installation) start() *daemontest.Daemon {
 	i.t.Helper()
 	state := "/var/lib/" + unit(i.t, "StateDirectory")
 	script := fmt.Sprintf("umask %s && cd %s && exec %s", unit(i.t, "UMask"), unit(i.t, "WorkingDirectory"), unit(i.t, "ExecStart"))
 	user := unit(i.t, "User")
 	printed(i.t, "chroot", i.root, "install", "-d", "-o", user, "-g", user, "-m", unit(i.t, "StateDirectoryMode"), state)
-	d := startCommand(i.t, exec.Command("chroot", "--userspec="+user+":"+unit(i.t, "Group"), i.root, "env", "-i",
+	d := daemontest.StartCommand(i.t, exec.Command("chroot", "--userspec="+user+":"+unit(i.t, "Group"), i.root, "env", "-i",
 		"NOTIFY_SOCKET="+i.m.LocalAddr().String(), "WATCHDOG_USEC=400000", "sh", "-c", script))
-	i.m.hears("READY=1")
-	i.m.hears("WATCHDOG=1")
+	i.m.Hears("READY=1")
+	i.m.Hears("WATCHDOG=1")
 	return d
 }
 
 // stop stops it, and checks that it says so.
-func (i *installation) stop(d *daemon) {
+func (i *installation) stop(d *daemontest.Daemon) {
 	i.t.Helper()
-	d.stop(i.t, syscall.SIGTERM)
-	i.m.hears("STOPPING=1")
+	d.Stop(i.t, syscall.SIGTERM)
+	i.m.Hears("STOPPING=1")
 }
 
 // TestDebInstalled: the package is installed, upgraded, removed, purged and
@@ -276,7 +277,7 @@ func TestDebInstalled(t *testing.T) {
 	}
 
 	d := i.start()
-	if r := dial(t, d.router).ask(wire.Publish{Stream: []byte("s"), Data: []byte("first")}); r != any(wire.Published{ID: 1}) {
+	if r := daemontest.Dial(t, d.Router).Ask(wire.Publish{Stream: []byte("s"), Data: []byte("first")}); r != any(wire.Published{ID: 1}) {
 		t.Fatal(r)
 	}
 	if fi, err := os.Stat(i.path("var/lib/gorewind/data/db")); err != nil || fi.Sys().(*syscall.Stat_t).Uid == 0 || fi.Mode().Perm()&7 != 0 {
@@ -289,11 +290,11 @@ func TestDebInstalled(t *testing.T) {
 		t.Errorf("want the options as they were edited, have %s, %v", have, err)
 	}
 	d = i.start()
-	p := dial(t, d.router)
-	if have := p.events("s", 0); !slices.Equal(have, []string{"first"}) {
+	p := daemontest.Dial(t, d.Router)
+	if have := p.Events("s", 0); !slices.Equal(have, []string{"first"}) {
 		t.Errorf("after the upgrade: want the event, have %q", have)
 	}
-	p.ask(wire.Publish{Stream: []byte("s"), Data: []byte("second")})
+	p.Ask(wire.Publish{Stream: []byte("s"), Data: []byte("second")})
 	i.stop(d)
 
 	i.dpkg("--remove", "gorewind")
@@ -309,7 +310,7 @@ func TestDebInstalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	d = i.start()
-	if have := dial(t, d.router).events("s", 0); !slices.Equal(have, []string{"first", "second"}) {
+	if have := daemontest.Dial(t, d.Router).Events("s", 0); !slices.Equal(have, []string{"first", "second"}) {
 		t.Errorf("after it was installed again: want both events, have %q", have)
 	}
 	i.stop(d)

@@ -22,13 +22,13 @@ type diskFollower struct {
 
 // run follows until the round is over, from where it was.
 func (f *diskFollower) run() {
-	p := f.connect(zmq.DEALER, f.d.router)
+	p := f.connect(zmq.DEALER, f.d.Router)
 	defer p.Close()
 	q := wire.Query{Match: wire.MatchPrefix, Follow: true}
 	if at := f.position.Load(); at > 0 {
 		q.After = wire.Bound{ID: at, Given: true}
 	}
-	p.send(q)
+	p.Request(q)
 	for {
 		reply, err := f.reply(p)
 		if e, ok := reply.(wire.Event); ok {
@@ -77,7 +77,7 @@ type diskHeard struct {
 
 // run hears until the round is over.
 func (h *diskHeard) run() {
-	p := h.connect(zmq.SUB, h.d.pub)
+	p := h.connect(zmq.SUB, h.d.Pub)
 	defer p.Close()
 	p.SetSubscribe("")
 	for {

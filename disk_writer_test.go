@@ -18,6 +18,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
@@ -33,10 +34,10 @@ type diskEvent struct {
 func mayErase(e diskEvent) bool { return strings.HasPrefix(e.stream, erasedPrefix) }
 
 // read returns everything that there is.
-func (f *fullDisk) read(p *peer) (log []diskEvent) {
-	p.send(wire.Query{Match: wire.MatchPrefix})
+func (f *fullDisk) read(p *daemontest.Peer) (log []diskEvent) {
+	p.Request(wire.Query{Match: wire.MatchPrefix})
 	for {
-		reply, err := p.receive()
+		reply, err := p.Reply()
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -135,13 +136,13 @@ type diskWrite struct {
 
 // run writes, with several requests under way, until the round is over.
 func (w *diskWriter) run() {
-	p := w.connect(zmq.DEALER, w.d.router)
+	p := w.connect(zmq.DEALER, w.d.Router)
 	defer p.Close()
 	for w.flying = nil; !w.over.Load(); {
 		for len(w.flying) < diskWrites && !w.calm.Load() {
 			write := w.next()
 			w.writes, w.flying = append(w.writes, write), append(w.flying, write)
-			p.send(write.request)
+			p.Request(write.request)
 		}
 		if len(w.flying) == 0 {
 			return
@@ -250,10 +251,10 @@ func (w *diskWriter) refuse(write *diskWrite, refusal *wire.Error) error {
 }
 
 // sendAgain sends the writes whose outcome is unknown again, if they have a key.
-func (w *diskWriter) sendAgain(p *peer) {
+func (w *diskWriter) sendAgain(p *daemontest.Peer) {
 	for n, write := range w.writes {
 		if a, ok := write.request.(wire.Append); ok {
-			if err := w.settle(write, p.ask(a)); err != nil {
+			if err := w.settle(write, p.Ask(a)); err != nil {
 				w.t.Errorf("writer %d: request %d, again: %v", w.number, n, err)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"gorewind/internal/exit"
+	"gorewind/test/daemontest"
 )
 
 // TestDockerfile runs what the image would run, since not everybody who changes it
@@ -57,17 +58,17 @@ func TestDockerfile(t *testing.T) {
 	if run[0] != "gorewind" {
 		t.Errorf("want gorewind to be run, have %q", run)
 	}
-	d := startCommand(t, exec.Command(binary(), append(run[1:], words(`^CMD (.*)$`)...)...))
+	d := daemontest.StartCommand(t, exec.Command(daemontest.Binary(), append(run[1:], words(`^CMD (.*)$`)...)...))
 	if _, err := os.Stat(filepath.Join(dir, find(file, `^VOLUME (.*)$`), "data", "db")); err != nil {
 		t.Errorf("want the store in the volume: %v", err)
 	}
-	t.Setenv("GOREWIND_CONNECT", d.router)
+	t.Setenv("GOREWIND_CONNECT", d.Router)
 	health := words(`^HEALTHCHECK .* CMD (.*)$`)
-	if _, errs, status := gorewind(dir, health[1:]...); health[0] != "gorewind" || status != exit.OK {
+	if _, errs, status := daemontest.Run(dir, health[1:]...); health[0] != "gorewind" || status != exit.OK {
 		t.Errorf("%q: want status %d while it serves, have %d\n%s", health, exit.OK, status, errs)
 	}
-	d.stop(t, syscall.SIGTERM)
-	if _, _, status := gorewind(dir, append(health[1:], "--patience", "100ms")...); status == exit.OK {
+	d.Stop(t, syscall.SIGTERM)
+	if _, _, status := daemontest.Run(dir, append(health[1:], "--patience", "100ms")...); status == exit.OK {
 		t.Errorf("%q: want another status than %d when it does not serve", health, exit.OK)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"gorewind/client"
 	"gorewind/store/storetest"
+	"gorewind/test/daemontest"
 )
 
 // TestExamples runs the example of each language that is here, beside another writer
@@ -24,7 +25,7 @@ import (
 func TestExamples(t *testing.T) {
 	r, _ := storetest.Rand(t)
 	for name, prepare := range map[string]func(*testing.T) []string{
-		"python": func(t *testing.T) []string { return []string{pythonWithZMQ(t), "examples/python/client.py"} },
+		"python": func(t *testing.T) []string { return []string{daemontest.Python(t), "examples/python/client.py"} },
 		"node":   nodeExample,
 		"c":      func(t *testing.T) []string { return built(t, []string{"cc"}, "examples/c/client.c", "-lzmq") },
 		"go":     func(t *testing.T) []string { return built(t, []string{"go", "build"}, "./examples/go") },
@@ -34,7 +35,7 @@ func TestExamples(t *testing.T) {
 				t.Fatal(err)
 			}
 			program := prepare(t)
-			x := newExample(t, name, unused(t, r), unused(t, r))
+			x := newExample(t, name, daemontest.FreeEndpoint(t, r), daemontest.FreeEndpoint(t, r))
 			t.Parallel() // with others whose ports are taken by now
 			x.run(program)
 			x.check()
@@ -47,7 +48,7 @@ func built(t *testing.T, compiler []string, args ...string) []string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "client")
 	args = slices.Concat(compiler[1:], []string{"-o", program}, args)
-	if out, err := command(t, compiler[0], args...).CombinedOutput(); err != nil {
+	if out, err := daemontest.Command(t, compiler[0], args...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return []string{program}
@@ -70,13 +71,13 @@ func nodeExample(t *testing.T) []string {
 		if err := os.CopyFS(dir, example); err != nil {
 			t.Fatal(err)
 		}
-		npm := command(t, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0")
+		npm := daemontest.Command(t, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0")
 		npm.Dir = dir
 		if out, err := npm.CombinedOutput(); err != nil {
 			t.Skipf("npm could not get the package zeromq: %v; run npm ci in examples/node\n%s", err, out)
 		}
 	}
-	load := command(t, "node", "--input-type=module", "--eval", `import "zeromq"`)
+	load := daemontest.Command(t, "node", "--input-type=module", "--eval", `import "zeromq"`)
 	load.Dir = dir
 	if out, err := load.CombinedOutput(); err != nil {
 		t.Skipf("the npm package zeromq does not load: %v; run npm rebuild zeromq in examples/node\n%s", err, out)
@@ -94,7 +95,7 @@ type example struct {
 	name, stream string
 	dir          string
 	router, pub  string // the same for every daemon
-	d            *daemon
+	d            *daemontest.Daemon
 	requests     *relay
 	broadcasts   *gaps
 
@@ -128,7 +129,7 @@ func newExample(t *testing.T, name, router, pub string) *example {
 
 func (x *example) serve() {
 	x.t.Helper()
-	x.d = startCommand(x.t, exec.Command(binary(), "serve", "--router", x.router, "--pub", x.pub, "--data-dir", x.dir))
+	x.d = daemontest.StartCommand(x.t, exec.Command(daemontest.Binary(), "serve", "--router", x.router, "--pub", x.pub, "--data-dir", x.dir))
 }
 
 // write has the other writer append up to an id at least, and as much to a stream
@@ -162,7 +163,7 @@ func (x *example) run(program []string) {
 	const ahead = 5
 	x.t.Helper()
 	args := append(program[1:], x.requests.endpoint, x.broadcasts.endpoint, x.stream, fmt.Sprint(exampleCount))
-	cmd := command(x.t, program[0], args...)
+	cmd := daemontest.Command(x.t, program[0], args...)
 	cmd.Env = append(os.Environ(), "SILENCE=1")
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
@@ -234,11 +235,11 @@ func (x *example) disturb() bool {
 	x.answers++
 	switch x.answers { // the answers to part 1 end with 21, since one is lost, then with 42 and 63
 	case 10, 30, 50:
-		x.d.kill()
+		x.d.Kill()
 		x.serve()
 		return false
 	case 36:
-		x.d.stop(x.t, syscall.SIGTERM)
+		x.d.Stop(x.t, syscall.SIGTERM)
 		x.serve()
 	case 56: // no later broadcast tells that some are lost
 		x.broadcasts.none.Store(true)
@@ -251,7 +252,7 @@ func (x *example) disturb() bool {
 // check holds what the example has printed beside the log.
 func (x *example) check() {
 	x.t.Helper()
-	log := dial(x.t, x.d.router).events(x.stream, 0)
+	log := daemontest.Dial(x.t, x.d.Router).Events(x.stream, 0)
 	for id, data := range x.printed {
 		if id == 0 || id > uint64(len(log)) || log[id-1] != data {
 			x.t.Errorf("it printed %d %q, which the log has not", id, data)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
-	"net"
 	"os/exec"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	"gorewind/client"
 	"gorewind/store"
 	"gorewind/store/storetest"
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
@@ -30,14 +30,14 @@ import (
 func TestFollow(t *testing.T) {
 	r, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
-	length := torture(10 * time.Second)
+	length := daemontest.Length(10 * time.Second)
 	ctx, cancel := context.WithTimeout(context.Background(), length+3*time.Minute)
 	defer cancel()
-	c := &chase{t: t, ctx: ctx, seed: seed, length: length, router: unused(t, r), pub: unused(t, r)}
+	c := &chase{t: t, ctx: ctx, seed: seed, length: length, router: daemontest.FreeEndpoint(t, r), pub: daemontest.FreeEndpoint(t, r)}
 	dir := t.TempDir()
 	d := c.serve(dir)
 	for range 4 {
-		conn, err := client.Dial(ctx, client.Options{Endpoint: d.router})
+		conn, err := client.Dial(ctx, client.Options{Endpoint: d.Router})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,10 +66,10 @@ func TestFollow(t *testing.T) {
 		}
 		<-time.After(min(up, time.Until(until)))
 		if r.IntN(2) == 0 {
-			d.kill()
+			d.Kill()
 			kills++
 		} else {
-			d.stop(t, syscall.SIGTERM)
+			d.Stop(t, syscall.SIGTERM)
 			stops++
 		}
 		<-time.After(time.Duration(r.IntN(300)) * time.Millisecond)
@@ -110,24 +110,9 @@ type chase struct {
 // rand returns the random numbers of one goroutine.
 func (c *chase) rand(number int) *rand.Rand { return rand.New(rand.NewPCG(c.seed, uint64(number))) }
 
-// unused returns an endpoint that stays free while no daemon serves: the system
-// gives none of these ports to who connects.
-func unused(t *testing.T, r *rand.Rand) string {
-	t.Helper()
-	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 20_000+r.IntN(12_000))
-		if l, err := net.Listen("tcp", address); err == nil {
-			l.Close()
-			return "tcp://" + address
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
-}
-
-func (c *chase) serve(dir string) *daemon {
+func (c *chase) serve(dir string) *daemontest.Daemon {
 	c.t.Helper()
-	return startCommand(c.t, exec.Command(binary(), "serve", "--router", c.router, "--pub", c.pub, "--data-dir", dir))
+	return daemontest.StartCommand(c.t, exec.Command(daemontest.Binary(), "serve", "--router", c.router, "--pub", c.pub, "--data-dir", dir))
 }
 
 const (

@@ -24,6 +24,7 @@ import (
 
 	"gorewind/internal/exit"
 	"gorewind/store/storetest"
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
@@ -36,15 +37,13 @@ import (
 // It runs in a process and a mount namespace of its own, so that it mounts nothing
 // that anybody else sees or that outlives it.
 func TestFullDisk(t *testing.T) {
-	program := os.Getenv(diskProgram)
-	if program == "" {
+	if os.Getenv(inside) == "" {
 		inNamespace(t)
 		return
 	}
-	binary = func() string { return program }
 	_, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
-	length := torture(0)
+	length := daemontest.Length(0)
 	filesystems := []func(*testing.T, string){mountTmpfs}
 	if length > 0 && loopWorks(t) {
 		filesystems = append(filesystems, mountExt4)
@@ -68,9 +67,9 @@ func TestFullDisk(t *testing.T) {
 	t.Logf("%d rounds: %v", rounds, total)
 }
 
-// diskProgram is the environment variable that names the program to TestFullDisk in
-// its own process.
-const diskProgram = "FULL_DISK_PROGRAM"
+// inside is the environment variable that tells TestFullDisk that it runs in its own
+// process.
+const inside = "FULL_DISK_INSIDE"
 
 // inNamespace runs the test in namespaces that it may mount in, and that end with
 // it. A user who is not root may where users may have namespaces.
@@ -92,7 +91,7 @@ func inNamespace(t *testing.T) {
 		if deadline, ok := t.Deadline(); ok {
 			cmd.Args[3] = fmt.Sprint("-test.timeout=", time.Until(deadline)-5*time.Second)
 		}
-		cmd.Env = append(os.Environ(), diskProgram+"="+binary())
+		cmd.Env = append(os.Environ(), inside+"=1", daemontest.BinaryVariable+"="+daemontest.Binary())
 		cmd.SysProcAttr = attributes
 		out, err := cmd.CombinedOutput()
 		t.Logf("%s", out)
@@ -253,14 +252,14 @@ func (f *fullDisk) fill() (refused bool) {
 
 // startRefused reports whether a daemon does not start, and checks that it says why.
 func (f *fullDisk) startRefused() bool {
-	cmd := exec.Command(binary(), "serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*", "--data-dir", f.data())
+	cmd := exec.Command(daemontest.Binary(), "serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*", "--data-dir", f.data())
 	stderr, err := cmd.StderrPipe()
 	if err := errors.Join(err, cmd.Start()); err != nil {
 		f.t.Fatal(err)
 	}
 	var said strings.Builder
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		if serving.MatchString(lines.Text()) {
+		if daemontest.Serving.MatchString(lines.Text()) {
 			cmd.Process.Kill()
 			_ = cmd.Wait()
 			return false
@@ -277,7 +276,7 @@ func (f *fullDisk) startRefused() bool {
 // begin starts a daemon and all who use it.
 func (f *fullDisk) begin() {
 	f.over.Store(false)
-	f.d = start(f.t, "--data-dir", f.data(), "--http", "127.0.0.1:0")
+	f.d = daemontest.Start(f.t, "--data-dir", f.data(), "--http", "127.0.0.1:0")
 	f.t.Cleanup(f.leave) // before the daemon ends, if the test does
 	f.heard = &diskHeard{fullDisk: f, streams: make(map[string][]diskEvent)}
 	f.busy.Go(f.heard.run)
@@ -301,9 +300,9 @@ func (f *fullDisk) whileFull() {
 	}
 	f.over.Store(true)
 	if f.r.IntN(2) == 0 {
-		f.d.kill()
+		f.d.Kill()
 	} else {
-		f.d.stop(f.t, syscall.SIGTERM)
+		f.d.Stop(f.t, syscall.SIGTERM)
 	}
 	f.leave()
 	f.hog.fill(f.t, 0) // what the daemon gave back
@@ -315,7 +314,7 @@ func (f *fullDisk) whileFull() {
 // after that.
 func (f *fullDisk) awaitRefusals() {
 	f.awaitWriters("a write is refused", 1, (*diskWriter).refusedSoFar)
-	f.await("the log tells that it stopped", func() bool { return saysStopped.MatchString(f.d.said()) })
+	f.await("the log tells that it stopped", func() bool { return saysStopped.MatchString(f.d.Log()) })
 	f.awaitReady(http.StatusServiceUnavailable, saysFull)
 	queries := f.queries.Load() + 10
 	f.await("queries are answered", func() bool { return f.queries.Load() >= queries })
@@ -325,10 +324,10 @@ func (f *fullDisk) awaitRefusals() {
 // awaitReady waits until the daemon says so of itself, and says why.
 func (f *fullDisk) awaitReady(want int, why *regexp.Regexp) {
 	f.await(fmt.Sprint("readyz is ", want), func() bool {
-		status, body := f.d.web(f.t, "/readyz")
+		status, body := f.d.Web(f.t, "/readyz")
 		return status == want && why.MatchString(body)
 	})
-	if status, body := f.d.web(f.t, "/healthz"); status != http.StatusOK {
+	if status, body := f.d.Web(f.t, "/healthz"); status != http.StatusOK {
 		f.t.Errorf("it is alive, but healthz is %d %q", status, body)
 	}
 }
@@ -359,14 +358,14 @@ func (f *fullDisk) free() {
 	f.calm.Store(true) // or they fill the disk themselves, before anybody has looked
 	f.awaitReady(http.StatusOK, regexp.MustCompile("ready"))
 	if stopped {
-		f.await("the log tells that it resumed", func() bool { return saysResumed.MatchString(f.d.said()) })
+		f.await("the log tells that it resumed", func() bool { return saysResumed.MatchString(f.d.Log()) })
 	}
 }
 
 // end checks everything when nobody writes any more, and stops the daemon.
 func (f *fullDisk) end() {
 	f.writing.Wait()
-	p := dial(f.t, f.d.router)
+	p := daemontest.Dial(f.t, f.d.Router)
 	for _, w := range f.writers {
 		w.sendAgain(p)
 	}
@@ -384,8 +383,8 @@ func (f *fullDisk) end() {
 	if unknown := f.counts().unknown; unknown > int64(len(f.writers)*diskWrites) {
 		f.t.Errorf("the outcome of %d writes is unknown, of more than a commit's", unknown)
 	}
-	f.d.stop(f.t, syscall.SIGTERM)
-	if stdout, stderr, status := gorewind(f.t.TempDir(), "verify", "--data-dir", f.data()); status != exit.OK || !strings.Contains(stdout, "whole:") {
+	f.d.Stop(f.t, syscall.SIGTERM)
+	if stdout, stderr, status := daemontest.Run(f.t.TempDir(), "verify", "--data-dir", f.data()); status != exit.OK || !strings.Contains(stdout, "whole:") {
 		f.t.Errorf("verify: status %d\n%s%s", status, stdout, stderr)
 	}
 }
@@ -403,7 +402,7 @@ func (f *fullDisk) data() string { return filepath.Join(f.mount, "data") }
 
 // query reads the ends of streams, over and over.
 func (f *fullDisk) query(r *rand.Rand) {
-	p := f.connect(zmq.DEALER, f.d.router)
+	p := f.connect(zmq.DEALER, f.d.Router)
 	defer p.Close()
 	check := func(data []byte) error {
 		_, err := diskLabel(data)
@@ -417,10 +416,10 @@ func (f *fullDisk) query(r *rand.Rand) {
 
 // queryEnd reads at most some of the acknowledged events of a stream and what comes
 // after them, and checks that all of that is there.
-func (u *users) queryEnd(p *peer, stream string, most uint64, check func(data []byte) error) error {
+func (u *users) queryEnd(p *daemontest.Peer, stream string, most uint64, check func(data []byte) error) error {
 	known := u.last(stream)
 	at := known - min(known, most)
-	p.send(wire.Query{Stream: []byte(stream), After: wire.Bound{ID: at, Given: true}})
+	p.Request(wire.Query{Stream: []byte(stream), After: wire.Bound{ID: at, Given: true}})
 	for {
 		reply, err := u.reply(p)
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gorewind/test/daemontest"
 )
 
 // examplesOf returns the examples that the help of a command has.
@@ -37,13 +39,13 @@ func examplesOf(t *testing.T, command string) (lines []string) {
 // somebody new may try the commands.
 func TestHelpExamples(t *testing.T) {
 	dir := t.TempDir()
-	d := start(t, "--in-memory")
+	d := daemontest.Start(t, "--in-memory")
 	for name, text := range map[string]string{"order.json": "{}\n", "event.json": "{}\n", "access.log": "one\ntwo\nthree\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	here := strings.NewReplacer("/backup/gorewind", "backup", "/var/lib/gorewind/data", "restored", "tcp://127.0.0.1:9002", d.router)
+	here := strings.NewReplacer("/backup/gorewind", "backup", "/var/lib/gorewind/data", "restored", "tcp://127.0.0.1:9002", d.Router)
 	// Those that do not end, or need what is not here.
 	others := []string{"tail -f", "jq", "192.0.2.1", "gorewind serve --curve-key", "--client-key", "wait billing", "delete account/17", "--until"}
 	for _, name := range []string{
@@ -54,9 +56,9 @@ func TestHelpExamples(t *testing.T) {
 			if slices.ContainsFunc(others, func(o string) bool { return strings.Contains(line, o) }) {
 				continue
 			}
-			cmd := command(t, "sh", "-ec", here.Replace(line))
+			cmd := daemontest.Command(t, "sh", "-ec", here.Replace(line))
 			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "GOREWIND_CONNECT="+d.router, "PATH="+filepath.Dir(binary())+":"+os.Getenv("PATH"))
+			cmd.Env = append(os.Environ(), "GOREWIND_CONNECT="+d.Router, "PATH="+filepath.Dir(daemontest.Binary())+":"+os.Getenv("PATH"))
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s", line, err, out)
 			}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gorewind/store/storetest"
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
@@ -41,9 +42,9 @@ const (
 func TestHostilePorts(t *testing.T) {
 	_, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
-	length := torture(6 * time.Second)
+	length := daemontest.Length(6 * time.Second)
 	s := &siege{
-		t: t, seed: seed, d: start(t, "--max-event-bytes", strconv.Itoa(hostileEvent)),
+		t: t, seed: seed, d: daemontest.Start(t, "--max-event-bytes", strconv.Itoa(hostileEvent)),
 		room: make(chan struct{}, floodedAtOnce), calm: make(chan struct{}),
 	}
 	c := s.citizens()
@@ -69,7 +70,7 @@ func TestHostilePorts(t *testing.T) {
 type siege struct {
 	t        *testing.T
 	seed     uint64
-	d        *daemon
+	d        *daemontest.Daemon
 	before   holdings
 	room     chan struct{} // a token for each connection that a flood holds
 	calm     chan struct{} // closed when the citizens are to end
@@ -122,8 +123,8 @@ func (s *siege) stranger(ctx context.Context, number uint64) {
 func (s *siege) aftermath(c *citizens) {
 	s.t.Helper()
 	select {
-	case <-s.d.ended:
-		s.t.Fatalf("the daemon is gone:\n%s", s.d.log)
+	case <-s.d.Ended:
+		s.t.Fatalf("the daemon is gone:\n%s", s.d.Log())
 	default:
 	}
 	s.within(30*time.Second, "descriptors are left", func() bool { return s.holdings().descriptors <= s.before.descriptors })
@@ -134,13 +135,13 @@ func (s *siege) aftermath(c *citizens) {
 	if now.peak > s.before.resident+mostGrowth {
 		s.t.Errorf("memory: %d MiB before, %d now, %d at the peak", s.before.resident, now.resident, now.peak)
 	}
-	p := dial(s.t, s.d.router)
+	p := daemontest.Dial(s.t, s.d.Router)
 	defer p.Close()
-	if r := p.ask(wire.Ping{}); fmt.Sprint(r) != fmt.Sprint(wire.Pong{}) {
+	if r := p.Ask(wire.Ping{}); fmt.Sprint(r) != fmt.Sprint(wire.Pong{}) {
 		s.t.Errorf("want PONG, have %v", r)
 	}
 	for i := range hostileStreams { // so that a long run fits on the disk
-		if r := p.ask(wire.Delete{Stream: fmt.Appendf(nil, "h/%d", i)}); r != any(wire.Deleted{}) {
+		if r := p.Ask(wire.Delete{Stream: fmt.Appendf(nil, "h/%d", i)}); r != any(wire.Deleted{}) {
 			s.t.Errorf("want DELETED, have %v", r)
 		}
 	}
@@ -162,7 +163,7 @@ func (s *siege) end(rounds int) {
 	<-time.After(time.Second)
 	s.stopping.Store(true)
 	began := time.Now()
-	log := s.d.stop(s.t, syscall.SIGTERM)
+	log := s.d.Stop(s.t, syscall.SIGTERM)
 	if took := time.Since(began); took > 15*time.Second {
 		s.t.Errorf("stopping took %v", took)
 	}
@@ -172,7 +173,7 @@ func (s *siege) end(rounds int) {
 			s.t.Errorf("the log has %q:\n%s", bad, log)
 		}
 	}
-	out, errs, status := gorewind(s.d.cmd.Dir, "verify", "--data-dir", "data")
+	out, errs, status := daemontest.Run(s.d.Cmd.Dir, "verify", "--data-dir", "data")
 	if status != 0 || !strings.Contains(out, "whole:") {
 		s.t.Errorf("verify: status %d\n%s%s", status, out, errs)
 	}
@@ -198,10 +199,10 @@ type holdings struct {
 }
 
 func (s *siege) holdings() (u holdings) {
-	proc := fmt.Sprintf("/proc/%d/", s.d.cmd.Process.Pid)
+	proc := fmt.Sprintf("/proc/%d/", s.d.Cmd.Process.Pid)
 	links, _ := filepath.Glob(proc + "fd/*")
 	for _, l := range links {
-		if to, err := os.Readlink(l); err == nil && !strings.HasPrefix(to, s.d.cmd.Dir) {
+		if to, err := os.Readlink(l); err == nil && !strings.HasPrefix(to, s.d.Cmd.Dir) {
 			u.descriptors++
 		}
 	}

@@ -7,12 +7,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"gorewind/test/daemontest"
 )
 
 // TestInterop talks to the daemon from Python, over TCP and over ipc, before
 // and after a restart.
 func TestInterop(t *testing.T) {
-	python := pythonWithZMQ(t)
+	python := daemontest.Python(t)
 	for _, transport := range []string{"tcp", "ipc"} {
 		t.Run(transport, func(t *testing.T) {
 			args := []string{"--data-dir", t.TempDir()}
@@ -21,14 +23,14 @@ func TestInterop(t *testing.T) {
 				args = append(args, "--router", "ipc://"+filepath.Join(dir, "router"), "--pub", "ipc://"+filepath.Join(dir, "pub"))
 			}
 			for _, part := range []string{"first", "again"} {
-				d := start(t, args...)
-				router, pub := ofTransport(t, transport, d.router), ofTransport(t, transport, d.pub)
-				out, err := command(t, python, filepath.Join("testdata", "interop.py"), part, router, pub).CombinedOutput()
+				d := daemontest.Start(t, args...)
+				router, pub := ofTransport(t, transport, d.Router), ofTransport(t, transport, d.Pub)
+				out, err := daemontest.Command(t, python, filepath.Join("testdata", "interop.py"), part, router, pub).CombinedOutput()
 				t.Logf("%s:\n%s", part, out)
 				if err != nil {
-					t.Fatalf("%v; the daemon said:\n%s", err, d.stop(t, syscall.SIGTERM))
+					t.Fatalf("%v; the daemon said:\n%s", err, d.Stop(t, syscall.SIGTERM))
 				}
-				log := d.stop(t, syscall.SIGTERM)
+				log := d.Stop(t, syscall.SIGTERM)
 				if !strings.Contains(log, "msg=stopped") {
 					t.Errorf("want the log to end with stopped, have:\n%s", log)
 				}
@@ -40,10 +42,10 @@ func TestInterop(t *testing.T) {
 // TestReadmeFollower runs the second client of README.rst, which goes on for ever,
 // until it has printed what it is said to print.
 func TestReadmeFollower(t *testing.T) {
-	python := pythonWithZMQ(t)
-	d := start(t, "--in-memory")
+	python := daemontest.Python(t)
+	d := daemontest.Start(t, "--in-memory")
 	file := clientOf(t, d, "started again, within 30 s:\n\n.. code-block:: python", "client.py")
-	client := command(t, python, "-u", file)
+	client := daemontest.Command(t, python, "-u", file)
 	out, err := client.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -63,10 +65,10 @@ func TestReadmeFollower(t *testing.T) {
 
 // TestReadmeClient runs the Go client of README.rst.
 func TestReadmeClient(t *testing.T) {
-	d := start(t, "--in-memory")
+	d := daemontest.Start(t, "--in-memory")
 	file := clientOf(t, d, "goroutines share a client:\n\n.. code-block:: go", "main.go")
 	const want = "1 Hello, world!\n"
-	have, err := command(t, "go", "run", file).CombinedOutput()
+	have, err := daemontest.Command(t, "go", "run", file).CombinedOutput()
 	if err != nil || string(have) != want {
 		t.Errorf("want\n%s\nhave %v\n%s", want, err, have)
 	}
@@ -74,7 +76,7 @@ func TestReadmeClient(t *testing.T) {
 
 // clientOf writes the code after an introduction in README.rst to a file, with a
 // daemon's endpoint in place of the usual one.
-func clientOf(t *testing.T, d *daemon, introduction, name string) string {
+func clientOf(t *testing.T, d *daemontest.Daemon, introduction, name string) string {
 	t.Helper()
 	const endpoint = "tcp://127.0.0.1:9002"
 	code := indented(t, introduction)
@@ -82,7 +84,7 @@ func clientOf(t *testing.T, d *daemon, introduction, name string) string {
 		t.Fatalf("want a client that connects to %s, have\n%s", endpoint, code)
 	}
 	file := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(code, endpoint, d.router)), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(code, endpoint, d.Router)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return file

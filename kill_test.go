@@ -10,6 +10,7 @@ import (
 	zmq "github.com/pebbe/zmq4"
 
 	"gorewind/store/storetest"
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
@@ -42,13 +43,13 @@ func (h *history) name(t testing.TB, stream string, id uint64, data string) {
 // acknowledged event is there, once, in order, under its id.
 func TestKill(t *testing.T) {
 	r, seed := storetest.Rand(t)
-	length := torture(0)
+	length := daemontest.Length(0)
 	until := time.Now().Add(length)
 	dir := t.TempDir()
 	h := &history{named: make(map[string]map[uint64]string), checked: make(map[string]int)}
 	t.Logf("SEED=%d", seed)
 	for h.rounds < 50 || time.Now().Before(until) {
-		d := start(t, "--data-dir", dir)
+		d := daemontest.Start(t, "--data-dir", dir)
 		h.check(t, d, 1000)
 		if t.Failed() {
 			t.Fatalf("after %d kills", h.rounds)
@@ -58,11 +59,11 @@ func TestKill(t *testing.T) {
 			wg.Go(func() { h.write(t, d, w) })
 		}
 		<-time.After(time.Duration(r.IntN(150_000)) * time.Microsecond)
-		d.kill()
+		d.Kill()
 		wg.Wait()
 		h.rounds++
 	}
-	h.check(t, start(t, "--data-dir", dir), 1<<62)
+	h.check(t, daemontest.Start(t, "--data-dir", dir), 1<<62)
 	total := 0
 	for _, ids := range h.named {
 		total += len(ids)
@@ -71,8 +72,8 @@ func TestKill(t *testing.T) {
 }
 
 // write publishes, with up to 200 requests under way, until the daemon is gone.
-func (h *history) write(t *testing.T, d *daemon, w int) {
-	p := dial(t, d.router)
+func (h *history) write(t *testing.T, d *daemontest.Daemon, w int) {
+	p := daemontest.Dial(t, d.Router)
 	defer p.Close()
 	p.SetRcvtimeo(300 * time.Millisecond)
 	streams := []string{"shared", fmt.Sprint("writer ", w)}
@@ -80,9 +81,9 @@ func (h *history) write(t *testing.T, d *daemon, w int) {
 	data := func(n int) string { return fmt.Sprintf("%d.%d.%d", w, h.rounds, n) }
 	for answered := 0; ; answered++ {
 		for ; sent < answered+200; sent++ {
-			p.send(wire.Publish{Stream: []byte(streams[sent%2]), Data: []byte(data(sent))})
+			p.Request(wire.Publish{Stream: []byte(streams[sent%2]), Data: []byte(data(sent))})
 		}
-		reply, err := p.receive()
+		reply, err := p.Reply()
 		if err != nil {
 			if zmq.AsErrno(err) != zmq.Errno(11) {
 				t.Error(err)
@@ -100,8 +101,8 @@ func (h *history) write(t *testing.T, d *daemon, w int) {
 
 // check compares what the daemon has with the history, from the event on that is
 // overlap before what was checked last time.
-func (h *history) check(t *testing.T, d *daemon, overlap int) {
-	p := dial(t, d.router)
+func (h *history) check(t *testing.T, d *daemontest.Daemon, overlap int) {
+	p := daemontest.Dial(t, d.Router)
 	defer p.Close()
 	for w := -1; w < 4; w++ {
 		stream := "shared"
@@ -109,7 +110,7 @@ func (h *history) check(t *testing.T, d *daemon, overlap int) {
 			stream = fmt.Sprint("writer ", w)
 		}
 		after := max(h.checked[stream]-overlap, 0)
-		have := p.events(stream, uint64(after))
+		have := p.Events(stream, uint64(after))
 		seen := make(map[string]bool)
 		last := make(map[string][2]int)
 		for i, data := range have {
@@ -145,8 +146,8 @@ func inOrder(t *testing.T, stream, data string, last map[string][2]int) {
 func TestManyStreams(t *testing.T) {
 	const streams, ahead = 1_000_000, 20_000
 	dir := t.TempDir()
-	d := start(t, "--data-dir", dir)
-	p := dial(t, d.router)
+	d := daemontest.Start(t, "--data-dir", dir)
+	p := daemontest.Dial(t, d.Router)
 	frames := [][]byte{[]byte(wire.PUBLISH), nil, []byte("small")}
 	sent := 0
 	for answered := range streams {
@@ -161,18 +162,18 @@ func TestManyStreams(t *testing.T) {
 			t.Fatalf("%q, %v", reply, err)
 		}
 	}
-	d.kill()
+	d.Kill()
 	began := time.Now()
-	d = start(t, "--data-dir", dir)
-	p = dial(t, d.router)
-	if have := p.events("stream 999999", 0); len(have) != 1 {
+	d = daemontest.Start(t, "--data-dir", dir)
+	p = daemontest.Dial(t, d.Router)
+	if have := p.Events("stream 999999", 0); len(have) != 1 {
 		t.Errorf("the last stream has %d events", len(have))
 	}
 	took := time.Since(began)
 	if took > 2*time.Second {
 		t.Errorf("serving again took %v", took)
 	}
-	if r := p.ask(wire.Publish{Stream: []byte("stream 0"), Data: nil}); fmt.Sprint(r) != fmt.Sprint(wire.Published{ID: 2}) {
+	if r := p.Ask(wire.Publish{Stream: []byte("stream 0"), Data: nil}); fmt.Sprint(r) != fmt.Sprint(wire.Published{ID: 2}) {
 		t.Errorf("want id 2, have %v", r)
 	}
 	t.Logf("serving again took %v", took)

@@ -12,12 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
 func TestHelpAndVersion(t *testing.T) {
 	for _, args := range [][]string{{"--version"}, {"--help"}, {"serve", "--help"}, {}} {
-		out, errs, status := gorewind(t.TempDir(), args...)
+		out, errs, status := daemontest.Run(t.TempDir(), args...)
 		if status != 0 || errs != "" || out == "" {
 			t.Errorf("%q: status %d, stdout %q, stderr %q", args, status, out, errs)
 		}
@@ -83,15 +84,15 @@ func TestP8Refusals(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			before := files(t, dir)
-			out, errs, status := gorewind(dir, c.args...)
+			before := daemontest.Files(t, dir)
+			out, errs, status := daemontest.Run(dir, c.args...)
 			if status != c.status || out != "" {
 				t.Errorf("want status %d, have %d, stdout %q", c.status, status, out)
 			}
 			if strings.Count(errs, "\n") != 1 || !strings.Contains(errs, c.want) || !strings.HasPrefix(errs, "gorewind: ") {
 				t.Errorf("want one line with %q, have\n%s", c.want, errs)
 			}
-			if after := files(t, dir); !slices.Equal(after, before) {
+			if after := daemontest.Files(t, dir); !slices.Equal(after, before) {
 				t.Errorf("want the files %q, have %q", before, after)
 			}
 		})
@@ -100,8 +101,8 @@ func TestP8Refusals(t *testing.T) {
 
 func TestSecondDaemonIsRefused(t *testing.T) {
 	dir := t.TempDir()
-	start(t, "--data-dir", dir)
-	_, errs, status := gorewind(t.TempDir(), "serve", "--data-dir", dir, "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*")
+	daemontest.Start(t, "--data-dir", dir)
+	_, errs, status := daemontest.Run(t.TempDir(), "serve", "--data-dir", dir, "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*")
 	if status != 1 || !strings.Contains(errs, "in use") || strings.Count(errs, "\n") != 1 {
 		t.Errorf("status %d\n%s", status, errs)
 	}
@@ -110,24 +111,24 @@ func TestSecondDaemonIsRefused(t *testing.T) {
 // TestIPCIsNotStolen: libzmq takes a unix socket away from whoever serves it.
 func TestIPCIsNotStolen(t *testing.T) {
 	endpoint := "ipc://" + filepath.Join(t.TempDir(), "router")
-	first := start(t, "--in-memory", "--router", endpoint)
-	_, errs, status := gorewind(t.TempDir(), "serve", "--in-memory", "--router", endpoint, "--pub", "tcp://127.0.0.1:*")
+	first := daemontest.Start(t, "--in-memory", "--router", endpoint)
+	_, errs, status := daemontest.Run(t.TempDir(), "serve", "--in-memory", "--router", endpoint, "--pub", "tcp://127.0.0.1:*")
 	if status != 1 || !strings.Contains(errs, "another process") {
 		t.Errorf("status %d\n%s", status, errs)
 	}
-	p := dial(t, endpoint)
-	if r := p.ask(wire.Ping{}); fmt.Sprint(r) != fmt.Sprint(wire.Pong{}) {
+	p := daemontest.Dial(t, endpoint)
+	if r := p.Ask(wire.Ping{}); fmt.Sprint(r) != fmt.Sprint(wire.Pong{}) {
 		t.Errorf("%v", r)
 	}
-	first.stop(t, syscall.SIGTERM)
+	first.Stop(t, syscall.SIGTERM)
 }
 
 func TestInMemoryLeavesNoFile(t *testing.T) {
-	d := start(t, "--in-memory")
-	p := dial(t, d.router)
-	p.ask(wire.Publish{Stream: []byte("s"), Data: []byte("d")})
-	log := d.stop(t, syscall.SIGTERM)
-	if names := files(t, d.cmd.Dir); len(names) != 1 {
+	d := daemontest.Start(t, "--in-memory")
+	p := daemontest.Dial(t, d.Router)
+	p.Ask(wire.Publish{Stream: []byte("s"), Data: []byte("d")})
+	log := d.Stop(t, syscall.SIGTERM)
+	if names := daemontest.Files(t, d.Cmd.Dir); len(names) != 1 {
 		t.Errorf("left %q", names)
 	}
 	if !strings.Contains(log, "level=WARN") {
@@ -141,16 +142,16 @@ func TestStop(t *testing.T) {
 	dir := t.TempDir()
 	there := 0
 	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
-		d := start(t, "--data-dir", dir)
-		p := dial(t, d.router)
+		d := daemontest.Start(t, "--data-dir", dir)
+		p := daemontest.Dial(t, d.Router)
 		for i := range 1000 {
-			p.send(wire.Publish{Stream: []byte("s"), Data: fmt.Append(nil, i)})
+			p.Request(wire.Publish{Stream: []byte("s"), Data: fmt.Append(nil, i)})
 		}
 		// One answer means that it has begun to take them; the rest was taken or
 		// not, and must be there if it was answered.
 		answered := 0
 		for {
-			r, err := p.receive()
+			r, err := p.Reply()
 			if err != nil {
 				break
 			}
@@ -158,17 +159,17 @@ func TestStop(t *testing.T) {
 				t.Fatalf("want %v, have %v", want, r)
 			}
 			if answered++; answered == 1 {
-				d.stop(t, signal)
+				d.Stop(t, signal)
 				p.SetRcvtimeo(500 * time.Millisecond)
 			}
 		}
-		d = start(t, "--data-dir", dir)
-		have := dial(t, d.router).events("s", 0)
+		d = daemontest.Start(t, "--data-dir", dir)
+		have := daemontest.Dial(t, d.Router).Events("s", 0)
 		if len(have) < there+answered {
 			t.Fatalf("%d were there, %d were answered, %d are there", there, answered, len(have))
 		}
 		there = len(have)
-		d.stop(t, signal)
+		d.Stop(t, signal)
 	}
 }
 
@@ -176,14 +177,14 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("GOREWIND_IN_MEMORY", "true")
 	t.Setenv("GOREWIND_LOG_FORMAT", "json")
 	t.Setenv("GOREWIND_MAX_EVENT_BYTES", "10")
-	d := startCommand(t, exec.Command(binary(), "serve", "--router", "tcp://127.0.0.1:*,tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"))
-	routers := strings.Split(d.router, ",")
+	d := daemontest.StartCommand(t, exec.Command(daemontest.Binary(), "serve", "--router", "tcp://127.0.0.1:*,tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"))
+	routers := strings.Split(d.Router, ",")
 	if len(routers) != 2 {
 		t.Fatalf("want two endpoints, have %q", routers)
 	}
 	for _, r := range routers {
-		p := dial(t, r)
-		reply := p.ask(wire.Publish{Stream: []byte("s"), Data: make([]byte, 11)})
+		p := daemontest.Dial(t, r)
+		reply := p.Ask(wire.Publish{Stream: []byte("s"), Data: make([]byte, 11)})
 		if e, ok := reply.(*wire.Error); !ok || e.Code != wire.TooLarge {
 			t.Errorf("%s: %v", r, reply)
 		}
@@ -202,11 +203,11 @@ func TestOutOfDescriptors(t *testing.T) {
 
 func outOfDescriptors(t *testing.T, as string) {
 	script := `ulimit -n 1000 && exec ` + as + ` "$0" serve --router tcp://127.0.0.1:* --pub tcp://127.0.0.1:*`
-	d := startCommand(t, exec.Command("sh", "-c", script, binary()))
-	p := dial(t, d.router)
-	p.ask(wire.Ping{})
+	d := daemontest.StartCommand(t, exec.Command("sh", "-c", script, daemontest.Binary()))
+	p := daemontest.Dial(t, d.Router)
+	p.Ask(wire.Ping{})
 	for range 1200 {
-		c, err := net.DialTimeout("tcp", strings.TrimPrefix(d.router, "tcp://"), 100*time.Millisecond)
+		c, err := net.DialTimeout("tcp", strings.TrimPrefix(d.Router, "tcp://"), 100*time.Millisecond)
 		if err != nil {
 			break // the gate has closed
 		}
@@ -215,14 +216,16 @@ func outOfDescriptors(t *testing.T, as string) {
 	const events = 64
 	data := make([]byte, 1<<20)
 	for i := range events { // past the write buffer several times: new journals, new tables
-		if r := p.ask(wire.Publish{Stream: []byte("s"), Data: data}); r != any(wire.Published{ID: uint64(i + 1)}) {
-			t.Fatalf("event %d: %v\n%s", i, r, d.stop(t, syscall.SIGTERM))
+		if r := p.Ask(wire.Publish{Stream: []byte("s"), Data: data}); r != any(wire.Published{ID: uint64(i + 1)}) {
+			t.Fatalf("event %d: %v\n%s", i, r, d.Stop(t, syscall.SIGTERM))
 		}
 	}
-	if have := p.events("s", 0); len(have) != events {
+	if have := p.Events("s", 0); len(have) != events {
 		t.Errorf("want %d events, have %d", events, len(have))
 	}
-	if log := d.stop(t, syscall.SIGTERM); strings.Contains(log, "level=ERROR") {
+	if log := d.Stop(t, syscall.SIGTERM); strings.Contains(log, "level=ERROR") {
 		t.Errorf("%s", log)
 	}
 }
+
+func TestMain(m *testing.M) { os.Exit(daemontest.Main(m)) }

@@ -9,19 +9,20 @@ import (
 
 	"gorewind/internal/config"
 	"gorewind/internal/exit"
+	"gorewind/test/daemontest"
 )
 
 // TestMan: the manual page says of every command and flag what the help says, and
 // groff has nothing against it.
 func TestMan(t *testing.T) {
-	source, stderr, status := gorewind(t.TempDir(), "man")
+	source, stderr, status := daemontest.Run(t.TempDir(), "man")
 	if status != exit.OK || stderr != "" {
 		t.Fatalf("status %d\n%s", status, stderr)
 	}
 	if _, err := exec.LookPath("groff"); err != nil {
 		t.Skip(err)
 	}
-	groff := command(t, "groff", "-man", "-ww", "-Tascii", "-P-cbou", "-rLL=1000n")
+	groff := daemontest.Command(t, "groff", "-man", "-ww", "-Tascii", "-P-cbou", "-rLL=1000n")
 	groff.Stdin = strings.NewReader(source)
 	var page, complaints strings.Builder
 	groff.Stdout, groff.Stderr = &page, &complaints
@@ -77,7 +78,7 @@ func TestHelpIsReadable(t *testing.T) {
 			t.Errorf("want an example in the help of %s, have\n%s", c.Path(), c.Detail)
 		}
 	}
-	help, _, _ := gorewind(t.TempDir(), "--help")
+	help, _, _ := daemontest.Run(t.TempDir(), "--help")
 	lines := strings.Split(help, "\n")
 	for i, line := range lines {
 		if len(line) > 80 {

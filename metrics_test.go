@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,90 +17,45 @@ import (
 
 	"gorewind/internal/exit"
 	"gorewind/internal/version"
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
-// servingHTTP matches where a daemon serves HTTP.
-var servingHTTP = regexp.MustCompile(`msg=serving .* http=([^ ]+)`)
-
-// web returns what is at a path of a daemon's HTTP server.
-func (d *daemon) web(t testing.TB, path string) (status int, body string) {
-	t.Helper()
-	m := servingHTTP.FindStringSubmatch(d.said())
-	if m == nil {
-		t.Fatalf("it does not say where it serves HTTP:\n%s", d.said())
-	}
-	client := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	r, err := client.Get("http://" + m[1] + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Body.Close()
-	b, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r.StatusCode, string(b)
-}
-
-// metrics returns the values of a daemon's metrics, by their names and labels.
-func (d *daemon) metrics(t testing.TB) map[string]float64 {
-	t.Helper()
-	status, body := d.web(t, "/metrics")
-	if status != http.StatusOK {
-		t.Fatalf("%d\n%s", status, body)
-	}
-	values := make(map[string]float64)
-	for lines := bufio.NewScanner(strings.NewReader(body)); lines.Scan(); {
-		line := lines.Text()
-		if strings.HasPrefix(line, "#") {
-			continue
-		}
-		at := strings.LastIndexByte(line, ' ')
-		v, err := strconv.ParseFloat(line[at+1:], 64)
-		if err != nil {
-			t.Fatalf("%q: %v", line, err)
-		}
-		values[line[:at]] = v
-	}
-	return values
-}
-
 // TestMetrics: after known requests, each number is what it has to be.
 func TestMetrics(t *testing.T) {
-	d := start(t, "--http", "127.0.0.1:0", "--max-event-bytes", "1000")
-	p := dial(t, d.router)
+	d := daemontest.Start(t, "--http", "127.0.0.1:0", "--max-event-bytes", "1000")
+	p := daemontest.Dial(t, d.Router)
 	sub, err := zmq.NewSocket(zmq.SUB)
 	if err == nil {
 		defer sub.Close()
-		err = errors.Join(sub.SetLinger(0), sub.SetSubscribe(""), sub.Connect(d.pub))
+		err = errors.Join(sub.SetLinger(0), sub.SetSubscribe(""), sub.Connect(d.Pub))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.ask(wire.Ping{})
-	for began := time.Now(); d.metrics(t)["gorewind_subscribers"] == 0; { // else nobody counts the octets
+	p.Ask(wire.Ping{})
+	for began := time.Now(); d.Metrics(t)["gorewind_subscribers"] == 0; { // else nobody counts the octets
 		if time.Since(began) > 20*time.Second {
 			t.Fatal("PUB has no subscriber")
 		}
 	}
-	before := d.metrics(t)
+	before := d.Metrics(t)
 	const events, octets = 50, 100
 	for range events {
-		p.ask(wire.Publish{Stream: []byte("s"), Data: make([]byte, octets)})
+		p.Ask(wire.Publish{Stream: []byte("s"), Data: make([]byte, octets)})
 	}
-	p.ask(wire.Append{Groups: []wire.Group{{Stream: []byte("t"), Events: [][]byte{[]byte("12345"), []byte("67890")}}}})
-	p.ask(wire.Publish{Stream: []byte("s"), Data: make([]byte, 1001)})
-	p.events("s", 0)
-	p.ask(wire.Commit{Consumer: []byte("worker"), Stream: []byte("s"), ID: 20})
-	p.ask(wire.Commit{Consumer: []byte("worker"), ID: 30})
-	p.ask(wire.Ping{})
-	follower := dial(t, d.router)
-	follower.send(wire.Query{Stream: []byte("none"), Follow: true})
-	if r, err := follower.receive(); err != nil || r != any(wire.Live{}) {
+	p.Ask(wire.Append{Groups: []wire.Group{{Stream: []byte("t"), Events: [][]byte{[]byte("12345"), []byte("67890")}}}})
+	p.Ask(wire.Publish{Stream: []byte("s"), Data: make([]byte, 1001)})
+	p.Events("s", 0)
+	p.Ask(wire.Commit{Consumer: []byte("worker"), Stream: []byte("s"), ID: 20})
+	p.Ask(wire.Commit{Consumer: []byte("worker"), ID: 30})
+	p.Ask(wire.Ping{})
+	follower := daemontest.Dial(t, d.Router)
+	follower.Request(wire.Query{Stream: []byte("none"), Follow: true})
+	if r, err := follower.Reply(); err != nil || r != any(wire.Live{}) {
 		t.Fatal(r, err)
 	}
-	after := d.metrics(t)
+	after := d.Metrics(t)
 	for name, want := range map[string]float64{
 		`requests_total{command="PUBLISH"}`:      events + 1,
 		`requests_total{command="APPEND"}`:       1,
@@ -163,11 +114,11 @@ func TestMetrics(t *testing.T) {
 
 // TestHTTPIsOff: nothing listens unless it was asked for.
 func TestHTTPIsOff(t *testing.T) {
-	d := start(t, "--in-memory")
-	if m := servingHTTP.FindStringSubmatch(d.said()); m == nil || m[1] != "none" {
+	d := daemontest.Start(t, "--in-memory")
+	if m := daemontest.ServingHTTP.FindStringSubmatch(d.Log()); m == nil || m[1] != "none" {
 		t.Errorf("want no address, have %q", m)
 	}
-	_, errs, status := gorewind(t.TempDir(), "serve", "--pprof")
+	_, errs, status := daemontest.Run(t.TempDir(), "serve", "--pprof")
 	if status != exit.Usage || !strings.Contains(errs, "--pprof needs --http") {
 		t.Errorf("status %d\n%s", status, errs)
 	}
@@ -181,32 +132,32 @@ func TestProbes(t *testing.T) {
 		if pprof {
 			args = append(args, "--pprof")
 		}
-		d := start(t, args...)
+		d := daemontest.Start(t, args...)
 		for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/": 200, "/nothing": 404} {
-			if status, body := d.web(t, path); status != want {
+			if status, body := d.Web(t, path); status != want {
 				t.Errorf("%s: want %d, have %d %q", path, want, status, body)
 			}
 		}
 		for _, path := range []string{"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline"} {
-			if status, _ := d.web(t, path); (status == 200) != pprof {
+			if status, _ := d.Web(t, path); (status == 200) != pprof {
 				t.Errorf("%s: with --pprof %v, have %d", path, pprof, status)
 			}
 		}
-		idle, err := net.Dial("tcp", servingHTTP.FindStringSubmatch(d.said())[1])
+		idle, err := net.Dial("tcp", daemontest.ServingHTTP.FindStringSubmatch(d.Log())[1])
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer idle.Close()
-		d.stop(t, syscall.SIGTERM)
+		d.Stop(t, syscall.SIGTERM)
 	}
 }
 
 // TestStartAndStopAreLogged: each with what matters, as one event of the log.
 func TestStartAndStopAreLogged(t *testing.T) {
-	d := start(t, "--log-format", "json", "--log-level", "debug")
-	p := dial(t, d.router)
-	p.ask(wire.Publish{Stream: []byte("secret"), Data: []byte("hidden")})
-	log := d.stop(t, syscall.SIGTERM)
+	d := daemontest.Start(t, "--log-format", "json", "--log-level", "debug")
+	p := daemontest.Dial(t, d.Router)
+	p.Ask(wire.Publish{Stream: []byte("secret"), Data: []byte("hidden")})
+	log := d.Stop(t, syscall.SIGTERM)
 	lines := make(map[string]map[string]any)
 	for line := range strings.Lines(log) {
 		var l map[string]any
@@ -218,7 +169,7 @@ func TestStartAndStopAreLogged(t *testing.T) {
 	for msg, want := range map[string]map[string]any{
 		"opening the store": {"directory": "data"},
 		"the store is open": {"position": 0.0},
-		"serving":           {"router": d.router, "version": version.Number, "http": "none"},
+		"serving":           {"router": d.Router, "version": version.Number, "http": "none"},
 		"request":           {"level": "DEBUG", "command": "PUBLISH", "stream_octets": 6.0, "octets": 19.0},
 		"stopping":          {"reason": "signal"},
 		"stopped":           {"reason": "signal", "published": 1.0, "position": 1.0},
@@ -236,13 +187,13 @@ func TestStartAndStopAreLogged(t *testing.T) {
 
 // TestDashboard: every metric that the dashboard and the alerts name is there.
 func TestDashboard(t *testing.T) {
-	d := start(t, "--http", "127.0.0.1:0")
-	p := dial(t, d.router)
-	p.ask(wire.Publish{Stream: []byte("s"), Data: []byte("x")})
-	p.ask(wire.Commit{Consumer: []byte("worker"), Stream: []byte("s"), ID: 1})
-	p.ask(wire.Commit{Consumer: []byte("worker"), ID: 1})
+	d := daemontest.Start(t, "--http", "127.0.0.1:0")
+	p := daemontest.Dial(t, d.Router)
+	p.Ask(wire.Publish{Stream: []byte("s"), Data: []byte("x")})
+	p.Ask(wire.Commit{Consumer: []byte("worker"), Stream: []byte("s"), ID: 1})
+	p.Ask(wire.Commit{Consumer: []byte("worker"), ID: 1})
 	there := make(map[string]bool)
-	for name := range d.metrics(t) {
+	for name := range d.Metrics(t) {
 		name, _, _ = strings.Cut(name, "{")
 		there[name] = true
 	}

@@ -11,6 +11,7 @@ import (
 	"gorewind/client"
 	"gorewind/store"
 	"gorewind/store/storetest"
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
@@ -30,7 +31,7 @@ func TestModel(t *testing.T) {
 // through a DEALER that does not wait.
 type remote struct {
 	t       *testing.T
-	d       *daemon
+	d       *daemontest.Daemon
 	c       *client.Client
 	kill    bool // by Close
 	pending chan pending
@@ -44,11 +45,11 @@ type pending struct {
 }
 
 func openRemote(t *testing.T, dir string, number int) *remote {
-	s := &remote{t: t, d: start(t, "--data-dir", dir), kill: number%4 < 2}
+	s := &remote{t: t, d: daemontest.Start(t, "--data-dir", dir), kill: number%4 < 2}
 	ctx, cancel := patience()
 	defer cancel()
 	var err error
-	if s.c, err = client.Dial(ctx, client.Options{Endpoint: s.d.router}); err != nil {
+	if s.c, err = client.Dial(ctx, client.Options{Endpoint: s.d.Router}); err != nil {
 		t.Fatal(err)
 	}
 	s.pending, s.ended = make(chan pending, 64), make(chan struct{})
@@ -73,9 +74,9 @@ func (s *remote) Close() error {
 	close(s.pending)
 	<-s.ended
 	if s.kill {
-		s.d.kill()
+		s.d.Kill()
 	} else {
-		s.d.stop(s.t, syscall.SIGTERM)
+		s.d.Stop(s.t, syscall.SIGTERM)
 	}
 	return s.c.Close()
 }
@@ -91,12 +92,12 @@ func (s *remote) writeSingly() {
 
 // writeTogether sends in one envelope whatever waits.
 func (s *remote) writeTogether() {
-	p := dial(s.t, s.d.router)
+	p := daemontest.Dial(s.t, s.d.Router)
 	defer p.Close()
 	var flying []pending
 	for w := range s.pending {
 		for more := true; more; {
-			p.send(w.request)
+			p.Request(w.request)
 			flying = append(flying, w)
 			select {
 			case w, more = <-s.pending:
@@ -105,7 +106,7 @@ func (s *remote) writeTogether() {
 			}
 		}
 		for _, w := range flying {
-			reply, err := p.receive()
+			reply, err := p.Reply()
 			if err != nil {
 				w.done(nil, err)
 				continue

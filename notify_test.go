@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,80 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gorewind/internal/exit"
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
-
-// A manager is who hears what a daemon tells of itself, in systemd's stead.
-type manager struct {
-	t testing.TB
-	*net.UnixConn
-}
-
-// supervise returns a manager at an address: a path, or @ and a name that is in no
-// directory, which systemd uses too.
-func supervise(t testing.TB, address string) *manager {
-	t.Helper()
-	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: address})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	c.SetReadDeadline(time.Now().Add(time.Minute)) // however much is told
-	return &manager{t, c}
-}
-
-// start has a daemon started that tells m how it does, and a watchdog if it has a limit.
-func (m *manager) start(watchdog time.Duration, args ...string) *daemon {
-	m.t.Helper()
-	return startCommand(m.t, m.command(watchdog, args...))
-}
-
-func (m *manager) command(watchdog time.Duration, args ...string) *exec.Cmd {
-	cmd := exec.Command(binary(), append([]string{"serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"}, args...)...)
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.LocalAddr().String())
-	if watchdog > 0 {
-		cmd.Env = append(cmd.Env, fmt.Sprintf("WATCHDOG_USEC=%d", watchdog.Microseconds()))
-	}
-	return cmd
-}
-
-// hear returns the lines of the next message.
-func (m *manager) hear() []string {
-	m.t.Helper()
-	return m.hears("")[0]
-}
-
-// hears returns the messages up to and with the first that has a line; an empty one
-// is any.
-func (m *manager) hears(line string) (messages [][]string) {
-	m.t.Helper()
-	for message := make([]byte, 4096); ; {
-		n, err := m.Read(message)
-		if err != nil {
-			m.t.Fatalf("want %q, have %q: %v", line, messages, err)
-		}
-		lines := strings.Split(string(message[:n]), "\n")
-		messages = append(messages, lines)
-		if line == "" || slices.Contains(lines, line) {
-			return messages
-		}
-	}
-}
-
-// rest returns what was told by those who have ended.
-func (m *manager) rest() string {
-	m.t.Helper()
-	const end = "END=1"
-	c, err := net.Dial("unixgram", m.LocalAddr().String())
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := c.Write([]byte(end)); err != nil {
-		m.t.Fatal(err)
-	}
-	return fmt.Sprint(m.hears(end))
-}
 
 func TestNotify(t *testing.T) {
 	for name, address := range map[string]string{
@@ -100,16 +26,16 @@ func TestNotify(t *testing.T) {
 		"an abstract socket": fmt.Sprintf("@gorewind-test-%d", os.Getpid()),
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := supervise(t, address)
-			d := m.start(0)
-			if have, want := m.hear(), []string{"EXTEND_TIMEOUT_USEC=30000000", "STATUS=Opening the store"}; !slices.Equal(have, want) {
+			m := daemontest.Supervise(t, address)
+			d := m.Start(0)
+			if have, want := m.Hear(), []string{"EXTEND_TIMEOUT_USEC=30000000", "STATUS=Opening the store"}; !slices.Equal(have, want) {
 				t.Errorf("want %q, have %q", want, have)
 			}
-			if have, want := m.hear(), []string{"READY=1", "STATUS=Serving " + d.router + ", broadcasting on " + d.pub}; !slices.Equal(have, want) {
+			if have, want := m.Hear(), []string{"READY=1", "STATUS=Serving " + d.Router + ", broadcasting on " + d.Pub}; !slices.Equal(have, want) {
 				t.Errorf("want %q, have %q", want, have)
 			}
-			d.stop(t, syscall.SIGTERM)
-			if have, want := m.hear(), []string{"STOPPING=1", "STATUS=Stopping"}; !slices.Equal(have, want) {
+			d.Stop(t, syscall.SIGTERM)
+			if have, want := m.Hear(), []string{"STOPPING=1", "STATUS=Stopping"}; !slices.Equal(have, want) {
 				t.Errorf("want %q, have %q", want, have)
 			}
 		})
@@ -118,10 +44,10 @@ func TestNotify(t *testing.T) {
 
 // TestNotifyNobody: who is not there is complained of, and nothing else comes of it.
 func TestNotifyNobody(t *testing.T) {
-	m := supervise(t, filepath.Join(t.TempDir(), "notify"))
-	cmd := m.command(0)
+	m := daemontest.Supervise(t, filepath.Join(t.TempDir(), "notify"))
+	cmd := m.Command(0)
 	m.Close()
-	if log := startCommand(t, cmd).stop(t, syscall.SIGTERM); !strings.Contains(log, "cannot tell the service manager") {
+	if log := daemontest.StartCommand(t, cmd).Stop(t, syscall.SIGTERM); !strings.Contains(log, "cannot tell the service manager") {
 		t.Errorf("no complaint:\n%s", log)
 	}
 }
@@ -130,22 +56,22 @@ func TestNotifyNobody(t *testing.T) {
 // tells that to start it again is of no use.
 func TestNotifyDamage(t *testing.T) {
 	dir := t.TempDir()
-	d := start(t, "--data-dir", dir)
-	dial(t, d.router).ask(wire.Publish{Stream: []byte("s"), Data: []byte("d")})
-	d.stop(t, syscall.SIGTERM)
+	d := daemontest.Start(t, "--data-dir", dir)
+	daemontest.Dial(t, d.Router).Ask(wire.Publish{Stream: []byte("s"), Data: []byte("d")})
+	d.Stop(t, syscall.SIGTERM)
 	tables, _ := filepath.Glob(filepath.Join(dir, "db", "*.l*")) // or journals
 	for _, name := range tables {
 		if err := os.Remove(name); err != nil {
 			t.Fatal(err)
 		}
 	}
-	m := supervise(t, filepath.Join(t.TempDir(), "notify"))
-	cmd := m.command(0, "--data-dir", dir)
+	m := daemontest.Supervise(t, filepath.Join(t.TempDir(), "notify"))
+	cmd := m.Command(0, "--data-dir", dir)
 	out, err := cmd.CombinedOutput()
 	if err == nil || cmd.ProcessState.ExitCode() != exit.Damaged {
 		t.Errorf("want status %d, have %v\n%s", exit.Damaged, err, out)
 	}
-	if told := m.rest(); !strings.Contains(told, "STATUS=Repairing the database: ") || strings.Contains(told, "READY") ||
+	if told := m.Rest(); !strings.Contains(told, "STATUS=Repairing the database: ") || strings.Contains(told, "READY") ||
 		!strings.HasSuffix(told, "[STATUS=The store cannot be opened; the log says why] [END=1]]") {
 		t.Errorf("want that it repairs, then that it cannot, and not that it is ready; have %s", told)
 	}
@@ -157,59 +83,58 @@ func TestNotifyDamage(t *testing.T) {
 func TestNotifySlowStart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	start(t, "--data-dir", dir).stop(t, syscall.SIGTERM)
+	daemontest.Start(t, "--data-dir", dir).Stop(t, syscall.SIGTERM)
 	current := filepath.Join(dir, "db", "CURRENT")
 	if err := errors.Join(os.Remove(current), syscall.Mkfifo(current, 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	m := supervise(t, filepath.Join(t.TempDir(), "notify"))
-	cmd := m.command(0, "--data-dir", dir)
+	m := daemontest.Supervise(t, filepath.Join(t.TempDir(), "notify"))
+	cmd := m.Command(0, "--data-dir", dir)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer cmd.Wait()
 	defer cmd.Process.Kill()
-	m.hears("STATUS=Opening the store")
-	if have, want := m.hear(), []string{"EXTEND_TIMEOUT_USEC=30000000"}; !slices.Equal(have, want) {
+	m.Hears("STATUS=Opening the store")
+	if have, want := m.Hear(), []string{"EXTEND_TIMEOUT_USEC=30000000"}; !slices.Equal(have, want) {
 		t.Errorf("want %q, have %q", want, have)
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
-	m.hears("STATUS=Stopping when the store is open")
+	m.Hears("STATUS=Stopping when the store is open")
 }
 
 // TestWatchdog: the watchdog is told as long as the broker's loop goes on, and
 // only so long. The loop is held up by its log, which nobody reads.
 func TestWatchdog(t *testing.T) {
-	m := supervise(t, filepath.Join(t.TempDir(), "notify"))
-	d := m.start(400*time.Millisecond, "--in-memory")
+	m := daemontest.Supervise(t, filepath.Join(t.TempDir(), "notify"))
+	d := m.Start(400*time.Millisecond, "--in-memory")
 	for range 3 {
-		m.hears("WATCHDOG=1")
+		m.Hears("WATCHDOG=1")
 	}
-	d.mu.Lock() // whoever reads the log waits
-	readOn := sync.OnceFunc(d.mu.Unlock)
+	readOn := d.HoldLog()
 	defer readOn()
 	narrow(t, d)
 	for i := range byte(16) {
 		provoke(t, d, i)
 	}
 	for hangs := 0; hangs < 2; { // in a row: the loop may have been slow once
-		if hangs++; m.hear()[0] != "STATUS=The broker does not answer" {
+		if hangs++; m.Hear()[0] != "STATUS=The broker does not answer" {
 			hangs = 0
 		}
 	}
 	readOn()
-	again := m.hears("WATCHDOG=1")
+	again := m.Hears("WATCHDOG=1")
 	if !strings.HasPrefix(again[len(again)-1][1], "STATUS=Serving") {
 		t.Errorf("want that it serves again, have %q", again)
 	}
-	d.stop(t, syscall.SIGTERM)
-	m.hears("STOPPING=1")
+	d.Stop(t, syscall.SIGTERM)
+	m.Hears("STOPPING=1")
 }
 
 // narrow makes the pipe of a daemon's log as small as can be.
-func narrow(t *testing.T, d *daemon) {
+func narrow(t *testing.T, d *daemontest.Daemon) {
 	t.Helper()
-	pipe, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/2", d.cmd.Process.Pid), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	pipe, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/2", d.Cmd.Process.Pid), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +146,7 @@ func narrow(t *testing.T, d *daemon) {
 
 // provoke has a daemon log that it gives a connection up, in many octets: of a
 // peer with a long name, who asks for much that has to wait.
-func provoke(t *testing.T, d *daemon, name byte) {
+func provoke(t *testing.T, d *daemontest.Daemon, name byte) {
 	t.Helper()
 	s, err := zmq.NewSocket(zmq.DEALER)
 	if err != nil {
@@ -229,7 +154,7 @@ func provoke(t *testing.T, d *daemon, name byte) {
 	}
 	t.Cleanup(func() { s.Close() })
 	id := bytes.Repeat([]byte{'a' + name}, 255)
-	if err := errors.Join(s.SetLinger(0), s.SetSndhwm(0), s.SetIdentity(string(id)), s.Connect(d.router)); err != nil {
+	if err := errors.Join(s.SetLinger(0), s.SetSndhwm(0), s.SetIdentity(string(id)), s.Connect(d.Router)); err != nil {
 		t.Fatal(err)
 	}
 	query := wire.Query{Stream: []byte("s"), Follow: true}

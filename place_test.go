@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"gorewind/internal/exit"
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
@@ -15,9 +16,9 @@ import (
 func TestRightCommand(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	d := start(t, "--data-dir", in("data"))
-	dial(t, d.router).ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
-	connect := []string{"--connect", d.router}
+	d := daemontest.Start(t, "--data-dir", in("data"))
+	daemontest.Dial(t, d.Router).Ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
+	connect := []string{"--connect", d.Router}
 	succeeds(t, append([]string{"backup", in("backup")}, connect...)...)
 	succeeds(t, append([]string{"export", in("export")}, connect...)...)
 	segments, err := filepath.Glob(in("backup/*.zst"))
@@ -51,12 +52,12 @@ func TestRightCommand(t *testing.T) {
 		{"make the directory first", append([]string{"export", in("none/export")}, connect...)},
 		{"no such file or directory; choose another", []string{"repair", "--data-dir", in("none")}},
 	} {
-		before := files(t, dir)
-		_, errs, status := gorewind(dir, c.args...)
+		before := daemontest.Files(t, dir)
+		_, errs, status := daemontest.Run(dir, c.args...)
 		if status != exit.Failure || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, c.want) {
 			t.Errorf("%q: want %q, have status %d, %s", c.args, c.want, status, errs)
 		}
-		if after := files(t, dir); len(before) != len(after) {
+		if after := daemontest.Files(t, dir); len(before) != len(after) {
 			t.Errorf("%q: want the files %q, have %q", c.args, before, after)
 		}
 	}
@@ -75,11 +76,11 @@ func TestRightCommand(t *testing.T) {
 func TestRestoreLeftUnfinished(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	d := start(t, "--in-memory")
-	p := dial(t, d.router)
+	d := daemontest.Start(t, "--in-memory")
+	p := daemontest.Dial(t, d.Router)
 	for _, name := range []string{"good", "bad", "bad"} {
-		p.ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
-		succeeds(t, "backup", in(name), "--connect", d.router)
+		p.Ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
+		succeeds(t, "backup", in(name), "--connect", d.Router)
 	}
 	segments, err := filepath.Glob(in("bad/*.zst"))
 	if err != nil || len(segments) != 2 {
@@ -90,7 +91,7 @@ func TestRestoreLeftUnfinished(t *testing.T) {
 	}
 	refused := func(want string, args ...string) {
 		t.Helper()
-		if _, errs, status := gorewind(dir, args...); status != exit.Failure || !strings.Contains(errs, want) {
+		if _, errs, status := daemontest.Run(dir, args...); status != exit.Failure || !strings.Contains(errs, want) {
 			t.Errorf("%q: want %q, have status %d, %s", args, want, status, errs)
 		}
 	}

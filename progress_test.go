@@ -11,6 +11,7 @@ import (
 
 	"gorewind/backup"
 	"gorewind/internal/term"
+	"gorewind/test/daemontest"
 )
 
 // TestProgress: on a terminal long work shows how far it has come, and at the end
@@ -22,10 +23,10 @@ func TestProgress(t *testing.T) {
 		term    string
 	}{{0, "xterm"}, {40, "xterm"}, {80, "xterm"}, {200, "xterm"}, {80, "dumb"}} {
 		name := fmt.Sprintf("%d columns, %s", c.columns, c.term)
-		d, dir := start(t), t.TempDir()
+		d, dir := daemontest.Start(t), t.TempDir()
 		run := func(shows, begins string, args ...string) {
 			t.Helper()
-			cmd := d.client(t, args...)
+			cmd := d.Command(t, args...)
 			cmd.Dir = dir
 			cmd.Env = append(cmd.Env, "TERM="+c.term, "NO_COLOR=1")
 			if args[0] == "publish" {
@@ -40,14 +41,14 @@ func TestProgress(t *testing.T) {
 				out.Close()
 				cmd.Stdin = in
 			}
-			p := newTerminalOf(t, c.columns, cmd)
-			_, status := p.end()
-			written := p.written()
+			p := daemontest.NewTerminalOf(t, c.columns, cmd)
+			_, status := p.End()
+			written := p.Written()
 			bar := strings.Contains(written, "% [") || strings.Contains(written, "storing (")
 			if status != 0 || !bar || !strings.Contains(written, shows) || c.term == "dumb" && strings.Contains(written, "\x1b") {
 				t.Errorf("%s: %q: status %d, %q", name, args, status, written)
 			}
-			if left := leftOn(t, c.columns, written); !strings.HasPrefix(left, begins) || strings.Contains(left, "[") || strings.Contains(left, "storing") {
+			if left := daemontest.LeftOn(t, c.columns, written); !strings.HasPrefix(left, begins) || strings.Contains(left, "[") || strings.Contains(left, "storing") {
 				t.Errorf("%s: %q: there is left\n%s", name, args, left)
 			}
 		}
@@ -60,11 +61,11 @@ func TestProgress(t *testing.T) {
 		run("restoring", "read: ", "restore", "copy", "--data-dir", "restored")
 		run("verifying", "read: ", "verify", "--data-dir", "restored")
 		run("restored:", "whole: ", "repair", "--data-dir", "restored")
-		run("run 1", "gorewind ", "bench", "--connect", d.router, "--only", "clients", "--events", "100", "--runs", "1")
-		if _, errs, status := (shell{d, lines}).ask(t, "publish", "in a pipe", "--lines"); errs != "" || status != 0 {
+		run("run 1", "gorewind ", "bench", "--connect", d.Router, "--only", "clients", "--events", "100", "--runs", "1")
+		if _, errs, status := (daemontest.Shell{D: d, Stdin: lines}).Run(t, "publish", "in a pipe", "--lines"); errs != "" || status != 0 {
 			t.Errorf("in a pipe: status %d, %q", status, errs)
 		}
-		if out, errs, status := gorewind(dir, "verify", "--data-dir", "restored"); errs != "" || status != 0 || strings.ContainsAny(out, "\r\x1b") {
+		if out, errs, status := daemontest.Run(dir, "verify", "--data-dir", "restored"); errs != "" || status != 0 || strings.ContainsAny(out, "\r\x1b") {
 			t.Errorf("in a pipe: status %d, %q, %q", status, out, errs)
 		}
 	}
@@ -72,10 +73,10 @@ func TestProgress(t *testing.T) {
 
 // TestProgressOfFailure: what failed leaves nothing on a screen but why.
 func TestProgressOfFailure(t *testing.T) {
-	d := start(t, "--in-memory")
-	shell{d, strings.Join(numbered(1, 5000), "\n")}.want(t, "1\t5000\n", "publish", "s", "--lines")
+	d := daemontest.Start(t, "--in-memory")
+	daemontest.Shell{D: d, Stdin: strings.Join(numbered(1, 5000), "\n")}.Want(t, "1\t5000\n", "publish", "s", "--lines")
 	dir := t.TempDir()
-	succeeds(t, "export", filepath.Join(dir, "e"), "--connect", d.router)
+	succeeds(t, "export", filepath.Join(dir, "e"), "--connect", d.Router)
 	whole, err := os.ReadFile(filepath.Join(dir, "e"))
 	if err != nil {
 		t.Fatal(err)
@@ -84,13 +85,13 @@ func TestProgressOfFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, columns := range []int{40, 300} {
-		cmd := exec.Command(binary(), "import", "cut", "--data-dir", "new")
+		cmd := exec.Command(daemontest.Binary(), "import", "cut", "--data-dir", "new")
 		cmd.Dir = dir
-		p := newTerminalOf(t, columns, cmd)
-		_, status := p.end()
-		left := leftOn(t, columns, p.written())
-		if status != 1 || !strings.Contains(p.written(), "checking") || !strings.HasPrefix(left, "gorewind: ") || strings.Contains(left, "%") || columns == 300 && strings.Contains(left, "\n") {
-			t.Errorf("%d columns: status %d, %q, and there is left\n%s", columns, status, p.written(), left)
+		p := daemontest.NewTerminalOf(t, columns, cmd)
+		_, status := p.End()
+		left := daemontest.LeftOn(t, columns, p.Written())
+		if status != 1 || !strings.Contains(p.Written(), "checking") || !strings.HasPrefix(left, "gorewind: ") || strings.Contains(left, "%") || columns == 300 && strings.Contains(left, "\n") {
+			t.Errorf("%d columns: status %d, %q, and there is left\n%s", columns, status, p.Written(), left)
 		}
 	}
 }
@@ -98,7 +99,7 @@ func TestProgressOfFailure(t *testing.T) {
 // TestProgressInterrupted: Ctrl-C leaves nothing either, although the terminal adds to
 // the line.
 func TestProgressInterrupted(t *testing.T) {
-	d := start(t, "--in-memory")
+	d := daemontest.Start(t, "--in-memory")
 	in, out, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -110,20 +111,20 @@ func TestProgressInterrupted(t *testing.T) {
 			shows, says string
 			args        []string
 		}{
-			{"run 1 of", "gorewind: stopped by a signal before the end; there are no figures", []string{"bench", "--connect", d.router, "--only", "pipelined", "--runs", "1000"}},
+			{"run 1 of", "gorewind: stopped by a signal before the end; there are no figures", []string{"bench", "--connect", d.Router, "--only", "pipelined", "--runs", "1000"}},
 			{"storing", "gorewind: stopped by a signal; 0 lines stored: go on from line 1, as with tail -n +1", []string{"publish", "s", "--lines"}},
 		} {
-			cmd := d.client(t, c.args...)
+			cmd := d.Command(t, c.args...)
 			if c.args[0] == "publish" {
 				cmd.Stdin = in
 			}
-			p := newTerminalOf(t, columns, cmd)
-			p.await(c.shows)
-			p.write("\x03")
-			_, status := p.end()
-			left := leftOn(t, columns, p.written())
+			p := daemontest.NewTerminalOf(t, columns, cmd)
+			p.Await(c.shows)
+			p.Type("\x03")
+			_, status := p.End()
+			left := daemontest.LeftOn(t, columns, p.Written())
 			if status != 1 || strings.ReplaceAll(left, "\n", "") != c.says {
-				t.Errorf("%q on %d columns: status %d, %q, and there is left\n%s", c.args[0], columns, status, p.written(), left)
+				t.Errorf("%q on %d columns: status %d, %q, and there is left\n%s", c.args[0], columns, status, p.Written(), left)
 			}
 		}
 	}
@@ -133,7 +134,7 @@ func TestProgressInterrupted(t *testing.T) {
 // above it stays.
 func TestProgressLine(t *testing.T) {
 	for columns := 30; columns < 220; columns += 5 {
-		master, slave := openTerminal(t, columns)
+		master, slave := daemontest.OpenTerminal(t, columns)
 		p := term.NewProgress(slave)
 		for _, of := range []int64{0, 1, 1000, 10_000_000, 1 << 40} {
 			for _, unit := range []string{backup.Octets, backup.Positions, backup.Events} {
@@ -155,7 +156,7 @@ func TestProgressLine(t *testing.T) {
 		slave.Close()
 		b, _ := io.ReadAll(master) // EIO at its end
 		master.Close()
-		if left := leftOn(t, columns, string(b)); left != "above" {
+		if left := daemontest.LeftOn(t, columns, string(b)); left != "above" {
 			t.Errorf("%d columns: there is left\n%s\nof %q", columns, left, b)
 		}
 	}

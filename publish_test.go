@@ -11,55 +11,48 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
-
-// stored returns the data of a stream's events, having checked their ids.
-func (d *daemon) stored(t testing.TB, stream string) []string {
-	t.Helper()
-	p := dial(t, d.router)
-	defer p.Close()
-	return p.events(stream, 0)
-}
 
 // TestPublish: data come from the command line or the standard input, octet by
 // octet, and only where somebody meant it.
 func TestPublish(t *testing.T) {
-	d := start(t, "--in-memory")
-	none := shell{d: d}
-	none.want(t, "1\n", "publish", "s", "Hello, world!")
-	none.want(t, "2\n", "publish", "s", "")
-	none.want(t, "3\n", "publish", "s", "-")
-	none.want(t, "4\n", "publish", "s", "--", "--lines")
-	shell{d, "a\x00b\n\xff\n"}.want(t, "5\n", "publish", "s")
-	shell{d, "typed"}.want(t, "6\n", "publish", "s", "-")
-	none.refuse(t, 2, "standard input is empty", "publish", "s")
+	d := daemontest.Start(t, "--in-memory")
+	none := daemontest.Shell{D: d}
+	none.Want(t, "1\n", "publish", "s", "Hello, world!")
+	none.Want(t, "2\n", "publish", "s", "")
+	none.Want(t, "3\n", "publish", "s", "-")
+	none.Want(t, "4\n", "publish", "s", "--", "--lines")
+	daemontest.Shell{D: d, Stdin: "a\x00b\n\xff\n"}.Want(t, "5\n", "publish", "s")
+	daemontest.Shell{D: d, Stdin: "typed"}.Want(t, "6\n", "publish", "s", "-")
+	none.Refuse(t, 2, "standard input is empty", "publish", "s")
 	want := []string{"Hello, world!", "", "", "--lines", "a\x00b\n\xff\n", "typed"}
-	if have := d.stored(t, "s"); !slices.Equal(have, want) {
+	if have := d.Stored(t, "s"); !slices.Equal(have, want) {
 		t.Errorf("want %q, have %q", want, have)
 	}
-	none.want(t, "1\n", "publish", "\xff\x01", "data")
-	if have := d.stored(t, "\xff\x01"); !slices.Equal(have, []string{"data"}) {
+	none.Want(t, "1\n", "publish", "\xff\x01", "data")
+	if have := d.Stored(t, "\xff\x01"); !slices.Equal(have, []string{"data"}) {
 		t.Errorf("have %q", have)
 	}
 	for typed, want := range map[string]string{"\x04": "give DATA", "x": "give DATA"} {
-		if seen, status := onTerminal(t, d.client(t, "publish", "s"), typed); status != 2 || !strings.Contains(seen, want) {
+		if seen, status := daemontest.OnTerminal(t, d.Command(t, "publish", "s"), typed); status != 2 || !strings.Contains(seen, want) {
 			t.Errorf("want status 2 and %q, have %d\n%s", want, status, seen)
 		}
 	}
 }
 
 func TestPublishConditions(t *testing.T) {
-	d := start(t, "--in-memory")
-	none := shell{d: d}
-	none.want(t, "1\n", "publish", "s", "opened", "--expect", "empty")
-	none.refuse(t, 3, `the last event of the stream "s" is 1`, "publish", "s", "opened", "--expect", "empty")
-	none.refuse(t, 3, `the stream "t" holds no event`, "publish", "t", "opened", "--expect", "1")
-	none.want(t, "2\n", "publish", "s", "more", "--expect", "0x1")
-	none.want(t, "3\n", "publish", "s", "once", "--key", "k", "--expect", "2")
-	none.want(t, "3\n", "publish", "s", "once", "--key", "k", "--expect", "2")
-	none.refuse(t, 1, "under this key", "publish", "s", "twice", "--key", "k")
-	if have := len(d.stored(t, "s")); have != 3 {
+	d := daemontest.Start(t, "--in-memory")
+	none := daemontest.Shell{D: d}
+	none.Want(t, "1\n", "publish", "s", "opened", "--expect", "empty")
+	none.Refuse(t, 3, `the last event of the stream "s" is 1`, "publish", "s", "opened", "--expect", "empty")
+	none.Refuse(t, 3, `the stream "t" holds no event`, "publish", "t", "opened", "--expect", "1")
+	none.Want(t, "2\n", "publish", "s", "more", "--expect", "0x1")
+	none.Want(t, "3\n", "publish", "s", "once", "--key", "k", "--expect", "2")
+	none.Want(t, "3\n", "publish", "s", "once", "--key", "k", "--expect", "2")
+	none.Refuse(t, 1, "under this key", "publish", "s", "twice", "--key", "k")
+	if have := len(d.Stored(t, "s")); have != 3 {
 		t.Errorf("want 3 events, have %d", have)
 	}
 }
@@ -67,20 +60,20 @@ func TestPublishConditions(t *testing.T) {
 // TestPublishLarge: an event of the largest size goes in and out as it is; a larger
 // one is refused before it costs the connection.
 func TestPublishLarge(t *testing.T) {
-	d := start(t, "--in-memory")
+	d := daemontest.Start(t, "--in-memory")
 	octets := make([]byte, 1<<20)
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range octets {
 		octets[i] = byte(r.Uint32())
 	}
-	shell{d, string(octets)}.want(t, "1\n", "publish", "s")
-	out, errs, status := shell{d: d}.ask(t, "query", "s", "--raw")
+	daemontest.Shell{D: d, Stdin: string(octets)}.Want(t, "1\n", "publish", "s")
+	out, errs, status := daemontest.Shell{D: d}.Run(t, "query", "s", "--raw")
 	if status != 0 || errs != "" || !bytes.Equal([]byte(out), append(octets, '\n')) {
 		t.Errorf("have %d octets, status %d\n%s", len(out), status, errs)
 	}
 	for _, more := range []int{1, 2 << 20, 4 << 20} {
-		shell{d, string(octets) + strings.Repeat("x", more)}.refuse(t, 1, "octets", "publish", "s", "--key", "k")
-		shell{d, string(octets) + strings.Repeat("x", more)}.refuse(t, 1, "octets", "replace", "s", "1")
+		daemontest.Shell{D: d, Stdin: string(octets) + strings.Repeat("x", more)}.Refuse(t, 1, "octets", "publish", "s", "--key", "k")
+		daemontest.Shell{D: d, Stdin: string(octets) + strings.Repeat("x", more)}.Refuse(t, 1, "octets", "replace", "s", "1")
 	}
 }
 
@@ -98,11 +91,11 @@ func TestPublishOutcome(t *testing.T) {
 		{"gorewind cursor", []string{"commit", "c", "s", "1"}},
 	} {
 		endpoint, asked := silent(t)
-		l := startClient(t, (&daemon{router: endpoint}).client(t, c.args...))
+		l := daemontest.StartClient(t, (&daemontest.Daemon{Router: endpoint}).Command(t, c.args...))
 		<-asked
-		rest, status := l.stop(syscall.SIGINT)
-		if status != 5 || rest != "" || !strings.Contains(l.said(), "nobody knows") || !strings.Contains(l.said(), c.want) {
-			t.Errorf("%q: want status 5 and %q, have %d, stdout %q\n%s", c.args, c.want, status, rest, l.said())
+		rest, status := l.Stop(syscall.SIGINT)
+		if status != 5 || rest != "" || !strings.Contains(l.Errors(), "nobody knows") || !strings.Contains(l.Errors(), c.want) {
+			t.Errorf("%q: want status 5 and %q, have %d, stdout %q\n%s", c.args, c.want, status, rest, l.Errors())
 		}
 	}
 }

@@ -9,27 +9,28 @@ import (
 
 	"gorewind/internal/render"
 	"gorewind/internal/version"
+	"gorewind/test/daemontest"
 )
 
 // accounts stores three events in each of three streams, and a JSON one.
-func accounts(t *testing.T, d *daemon) {
+func accounts(t *testing.T, d *daemontest.Daemon) {
 	t.Helper()
 	for i := range 3 {
 		for _, stream := range []string{"account/17", "account/18", "other.1"} {
-			shell{d: d}.want(t, fmt.Sprintln(i+1), "publish", stream, fmt.Sprintf("%s is %d", stream, i+1))
+			daemontest.Shell{D: d}.Want(t, fmt.Sprintln(i+1), "publish", stream, fmt.Sprintf("%s is %d", stream, i+1))
 		}
 	}
-	shell{d: d}.want(t, "1\n", "publish", "json", `{"a":1}`)
+	daemontest.Shell{D: d}.Want(t, "1\n", "publish", "json", `{"a":1}`)
 }
 
 // TestQuery: every option of the protocol.
 func TestQuery(t *testing.T) {
-	d := start(t, "--in-memory")
+	d := daemontest.Start(t, "--in-memory")
 	accounts(t, d)
-	none := shell{d: d}
-	none.want(t, "2\n", "commit", "mailer", "account/17", "2")
-	none.want(t, "8\n", "commit", "mailer", "", "8")
-	info, err := exec.Command(binary(), "info", "--json", "--connect", d.router).Output()
+	none := daemontest.Shell{D: d}
+	none.Want(t, "2\n", "commit", "mailer", "account/17", "2")
+	none.Want(t, "8\n", "commit", "mailer", "", "8")
+	info, err := exec.Command(daemontest.Binary(), "info", "--json", "--connect", d.Router).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func TestQuery(t *testing.T) {
 		{"", "nothing"},
 	} {
 		args := append([]string{"query", "--json"}, strings.Fields(c.args)...)
-		out, errs, status := none.ask(t, args...)
+		out, errs, status := none.Run(t, args...)
 		var have []string
 		for line := range strings.Lines(out) {
 			var e render.JSONEvent
@@ -95,20 +96,20 @@ func TestQuery(t *testing.T) {
 		{"--also", `a --glob --also b\`},
 		{"begin anew", "account/17 --store 00.1"},
 	} {
-		none.refuse(t, 1, c.want, append([]string{"query"}, strings.Fields(c.args)...)...)
+		none.Refuse(t, 1, c.want, append([]string{"query"}, strings.Fields(c.args)...)...)
 	}
 }
 
 // TestQueryForms: what is shown where.
 func TestQueryForms(t *testing.T) {
-	d := start(t, "--in-memory")
-	none := shell{d: d}
+	d := daemontest.Start(t, "--in-memory")
+	none := daemontest.Shell{D: d}
 	for i, data := range []string{"a\tb", `{"a":[1]}`, "\x1b[31m\xff"} {
-		shell{d, data}.want(t, fmt.Sprintln(i+1), "publish", "s")
+		daemontest.Shell{D: d, Stdin: data}.Want(t, fmt.Sprintln(i+1), "publish", "s")
 	}
-	none.want(t, "a\tb\n{\"a\":[1]}\n\x1b[31m\xff\n", "query", "s", "--raw")
-	none.want(t, "a\tb\x00{\"a\":[1]}\x00\x1b[31m\xff\x00", "query", "s", "--raw0")
-	out, errs, status := none.ask(t, "query", "s")
+	none.Want(t, "a\tb\n{\"a\":[1]}\n\x1b[31m\xff\n", "query", "s", "--raw")
+	none.Want(t, "a\tb\x00{\"a\":[1]}\x00\x1b[31m\xff\x00", "query", "s", "--raw0")
+	out, errs, status := none.Run(t, "query", "s")
 	lines := strings.Split(out, "\n")
 	if len(lines) != 4 || status != 0 || errs != "" {
 		t.Fatalf("want 3 lines, have %q, status %d\n%s", out, status, errs)
@@ -136,52 +137,52 @@ func TestQueryForms(t *testing.T) {
 	}{
 		{"", "auto", colourWant}, {"NO_COLOR=1", "auto", plainWant}, {"TERM=dumb", "auto", plainWant}, {"", "never", plainWant}, {"NO_COLOR=1", "always", colourWant},
 	} {
-		cmd := d.client(t, "query", "s", "--color", c.color)
+		cmd := d.Command(t, "query", "s", "--color", c.color)
 		cmd.Env = append(cmd.Env, "NO_COLOR=", "TERM=xterm", c.env)
-		if seen, status := onTerminal(t, cmd, ""); status != 0 || tail(seen) != c.want {
+		if seen, status := daemontest.OnTerminal(t, cmd, ""); status != 0 || tail(seen) != c.want {
 			t.Errorf("%s --color %s: want %q, have %q, status %d", c.env, c.color, c.want, tail(seen), status)
 		}
 	}
-	if out, _, _ := none.ask(t, "query", "s", "--color", "always"); tail(out) != colourWant {
+	if out, _, _ := none.Run(t, "query", "s", "--color", "always"); tail(out) != colourWant {
 		t.Errorf("in a pipe with --color always: want %q, have %q", colourWant, tail(out))
 	}
 }
 
 // TestQueryHead: who has seen enough ends it, and hears nothing about it.
 func TestQueryHead(t *testing.T) {
-	d := start(t, "--in-memory")
+	d := daemontest.Start(t, "--in-memory")
 	lines := numbered(1, 50_000)
-	shell{d, strings.Join(lines, "\n")}.want(t, "1\t50000\n", "publish", "s", "--lines")
-	cmd := command(t, "sh", "-c", `"$0" query s --raw --connect "$1" | head -1`, binary(), d.router)
+	daemontest.Shell{D: d, Stdin: strings.Join(lines, "\n")}.Want(t, "1\t50000\n", "publish", "s", "--lines")
+	cmd := daemontest.Command(t, "sh", "-c", `"$0" query s --raw --connect "$1" | head -1`, daemontest.Binary(), d.Router)
 	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "line 1\n" {
 		t.Errorf("want one line, have %q, %v", out, err)
 	}
-	cmd = command(t, "sh", "-c", `"$0" query s --raw --connect "$1" >/dev/full`, binary(), d.router)
+	cmd = daemontest.Command(t, "sh", "-c", `"$0" query s --raw --connect "$1" >/dev/full`, daemontest.Binary(), d.Router)
 	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 1 || strings.Count(string(out), "no space left") != 1 {
 		t.Errorf("want an error of the disk, have %q, %v", out, err)
 	}
 }
 
 func TestStreams(t *testing.T) {
-	d := start(t, "--in-memory")
+	d := daemontest.Start(t, "--in-memory")
 	accounts(t, d)
-	none := shell{d: d}
-	none.want(t, "1\n", "publish", "\xff\t", "binary")
-	none.want(t, "account/17\t3\naccount/18\t3\njson\t1\nother.1\t3\n\\xff\\t\t1\n", "streams")
-	none.want(t, "account/17\naccount/18\n", "streams", "account/", "--raw")
-	none.want(t, "account/18\t3\n", "streams", "account/", "--after", "account/17")
-	none.want(t, "account/17\t3\n", "streams", "--limit", "1")
-	none.want(t, "", "streams", "nothing")
-	none.want(t, `{"stream":"other.1","last":3}`+"\n"+`{"stream64":"/wk=","last":1}`+"\n", "streams", "--after", "json", "--json")
-	cmd := d.client(t, "streams", "account/", "--color", "never")
-	if seen, status := onTerminal(t, cmd, ""); status != 0 || seen != "last id  stream\n      3  account/17\n      3  account/18\n" {
+	none := daemontest.Shell{D: d}
+	none.Want(t, "1\n", "publish", "\xff\t", "binary")
+	none.Want(t, "account/17\t3\naccount/18\t3\njson\t1\nother.1\t3\n\\xff\\t\t1\n", "streams")
+	none.Want(t, "account/17\naccount/18\n", "streams", "account/", "--raw")
+	none.Want(t, "account/18\t3\n", "streams", "account/", "--after", "account/17")
+	none.Want(t, "account/17\t3\n", "streams", "--limit", "1")
+	none.Want(t, "", "streams", "nothing")
+	none.Want(t, `{"stream":"other.1","last":3}`+"\n"+`{"stream64":"/wk=","last":1}`+"\n", "streams", "--after", "json", "--json")
+	cmd := d.Command(t, "streams", "account/", "--color", "never")
+	if seen, status := daemontest.OnTerminal(t, cmd, ""); status != 0 || seen != "last id  stream\n      3  account/17\n      3  account/18\n" {
 		t.Errorf("have %q, status %d", seen, status)
 	}
 }
 
 func TestInfo(t *testing.T) {
-	d := start(t, "--in-memory")
-	out, errs, status := shell{d: d}.ask(t, "info")
+	d := daemontest.Start(t, "--in-memory")
+	out, errs, status := daemontest.Shell{D: d}.Run(t, "info")
 	for _, want := range []string{"version            " + version.Number, "position           0", "max-event-bytes    1048576"} {
 		if !strings.Contains(out, want+"\n") {
 			t.Errorf("want %q, have\n%s", want, out)
@@ -194,7 +195,7 @@ func TestInfo(t *testing.T) {
 
 // TestQueryOfNothing: a person is told that there is nothing, and a program is not.
 func TestQueryOfNothing(t *testing.T) {
-	d := start(t, "--in-memory")
+	d := daemontest.Start(t, "--in-memory")
 	accounts(t, d)
 	for _, c := range []struct{ want, args string }{
 		{`in the stream "nosuch"; gorewind streams lists`, "nosuch"},
@@ -203,13 +204,13 @@ func TestQueryOfNothing(t *testing.T) {
 		{"in the streams that are selected", "bank/* --glob"},
 	} {
 		args := append([]string{"query"}, strings.Fields(c.args)...)
-		seen, status := onTerminal(t, d.client(t, args...), "")
+		seen, status := daemontest.OnTerminal(t, d.Command(t, args...), "")
 		if status != 0 || strings.Count(seen, "\n") != 1 || !strings.Contains(seen, "gorewind: there is no such event "+c.want) {
 			t.Errorf("%s: want %q, have status %d\n%s", c.args, c.want, status, seen)
 		}
-		shell{d: d}.want(t, "", args...)
+		daemontest.Shell{D: d}.Want(t, "", args...)
 	}
-	if seen, _ := onTerminal(t, d.client(t, "query", "account/17"), ""); strings.Contains(seen, "no such event") {
+	if seen, _ := daemontest.OnTerminal(t, d.Command(t, "query", "account/17"), ""); strings.Contains(seen, "no such event") {
 		t.Errorf("want events alone, have\n%s", seen)
 	}
 }

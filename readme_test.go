@@ -2,18 +2,16 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"gorewind/internal/config"
 	"gorewind/internal/exit"
+	"gorewind/test/daemontest"
 )
 
 // readme returns README.rst.
@@ -48,45 +46,19 @@ func indented(t *testing.T, introduction string) string {
 	return strings.TrimRight(block.String(), "\n") + "\n"
 }
 
-// pythonWithZMQ returns an interpreter that has pyzmq. Where tests must not be
-// skipped, there has to be one.
-func pythonWithZMQ(t *testing.T) string {
-	t.Helper()
-	for _, python := range []string{"/usr/bin/python3", "python3"} {
-		if exec.Command(python, "-c", "import zmq").Run() == nil {
-			return python
-		}
-	}
-	const missing = "no python3 has the module zmq; install pyzmq, which Debian calls python3-zmq"
-	if os.Getenv("CI") != "" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
-}
-
-// command returns a command that is killed when it takes too long: a client that
-// waits for an answer that never comes would wait for ever.
-func command(t *testing.T, name string, args ...string) *exec.Cmd {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	return exec.CommandContext(ctx, name, args...)
-}
-
 func TestReadmePythonClient(t *testing.T) {
-	python := pythonWithZMQ(t)
-	d := start(t, "--in-memory")
+	python := daemontest.Python(t)
+	d := daemontest.Start(t, "--in-memory")
 	const endpoint = "tcp://127.0.0.1:9002"
 	client := indented(t, ".. code-block:: python")
 	if !strings.Contains(client, endpoint) {
 		t.Fatalf("want a client that connects to %s, have\n%s", endpoint, client)
 	}
 	file := filepath.Join(t.TempDir(), "client.py")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(client, endpoint, d.router)), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(client, endpoint, d.Router)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	have, err := command(t, python, file).CombinedOutput()
+	have, err := daemontest.Command(t, python, file).CombinedOutput()
 	if want := indented(t, "it prints::"); err != nil || string(have) != want {
 		t.Errorf("want\n%s\nhave %v\n%s", want, err, have)
 	}
@@ -100,7 +72,7 @@ func TestReadmeLibrary(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = "1 Hello,\n2 world!\n"
-	have, err := command(t, "go", "run", file).CombinedOutput()
+	have, err := daemontest.Command(t, "go", "run", file).CombinedOutput()
 	if err != nil || string(have) != want {
 		t.Errorf("want\n%s\nhave %v\n%s", want, err, have)
 	}
@@ -114,7 +86,7 @@ var defaultForm = regexp.MustCompile(`Default: (\S+) \(\$(\w+)\)`)
 // helpOptions returns the options that gorewind serve --help tells.
 func helpOptions(t *testing.T) map[string]option {
 	t.Helper()
-	stdout, stderr, status := gorewind(t.TempDir(), "serve", "--help")
+	stdout, stderr, status := daemontest.Run(t.TempDir(), "serve", "--help")
 	if status != 0 {
 		t.Fatalf("want the help, have status %d\n%s", status, stderr)
 	}
@@ -193,16 +165,16 @@ func TestReadmeFigures(t *testing.T) {
 
 // TestReadmeCommands runs the command lines of README.rst, in their order.
 func TestReadmeCommands(t *testing.T) {
-	d := start(t, "--in-memory")
+	d := daemontest.Start(t, "--in-memory")
 	commands := strings.Split(indented(t, "While the daemon runs::"), "$ ")[1:]
 	if len(commands) == 0 {
 		t.Fatal("want command lines, have none")
 	}
 	for _, text := range commands {
 		line, want, _ := strings.Cut(text, "\n")
-		cmd := command(t, "sh", "-c", line)
-		cmd.Dir = filepath.Dir(binary())
-		cmd.Env = append(os.Environ(), "GOREWIND_CONNECT="+d.router)
+		cmd := daemontest.Command(t, "sh", "-c", line)
+		cmd.Dir = filepath.Dir(daemontest.Binary())
+		cmd.Env = append(os.Environ(), "GOREWIND_CONNECT="+d.Router)
 		if have, err := cmd.CombinedOutput(); err != nil || string(have) != want {
 			t.Errorf("%s: want %q, have %q, %v", line, want, have, err)
 		}
@@ -211,7 +183,7 @@ func TestReadmeCommands(t *testing.T) {
 
 // TestReadmeStatuses keeps the statuses of README.rst and of the help the same.
 func TestReadmeStatuses(t *testing.T) {
-	help, _, _ := gorewind(t.TempDir(), "--help")
+	help, _, _ := daemontest.Run(t.TempDir(), "--help")
 	for _, status := range []int{exit.OK, exit.Failure, exit.Usage, exit.Unmet, exit.Timeout, exit.Unknown, exit.Damaged} {
 		if !regexp.MustCompile(fmt.Sprintf(`(?m)^%d      \S`, status)).MatchString(readme(t)) {
 			t.Errorf("want the status %d in README.rst", status)

@@ -22,6 +22,7 @@ import (
 	"gorewind/client"
 	"gorewind/internal/exit"
 	"gorewind/store/storetest"
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
@@ -33,7 +34,7 @@ func TestSoak(t *testing.T) {
 	_, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
 	s := newSoak(t, seed)
-	length := torture(5 * time.Second)
+	length := daemontest.Length(5 * time.Second)
 	lives := max(2, int(length/(10*time.Minute)))
 	if length/time.Duration(lives) >= 2*time.Minute {
 		s.every, s.bounds = time.Second, strict
@@ -44,7 +45,7 @@ func TestSoak(t *testing.T) {
 			return
 		}
 	}
-	if stdout, stderr, status := gorewind(t.TempDir(), "verify", "--data-dir", s.dir); status != exit.OK {
+	if stdout, stderr, status := daemontest.Run(t.TempDir(), "verify", "--data-dir", s.dir); status != exit.OK {
 		t.Errorf("verify: status %d\n%s%s", status, stdout, stderr)
 	}
 }
@@ -102,10 +103,10 @@ func (s *soak) rand() *rand.Rand {
 // made, then without, then with them for some time, without, and with them when it
 // ends.
 func (s *soak) live(length time.Duration) {
-	cmd := exec.Command(binary(), "serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*", "--data-dir", s.dir)
+	cmd := exec.Command(daemontest.Binary(), "serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*", "--data-dir", s.dir)
 	// Go's runtime tells of the heap and of each goroutine.
 	cmd.Env = append(os.Environ(), fmt.Sprintf("GODEBUG=gctrace=1,scheddetail=1,schedtrace=%d", s.every.Milliseconds()))
-	s.d = startCommand(s.t, cmd)
+	s.d = daemontest.StartCommand(s.t, cmd)
 	s.t.Cleanup(s.leave) // before the daemon ends, if the test does
 	s.begin()
 	s.awaitWritten()
@@ -122,10 +123,10 @@ func (s *soak) live(length time.Duration) {
 	s.awaitWritten()
 	s.over.Store(true)
 	if s.life%2 == 0 {
-		s.d.kill()
+		s.d.Kill()
 	} else {
-		s.d.cmd.Process.Signal(syscall.SIGTERM)
-		if err := s.d.wait(); err != nil {
+		s.d.Cmd.Process.Signal(syscall.SIGTERM)
+		if err := s.d.Wait(); err != nil {
 			s.t.Errorf("stopped: %v", err)
 		}
 	}
@@ -143,22 +144,22 @@ func (s *soak) begin() {
 	}
 	for n := range 2 {
 		hearing, consuming := s.rand(), s.rand()
-		s.visits("subscriber", zmq.SUB, func(p *peer) error { return s.subscribe(p, hearing) })
-		s.visits("consumer", zmq.DEALER, func(p *peer) error { return s.consume(p, n, consuming) })
+		s.visits("subscriber", zmq.SUB, func(p *daemontest.Peer) error { return s.subscribe(p, hearing) })
+		s.visits("consumer", zmq.DEALER, func(p *daemontest.Peer) error { return s.consume(p, n, consuming) })
 	}
 	for range 6 {
 		r := s.rand()
-		s.visits("passer-by", zmq.DEALER, func(p *peer) error { return s.pass(p, r) })
+		s.visits("passer-by", zmq.DEALER, func(p *daemontest.Peer) error { return s.pass(p, r) })
 	}
 }
 
 // visits has somebody come, do something and go, again and again.
-func (s *soak) visits(who string, kind zmq.Type, visit func(*peer) error) {
+func (s *soak) visits(who string, kind zmq.Type, visit func(*daemontest.Peer) error) {
 	s.busy.Go(func() {
 		for !s.over.Load() {
-			endpoint := s.d.router
+			endpoint := s.d.Router
 			if kind == zmq.SUB {
-				endpoint = s.d.pub
+				endpoint = s.d.Pub
 			}
 			p := s.connect(kind, endpoint)
 			err := visit(p)
@@ -240,7 +241,7 @@ var (
 // sample returns what the daemon takes now.
 func (s *soak) sample() usage {
 	u := make(usage)
-	process := fmt.Sprintf("/proc/%d/", s.d.cmd.Process.Pid)
+	process := fmt.Sprintf("/proc/%d/", s.d.Cmd.Process.Pid)
 	status, err := os.ReadFile(process + "status")
 	if err != nil {
 		s.t.Fatal(err)
@@ -266,7 +267,7 @@ func (s *soak) sample() usage {
 			u[others]++
 		}
 	}
-	said := s.d.said()
+	said := s.d.Log()
 	if m := collected.FindAllStringSubmatch(said[max(0, len(said)-100_000):], -1); m != nil {
 		u[heap], _ = strconv.Atoi(m[len(m)-1][1])
 	}
@@ -306,7 +307,7 @@ func (s *soak) isIdleAs(before usage) {
 	var u usage
 	defer func() {
 		if s.t.Failed() {
-			s.t.Logf("before: %v\nafter: %v\n%s", before, u, lastTrace(s.d.said()))
+			s.t.Logf("before: %v\nafter: %v\n%s", before, u, lastTrace(s.d.Log()))
 		}
 	}()
 	s.await("what the clients needed is given back", func() bool {
@@ -371,14 +372,14 @@ type soakWriter struct {
 }
 
 // write writes at a steady rate.
-func (w *soakWriter) write(p *peer) error {
+func (w *soakWriter) write(p *daemontest.Peer) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	fresh := true // what the daemon before did not answer may be there
 	for ; ; <-tick.C {
 		requests := w.next()
 		for _, r := range requests {
-			p.send(r)
+			p.Request(r)
 		}
 		for _, r := range requests {
 			reply, err := w.reply(p)
@@ -461,8 +462,8 @@ type soakFollower struct {
 	last   map[string]uint64 // by stream
 }
 
-func (f *soakFollower) follow(p *peer) error {
-	p.send(f.query)
+func (f *soakFollower) follow(p *daemontest.Peer) error {
+	p.Request(f.query)
 	for until := time.Now().Add(upTo(f.r, 3*time.Second)); time.Now().Before(until); {
 		reply, err := f.reply(p)
 		if err != nil {
@@ -491,7 +492,7 @@ func (f *soakFollower) follow(p *peer) error {
 }
 
 // subscribe hears for a while.
-func (s *soak) subscribe(p *peer, r *rand.Rand) error {
+func (s *soak) subscribe(p *daemontest.Peer, r *rand.Rand) error {
 	p.SetSubscribe([]string{"", "soak/1"}[r.IntN(2)])
 	heard := make(map[string]uint64)
 	for until := time.Now().Add(upTo(r, 3*time.Second)); time.Now().Before(until); {
@@ -510,10 +511,10 @@ func (s *soak) subscribe(p *peer, r *rand.Rand) error {
 }
 
 // consume reads what a consumer has not dealt with yet, and commits that.
-func (s *soak) consume(p *peer, number int, r *rand.Rand) error {
+func (s *soak) consume(p *daemontest.Peer, number int, r *rand.Rand) error {
 	stream := []byte(soakStreams[2+r.IntN(2)])
 	consumer := fmt.Append(nil, "consumer ", number)
-	p.send(wire.Query{Stream: stream, Consumer: consumer, Limit: 200})
+	p.Request(wire.Query{Stream: stream, Consumer: consumer, Limit: 200})
 	at := uint64(0)
 	for ended := false; !ended; {
 		reply, err := s.reply(p)
@@ -543,8 +544,8 @@ func (s *soak) consume(p *peer, number int, r *rand.Rand) error {
 }
 
 // answers asks for something that has one answer.
-func (s *soak) answers(p *peer, r wire.Request, want wire.Reply) error {
-	p.send(r)
+func (s *soak) answers(p *daemontest.Peer, r wire.Request, want wire.Reply) error {
+	p.Request(r)
 	reply, err := s.reply(p)
 	if err == nil && reply != want {
 		err = fmt.Errorf("%+v: want %+v, have %+v", r, want, reply)
@@ -553,7 +554,7 @@ func (s *soak) answers(p *peer, r wire.Request, want wire.Reply) error {
 }
 
 // pass does one thing, often not to its end, and leaves.
-func (s *soak) pass(p *peer, r *rand.Rand) error {
+func (s *soak) pass(p *daemontest.Peer, r *rand.Rand) error {
 	stream := soakStreams[r.IntN(len(soakStreams))]
 	whole := wire.Query{Stream: []byte(stream)}
 	followed := wire.Query{Match: wire.MatchGlob, Stream: []byte("soak/*/" + stream[len(stream)-1:]), Follow: true}
@@ -561,7 +562,7 @@ func (s *soak) pass(p *peer, r *rand.Rand) error {
 	defer s.pause(20 * time.Millisecond)
 	leave := func(requests ...wire.Request) error {
 		for _, request := range requests {
-			p.send(request)
+			p.Request(request)
 		}
 		_, err := s.reply(p)
 		return err
@@ -598,9 +599,9 @@ func (s *soak) pass(p *peer, r *rand.Rand) error {
 }
 
 // cancel follows and ends that.
-func (s *soak) cancel(p *peer, q wire.Query) error {
-	p.send(q)
-	p.send(wire.Cancel{})
+func (s *soak) cancel(p *daemontest.Peer, q wire.Query) error {
+	p.Request(q)
+	p.Request(wire.Cancel{})
 	for {
 		reply, err := s.reply(p)
 		if _, ended := reply.(wire.End); ended || err != nil {
@@ -611,7 +612,7 @@ func (s *soak) cancel(p *peer, q wire.Query) error {
 
 // stranger speaks no ZeroMQ.
 func (s *soak) stranger() error {
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.d.router, "tcp://"))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.d.Router, "tcp://"))
 	if err != nil {
 		return err
 	}

@@ -49,9 +49,9 @@ func (x *stranger) octets(n int) []byte {
 // door returns one of the two endpoints, the ROUTER's more often.
 func (x *stranger) door() string {
 	if x.chance(3) {
-		return x.d.pub
+		return x.d.Pub
 	}
-	return x.d.router
+	return x.d.Router
 }
 
 // connect returns a TCP connection to a door, nil when it gets none.
@@ -104,7 +104,7 @@ func (x *stranger) raw() error {
 		return nil
 	}
 	defer c.Close()
-	hello, rest, sound := x.stream(door == x.d.pub)
+	hello, rest, sound := x.stream(door == x.d.Pub)
 	if x.chance(3) {
 		_ = c.SetLinger(0) // it ends with a reset
 	}
@@ -141,7 +141,7 @@ func (x *stranger) raw() error {
 		return fmt.Errorf("%w in %.200q", err, e.heard)
 	}
 	for _, m := range messages {
-		if err := x.whole(m, door == x.d.pub); err != nil {
+		if err := x.whole(m, door == x.d.Pub); err != nil {
 			return err
 		}
 	}
@@ -421,7 +421,7 @@ func (x *stranger) misfit() error {
 			if kind == zmq.ROUTER {
 				got = got[1:]
 			}
-			if err := x.whole(got, door == x.d.pub); err != nil {
+			if err := x.whole(got, door == x.d.Pub); err != nil {
 				return fmt.Errorf("%v: %w", kind, err)
 			}
 		}
@@ -435,7 +435,7 @@ func (x *stranger) misfit() error {
 // dealer sends requests, good and bad, and reads the answers now and then, at the
 // end, or never. Each has to be one that is due.
 func (x *stranger) dealer() error {
-	z, err := x.socket(zmq.DEALER, x.d.router, false)
+	z, err := x.socket(zmq.DEALER, x.d.Router, false)
 	if err != nil {
 		return err
 	}

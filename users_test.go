@@ -12,13 +12,14 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
 
 // users are those who use a daemon, each on a goroutine of its own.
 type users struct {
 	t    testing.TB
-	d    *daemon
+	d    *daemontest.Daemon
 	busy sync.WaitGroup
 	over atomic.Bool // all are to leave, and need not be answered
 
@@ -33,7 +34,7 @@ func (u *users) leave() {
 }
 
 // connect connects a user, who closes what it uses.
-func (u *users) connect(kind zmq.Type, endpoint string) *peer {
+func (u *users) connect(kind zmq.Type, endpoint string) *daemontest.Peer {
 	s, err := zmq.NewSocket(kind)
 	if err == nil {
 		err = errors.Join(s.SetLinger(0), s.SetSndhwm(0), s.SetRcvhwm(0), s.SetRcvtimeo(50*time.Millisecond), s.Connect(endpoint))
@@ -41,14 +42,14 @@ func (u *users) connect(kind zmq.Type, endpoint string) *peer {
 	if err != nil {
 		panic(err)
 	}
-	return &peer{u.t, s}
+	return &daemontest.Peer{T: u.t, Socket: s}
 }
 
 // errOver is what a user receives who is to leave.
 var errOver = errors.New("it is over")
 
 // receive returns the next message.
-func (u *users) receive(p *peer) ([][]byte, error) {
+func (u *users) receive(p *daemontest.Peer) ([][]byte, error) {
 	for deadline := time.Now().Add(20 * time.Second); !u.over.Load(); {
 		frames, err := p.RecvMessageBytes(0)
 		if err == nil || zmq.AsErrno(err) != zmq.Errno(syscall.EAGAIN) {
@@ -62,7 +63,7 @@ func (u *users) receive(p *peer) ([][]byte, error) {
 }
 
 // reply returns the next reply, with the error that it is if it is one.
-func (u *users) reply(p *peer) (wire.Reply, error) {
+func (u *users) reply(p *daemontest.Peer) (wire.Reply, error) {
 	frames, err := u.receive(p)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package daemontest
 
 import (
 	"bytes"
@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A terminal is where a client command runs before a person.
-type terminal struct {
+// A Terminal is where a client command runs before a person.
+type Terminal struct {
 	t      testing.TB
-	cmd    *exec.Cmd
+	Cmd    *exec.Cmd
 	master *os.File
 	ended  chan struct{} // closed when nobody has it open any more
 
@@ -25,9 +25,9 @@ type terminal struct {
 	screen bytes.Buffer
 }
 
-// openTerminal returns both ends of a terminal that has so many columns; 0 is one that
+// OpenTerminal returns both ends of a terminal that has so many columns; 0 is one that
 // does not tell.
-func openTerminal(t testing.TB, columns int) (master, slave *os.File) {
+func OpenTerminal(t testing.TB, columns int) (master, slave *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -50,17 +50,17 @@ func openTerminal(t testing.TB, columns int) (master, slave *os.File) {
 	return master, slave
 }
 
-// newTerminal starts a client command at a terminal of its own.
-func newTerminal(t testing.TB, cmd *exec.Cmd) *terminal {
+// NewTerminal starts a client command at a terminal of its own.
+func NewTerminal(t testing.TB, cmd *exec.Cmd) *Terminal {
 	t.Helper()
-	return newTerminalOf(t, 0, cmd)
+	return NewTerminalOf(t, 0, cmd)
 }
 
-// newTerminalOf does so at one that has so many columns. A standard input that the
+// NewTerminalOf does so at one that has so many columns. A standard input that the
 // command has, it keeps.
-func newTerminalOf(t testing.TB, columns int, cmd *exec.Cmd) *terminal {
+func NewTerminalOf(t testing.TB, columns int, cmd *exec.Cmd) *Terminal {
 	t.Helper()
-	master, slave := openTerminal(t, columns)
+	master, slave := OpenTerminal(t, columns)
 	defer slave.Close()
 	if cmd.Stdin == nil {
 		cmd.Stdin = slave
@@ -70,7 +70,7 @@ func newTerminalOf(t testing.TB, columns int, cmd *exec.Cmd) *terminal {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &terminal{t: t, cmd: cmd, master: master, ended: make(chan struct{})}
+	p := &Terminal{t: t, Cmd: cmd, master: master, ended: make(chan struct{})}
 	go func() { // ends with the command
 		defer close(p.ended)
 		b := make([]byte, 4096)
@@ -92,43 +92,44 @@ func newTerminalOf(t testing.TB, columns int, cmd *exec.Cmd) *terminal {
 	return p
 }
 
-// written returns what was written to it.
-func (p *terminal) written() string {
+// Written returns what was written to it.
+func (p *Terminal) Written() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.screen.String()
 }
 
-// seen returns the text of that.
-func (p *terminal) seen() string { return strings.ReplaceAll(p.written(), "\r", "") }
+// Seen returns the text of that.
+func (p *Terminal) Seen() string { return strings.ReplaceAll(p.Written(), "\r", "") }
 
-// await waits until a text is on the screen.
-func (p *terminal) await(text string) {
+// Await waits until a text is on the screen.
+func (p *Terminal) Await(text string) {
 	p.t.Helper()
-	await(p.t, func() bool { return strings.Contains(p.seen(), text) }, func() string {
-		return fmt.Sprintf("want %q, have %q", text, p.seen())
+	Await(p.t, func() bool { return strings.Contains(p.Seen(), text) }, func() string {
+		return fmt.Sprintf("want %q, have %q", text, p.Seen())
 	})
 }
 
-func (p *terminal) write(typed string) {
+// Type has a person type something.
+func (p *Terminal) Type(typed string) {
 	p.t.Helper()
 	if _, err := io.WriteString(p.master, typed); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-// end waits for the end of the command.
-func (p *terminal) end() (seen string, status int) {
+// End waits for the end of the command.
+func (p *Terminal) End() (seen string, status int) {
 	<-p.ended
-	p.cmd.Wait()
-	return p.seen(), p.cmd.ProcessState.ExitCode()
+	p.Cmd.Wait()
+	return p.Seen(), p.Cmd.ProcessState.ExitCode()
 }
 
-// onTerminal runs a client command before a person who types something, and
+// OnTerminal runs a client command before a person who types something, and
 // returns what is seen there.
-func onTerminal(t testing.TB, cmd *exec.Cmd, typed string) (seen string, status int) {
+func OnTerminal(t testing.TB, cmd *exec.Cmd, typed string) (seen string, status int) {
 	t.Helper()
-	p := newTerminal(t, cmd)
-	p.write(typed)
-	return p.end()
+	p := NewTerminal(t, cmd)
+	p.Type(typed)
+	return p.End()
 }

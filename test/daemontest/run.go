@@ -1,4 +1,4 @@
-package main
+package daemontest
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// gorewind runs the program to its end.
-func gorewind(dir string, args ...string) (stdout, stderr string, status int) {
-	cmd := exec.Command(binary(), args...)
+// Run runs the program to its end.
+func Run(dir string, args ...string) (stdout, stderr string, status int) {
+	cmd := exec.Command(Binary(), args...)
 	cmd.Dir = dir
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -19,8 +19,8 @@ func gorewind(dir string, args ...string) (stdout, stderr string, status int) {
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// files lists everything below dir.
-func files(t *testing.T, dir string) (names []string) {
+// Files lists everything below dir.
+func Files(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	err := filepath.Walk(dir, func(path string, fi os.FileInfo, err error) error {
 		names = append(names, fmt.Sprint(path, fi.Size()))

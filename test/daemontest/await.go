@@ -1,12 +1,12 @@
-package main
+package daemontest
 
 import (
 	"testing"
 	"time"
 )
 
-// await waits for something that nobody tells.
-func await(t testing.TB, is func() bool, what func() string) {
+// Await waits for something that nobody tells.
+func Await(t testing.TB, is func() bool, what func() string) {
 	t.Helper()
 	for until := time.Now().Add(time.Minute); !is(); <-time.After(5 * time.Millisecond) {
 		if time.Now().After(until) {

@@ -1,4 +1,4 @@
-package main
+package daemontest
 
 import (
 	"strings"
@@ -12,8 +12,8 @@ type screen struct {
 	rows                 [][]rune
 }
 
-// leftOn returns what is on a screen of so many columns after all that.
-func leftOn(t testing.TB, columns int, written string) string {
+// LeftOn returns what is on a screen of so many columns after all that.
+func LeftOn(t testing.TB, columns int, written string) string {
 	t.Helper()
 	if columns == 0 { // it does not tell
 		columns = 80

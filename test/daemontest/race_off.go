@@ -1,0 +1,6 @@
+//go:build !race
+
+package daemontest
+
+// raceFlags build the program as the test was built.
+var raceFlags []string
