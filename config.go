@@ -80,7 +80,8 @@ func checkFiles(asked *kong.Context) error {
 			}
 		}
 	}
-	return serve.secure(&server.Options{Log: slog.New(slog.DiscardHandler)})
+	security := serve.security.options()
+	return security.Secure(&server.Options{Log: slog.New(slog.DiscardHandler)})
 }
 
 // line returns the command line of the command that is asked about. A file that

@@ -2,27 +2,20 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
-	"os"
-	"runtime"
-	"runtime/debug"
-	"strings"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/alecthomas/kong"
 
-	"gorewind/internal/advice"
 	"gorewind/internal/config"
-	"gorewind/internal/exit"
-	"gorewind/internal/metrics"
-	"gorewind/internal/version"
+	"gorewind/internal/daemon"
 	"gorewind/server"
-	"gorewind/store"
-	"gorewind/store/leveldb"
 )
 
 type serveCmd struct {
@@ -62,183 +55,23 @@ func (c *serveCmd) Validate(kctx *kong.Context) error {
 	case c.DataDir == "":
 		return errors.New("--data-dir is empty; give a directory")
 	}
-	o := server.Options{MaxEvent: c.MaxEventBytes}
-	c.security.limit(&o)
+	o, security := server.Options{MaxEvent: c.MaxEventBytes}, c.security.options()
+	security.Limit(&o)
 	return cmp.Or(c.security.check(), c.httpOptions.check(), o.Check())
 }
 
 // Run serves until a signal comes.
-func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) (failed error) {
+func (c *serveCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	log := c.logger(stderr)
 	for _, v := range config.UnknownVariables(kctx.Model) {
 		log.Warn("no flag has this environment variable; it is ignored", "variable", v.Name, "nearest", v.Nearest)
 	}
-	tune()
-	if c.Profile != "" {
-		stop, err := profile(c.Profile)
-		if err != nil {
-			return err
-		}
-		defer func() { failed = errors.Join(failed, stop()) }()
-	}
 	ctx, stop := untilSignal()
 	defer stop()
-	ctx, giveUp := context.WithCancelCause(ctx)
-	defer giveUp(nil)
-
-	// Nothing may be made or changed if it turns out that this cannot serve: so
-	// the directory is looked at first, then the sockets are bound, then the
-	// store is opened.
-	if !c.InMemory {
-		if err := leveldb.Probe(c.DataDir); err != nil {
-			return advice.ForDataDir(c.DataDir, err)
-		}
-	}
-	srv, err := c.bind(log)
-	if err != nil {
-		return err
-	}
-	defer srv.Close()
-	ctx, finish := context.WithCancel(ctx)
-	defer c.security.watch(ctx, srv, log)()
-	defer finish()
-	web, err := c.httpOptions.listen(log)
-	if err != nil {
-		return err
-	}
-	defer func() { failed = errors.Join(failed, web.Close()) }()
-	manager := supervisor{log}
-	opened := manager.opening(ctx)
-	events, err := c.open(log, giveUp, manager.repairing)
-	opened()
-	if err != nil {
-		manager.failed()
-		return err
-	}
-	defer func() { failed = errors.Join(failed, events.Close()) }()
-	return c.serve(ctx, log, srv, web, events)
-}
-
-// tune sets what Go's runtime does, where nobody has.
-func tune() {
-	// Most memory is LevelDB's buffers, which hold no pointers: collecting twice
-	// as often costs little, and keeps what a flood adds small.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
-	// The broker's loop and the committer are mostly in libzmq or the kernel, where
-	// Go takes their processors away if others want one, and then has them wait for
-	// it: two more make a twelfth more events on two CPUs.
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
-	}
-}
-
-// bind makes the broker.
-func (c *serveCmd) bind(log *slog.Logger) (*server.Server, error) {
-	maxFiles, err := leveldb.ReserveFiles(leveldb.FileReserve)
-	if err != nil {
-		log.Warn("cannot raise the limit of open files", "error", err)
-	}
-	options := server.Options{
-		Router: c.Router, Pub: c.Pub, MaxFiles: int(min(maxFiles, 1<<30)), MaxEvent: c.MaxEventBytes, Version: version.Number, Log: log,
-	}
-	if err := c.security.secure(&options); err != nil {
-		return nil, err
-	}
-	srv, err := server.New(options)
-	if errors.Is(err, server.ErrEndpoint) {
-		err = exit.Misused(err)
-	}
-	return srv, err
-}
-
-// serve serves a store until ctx is done, and tells whoever watches.
-func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, srv *server.Server, web *metrics.Server, events *leveldb.DB) error {
-	watching, finish := context.WithCancel(ctx)
-	defer finish()
-	daemon := metrics.Daemon{Broker: srv, Stats: &srv.Stats, Store: events}
-	web.Watch(daemon)
-	info := events.Info()
-	log.Info("serving", "router", strings.Join(srv.RouterAddrs(), ","), "pub", strings.Join(srv.PubAddrs(), ","), "http", cmp.Or(web.Addr(), "none"),
-		"data", c.where(), "store", info.ID, "generation", info.Generation, "position", info.LastPosition,
-		"max_event_bytes", c.MaxEventBytes, "version", version.Number, "pid", os.Getpid())
-	told := supervisor{log}.serving(watching, srv, daemon)
-	logged := logStop(ctx, log, web)
-	began := time.Now()
-	err := srv.Run(ctx, events)
-	why := logged()
-	finish()
-	told()
-	st := &srv.Stats
-	log.Info("stopped", "position", events.Info().LastPosition, "reason", why, "served", time.Since(began).Round(time.Millisecond),
-		"published", st.Published.Load(), "sent", st.EventsSent.Load(), "broadcast", st.Broadcast.Load(), "given_up", st.GivenUp.Load())
-	return cmp.Or(err, c.gaveUp(context.Cause(ctx)))
-}
-
-// gaveUp returns what to say of why the store gave up, if that is the cause.
-func (c *serveCmd) gaveUp(cause error) error {
-	switch {
-	case errors.Is(cause, store.ErrUnavailable):
-		return fmt.Errorf("data directory %s: %w; see to the disk, then start it again: nothing acknowledged is lost by that", c.DataDir, cause)
-	case errors.Is(cause, store.ErrDamaged):
-		return exit.With(exit.Damaged, fmt.Errorf("data directory %s: %w; restore a backup, or see with gorewind verify and gorewind repair what can be done", c.DataDir, cause))
-	}
-	return nil
-}
-
-// logStop says so when the daemon is to stop, in the log and over HTTP. What it
-// returns waits for that, or has it forgotten, and says why the daemon stops.
-func logStop(ctx context.Context, log *slog.Logger, web *metrics.Server) (why func() string) {
-	said := make(chan struct{})
-	forget := context.AfterFunc(ctx, func() {
-		defer close(said)
-		web.Stopping()
-		log.Info("stopping", "reason", reason(ctx))
+	return daemon.Run(ctx, daemon.Options{
+		Router: c.Router, Pub: c.Pub, DataDir: c.DataDir, InMemory: c.InMemory, MaxEventBytes: c.MaxEventBytes,
+		Security: c.security.options(), HTTP: daemon.HTTP{Addr: c.HTTP, Pprof: c.Pprof}, Profile: c.Profile, Log: log,
 	})
-	return func() string {
-		if !forget() {
-			<-said
-		}
-		return reason(ctx)
-	}
-}
-
-func reason(ctx context.Context) string {
-	switch cause := context.Cause(ctx); {
-	case cause == nil:
-		return "failure"
-	case errors.Is(cause, store.ErrUnavailable):
-		return "the disk has failed"
-	case errors.Is(cause, store.ErrDamaged):
-		return "the store is damaged"
-	}
-	return "signal"
-}
-
-// where says where the events are.
-func (c *serveCmd) where() string {
-	if c.InMemory {
-		return "memory"
-	}
-	return c.DataDir
-}
-
-// open opens the store, which calls progress while it is repaired, and giveUp when
-// its disk has failed for long.
-func (c *serveCmd) open(log *slog.Logger, giveUp func(error), progress func(what string, done, of int)) (*leveldb.DB, error) {
-	if c.InMemory {
-		log.Warn("EVENTS ARE KEPT IN MEMORY ONLY: every one of them is lost when this process ends")
-		return leveldb.OpenMemory(leveldb.Options{Log: log})
-	}
-	s, err := leveldb.Open(c.DataDir, leveldb.Options{Log: log, GaveUp: giveUp, Progress: progress})
-	if errors.Is(err, store.ErrDamaged) {
-		return nil, exit.With(exit.Damaged, advice.ForData(err))
-	}
-	if err != nil {
-		return nil, advice.ForDataDir(c.DataDir, err)
-	}
-	return s, nil
 }
 
 func (c *serveCmd) logger(w io.Writer) *slog.Logger {
@@ -249,4 +82,75 @@ func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// httpOptions are the flags of what is served over HTTP.
+type httpOptions struct {
+	HTTP  string `name:"http" placeholder:"ADDR" help:"Serve /metrics, /healthz and /readyz over HTTP here, such as 127.0.0.1:9004. Default: none."`
+	Pprof bool   `help:"Serve profiles there too, below /debug/pprof/. Default: false."`
+}
+
+func (o *httpOptions) check() error {
+	if o.Pprof && o.HTTP == "" {
+		return errors.New("--pprof needs --http; give an address")
+	}
+	if o.HTTP == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(o.HTTP)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("--http %s is no address with a port; give one such as 127.0.0.1:9004", o.HTTP)
+	}
+	return nil
+}
+
+// security are the flags of who may do what, and how much of it.
+type security struct {
+	CurveKey       string        `placeholder:"FILE" help:"Ask every client for a key (CURVE), and show this one, a file NAME.key_secret of gorewind keygen. Default: none."`
+	Clients        string        `placeholder:"FILE" help:"Keys of clients and what each may do, read again on SIGHUP; a curve-key goes with it. Default: none."`
+	Drop           bool          `help:"End all connections when SIGHUP takes something from a client; others come back by themselves. Default: false."`
+	MaxConnections int           `default:"0" placeholder:"N" help:"Let in so many connections at most; 0 is no limit. Default: ${default}."`
+	MaxRequests    int           `default:"0" placeholder:"N" help:"Take so many requests a second of one key, or without keys of one connection; 0 is no limit. Default: ${default}."`
+	HandshakeTime  time.Duration `default:"10s" placeholder:"TIME" help:"End connections whose handshake takes longer. Default: ${default}."`
+	IPCMode        string        `name:"ipc-mode" placeholder:"MODE" help:"Mode of the files of ipc endpoints, octal, such as 0660. Default: umask."`
+}
+
+// check refuses what was not asked properly.
+func (s *security) check() error {
+	switch {
+	case s.CurveKey != "" && s.Clients == "":
+		return errors.New("--curve-key needs --clients; give a file that says which keys may do what")
+	case s.CurveKey == "" && s.Clients != "":
+		return errors.New("--clients needs --curve-key; make a key with gorewind keygen")
+	case s.Drop && s.Clients == "":
+		return errors.New("--drop needs --clients; leave it out")
+	case s.HandshakeTime == 0: // to a server that is the default
+		return errors.New("--handshake-time is 0s; give 1ms or more")
+	}
+	_, err := s.ipcMode()
+	return err
+}
+
+// ipcMode returns 0 where the umask is to decide.
+func (s *security) ipcMode() (fs.FileMode, error) {
+	if s.IPCMode == "" {
+		return 0, nil
+	}
+	mode, err := strconv.ParseUint(s.IPCMode, 8, 32)
+	if err != nil || mode == 0 || mode > 0o777 {
+		return 0, fmt.Errorf("--ipc-mode is %q; give an octal mode such as 0660", s.IPCMode)
+	}
+	return fs.FileMode(mode), nil
+}
+
+// options returns what the daemon takes, of flags that are in order.
+func (s *security) options() daemon.Security {
+	mode, _ := s.ipcMode()
+	return daemon.Security{
+		CurveKey: s.CurveKey, Clients: s.Clients, Drop: s.Drop,
+		MaxConnections: s.MaxConnections, MaxRequests: s.MaxRequests, Handshake: s.HandshakeTime, IPCMode: mode,
+	}
 }

@@ -5,12 +5,86 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"gorewind/client"
 	"gorewind/internal/exit"
+	"gorewind/internal/keyfile"
+	"gorewind/internal/term"
 	"gorewind/wire"
 )
+
+// A connection is how a client command reaches a daemon.
+type connection struct {
+	Connect string `default:"tcp://127.0.0.1:9002" placeholder:"ENDPOINT" help:"Where the daemon takes requests, its --router. Default: ${default}."`
+	keys
+	Patience time.Duration `default:"5s" placeholder:"TIME" help:"Give up when no daemon answers for so long. Default: ${default}."`
+}
+
+// dial connects, or says why it could not.
+func (c *connection) dial(ctx context.Context) (*client.Client, error) {
+	curve, err := c.curve()
+	if err != nil {
+		return nil, err
+	}
+	dialing, cancel := context.WithTimeout(ctx, c.Patience)
+	defer cancel()
+	waits := time.AfterFunc(time.Second, c.tellOfSilence)
+	defer waits.Stop()
+	cl, err := client.Dial(dialing, client.Options{Endpoint: c.Connect, Curve: curve})
+	if errors.Is(err, client.ErrHandshake) {
+		return nil, notLetIn(err, "--router")
+	}
+	if errors.Is(err, client.ErrEndpoint) {
+		return nil, exit.Misused(fmt.Errorf("--connect: %w", err))
+	}
+	if err != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("%w, or give its endpoint with --connect", err)
+	}
+	return cl, err
+}
+
+// tellOfSilence tells a person what a command waits for. The error at the end of
+// --patience is what programs see.
+func (c *connection) tellOfSilence() {
+	if term.IsTerminal(os.Stderr) && c.Patience > time.Second {
+		fmt.Fprintf(os.Stderr, "gorewind: no answer from %s yet; trying for %v (--patience)\n", c.Connect, c.Patience)
+	}
+}
+
+// notLetIn adds to an error of a handshake what to do about it. The endpoint has to be
+// that of a flag of gorewind serve.
+func notLetIn(err error, flag string) error {
+	return fmt.Errorf("%w; see whether this is its %s, and --client-key and --server-key are what its operator gave you", err, flag)
+}
+
+// keys are how a client command shows who it is.
+type keys struct {
+	ClientKey string `placeholder:"FILE" help:"Show this CURVE key, a file NAME.key_secret of gorewind keygen. Default: none."`
+	ServerKey string `placeholder:"FILE" help:"The daemon's public CURVE key, a file NAME.key or the key itself. Default: none."`
+}
+
+// curve returns what a client needs for CURVE, nil if it is not asked for.
+func (k *keys) curve() (*client.Curve, error) {
+	switch {
+	case k.ClientKey == "" && k.ServerKey == "":
+		return nil, nil
+	case k.ClientKey == "" || k.ServerKey == "":
+		return nil, exit.UsageError("--client-key and --server-key go together; give both, or neither where the daemon asks for none")
+	}
+	pair, err := keyfile.ReadPair(k.ClientKey)
+	if err != nil {
+		return nil, exit.Misused(fmt.Errorf("--client-key: %w", err))
+	}
+	of, err := keyfile.ReadPublic(k.ServerKey)
+	if err != nil {
+		return nil, exit.Misused(fmt.Errorf("--server-key: %w", err))
+	}
+	return &client.Curve{Public: pair.Public, Secret: pair.Secret, Server: of}, nil
+}
 
 var errStopped = errors.New("stopped by a signal")
 
@@ -110,4 +184,12 @@ func (c *connection) linger(ctx context.Context) (context.Context, context.Cance
 	lingering, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(c.Patience, cancel) })
 	return lingering, func() { stop(); cancel() }
+}
+
+// untilSignal returns a context that ends with SIGTERM or SIGINT. A second one
+// kills.
+func untilSignal() (ctx context.Context, stop context.CancelFunc) {
+	ctx, stop = signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
