@@ -2,14 +2,11 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
-
-	"github.com/alecthomas/kong"
 
 	"gorewind/internal/config"
 	"gorewind/internal/exit"
@@ -233,37 +230,15 @@ func TestConfigRoundTrip(t *testing.T) {
 // commandsOf returns the names of all commands that users see.
 func commandsOf(t *testing.T) (names []string) {
 	t.Helper()
-	for _, c := range model(t).Leaves(true) {
-		names = append(names, strings.Fields(c.Path())[0])
+	out, stderr, status := daemontest.Run(t.TempDir(), "complete", "")
+	if status != exit.OK || stderr != "" {
+		t.Fatalf("status %d\n%s", status, stderr)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(out), "\n")[1:] {
+		name, _, _ := strings.Cut(line, "\t")
+		names = append(names, name)
 	}
 	return names
-}
-
-// model returns kong's model of the command line.
-func model(t *testing.T) *kong.Application {
-	t.Helper()
-	parser, _, err := newParser(io.Discard, io.Discard, func(int) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parser.Model
-}
-
-// TestOneNameMeansOneThing: a variable or a key of a file is for all commands, so
-// that what one command calls so must not be something else for another.
-func TestOneNameMeansOneThing(t *testing.T) {
-	first := make(map[string]*kong.Flag)
-	for _, flag := range config.EveryFlag(model(t).Node) {
-		if !config.IsSetting(flag) {
-			continue
-		}
-		if f := first[flag.Name]; f == nil {
-			first[flag.Name] = flag
-		} else if f.Target.Type() != flag.Target.Type() || f.PlaceHolder != flag.PlaceHolder {
-			t.Errorf("--%s takes %s, a %v, and elsewhere %s, a %v; rename one, or take one out with env:\"-\"",
-				flag.Name, f.PlaceHolder, f.Target.Type(), flag.PlaceHolder, flag.Target.Type())
-		}
-	}
 }
 
 func TestConfigPrints(t *testing.T) {

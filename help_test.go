@@ -1,32 +1,30 @@
 package main
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"gorewind/internal/exit"
 	"gorewind/test/daemontest"
 )
 
 // examplesOf returns the examples that the help of a command has.
 func examplesOf(t *testing.T, command string) (lines []string) {
 	t.Helper()
-	parser, _, err := newParser(io.Discard, io.Discard, func(int) {})
-	if err != nil {
-		t.Fatal(err)
+	help, stderr, status := daemontest.Run(t.TempDir(), command, "--help")
+	if status != exit.OK || stderr != "" {
+		t.Fatalf("gorewind %s --help: status %d\n%s", command, status, stderr)
 	}
-	for _, leaf := range parser.Model.Leaves(true) {
-		if leaf.Name != command {
-			continue
+	_, examples, _ := strings.Cut(help, "\nExample")
+	for line := range strings.Lines(examples) {
+		if line != "\n" && !strings.HasPrefix(line, "  ") && len(lines) > 0 {
+			break // flags follow
 		}
-		_, examples, _ := strings.Cut(leaf.Detail, "Example")
-		for line := range strings.Lines(examples) {
-			if text, ok := strings.CutPrefix(line, "    "); ok {
-				lines = append(lines, strings.TrimSpace(text))
-			}
+		if text, ok := strings.CutPrefix(line, "    "); ok {
+			lines = append(lines, strings.TrimSpace(text))
 		}
 	}
 	if len(lines) == 0 {

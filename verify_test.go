@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"gorewind/internal/exit"
-	"gorewind/store/leveldb"
 	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
@@ -47,21 +46,5 @@ func TestVerify(t *testing.T) {
 	none := filepath.Join(dir, "none")
 	if _, stderr, status := daemontest.Run(t.TempDir(), "verify", "--data-dir", none); status != exit.Failure || !strings.Contains(stderr, "no such file or directory; choose another") {
 		t.Errorf("without a store: have status %d\n%s", status, stderr)
-	}
-}
-
-func TestVerifyReport(t *testing.T) {
-	r := leveldb.Report{
-		Streams: 1, Events: 1000, Octets: 2000000, Commits: 7, Notes: []string{"odd"}, Damaged: 1234,
-		Damage: []leveldb.Damage{{Stream: []byte("s\xff"), First: 3, Last: 4, From: 9, UpTo: 9, What: "lost"}},
-	}
-	const want = `read: 1 stream, 1,000 events, 2,000,000 octets, 7 commits
-note: odd
-damaged: stream "s\xff", events 3 to 4, position 9: lost
-damaged: and 1,233 more, which --all tells
-`
-	var b strings.Builder
-	if err := printVerified(&b, r); err != nil || b.String() != want {
-		t.Errorf("want\n%shave %v\n%s", want, err, b.String())
 	}
 }

@@ -1,0 +1,214 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"gorewind/backup"
+	"gorewind/internal/exit"
+	"gorewind/internal/load"
+	"gorewind/internal/term"
+	"gorewind/internal/version"
+	"gorewind/store"
+)
+
+type benchCmd struct {
+	Connect string `placeholder:"ENDPOINT" help:"Measure the daemon that takes requests here. Default: one that is started, and stopped at the end."`
+	keys
+	Subscribe string   `placeholder:"ENDPOINT" help:"Where that daemon broadcasts; fanout needs it. Default: none."`
+	Dir       string   `placeholder:"DIR" help:"Keep the data of the started daemon in a new directory in here, and measure fdatasync here: choose the disk that matters. Default: the system's directory for temporary files."`
+	Events    int      `default:"500000" placeholder:"N" help:"How many events the fast workloads take; slow ones take a part of them. Default: ${default}."`
+	Size      int      `default:"100" placeholder:"N" help:"How many octets an event has, except in large. Default: ${default}."`
+	Clients   int      `default:"16" env:"-" placeholder:"N" help:"How many clients there are where there are many. Default: ${default}."`
+	InFlight  int      `default:"10000" placeholder:"N" help:"How many requests wait for an answer where one client pipelines. Default: ${default}."`
+	Streams   int      `default:"100000" placeholder:"N" help:"How many streams there are where one client publishes to many. Default: ${default}."`
+	Runs      int      `default:"3" placeholder:"N" help:"How often to run everything; medians are shown. Default: ${default}."`
+	Only      []string `placeholder:"NAME" help:"Run only these of pipelined, single, clients, clients-single, streams, batches, large, replay, fanout, mixed. Default: all."`
+	Profile   string   `placeholder:"DIR" help:"Have the started daemon leave profiles of processor time and allocations here. Default: none."`
+	JSON      bool     `name:"json" help:"Print one JSON document instead of a table. Default: false."`
+}
+
+// Help implements kong's.
+func (*benchCmd) Help() string {
+	return `
+It starts a daemon of its own, which it stops and removes with its data; with --connect, the events stay in that daemon's store, in streams whose names begin with bench/. All of it takes some minutes.
+
+Examples:
+
+    gorewind bench
+    gorewind bench --only pipelined,single --events 100000 --dir /var/lib
+    gorewind bench --connect tcp://127.0.0.1:9002 --only clients --json
+`
+}
+
+// errInterrupted ends a benchmark on a signal.
+var errInterrupted = errors.New("stopped by a signal before the end; there are no figures")
+
+// Validate implements kong's: what it refuses was not asked properly.
+func (c *benchCmd) Validate() error {
+	_, err := c.workloads()
+	return err
+}
+
+// Run measures until all is measured or a signal comes.
+func (c *benchCmd) Run(kctx *kong.Context, stderr io.Writer) (err error) {
+	workloads, err := c.workloads()
+	if err != nil {
+		return err
+	}
+	if err := c.reachable(); err != nil {
+		return err
+	}
+	signals, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	defer context.AfterFunc(signals, func() {
+		cancel(errInterrupted)
+		stop() // a second signal kills
+	})()
+	target := load.Target{Router: c.Connect, Pub: c.Subscribe, Dir: c.Dir}
+	curve, err := c.curve()
+	if err != nil {
+		return err
+	}
+	if curve != nil {
+		target.Curve = (*load.Curve)(curve)
+	}
+	line := term.NewProgress(stderr)
+	if c.Connect == "" {
+		h, failed := load.Host(load.HostOptions{Dir: c.Dir, Size: c.Size, Profile: c.Profile}, line.Above(stderr), cancel)
+		if failed != nil {
+			return failed
+		}
+		defer func() { err = errors.Join(err, h.Stop()) }()
+		target.Router, target.Pub = h.Router, h.Pub
+	}
+	report, err := c.measure(ctx, target, workloads, line)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		e := json.NewEncoder(kctx.Stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(report)
+	}
+	return report.Table(kctx.Stdout)
+}
+
+// reachable refuses what is no endpoint before anything is measured.
+func (c *benchCmd) reachable() error {
+	for _, e := range []struct{ flag, endpoint string }{{"--connect", c.Connect}, {"--subscribe", c.Subscribe}} {
+		if e.endpoint == "" {
+			continue
+		}
+		if err := load.CheckEndpoint(e.endpoint); err != nil {
+			return exit.Misused(fmt.Errorf("%s: %w", e.flag, err))
+		}
+	}
+	return nil
+}
+
+// workloads returns those that the flags ask for.
+func (c *benchCmd) workloads() ([]load.Workload, error) {
+	for _, f := range []struct {
+		name          string
+		n, least, top int
+	}{
+		{"events", c.Events, 1, 1 << 40},
+		{"size", c.Size, 0, store.MaxEvent},
+		{"clients", c.Clients, 1, 1000},
+		{"in-flight", c.InFlight, 1, 60_000}, // the daemon gives up a client that has more waiting
+		{"streams", c.Streams, 2, 100_000_000},
+		{"runs", c.Runs, 1, 1000},
+	} {
+		if f.n < f.least || f.n > f.top {
+			return nil, fmt.Errorf("--%s is %d; it must be %d to %d", f.name, f.n, f.least, f.top)
+		}
+	}
+	if c.Connect == "" && c.Subscribe != "" {
+		return nil, errors.New("--subscribe needs --connect; give both endpoints of a daemon, or neither")
+	}
+	if c.Connect == "" && c.ClientKey != "" {
+		return nil, errors.New("--client-key needs --connect; the daemon that bench starts asks for none")
+	}
+	if c.Connect != "" && c.Profile != "" {
+		return nil, errors.New("--profile is for the daemon that bench starts; leave out --connect, or start the other one with --profile")
+	}
+	size := c.Size
+	if size == 0 {
+		size = -1
+	}
+	all := load.Workloads(load.Options{Events: c.Events, Size: size, Clients: c.Clients, InFlight: c.InFlight, Streams: c.Streams})
+	chosen, err := chooseWorkloads(all, c.Only)
+	if err != nil {
+		return nil, err
+	}
+	if c.Connect != "" && c.Subscribe == "" && slices.ContainsFunc(chosen, func(w load.Workload) bool { return w.Subscribers > 0 }) {
+		return nil, errors.New("fanout needs --subscribe; give the endpoint where the daemon broadcasts, or leave fanout out with --only")
+	}
+	return chosen, nil
+}
+
+// chooseWorkloads returns the workloads with these names, or all if there is
+// none. A name stands for those too that have a number after it.
+func chooseWorkloads(all []load.Workload, names []string) (chosen []load.Workload, err error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	matches := func(w load.Workload, name string) bool {
+		return w.Name == name || strings.TrimRight(w.Name, "-0123456789") == name
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(all, func(w load.Workload) bool { return matches(w, name) }) {
+			return nil, fmt.Errorf("--only: there is no workload %q; see gorewind bench --help", name)
+		}
+	}
+	for _, w := range all {
+		if slices.ContainsFunc(names, func(name string) bool { return matches(w, name) }) {
+			chosen = append(chosen, w)
+		}
+	}
+	return chosen, nil
+}
+
+// measure runs all workloads once, then again: a machine that changes its speed
+// meanwhile then does so for all of them.
+func (c *benchCmd) measure(ctx context.Context, t load.Target, workloads []load.Workload, line *term.Progress) (load.Report, error) {
+	defer line.Clear()
+	report := load.Report{Version: version.Number, Time: time.Now().UTC().Truncate(time.Second), CPUs: runtime.NumCPU(), Runs: c.Runs}
+	var floors []load.Floors
+	results := make([][]load.Result, len(workloads))
+	for run := range c.Runs {
+		t.Progress = func(name string, done, of int) {
+			line.Show(fmt.Sprintf("run %d of %d: %s", run+1, c.Runs, name), int64(done), int64(of), backup.Events)
+		}
+		f, rs, err := load.Pass(ctx, t, workloads)
+		if err != nil {
+			if ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			return report, err
+		}
+		floors = append(floors, f)
+		for i, r := range rs {
+			results[i] = append(results[i], r)
+		}
+	}
+	report.Floors = load.MedianFloors(floors)
+	for _, rs := range results {
+		report.Results = append(report.Results, load.Median(rs))
+	}
+	return report, nil
+}

@@ -1,0 +1,75 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/alecthomas/kong"
+
+	"gorewind/client"
+	"gorewind/wire"
+)
+
+// A consumer says whose cursor is meant.
+type consumer struct {
+	Consumer string `arg:"" help:"The consumer, who begins to exist with the first commit."`
+	Stream   string `arg:"" help:"The stream; \"\" is the whole store, where ids are positions."`
+}
+
+// check refuses what names no cursor.
+func (c *consumer) check() error {
+	switch {
+	case c.Consumer == "":
+		return errors.New("which consumer? Give CONSUMER")
+	case len(c.Consumer) > wire.MaxConsumer:
+		return fmt.Errorf("CONSUMER has %d octets; it may have %d", len(c.Consumer), wire.MaxConsumer)
+	case len(c.Stream) > wire.MaxStream:
+		return fmt.Errorf("STREAM has %d octets; it may have %d", len(c.Stream), wire.MaxStream)
+	}
+	return nil
+}
+
+type commitCmd struct {
+	connection
+	consumer
+	ID     *id  `arg:"" help:"The last event that the consumer has dealt with; in the whole store a position."`
+	Rewind bool `env:"-" help:"The cursor may go back; with the id 0 it is removed. Default: false."`
+}
+
+// Help implements kong's.
+func (*commitCmd) Help() string {
+	return `It has the daemon remember how far a consumer has come. gorewind query and gorewind follow begin after that with --consumer, and gorewind wait waits for it.
+
+Examples:
+
+    gorewind commit mailer account/17 1
+    gorewind commit mailer '' 3
+    gorewind commit mailer '' 0 --rewind
+`
+}
+
+// Validate implements kong's: what it refuses was not asked properly.
+func (c *commitCmd) Validate() error {
+	if c.ID != nil && *c.ID == 0 && !c.Rewind {
+		return errors.New("the id 0 is before the first event; with --rewind it removes the cursor")
+	}
+	return c.check()
+}
+
+// Run moves a cursor.
+func (c *commitCmd) Run(kctx *kong.Context) error {
+	own := cures{
+		wire.Behind:         "to go back, give --rewind",
+		wire.OutcomeUnknown: "see with gorewind cursor where it is, and run it again",
+		wire.UnknownID:      "give one that was given already",
+	}
+	return c.talk(own, func(ctx context.Context, cl *client.Client) error {
+		err := cl.Commit(ctx, client.Commit{Consumer: c.Consumer, Stream: c.Stream, ID: uint64(*c.ID), Rewind: c.Rewind})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(kctx.Stdout, *c.ID)
+		return err
+	})
+}

@@ -1,0 +1,123 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"gorewind/internal/config"
+	"gorewind/internal/exit"
+	"gorewind/server"
+)
+
+type configCmd struct {
+	JSON    bool     `name:"json" help:"Print one JSON document instead of a TOML file. Default: false."`
+	Check   bool     `env:"-" help:"Print nothing; look at the endpoints, and at the files of --curve-key and --clients, too, and tell what is wrong with them. Default: false."`
+	Command []string `arg:"" optional:"" passthrough:"" placeholder:"COMMAND" help:"The command, and flags of it, all after those of config itself. Default: serve."`
+}
+
+// Help implements kong's.
+func (*configCmd) Help() string {
+	return `
+What it prints is a file for --config, which makes that command do the same again.
+
+Examples:
+
+    gorewind config
+    gorewind config > gorewind.toml
+    gorewind config --config gorewind.toml serve --log-level debug
+    gorewind config --json verify
+    gorewind config --check --config gorewind.toml
+`
+}
+
+// Run parses the command line that it was given in the very way in which that would
+// be parsed to be run, and prints what came of it.
+func (c *configCmd) Run(kctx *kong.Context, stderr io.Writer) error {
+	exited := false
+	parser, s, err := newParser(kctx.Stdout, stderr, func(int) { exited = true })
+	if err != nil {
+		return err
+	}
+	everyArgumentOptional(parser.Model.Node)
+	asked, err := parser.Parse(c.line(kctx))
+	if exited {
+		return nil
+	}
+	if err != nil {
+		return s.Refused(err)
+	}
+	warnOfVariables(stderr, asked.Model)
+	if c.Check {
+		return checkFiles(asked)
+	}
+	values := s.Values(asked)
+	if c.JSON {
+		e := json.NewEncoder(kctx.Stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(values)
+	}
+	return values.WriteTOML(kctx.Stdout)
+}
+
+// checkFiles reads what serve would read of who may do what: before it is told to read
+// that again, when it could only say in its log what is wrong. It looks at the endpoints,
+// too, which are not bound.
+func checkFiles(asked *kong.Context) error {
+	serve, is := asked.Selected().Target.Addr().Interface().(*serveCmd)
+	if !is {
+		return nil
+	}
+	for flag, endpoints := range map[string][]string{"router": serve.Router, "pub": serve.Pub} {
+		for _, e := range endpoints {
+			if err := server.CheckEndpoint(e); err != nil {
+				return exit.Misused(fmt.Errorf("--%s %s: %w", flag, e, err))
+			}
+		}
+	}
+	security := serve.security.options()
+	return security.Secure(&server.Options{Log: slog.New(slog.DiscardHandler)})
+}
+
+// line returns the command line of the command that is asked about. A file that
+// config itself was given is that command's.
+func (c *configCmd) line(kctx *kong.Context) []string {
+	line := c.Command
+	if len(line) > 0 && line[0] == "--" {
+		line = line[1:]
+	}
+	if len(line) == 0 || strings.HasPrefix(line[0], "-") {
+		line = slices.Concat([]string{"serve"}, line)
+	}
+	if file := config.FlagNamed(kctx, config.FileFlag); config.OriginOf(kctx, file) == config.OnCommandLine {
+		line = slices.Concat([]string{"--" + config.FileFlag, file.Target.String()}, line)
+	}
+	return line
+}
+
+// everyArgumentOptional has commands parsed without their arguments, of which there
+// is nothing to tell. They get one that passes for a name and for an id.
+func everyArgumentOptional(node *kong.Node) {
+	for _, argument := range node.Positional {
+		argument.Required, argument.Enum, argument.Tag.Enum = false, "", ""
+		argument.HasDefault, argument.Default = true, "1"
+	}
+	for _, child := range node.Children {
+		everyArgumentOptional(child)
+	}
+}
+
+func warnOfVariables(stderr io.Writer, model *kong.Application) {
+	for _, v := range config.UnknownVariables(model) {
+		hint := ""
+		if v.Nearest != "" {
+			hint = "; did you mean " + v.Nearest + "?"
+		}
+		fmt.Fprintf(stderr, "gorewind: no flag has the environment variable %s, which is ignored%s\n", v.Name, hint)
+	}
+}

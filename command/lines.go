@@ -1,0 +1,248 @@
+package command
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"gorewind/client"
+	"gorewind/internal/exit"
+	"gorewind/internal/term"
+	"gorewind/store"
+	"gorewind/wire"
+)
+
+// A batch of lines that have a key ends with the line with which it has one of
+// these. They and the keys must stay as they are: a command that is repeated with
+// a later version has to make the same batches.
+const (
+	keyedLines  = 1000
+	keyedOctets = 1 << 20
+)
+
+// A batch without a key takes what has come, and ends with one of these at last.
+const (
+	batchLines  = store.MaxCommitEvents
+	batchOctets = 4 << 20
+)
+
+// maxLinesKey leaves room in a key for the number of any batch.
+const maxLinesKey = 40
+
+// A batch is neighbouring lines that are stored in one APPEND.
+type batch struct {
+	number uint64 // from 1
+	first  uint64 // the number of its first line, from 1
+	lines  [][]byte
+	err    error // why there is no other after it; io.EOF at the end of the input
+}
+
+// last returns the number of the last line.
+func (b *batch) last() uint64 { return b.first + uint64(len(b.lines)) - 1 }
+
+// A lineReader makes batches of lines.
+type lineReader struct {
+	in    *bufio.Reader
+	limit int // octets of a line
+	keyed bool
+	batch uint64 // number of the last
+	line  uint64 // number of the last
+}
+
+// next returns the next batch. Without a key it ends before it would wait for
+// more. With one it depends on nothing but the lines: so lines that an error cuts
+// off are left out, since it is not known where their batch would have ended.
+func (r *lineReader) next() batch {
+	r.batch++
+	b := batch{number: r.batch, first: r.line + 1}
+	lines, octets := batchLines, batchOctets
+	if r.keyed {
+		lines, octets = keyedLines, keyedOctets
+	}
+	for size := 0; len(b.lines) < lines && size < octets; {
+		line, err := r.read()
+		if err != nil {
+			b.err = err
+			break
+		}
+		r.line++
+		b.lines = append(b.lines, line)
+		size += len(line)
+		if !r.keyed && !r.ready() {
+			break
+		}
+	}
+	if r.keyed && b.err != nil && b.err != io.EOF {
+		b.lines = nil
+	}
+	return b
+}
+
+// ready reports whether a line can be read without waiting for it.
+func (r *lineReader) ready() bool {
+	come, _ := r.in.Peek(r.in.Buffered())
+	return bytes.IndexByte(come, '\n') >= 0
+}
+
+// read returns a line without its line feed. The last need not have one.
+func (r *lineReader) read() ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.in.ReadSlice('\n')
+		line = append(line, part...)
+		text := bytes.TrimSuffix(line, []byte("\n"))
+		switch {
+		case len(text) > r.limit:
+			return nil, fmt.Errorf("line %d has more than the %s that the daemon takes; leave it out, or start the daemon with a larger --max-event-bytes",
+				r.line+1, term.Counted(r.limit, "octet"))
+		case err == nil || err == io.EOF && len(line) > 0:
+			return text, nil
+		case err != bufio.ErrBufferFull:
+			return nil, err
+		}
+	}
+}
+
+// lines stores the lines of the standard input. One APPEND is under way at a time,
+// which keeps the order, while the next batch is read.
+func (c *publishCmd) lines(ctx context.Context, cl *client.Client, stdout, stderr io.Writer) error {
+	info, err := cl.Info(ctx)
+	if err != nil {
+		return err
+	}
+	r := &lineReader{in: bufio.NewReaderSize(os.Stdin, 1<<20), limit: int(info.MaxEvent), keyed: c.Key != ""}
+	batches := make(chan batch)
+	// It ends with the input or with ctx. Nobody waits for it: a read of the
+	// standard input cannot be cut short, and the process ends with this command.
+	go func() {
+		for {
+			b := r.next()
+			select {
+			case batches <- b:
+			case <-ctx.Done():
+				return
+			}
+			if b.err != nil {
+				return
+			}
+		}
+	}()
+	line := term.NewProgress(stderr)
+	if term.IsTerminal(os.Stdin) {
+		line = new(term.Progress) // who types the lines knows how many there are
+	}
+	line.Show("storing", 0, term.Endless, "lines")
+	s := &lineStore{publishCmd: c, client: cl, expected: c.Expect.bound(), runs: runs{w: line.Above(stdout)}, progress: line}
+	err = s.store(ctx, batches)
+	line.Clear()
+	return errors.Join(s.runs.end(), err)
+}
+
+// A lineStore stores batches.
+type lineStore struct {
+	*publishCmd
+	client   *client.Client
+	expected client.Bound
+	stored   uint64 // lines
+	runs     runs
+	progress *term.Progress
+}
+
+func (s *lineStore) store(ctx context.Context, batches <-chan batch) error {
+	for {
+		var b batch
+		select {
+		case b = <-batches:
+		case <-ctx.Done():
+			return s.standing(interrupted(ctx, nil))
+		}
+		if len(b.lines) > 0 {
+			if err := s.add(ctx, b); err != nil {
+				return err
+			}
+		}
+		if b.err == io.EOF {
+			return nil
+		}
+		if b.err != nil {
+			return s.standing(b.err)
+		}
+	}
+}
+
+// add stores a batch. A signal does not interrupt it: its outcome would be unknown.
+func (s *lineStore) add(ctx context.Context, b batch) error {
+	adding, cancel := s.linger(ctx)
+	defer cancel()
+	a := client.Append{Groups: []client.Group{{Stream: s.Stream, Expected: s.expected, Events: b.lines}}}
+	if s.Key != "" {
+		a.Key = fmt.Sprintf("%s/%d", s.Key, b.number)
+	}
+	ids, err := s.client.Append(adding, a)
+	if err != nil {
+		return s.failed(ctx, b, err)
+	}
+	if s.expected.Given {
+		s.expected.ID = ids[0]
+	}
+	s.stored += uint64(len(b.lines))
+	s.progress.Show("storing", int64(s.stored), term.Endless, "lines")
+	return s.runs.add(ids[0]-uint64(len(b.lines))+1, ids[0])
+}
+
+// failed says what became of the lines when a batch was not stored.
+func (s *lineStore) failed(ctx context.Context, b batch, err error) error {
+	unknown := fmt.Sprintf("see with gorewind query %q --desc --limit 1 whether lines %d to %d are there", s.Stream, b.first, b.last())
+	own := cures{
+		wire.OutcomeUnknown: unknown,
+		wire.KeyReused:      fmt.Sprintf("lines %d to %d are not what they were when this was run before, or the input ended among them then: see what is there, and store the rest with another key", b.first, b.last()),
+	}
+	if s.Key != "" {
+		own[wire.OutcomeUnknown] = "it can be repeated"
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = interrupted(ctx, own)
+	}
+	err = explain(err, own)
+	if s.Key == "" && exit.StatusOf(err) == exit.Unknown {
+		return fmt.Errorf("%w; lines up to %d are stored, and later ones are not", err, s.stored)
+	}
+	return s.standing(err)
+}
+
+// standing adds to an error how far the input is stored, and how to go on.
+func (s *lineStore) standing(err error) error {
+	if s.Key != "" {
+		return fmt.Errorf("%w; %s stored: with the same lines and the same --key it goes on there", err, term.Counted(s.stored, "line"))
+	}
+	return fmt.Errorf("%w; %s stored: go on from line %d, as with tail -n +%d", err, term.Counted(s.stored, "line"), s.stored+1, s.stored+1)
+}
+
+// runs prints the first and the last of ids that follow each other.
+type runs struct {
+	w           io.Writer
+	first, last uint64
+}
+
+func (r *runs) add(first, last uint64) (err error) {
+	if r.first == 0 || first != r.last+1 {
+		err = r.end()
+		r.first = first
+	}
+	r.last = last
+	return err
+}
+
+// end prints the run that is under way, if there is one.
+func (r *runs) end() error {
+	if r.first == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(r.w, "%d\t%d\n", r.first, r.last)
+	r.first, r.last = 0, 0
+	return err
+}

@@ -1,0 +1,24 @@
+package command
+
+import (
+	"fmt"
+	"time"
+)
+
+// A moment is a time as it is given on the command line.
+type moment struct{ time.Time }
+
+// UnmarshalText implements encoding.TextUnmarshaler. A length of time is that
+// long ago.
+func (m *moment) UnmarshalText(text []byte) (err error) {
+	if ago, err := time.ParseDuration(string(text)); err == nil && ago >= 0 {
+		m.Time = time.Now().Add(-ago)
+		return nil
+	}
+	for _, form := range []string{time.RFC3339, time.DateOnly} {
+		if m.Time, err = time.Parse(form, string(text)); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no time; give one such as 2026-03-01T09:30:00Z, a day such as 2026-03-01 (from midnight, UTC), or how long ago such as 90m", text)
+}

@@ -1,0 +1,76 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"gorewind/client"
+	"gorewind/internal/term"
+)
+
+type queryCmd struct {
+	connection
+	selection
+	UpTo  *id    `env:"-" name:"upto" placeholder:"ID" help:"Only what comes up to this id or position, which is among it. Default: to the last."`
+	Until moment `env:"-" placeholder:"TIME" help:"What was stored before this time. Default: to the last."`
+	Desc  bool   `env:"-" help:"The last event first. Default: false."`
+	output
+}
+
+// Help implements kong's.
+func (*queryCmd) Help() string {
+	return `It shows what is stored, and ends. On a terminal that is for people. In a pipe each event is one line: its time, position, stream, id and data, with tabs between them, where \t, \n, \r, \\ and \x and two hex digits stand for what would not print.
+
+Ids and positions are decimal, or hex as 0x11, or the 16 hex digits of the protocol's errors; exactly 16 hex digits are always hex.
+
+Examples:
+
+    gorewind query account/17
+    gorewind query account/17 --after 1 --limit 10
+    gorewind query account/17 --desc --limit 1 --raw
+    gorewind query --glob 'account/*' --since 90m --json
+    gorewind query --prefix > everything.tsv
+`
+}
+
+// Validate implements kong's: what it refuses was not asked properly.
+func (c *queryCmd) Validate() error { return c.check() }
+
+// Run shows events.
+func (c *queryCmd) Run(kctx *kong.Context, stderr io.Writer) error {
+	return c.talk(c.cures(), func(ctx context.Context, cl *client.Client) (err error) {
+		o := c.options()
+		o.UpTo, o.Until, o.Desc, o.Meta = c.UpTo.bound(), c.Until.Time, c.Desc, c.meta()
+		p, found := c.printer(kctx.Stdout), false
+		defer func() { err = p.Flush(err) }()
+		for e, err := range cl.Query(ctx, c.Stream, o) {
+			if err != nil {
+				return err
+			}
+			if err := p.Event(e); err != nil {
+				return err
+			}
+			found = true
+		}
+		if !found && term.IsTerminal(kctx.Stdout) {
+			fmt.Fprintln(stderr, "gorewind:", c.nothing())
+		}
+		return nil
+	})
+}
+
+// nothing tells a person, to whom an empty answer may look like a failure, that
+// there is no such event.
+func (c *queryCmd) nothing() string {
+	switch {
+	case c.Prefix || c.Glob:
+		return "there is no such event in the streams that are selected"
+	case strings.Contains(c.Stream, "*"):
+		return fmt.Sprintf("there is no such event in the stream %q; --glob takes its name for a pattern", c.Stream)
+	}
+	return fmt.Sprintf("there is no such event in the stream %q; gorewind streams lists those that hold events", c.Stream)
+}

@@ -1,0 +1,134 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"gorewind/client"
+	"gorewind/internal/exit"
+	"gorewind/internal/render"
+	"gorewind/wire"
+)
+
+type subscribeCmd struct {
+	Prefix    string `arg:"" optional:"" help:"How the names of the streams begin; all streams without it."`
+	Subscribe string `default:"tcp://127.0.0.1:9003" placeholder:"ENDPOINT" help:"Where the daemon broadcasts, its --pub. Default: ${default}."`
+	keys
+	Patience time.Duration `default:"5s" placeholder:"TIME" help:"Give up when no daemon is there for so long at the beginning. Default: ${default}."`
+	Limit    uint64        `env:"-" placeholder:"N" help:"At most so many events. Default: all."`
+	output
+}
+
+// Help implements kong's.
+func (*subscribeCmd) Help() string {
+	return `It shows events as the daemon broadcasts them, from now on, until Ctrl-C or SIGTERM, which is no failure. Broadcasts have no time and no position, so that in a pipe each is its stream, id and data. They are lost where nobody takes them in time, or while there is no connection: when the ids of a stream show that, it is told on the standard error output. To miss nothing, use gorewind follow.
+
+Examples:
+
+    gorewind subscribe
+    gorewind subscribe account/ --json
+`
+}
+
+// Validate implements kong's: what it refuses was not asked properly.
+func (c *subscribeCmd) Validate() error {
+	if len(c.Prefix) > wire.MaxStream {
+		return fmt.Errorf("PREFIX has %d octets; it may have %d", len(c.Prefix), wire.MaxStream)
+	}
+	return nil
+}
+
+// Run shows broadcasts until a signal comes.
+func (c *subscribeCmd) Run(kctx *kong.Context, stderr io.Writer) error {
+	ctx, stop := untilSignal()
+	defer stop()
+	curve, err := c.curve()
+	if err != nil {
+		return err
+	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	absent := fmt.Errorf("no daemon broadcasts at %s; see whether gorewind serve runs there, and asks for no other keys than --client-key and --server-key are, or give its endpoint with --subscribe", c.Subscribe)
+	patience := time.AfterFunc(c.Patience, func() { giveUp(absent) })
+	defer patience.Stop()
+	was := false // there, which is told only when it changes
+	o := client.SubscribeOptions{Endpoint: c.Subscribe, Curve: curve, OnConnection: func(up bool) {
+		switch {
+		case was && !up:
+			fmt.Fprintf(stderr, "gorewind: the connection to %s has ended; what is broadcast now is missed\n", c.Subscribe)
+		case up && !patience.Stop():
+			fmt.Fprintf(stderr, "gorewind: %s broadcasts again\n", c.Subscribe)
+		}
+		was = was || up
+	}}
+	l := &render.Live{Printer: c.printer(kctx.Stdout), Written: func(client.Event) error { return nil }}
+	err = l.Show(ctx, func(ctx context.Context) iter.Seq2[client.Event, error] {
+		g := losses{last: make(map[string]uint64), w: stderr}
+		return c.limited(g.watch(client.Subscribe(ctx, o, c.Prefix)))
+	})
+	if errors.Is(err, client.ErrHandshake) {
+		return notLetIn(err, "--pub")
+	}
+	if errors.Is(err, client.ErrEndpoint) {
+		return exit.Misused(fmt.Errorf("--subscribe: %w", err))
+	}
+	if errors.Is(context.Cause(ctx), absent) {
+		return absent
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // a signal is how it ends
+	}
+	return err
+}
+
+// limited ends events where --limit says.
+func (c *subscribeCmd) limited(events iter.Seq2[client.Event, error]) iter.Seq2[client.Event, error] {
+	return func(yield func(client.Event, error) bool) {
+		shown := uint64(0)
+		for e, err := range events {
+			if shown++; !yield(e, err) || shown == c.Limit {
+				return
+			}
+		}
+	}
+}
+
+// losses tells what was lost of broadcasts.
+type losses struct {
+	last map[string]uint64 // id by stream, of so many streams that they fit into memory
+	w    io.Writer
+}
+
+const gapStreams = 100_000
+
+// watch passes events on.
+func (g *losses) watch(events iter.Seq2[client.Event, error]) iter.Seq2[client.Event, error] {
+	return func(yield func(client.Event, error) bool) {
+		for e, err := range events {
+			if err == nil {
+				g.see(e)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+func (g *losses) see(e client.Event) {
+	last, seen := g.last[e.Stream]
+	if seen && e.ID > last+1 {
+		fmt.Fprintf(g.w, "gorewind: the stream %q has a gap: the broadcasts of %d to %d were lost; gorewind query with --after %d --upto %d has them\n",
+			e.Stream, last+1, e.ID-1, last, e.ID-1)
+	}
+	if !seen && len(g.last) >= gapStreams {
+		clear(g.last) // a gap in each of them may pass untold
+	}
+	g.last[e.Stream] = e.ID
+}

@@ -1,0 +1,101 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"gorewind/backup"
+	"gorewind/internal/advice"
+	"gorewind/internal/term"
+	"gorewind/store/leveldb"
+)
+
+type verifyCmd struct {
+	DataDir string `default:"data" placeholder:"DIR" help:"The store; nothing in it is changed. Default: ${default}."`
+	All     bool   `help:"Tell every piece of damage; without it, 20 and how many more there are. Default: false."`
+}
+
+// Help implements kong's.
+func (*verifyCmd) Help() string {
+	return `
+It exits with 0 where all is whole, and with 1 where something is damaged or cannot be read. A backup is verified by gorewind backup --verify.
+
+Example, of the data directory of a daemon that is stopped:
+
+    gorewind verify --data-dir /var/lib/gorewind/data
+`
+}
+
+// errUnverified ends a verification on a signal.
+var errUnverified = errors.New("stopped by a signal before the end; what was not read may be damaged")
+
+// Run verifies until all is read or a signal comes.
+func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
+	ctx, stop := untilSignal()
+	defer stop()
+	line := term.NewProgress(stderr)
+	verify := leveldb.Verify
+	if c.All {
+		verify = leveldb.VerifyAll
+	}
+	report, err := verify(ctx, c.DataDir, func(done, of int) {
+		line.Show("verifying "+c.DataDir, int64(done), int64(of), backup.Events)
+	})
+	line.Clear()
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return errUnverified
+	}
+	if err != nil {
+		return advice.ForDataDir(c.DataDir, err)
+	}
+	if err := printVerified(kctx.Stdout, report); err != nil {
+		return err
+	}
+	if report.Damaged > 0 {
+		return fmt.Errorf("the store in %s is damaged; nothing was changed; see with gorewind repair what can be done", c.DataDir)
+	}
+	return nil
+}
+
+// printVerified prints a report for people.
+func printVerified(w io.Writer, r leveldb.Report) error {
+	lines := []string{fmt.Sprintf("read: %s, %s, %s, %s", term.Counted(r.Streams, "stream"), term.Counted(r.Events, "event"), term.Counted(r.Octets, "octet"), term.Counted(r.Commits, "commit"))}
+	if r.Damaged > 0 && r.Commits == 0 {
+		lines = []string{"read: nothing"}
+	}
+	for _, note := range r.Notes {
+		lines = append(lines, "note: "+note)
+	}
+	lines = append(lines, damageLines("damaged", r)...)
+	switch {
+	case r.Damaged > 0:
+	case r.Lost+r.Gone > 0:
+		var lost []string
+		if r.Lost > 0 {
+			lost = append(lost, term.Counted(r.Lost, "lost event"))
+		}
+		if r.Gone > 0 {
+			lost = append(lost, "what was at "+term.Counted(r.Gone, "lost position"))
+		}
+		lines = append(lines, fmt.Sprintf("whole: everything but %s is there, as it was stored", strings.Join(lost, ", and ")))
+	default:
+		lines = append(lines, "whole: everything is there, as it was stored")
+	}
+	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
+	return err
+}
+
+// damageLines tells each piece of damage after a label.
+func damageLines(label string, r leveldb.Report) (lines []string) {
+	for _, d := range r.Damage {
+		lines = append(lines, label+": "+strings.TrimPrefix(d.String(), "damaged: ")) // some begin as errors do
+	}
+	if more := r.Damaged - len(r.Damage); more > 0 {
+		lines = append(lines, fmt.Sprintf("%s: and %s more, which --all tells", label, term.Count(uint64(more))))
+	}
+	return lines
+}

@@ -1,0 +1,31 @@
+package command
+
+import (
+	"strings"
+	"testing"
+
+	"gorewind/store/leveldb"
+)
+
+func TestVerifyReport(t *testing.T) {
+	r := leveldb.Report{
+		Streams: 1, Events: 1000, Octets: 2000000, Commits: 7, Notes: []string{"odd"}, Damaged: 1234,
+		Damage: []leveldb.Damage{{Stream: []byte("s\xff"), First: 3, Last: 4, From: 9, UpTo: 9, What: "lost"}},
+	}
+	const want = `read: 1 stream, 1,000 events, 2,000,000 octets, 7 commits
+note: odd
+damaged: stream "s\xff", events 3 to 4, position 9: lost
+damaged: and 1,233 more, which --all tells
+`
+	var b strings.Builder
+	if err := printVerified(&b, r); err != nil || b.String() != want {
+		t.Errorf("want\n%shave %v\n%s", want, err, b.String())
+	}
+}
+
+func TestVerifyTellsOfLoss(t *testing.T) {
+	var b strings.Builder
+	if err := printVerified(&b, leveldb.Report{Lost: 3}); err != nil || !strings.Contains(b.String(), "everything but 3 lost events is there") {
+		t.Error(b.String(), err)
+	}
+}

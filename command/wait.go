@@ -1,0 +1,61 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"gorewind/client"
+	"gorewind/internal/exit"
+)
+
+type waitCmd struct {
+	connection
+	consumer
+	ID      id            `arg:"" help:"The event to wait for; in the whole store a position. It need not be there yet."`
+	Timeout time.Duration `env:"-" placeholder:"TIME" help:"Give up after so long, such as 30s, with the exit status 4. Default: never."`
+}
+
+// Help implements kong's.
+func (*waitCmd) Help() string {
+	return `It waits until a consumer has committed an event or a later one, and prints where its cursor is. So a script sees what its own event has led to.
+
+Examples:
+
+    gorewind wait mailer account/17 1 --timeout 30s
+    id=$(gorewind publish orders new) && gorewind wait billing orders "$id" --timeout 1m
+`
+}
+
+// Validate implements kong's: what it refuses was not asked properly.
+func (c *waitCmd) Validate() error {
+	if c.Timeout < 0 {
+		return fmt.Errorf("--timeout is %v; give a positive one", c.Timeout)
+	}
+	return c.check()
+}
+
+// Run waits.
+func (c *waitCmd) Run(kctx *kong.Context, stderr io.Writer) error {
+	return c.stay(stderr, nil, func(ctx context.Context, cl *client.Client) error {
+		waiting := ctx
+		if c.Timeout > 0 {
+			var cancel context.CancelFunc
+			waiting, cancel = context.WithTimeout(ctx, c.Timeout)
+			defer cancel()
+		}
+		at, err := cl.Wait(waiting, c.Consumer, c.Stream, uint64(c.ID))
+		if errors.Is(err, context.DeadlineExceeded) {
+			return exit.With(exit.Timeout, fmt.Errorf("the consumer %q has not committed %d in %v; see with gorewind cursor where it is", c.Consumer, c.ID, c.Timeout))
+		}
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(kctx.Stdout, at)
+		return err
+	})
+}
