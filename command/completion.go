@@ -1,10 +1,11 @@
 package command
 
 import (
-	_ "embed"
 	"fmt"
 
 	"github.com/alecthomas/kong"
+
+	"gorewind/internal/complete"
 )
 
 type completionCmd struct {
@@ -27,20 +28,26 @@ In a shell that runs, and for every one to come; make the directory if there is 
 `
 }
 
-// The scripts ask gorewind complete, so that they know no command or flag
-// themselves, and never get old.
-var (
-	//go:embed completion.bash
-	bashScript string
-	//go:embed completion.zsh
-	zshScript string
-	//go:embed completion.fish
-	fishScript string
-)
-
 // Run prints the script.
 func (c *completionCmd) Run(kctx *kong.Context) error {
-	script := map[string]string{"bash": bashScript, "zsh": zshScript, "fish": fishScript}[c.Shell]
-	_, err := fmt.Fprint(kctx.Stdout, script)
+	_, err := fmt.Fprint(kctx.Stdout, complete.Scripts[c.Shell])
 	return err
+}
+
+type completeCmd struct {
+	Words []string `arg:"" optional:"" help:"The command line so far; the last word is the one to complete."`
+}
+
+// Run prints what the last word may become: first what kind of completions there
+// are, then, if they are words, one a line, with what it means after a tab.
+func (c *completeCmd) Run(kctx *kong.Context) error {
+	if len(c.Words) == 0 {
+		c.Words = []string{""}
+	}
+	found := complete.Find(kctx.Model.Node, c.Words)
+	fmt.Fprintln(kctx.Stdout, found.Kind)
+	for _, w := range found.Words {
+		fmt.Fprintf(kctx.Stdout, "%s\t%s\n", w.Text, w.Meaning)
+	}
+	return nil
 }

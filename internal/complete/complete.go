@@ -1,7 +1,9 @@
-package command
+// Package complete completes command lines for shells: what the last word may become, and
+// the scripts that have bash, zsh and fish ask.
+package complete
 
 import (
-	"fmt"
+	_ "embed"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,34 +11,17 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-type completeCmd struct {
-	Words []string `arg:"" optional:"" help:"The command line so far; the last word is the one to complete."`
+// Completions are what a word may become.
+type Completions struct {
+	Kind  string // words, files or directories
+	Words []Word
 }
 
-// Run prints what the last word may become: first what kind of completions there
-// are, then, if they are words, one a line, with what it means after a tab.
-func (c *completeCmd) Run(kctx *kong.Context) error {
-	if len(c.Words) == 0 {
-		c.Words = []string{""}
-	}
-	found := complete(kctx.Model.Node, c.Words)
-	fmt.Fprintln(kctx.Stdout, found.kind)
-	for _, w := range found.words {
-		fmt.Fprintf(kctx.Stdout, "%s\t%s\n", w.text, w.meaning)
-	}
-	return nil
-}
+// A Word is a word, and what it means where that is known.
+type Word struct{ Text, Meaning string }
 
-// completions are what a word may become.
-type completions struct {
-	kind  string // words, files or directories
-	words []word
-}
-
-type word struct{ text, meaning string }
-
-// complete finds what the last of these words may become, after the others.
-func complete(node *kong.Node, words []string) completions {
+// Find finds what the last of these words may become, after the others.
+func Find(node *kong.Node, words []string) Completions {
 	var pending *kong.Flag // whose value is the next word
 	arguments, noFlags := 0, false
 	given := make(map[*kong.Flag]bool)
@@ -57,7 +42,7 @@ func complete(node *kong.Node, words []string) completions {
 			}
 		default:
 			if passesOn(node) {
-				return complete(root(node), words[i:])
+				return Find(root(node), words[i:])
 			}
 			if child := findCommand(node, w); child != nil {
 				node, arguments = child, 0
@@ -77,7 +62,7 @@ func complete(node *kong.Node, words []string) completions {
 	if !noFlags && strings.HasPrefix(last, "-") {
 		return flags(node, given).startingWith("", last)
 	}
-	var found completions
+	var found Completions
 	switch {
 	case passesOn(node):
 		found = commands(root(node))
@@ -93,17 +78,17 @@ func complete(node *kong.Node, words []string) completions {
 }
 
 // startingWith returns those words that start with text, with a prefix before them.
-func (c completions) startingWith(prefix, text string) completions {
-	if c.kind == "" {
-		c.kind = "words"
+func (c Completions) startingWith(prefix, text string) Completions {
+	if c.Kind == "" {
+		c.Kind = "words"
 	}
-	var kept []word
-	for _, w := range c.words {
-		if strings.HasPrefix(w.text, text) {
-			kept = append(kept, word{prefix + w.text, w.meaning})
+	var kept []Word
+	for _, w := range c.Words {
+		if strings.HasPrefix(w.Text, text) {
+			kept = append(kept, Word{prefix + w.Text, w.Meaning})
 		}
 	}
-	c.words = kept
+	c.Words = kept
 	return c
 }
 
@@ -140,21 +125,21 @@ func findFlag(node *kong.Node, name string) *kong.Flag {
 	return nil
 }
 
-func commands(node *kong.Node) (found completions) {
+func commands(node *kong.Node) (found Completions) {
 	for _, child := range node.Children {
 		if !child.Hidden {
-			found.words = append(found.words, word{child.Name, firstSentence(child.Help)})
+			found.Words = append(found.Words, Word{child.Name, firstSentence(child.Help)})
 		}
 	}
 	return found
 }
 
 // flags returns the flags of a command that may be given, perhaps again.
-func flags(node *kong.Node, given map[*kong.Flag]bool) (found completions) {
+func flags(node *kong.Node, given map[*kong.Flag]bool) (found Completions) {
 	for _, group := range node.AllFlags(true) {
 		for _, flag := range group {
 			if !given[flag] || flag.IsSlice() {
-				found.words = append(found.words, word{"--" + flag.Name, firstSentence(flag.Help)})
+				found.Words = append(found.Words, Word{"--" + flag.Name, firstSentence(flag.Help)})
 			}
 		}
 	}
@@ -162,15 +147,15 @@ func flags(node *kong.Node, given map[*kong.Flag]bool) (found completions) {
 }
 
 // values returns what a flag or an argument may be.
-func values(v *kong.Value, placeholder string) (found completions) {
+func values(v *kong.Value, placeholder string) (found Completions) {
 	switch {
 	case placeholder == "FILE":
-		found.kind = "files"
+		found.Kind = "files"
 	case placeholder == "DIR":
-		found.kind = "directories"
+		found.Kind = "directories"
 	case v.Enum != "":
 		for _, text := range v.EnumSlice() {
-			found.words = append(found.words, word{text: text})
+			found.Words = append(found.Words, Word{Text: text})
 		}
 	}
 	return found
@@ -185,3 +170,17 @@ func firstSentence(help string) string {
 	}
 	return strings.TrimSuffix(help, ".")
 }
+
+// The scripts ask gorewind complete, so that they know no command or flag
+// themselves, and never get old.
+var (
+	//go:embed completion.bash
+	bashScript string
+	//go:embed completion.zsh
+	zshScript string
+	//go:embed completion.fish
+	fishScript string
+)
+
+// Scripts are those of the shells, by their names.
+var Scripts = map[string]string{"bash": bashScript, "zsh": zshScript, "fish": fishScript}
