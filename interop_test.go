@@ -118,3 +118,23 @@ func ofTransport(t *testing.T, transport, endpoints string) string {
 	}
 	return found
 }
+
+// TestInteropCurve has pyzmq show its keys, as a user's own client does.
+func TestInteropCurve(t *testing.T) {
+	python := daemontest.Python(t)
+	l := daemontest.NewLock(t, "reader", "writer", "stranger")
+	l.Allow(map[string]string{
+		"reader": "read = ['**']", "writer": "read = ['account/*']\nwrite = ['account/*']",
+	})
+	dir := shortDir(t)
+	d := l.Start("--router", "ipc://"+filepath.Join(dir, "router"), "--ipc-mode", "0600")
+	for _, transport := range []string{"tcp", "ipc"} {
+		out, err := daemontest.Command(t, python, filepath.Join("testdata", "curve.py"), l.Dir, ofTransport(t, transport, d.Router), d.Pub).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", transport, err, out)
+		}
+	}
+	if fi, err := os.Stat(filepath.Join(dir, "router")); err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("have %v %v", fi.Mode(), err)
+	}
+}

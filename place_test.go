@@ -19,8 +19,8 @@ func TestRightCommand(t *testing.T) {
 	d := daemontest.Start(t, "--data-dir", in("data"))
 	daemontest.Dial(t, d.Router).Ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
 	connect := []string{"--connect", d.Router}
-	succeeds(t, append([]string{"backup", in("backup")}, connect...)...)
-	succeeds(t, append([]string{"export", in("export")}, connect...)...)
+	daemontest.Succeed(t, append([]string{"backup", in("backup")}, connect...)...)
+	daemontest.Succeed(t, append([]string{"export", in("export")}, connect...)...)
 	segments, err := filepath.Glob(in("backup/*.zst"))
 	if err != nil || len(segments) != 1 {
 		t.Fatal(segments, err)
@@ -61,7 +61,7 @@ func TestRightCommand(t *testing.T) {
 			t.Errorf("%q: want the files %q, have %q", c.args, before, after)
 		}
 	}
-	if out := succeeds(t, "import", segments[0], "--data-dir", in("one")); !strings.Contains(out, "is a segment of a backup") || !strings.Contains(out, "up to the position 1 only") {
+	if out := daemontest.Succeed(t, "import", segments[0], "--data-dir", in("one")); !strings.Contains(out, "is a segment of a backup") || !strings.Contains(out, "up to the position 1 only") {
 		t.Errorf("a segment is taken for the whole: %s", out)
 	}
 	for _, name := range []string{"data", "one"} {
@@ -80,7 +80,7 @@ func TestRestoreLeftUnfinished(t *testing.T) {
 	p := daemontest.Dial(t, d.Router)
 	for _, name := range []string{"good", "bad", "bad"} {
 		p.Ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
-		succeeds(t, "backup", in(name), "--connect", d.Router)
+		daemontest.Succeed(t, "backup", in(name), "--connect", d.Router)
 	}
 	segments, err := filepath.Glob(in("bad/*.zst"))
 	if err != nil || len(segments) != 2 {
@@ -100,7 +100,7 @@ func TestRestoreLeftUnfinished(t *testing.T) {
 	for _, command := range []string{"serve", "verify", "repair"} {
 		refused("not finished; run the same gorewind restore", command, "--data-dir", in("new"))
 	}
-	if out := succeeds(t, "restore", in("good"), "--data-dir", in("new")); !strings.Contains(out, "up to the position 1") {
+	if out := daemontest.Succeed(t, "restore", in("good"), "--data-dir", in("new")); !strings.Contains(out, "up to the position 1") {
 		t.Errorf("have %s", out)
 	}
 }

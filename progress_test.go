@@ -76,7 +76,7 @@ func TestProgressOfFailure(t *testing.T) {
 	d := daemontest.Start(t, "--in-memory")
 	daemontest.Shell{D: d, Stdin: strings.Join(numbered(1, 5000), "\n")}.Want(t, "1\t5000\n", "publish", "s", "--lines")
 	dir := t.TempDir()
-	succeeds(t, "export", filepath.Join(dir, "e"), "--connect", d.Router)
+	daemontest.Succeed(t, "export", filepath.Join(dir, "e"), "--connect", d.Router)
 	whole, err := os.ReadFile(filepath.Join(dir, "e"))
 	if err != nil {
 		t.Fatal(err)

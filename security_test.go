@@ -432,60 +432,6 @@ func TestRefusedCommandsEnd(t *testing.T) {
 	}
 }
 
-// TestInteropCurve has pyzmq show its keys, as a user's own client does.
-func TestInteropCurve(t *testing.T) {
-	python := daemontest.Python(t)
-	l := daemontest.NewLock(t, "reader", "writer", "stranger")
-	l.Allow(map[string]string{
-		"reader": "read = ['**']", "writer": "read = ['account/*']\nwrite = ['account/*']",
-	})
-	dir := shortDir(t)
-	d := l.Start("--router", "ipc://"+filepath.Join(dir, "router"), "--ipc-mode", "0600")
-	for _, transport := range []string{"tcp", "ipc"} {
-		out, err := daemontest.Command(t, python, filepath.Join("testdata", "curve.py"), l.Dir, ofTransport(t, transport, d.Router), d.Pub).CombinedOutput()
-		if err != nil {
-			t.Errorf("%s: %v\n%s", transport, err, out)
-		}
-	}
-	if fi, err := os.Stat(filepath.Join(dir, "router")); err != nil || fi.Mode().Perm() != 0o600 {
-		t.Errorf("have %v %v", fi.Mode(), err)
-	}
-}
-
-// TestReadmeSecurity runs the commands of README.rst, in order, as they are.
-func TestReadmeSecurity(t *testing.T) {
-	dir := t.TempDir()
-	run := func(script string) (string, error) {
-		cmd := daemontest.Command(t, "sh", "-ec", script)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(daemontest.Binary())+":"+os.Getenv("PATH"))
-		out, err := cmd.CombinedOutput()
-		return string(out), err
-	}
-	if out, err := run(indented(t, "for the daemon and one for each client::")); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	rules := indented(t, "into ``clients.toml``::")
-	public, err := keyfile.ReadPublic(filepath.Join(dir, "billing.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const placeholder = "the key that keygen printed"
-	if !strings.Contains(rules, placeholder) {
-		t.Fatalf("want %q in\n%s", placeholder, rules)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "clients.toml"), []byte(strings.ReplaceAll(rules, placeholder, public)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	serve := strings.Fields(indented(t, "Then start the daemon::"))
-	cmd := exec.Command(daemontest.Binary(), append(serve[1:], "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*")...)
-	d := daemontest.StartIn(t, cmd, dir)
-	out, err := run(strings.TrimSpace(indented(t, "and ask it for an answer::")) + " --connect " + d.Router)
-	if err != nil || !strings.Contains(out, "answers") {
-		t.Errorf("%v\n%s", err, out)
-	}
-}
-
 // TestSubscribeWithKeys: subscribe shows its key, and says so where that is refused.
 func TestSubscribeWithKeys(t *testing.T) {
 	l := daemontest.NewLock(t, "all", "some")

@@ -3,10 +3,14 @@ package daemontest
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
+
+	"gorewind/internal/exit"
 )
 
 // Run runs the program to its end.
@@ -30,4 +34,55 @@ func Files(t *testing.T, dir string) (names []string) {
 		t.Fatal(err)
 	}
 	return names
+}
+
+// Succeed runs the program and fails unless it does what it was asked to.
+func Succeed(t *testing.T, args ...string) string {
+	t.Helper()
+	stdout, stderr, status := Run(t.TempDir(), args...)
+	if status != exit.OK {
+		t.Fatalf("%q: status %d\n%s%s", args, status, stdout, stderr)
+	}
+	return stdout
+}
+
+// RunAndKill runs the program and kills it after a random time, if it still runs then.
+func RunAndKill(t *testing.T, within time.Duration, args ...string) {
+	t.Helper()
+	cmd := exec.Command(Binary(), args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(rand.N(within), func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	_ = cmd.Wait()
+}
+
+// PeakMemory runs a command and returns the most resident memory that it took, in KiB.
+// What wait tells of that counts the test's own, too, which begins the command.
+func PeakMemory(t *testing.T, cmd *exec.Cmd) (kib int) {
+	t.Helper()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }() // ends with the command
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Fatalf("%q: %v\n%s", cmd.Args, err, &out)
+			}
+			return kib
+		case <-look.C:
+			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+			if _, peak, ok := bytes.Cut(status, []byte("VmHWM:")); ok {
+				fmt.Sscan(string(peak), &kib)
+			}
+		}
+	}
 }

@@ -1,6 +1,6 @@
 //go:build race
 
-package main
+package daemontest
 
 // raceFlags build the program as the test was built.
 var raceFlags = []string{"-race"}
