@@ -1,6 +1,7 @@
 # Targets: run build test check fuzz torture disk soak model bench profile bench-peers deb deb-test clean
 LENGTH ?= 10m
 ROUNDS ?= 10
+RACE ?=
 CRASHES ?= 200000
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -25,13 +26,14 @@ fuzz: need-build
 	go test ./wire -run '^$$' -fuzz FuzzRequest -fuzztime $(LENGTH)
 	go test ./wire -run '^$$' -fuzz FuzzReply -fuzztime $(LENGTH)
 	go test ./wire -run '^$$' -fuzz FuzzRoundTrip -fuzztime $(LENGTH)
-	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run TestHostilePorts -v .
+	TORTURE=$(LENGTH) go test $(RACE) -count 1 -timeout 0 -run TestHostilePorts -v ./test/torture
 
 # The daemon is killed at random moments, under writers, then followers, then
 # clients who ask for everything, each for LENGTH; then its disk is filled for as long,
-# and copies are killed while they are made; large ones are measured.
+# and copies are killed while they are made; large ones are measured. With RACE=-race the
+# daemon and the harness have the race detector.
 torture: need-build
-	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run 'TestKill$$|TestFollow$$|TestChaos$$|TestFullDisk$$|TestCopiesKilled$$|TestCopiesMemory$$' -v .
+	TORTURE=$(LENGTH) go test $(RACE) -count 1 -timeout 0 -run 'TestKill$$|TestFollow$$|TestChaos$$|TestFullDisk$$|TestCopiesKilled$$|TestCopiesMemory$$' -v ./test/torture
 
 # A simulated disk on which CRASHES crashes are tried, and then every I/O fails; and
 # a store of which every octet is damaged. It takes an hour or two.
@@ -42,13 +44,13 @@ disk: need-build
 
 # A mixed load for LENGTH, during which nothing that the daemon holds may grow.
 soak: need-build
-	TORTURE=$(LENGTH) go test -count 1 -timeout 0 -run 'TestSoak$$' -v .
+	TORTURE=$(LENGTH) go test $(RACE) -count 1 -timeout 0 -run 'TestSoak$$' -v ./test/torture
 
 # Random operations beside a model, in ROUNDS of 50,000: on the store, then over
 # the wire.
 model: need-build
 	OPERATIONS=50000 go test -count $(ROUNDS) -failfast -timeout 0 -run 'TestConformance/disk/model' -v ./store/leveldb
-	OPERATIONS=50000 go test -count $(ROUNDS) -failfast -timeout 0 -run TestModel -v .
+	OPERATIONS=50000 go test $(RACE) -count $(ROUNDS) -failfast -timeout 0 -run TestModel -v ./test/torture
 
 # The parts, by Go's benchmarks, then the whole beside this machine's limits.
 bench: build
@@ -75,7 +77,7 @@ deb: need-deb
 # It is installed, started, upgraded, removed and purged in a small Debian of its
 # own, in a temporary directory. It takes root.
 deb-test: deb need-deb-test
-	DEB=$(CURDIR)/build/gorewind go test -count 1 -timeout 10m -run 'TestDeb' -v .
+	DEB=$(CURDIR)/build/gorewind go test -count 1 -timeout 10m -run 'TestDeb' -v ./test/packaging
 
 clean:
 	rm -rf gorewind profile build

@@ -1,0 +1,297 @@
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"gorewind/internal/config"
+	"gorewind/internal/exit"
+	"gorewind/test/daemontest"
+	"gorewind/wire"
+)
+
+// writeConfig returns the path of a file with this text.
+func writeConfig(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "gorewind.toml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// shown returns what gorewind config tells, by the names of flags.
+func shown(t *testing.T, args ...string) map[string]config.Setting {
+	t.Helper()
+	stdout, stderr, status := daemontest.Run(t.TempDir(), append([]string{"config", "--json"}, args...)...)
+	if status != exit.OK || stderr != "" {
+		t.Fatalf("%q: status %d\n%s", args, status, stderr)
+	}
+	var told config.InForce
+	if err := json.Unmarshal([]byte(stdout), &told); err != nil {
+		t.Fatal(err)
+	}
+	found := make(map[string]config.Setting)
+	for _, s := range told.Values {
+		found[s.Name] = s
+	}
+	return found
+}
+
+// TestPrecedence: a flag goes before the environment, that before the file, and
+// that before the default, whatever the others say.
+func TestPrecedence(t *testing.T) {
+	text := "in-memory = true\n\n# a list\nrouter = [\n  \"tcp://127.0.0.1:1\", 'ipc://a,b\\',\n]\nlog-level = \"debug\""
+	file := writeConfig(t, text)
+	list := func(elements ...any) []any { return elements }
+	type given struct {
+		args, env []string
+		values    [3]any
+		where     [3]string
+	}
+	names := [3]string{"in-memory", "router", "log-level"}
+	sources := []given{
+		config.OnCommandLine: {
+			args:   []string{"--in-memory=true", "--router", "tcp://127.0.0.1:3", "--router", "ipc://c,ipc://d", "--log-level", "error"},
+			values: [3]any{true, list("tcp://127.0.0.1:3", "ipc://c", "ipc://d"), "error"},
+			where:  [3]string{"--in-memory", "--router", "--log-level"},
+		},
+		config.InEnvironment: {
+			env:    []string{"GOREWIND_IN_MEMORY", "false", "GOREWIND_ROUTER", "tcp://127.0.0.1:2,ipc://e", "GOREWIND_LOG_LEVEL", "warn"},
+			values: [3]any{false, list("tcp://127.0.0.1:2", "ipc://e"), "warn"},
+			where:  [3]string{"GOREWIND_IN_MEMORY", "GOREWIND_ROUTER", "GOREWIND_LOG_LEVEL"},
+		},
+		config.InFile: {
+			args:   []string{"--config", file},
+			values: [3]any{true, list("tcp://127.0.0.1:1", `ipc://a,b\`), "debug"},
+			where:  [3]string{file + ":1", file + ":4", file + ":7"},
+		},
+		config.ByDefault: {
+			values: [3]any{false, list("tcp://127.0.0.1:9002"), "info"},
+			where:  [3]string{"default", "default", "default"},
+		},
+	}
+	for set := range 1 << len(sources) {
+		if set&1 == 0 {
+			continue // there is always a default
+		}
+		t.Run("", func(t *testing.T) {
+			args := []string{"serve"}
+			var winner config.Origin
+			for o, s := range sources {
+				if set&(1<<o) == 0 {
+					continue
+				}
+				winner = config.Origin(o)
+				args = append(args, s.args...)
+				for i := 0; i < len(s.env); i += 2 {
+					t.Setenv(s.env[i], s.env[i+1])
+				}
+			}
+			have := shown(t, args...)
+			for i, name := range names {
+				want := config.Setting{Name: name, Value: sources[winner].values[i], Source: winner.String(), Where: sources[winner].where[i]}
+				if !reflect.DeepEqual(have[name], want) {
+					t.Errorf("%q: want %v, have %v", args, want, have[name])
+				}
+			}
+		})
+	}
+}
+
+// TestConfigServes: what the file says is done, also if the environment names it.
+func TestConfigServes(t *testing.T) {
+	t.Setenv("GOREWIND_CONFIG", writeConfig(t, `
+in-memory = true
+max-event-bytes = 10
+log-format = "json"
+accuracy-of-other-commands-is-theirs = 1
+`))
+	if _, stderr, status := daemontest.Run(t.TempDir(), "serve"); status != exit.Usage || !strings.Contains(stderr, `gorewind.toml:5: unknown key "accuracy-of`) {
+		t.Errorf("status %d\n%s", status, stderr)
+	}
+	t.Setenv("GOREWIND_CONFIG", writeConfig(t, "in-memory = true\nmax-event-bytes = 10\nlog-format = \"json\"\nevents = \"bench's, and wrong\"\n"))
+	d := daemontest.Start(t)
+	reply := daemontest.Dial(t, d.Router).Ask(wire.Publish{Stream: []byte("s"), Data: make([]byte, 11)})
+	if e, ok := reply.(*wire.Error); !ok || e.Code != wire.TooLarge {
+		t.Error(reply)
+	}
+	if !strings.Contains(d.Log(), `"msg":"serving"`) {
+		t.Error(d.Log())
+	}
+}
+
+func TestConfigRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		args []string
+		want []string
+	}{
+		"misspelt key":         {text: "\ndata-dri = 'x'", want: []string{`:2: unknown key "data-dri"; did you mean "data-dir"?`}},
+		"key of a variable":    {text: "MAX_EVENT_BYTES = 1", want: []string{`:1: unknown key "MAX_EVENT_BYTES"; did you mean "max-event-bytes"?`}},
+		"unknown key":          {text: "in-memory = true\nfrobnicate = 1", want: []string{`:2: unknown key "frobnicate"; see gorewind --help for the flags`}},
+		"a file in a file":     {text: "config = 'x'", want: []string{`:1: unknown key "config"`}},
+		"accepted in a file":   {text: "accept-loss = true", want: []string{`:1: --accept-loss is a flag that only the command line gives; take it out`}},
+		"flag of a request":    {text: "\nlimit = 3", args: []string{"query", "s"}, want: []string{`:2: --limit is a flag that only the command line gives; take it out`}},
+		"table":                {text: "[serve]\nlog-level = 'info'", want: []string{`:1: "serve" is a table`}},
+		"no TOML":              {text: "in-memory = true\nlog-level info", want: []string{":2: column 11: toml: "}},
+		"text without quotes":  {text: "router = tcp://127.0.0.1:*", want: []string{":1: column 10: toml: this is no value; give text in quotes"}},
+		"a word of no quotes":  {text: "data-dir = data", want: []string{":1: column 12: toml: this is no value; give text in quotes"}},
+		"time without quotes":  {text: "patience = 5s", args: []string{"ping"}, want: []string{":1: column 13: toml: this is no value; give text in quotes"}},
+		"twice":                {text: "in-memory = true\nin-memory = false", want: []string{":2: column 1: ", "already defined"}},
+		"string for a number":  {text: "\n\nmax-event-bytes = '10'", want: []string{"--max-event-bytes: ", "takes a whole number", ":3"}},
+		"number for a string":  {text: "log-level = 1", want: []string{"--log-level: ", "takes a string", ":1"}},
+		"string for a boolean": {text: "in-memory = 'true'", want: []string{"--in-memory: ", `takes true or false, and has "true"; see `, ":1"}},
+		"string for a list":    {text: "router = 'tcp://127.0.0.1:*'", want: []string{"--router: ", "takes a list of strings", ":1"}},
+		"numbers in a list":    {text: "router = ['a', 1]", want: []string{"--router: ", `takes a list of strings, ["one", "two"], and has 1 in its list`, ":1"}},
+		"time":                 {text: "patience = '5 s'", args: []string{"ping"}, want: []string{"--patience: ", `takes a string like "5s"`, ":1"}},
+		"time as a number":     {text: "patience = 5", args: []string{"ping"}, want: []string{"--patience: ", `takes a string like "5s"`, ":1"}},
+		"not among its values": {text: "\nlog-level = 'loud'", want: []string{"--log-level must be one of", "gorewind.toml:2"}},
+		"out of range":         {text: "max-event-bytes = 0", want: []string{"--max-event-bytes is 0", "gorewind.toml:1"}},
+		"no value":             {args: []string{"serve", "--max-event-bytes"}, want: []string{"--max-event-bytes needs a value; see gorewind serve --help"}},
+		"no value of a list":   {args: []string{"serve", "--pub"}, want: []string{"--pub needs a value; see gorewind serve --help"}},
+		"no file":              {args: []string{"serve", "--config", "none.toml"}, want: []string{"--config: ", "none.toml: no such file or directory; give a file"}},
+		"a directory":          {args: []string{"serve", "--config", "."}, want: []string{"--config: ", "is a directory; give a file"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := c.args
+			if len(args) == 0 {
+				args = []string{"serve"}
+			}
+			if c.text != "" {
+				args = append(args, "--config", writeConfig(t, c.text))
+			}
+			// config refuses what the command itself does, in the same words.
+			var refusals []string
+			for _, line := range [][]string{args, append([]string{"config"}, args...)} {
+				stdout, stderr, status := daemontest.Run(t.TempDir(), line...)
+				if status != exit.Usage || stdout != "" || strings.Count(stderr, "\n") != 1 {
+					t.Errorf("%q: want one line and status %d, have %d\n%s", line, exit.Usage, status, stderr)
+				}
+				for _, want := range c.want {
+					if !strings.Contains(stderr, want) {
+						t.Errorf("%q: want %q in\n%s", line, want, stderr)
+					}
+				}
+				refusals = append(refusals, stderr)
+			}
+			if refusals[0] != refusals[1] {
+				t.Errorf("want the same refusal, have\n%s%s", refusals[0], refusals[1])
+			}
+		})
+	}
+}
+
+// TestConfigBlamesTheEnvironment: whose value is refused did not type it.
+func TestConfigBlamesTheEnvironment(t *testing.T) {
+	t.Setenv("GOREWIND_MAX_EVENT_BYTES", "0")
+	if _, stderr, status := daemontest.Run(t.TempDir(), "serve"); status != exit.Usage || !strings.Contains(stderr, "see GOREWIND_MAX_EVENT_BYTES") {
+		t.Errorf("status %d\n%s", status, stderr)
+	}
+	t.Setenv("GOREWIND_MAX_EVENT_BYTES", "many")
+	if _, stderr, status := daemontest.Run(t.TempDir(), "serve"); status != exit.Usage || strings.Count(stderr, "GOREWIND_MAX_EVENT_BYTES") != 1 {
+		t.Errorf("status %d\n%s", status, stderr)
+	}
+}
+
+// TestConfigRoundTrip: what config prints of a command is a file with which that
+// command does the same.
+func TestConfigRoundTrip(t *testing.T) {
+	odd := map[string][]string{
+		"serve": {"--router", `ipc://it's,ipc://"b\`, "--pub", "tcp://127.0.0.1:*", "--data-dir", "a\\b c'd\"\te\n#", "--max-event-bytes", "7", "--profile", "é"},
+		"ping":  {"--patience", "1m30s", "--connect", "inproc://1,2"},
+		"bench": {"--events", "20", "--only", "single,pipelined", "--json"},
+	}
+	for _, command := range commandsOf(t) {
+		args := append([]string{command}, odd[command]...)
+		stdout, stderr, status := daemontest.Run(t.TempDir(), append([]string{"config"}, args...)...)
+		if status != exit.OK || stderr != "" {
+			t.Errorf("%s: status %d\n%s", command, status, stderr)
+			continue
+		}
+		file := writeConfig(t, stdout)
+		want, have := shown(t, args...), shown(t, command, "--config", file)
+		for name, w := range want {
+			h := have[name]
+			if name == config.FileFlag {
+				continue
+			}
+			if !reflect.DeepEqual(w.Value, h.Value) || w.Value != nil && !strings.HasPrefix(h.Where, file+":") {
+				t.Errorf("%s: want %v again, have %v\n%s", command, w, h, stdout)
+			}
+		}
+	}
+}
+
+// commandsOf returns the names of all commands that users see.
+func commandsOf(t *testing.T) (names []string) {
+	t.Helper()
+	out, stderr, status := daemontest.Run(t.TempDir(), "complete", "")
+	if status != exit.OK || stderr != "" {
+		t.Fatalf("status %d\n%s", status, stderr)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(out), "\n")[1:] {
+		name, _, _ := strings.Cut(line, "\t")
+		names = append(names, name)
+	}
+	return names
+}
+
+func TestConfigPrints(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "g.toml"), []byte("log-level = 'warn'"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOREWIND_IN_MEMORY", "1")
+	t.Setenv("GOREWIND_SERVICE_HOST", "10.0.0.1")
+	t.Setenv("GOREWIND_DATADIR", "x")
+	const want = `# The values in force for gorewind verify, and where each comes from.
+# config = 'g.toml'  # --config
+data-dir = 'x'       # --data-dir
+all      = false     # default
+`
+	stdout, stderr, status := daemontest.Run(dir, "config", "--config", "g.toml", "verify", "--data-dir", "x")
+	if status != exit.OK || stdout != want {
+		t.Errorf("status %d, want\n%shave\n%s", status, want, stdout)
+	}
+	for _, told := range []string{"GOREWIND_SERVICE_HOST, which is ignored", "GOREWIND_DATADIR, which is ignored; did you mean GOREWIND_DATA_DIR?"} {
+		if strings.Count(stderr, told) != 1 {
+			t.Errorf("want %q, have\n%s", told, stderr)
+		}
+	}
+	for _, args := range [][]string{{"config"}, {"config", "--config", "g.toml"}, {"config", "--", "serve"}, {"config", "--log-level", "warn"}} {
+		stdout, _, status := daemontest.Run(dir, args...)
+		if status != exit.OK || !strings.Contains(stdout, "gorewind serve,") || !strings.Contains(stdout, "in-memory       = true ") {
+			t.Errorf("%q: status %d\n%s", args, status, stdout)
+		}
+	}
+	d := daemontest.Start(t, "--config", filepath.Join(dir, "g.toml"), "--log-level", "info")
+	if log := d.Log(); !strings.Contains(log, "variable=GOREWIND_DATADIR nearest=GOREWIND_DATA_DIR") {
+		t.Errorf("want a warning, have\n%s", log)
+	}
+}
+
+// TestInMemoryBesideADirectory: what looks as if events were kept keeps them.
+func TestInMemoryBesideADirectory(t *testing.T) {
+	inMemory, dataDir := writeConfig(t, "in-memory = true"), writeConfig(t, "data-dir = 'x'")
+	both := writeConfig(t, "in-memory = true\ndata-dir = 'x'")
+	for _, c := range []struct {
+		args   []string
+		status int
+	}{
+		{[]string{"--in-memory", "--data-dir", "x"}, exit.Usage},
+		{[]string{"--config", inMemory, "--data-dir", "x"}, exit.Usage},
+		{[]string{"--config", both}, exit.Usage},
+		{[]string{"--config", dataDir, "--in-memory"}, exit.OK},
+		{[]string{"--config", inMemory, "--in-memory=false", "--data-dir", "x"}, exit.OK},
+	} {
+		_, stderr, status := daemontest.Run(t.TempDir(), append([]string{"config", "serve"}, c.args...)...)
+		if status != c.status || status == exit.Usage && !strings.Contains(stderr, "--in-memory keeps nothing in a --data-dir") {
+			t.Errorf("%q: want status %d, have %d\n%s", c.args, c.status, status, stderr)
+		}
+	}
+}

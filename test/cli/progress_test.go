@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gorewind/backup"
+	"gorewind/internal/term"
+	"gorewind/test/daemontest"
+)
+
+// TestProgress: on a terminal long work shows how far it has come, and at the end
+// nothing of that is left. Elsewhere there is never anything of it.
+func TestProgress(t *testing.T) {
+	lines := strings.Join(numbered(1, 5000), "\n") + "\n"
+	for _, c := range []struct {
+		columns int
+		term    string
+	}{{0, "xterm"}, {40, "xterm"}, {80, "xterm"}, {200, "xterm"}, {80, "dumb"}} {
+		name := fmt.Sprintf("%d columns, %s", c.columns, c.term)
+		d, dir := daemontest.Start(t), t.TempDir()
+		run := func(shows, begins string, args ...string) {
+			t.Helper()
+			cmd := d.Command(t, args...)
+			cmd.Dir = dir
+			cmd.Env = append(cmd.Env, "TERM="+c.term, "NO_COLOR=1")
+			if args[0] == "publish" {
+				in, out, err := os.Pipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer in.Close()
+				if _, err := io.WriteString(out, lines); err != nil {
+					t.Fatal(err)
+				}
+				out.Close()
+				cmd.Stdin = in
+			}
+			p := daemontest.NewTerminalOf(t, c.columns, cmd)
+			_, status := p.End()
+			written := p.Written()
+			bar := strings.Contains(written, "% [") || strings.Contains(written, "storing (")
+			if status != 0 || !bar || !strings.Contains(written, shows) || c.term == "dumb" && strings.Contains(written, "\x1b") {
+				t.Errorf("%s: %q: status %d, %q", name, args, status, written)
+			}
+			if left := daemontest.LeftOn(t, c.columns, written); !strings.HasPrefix(left, begins) || strings.Contains(left, "[") || strings.Contains(left, "storing") {
+				t.Errorf("%s: %q: there is left\n%s", name, args, left)
+			}
+		}
+		run("storing", "1\t5000", "publish", name, "--lines")
+		run("exporting ", "exported: ", "export", "日本語\x1b[31m\u202e.jsonl")
+		run("importing", "read: ", "import", "日本語\x1b[31m\u202e.jsonl", "--data-dir", "imported")
+		run("appending", "appended: ", "import", "日本語\x1b[31m\u202e.jsonl")
+		run("backing up", "added: ", "backup", "copy")
+		run("verifying", "read: ", "backup", "--verify", "copy")
+		run("restoring", "read: ", "restore", "copy", "--data-dir", "restored")
+		run("verifying", "read: ", "verify", "--data-dir", "restored")
+		run("restored:", "whole: ", "repair", "--data-dir", "restored")
+		run("run 1", "gorewind ", "bench", "--connect", d.Router, "--only", "clients", "--events", "100", "--runs", "1")
+		if _, errs, status := (daemontest.Shell{D: d, Stdin: lines}).Run(t, "publish", "in a pipe", "--lines"); errs != "" || status != 0 {
+			t.Errorf("in a pipe: status %d, %q", status, errs)
+		}
+		if out, errs, status := daemontest.Run(dir, "verify", "--data-dir", "restored"); errs != "" || status != 0 || strings.ContainsAny(out, "\r\x1b") {
+			t.Errorf("in a pipe: status %d, %q, %q", status, out, errs)
+		}
+	}
+}
+
+// TestProgressOfFailure: what failed leaves nothing on a screen but why.
+func TestProgressOfFailure(t *testing.T) {
+	d := daemontest.Start(t, "--in-memory")
+	daemontest.Shell{D: d, Stdin: strings.Join(numbered(1, 5000), "\n")}.Want(t, "1\t5000\n", "publish", "s", "--lines")
+	dir := t.TempDir()
+	daemontest.Succeed(t, "export", filepath.Join(dir, "e"), "--connect", d.Router)
+	whole, err := os.ReadFile(filepath.Join(dir, "e"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "cut"), whole[:len(whole)-9], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, columns := range []int{40, 300} {
+		cmd := exec.Command(daemontest.Binary(), "import", "cut", "--data-dir", "new")
+		cmd.Dir = dir
+		p := daemontest.NewTerminalOf(t, columns, cmd)
+		_, status := p.End()
+		left := daemontest.LeftOn(t, columns, p.Written())
+		if status != 1 || !strings.Contains(p.Written(), "checking") || !strings.HasPrefix(left, "gorewind: ") || strings.Contains(left, "%") || columns == 300 && strings.Contains(left, "\n") {
+			t.Errorf("%d columns: status %d, %q, and there is left\n%s", columns, status, p.Written(), left)
+		}
+	}
+}
+
+// TestProgressInterrupted: Ctrl-C leaves nothing either, although the terminal adds to
+// the line.
+func TestProgressInterrupted(t *testing.T) {
+	d := daemontest.Start(t, "--in-memory")
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	defer out.Close()
+	for _, columns := range []int{0, 40, 80, 120} {
+		for _, c := range []struct {
+			shows, says string
+			args        []string
+		}{
+			{"run 1 of", "gorewind: stopped by a signal before the end; there are no figures", []string{"bench", "--connect", d.Router, "--only", "pipelined", "--runs", "1000"}},
+			{"storing", "gorewind: stopped by a signal; 0 lines stored: go on from line 1, as with tail -n +1", []string{"publish", "s", "--lines"}},
+		} {
+			cmd := d.Command(t, c.args...)
+			if c.args[0] == "publish" {
+				cmd.Stdin = in
+			}
+			p := daemontest.NewTerminalOf(t, columns, cmd)
+			p.Await(c.shows)
+			p.Type("\x03")
+			_, status := p.End()
+			left := daemontest.LeftOn(t, columns, p.Written())
+			if status != 1 || strings.ReplaceAll(left, "\n", "") != c.says {
+				t.Errorf("%q on %d columns: status %d, %q, and there is left\n%s", c.args[0], columns, status, p.Written(), left)
+			}
+		}
+	}
+}
+
+// TestProgressLine: the line never is wrapped, not even by a Ctrl-C, and what is written
+// above it stays.
+func TestProgressLine(t *testing.T) {
+	for columns := 30; columns < 220; columns += 5 {
+		master, slave := daemontest.OpenTerminal(t, columns)
+		p := term.NewProgress(slave)
+		for _, of := range []int64{0, 1, 1000, 10_000_000, 1 << 40} {
+			for _, unit := range []string{backup.Octets, backup.Positions, backup.Events} {
+				for _, what := range []string{"exporting", "verifying /a/long/path/to/a/directory", "日本語日本語日本語日本語日本語日本語"} {
+					p.Show(what, 0, of, unit)
+					p.Show(what, of/2, of, unit)
+					fmt.Fprint(slave, "^C") // the terminal's
+					p.Clear()
+				}
+			}
+		}
+		fmt.Fprintln(p.Above(slave), "above")
+		if columns >= 40 {
+			p.Show("storing", 0, term.Endless, "lines")
+			p.Show("storing", 12_345_678, term.Endless, "lines")
+			fmt.Fprint(slave, "^C")
+			p.Clear()
+		}
+		slave.Close()
+		b, _ := io.ReadAll(master) // EIO at its end
+		master.Close()
+		if left := daemontest.LeftOn(t, columns, string(b)); left != "above" {
+			t.Errorf("%d columns: there is left\n%s\nof %q", columns, left, b)
+		}
+	}
+}

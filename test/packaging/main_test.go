@@ -1,0 +1,10 @@
+package packaging
+
+import (
+	"os"
+	"testing"
+
+	"gorewind/test/daemontest"
+)
+
+func TestMain(m *testing.M) { os.Exit(daemontest.Main(m)) }

@@ -1,0 +1,10 @@
+package torture
+
+import (
+	"os"
+	"testing"
+
+	"gorewind/test/daemontest"
+)
+
+func TestMain(m *testing.M) { os.Exit(daemontest.Main(m)) }
