@@ -61,7 +61,7 @@ func (c *commit) rewrite(p page, k counter, r *store.Replace) (pages []pageChang
 	for p.left > 0 {
 		id, position, data, err := p.next()
 		if err != nil {
-			c.page.count = 0
+			c.page.reset()
 			return nil, fmt.Errorf("stream %+q: %w", r.Stream, err)
 		}
 		if id == r.ID {
@@ -116,7 +116,7 @@ func (d *DB) stageDelete(c *commit, r *store.Delete) error {
 	if err != nil {
 		return err
 	}
-	if err := s.after.meets(0, r.Stream, r.Expected); err != nil {
+	if err := meets(s.after, 0, r.Stream, r.Expected); err != nil {
 		return err
 	}
 	upTo := s.after.last

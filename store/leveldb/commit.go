@@ -235,11 +235,11 @@ func (d *DB) expect(c *commit, g int, group *store.Group) error {
 	case again:
 		return fmt.Errorf("%w: the second group of the stream %+q has an expectation", store.ErrInvalid, group.Stream)
 	}
-	return s.after.meets(g, group.Stream, group.Expected)
+	return meets(s.after, g, group.Stream, group.Expected)
 }
 
 // meets returns a store.Conflict unless the stream's last event is the expected.
-func (c counter) meets(group int, stream []byte, expected store.Optional) error {
+func meets(c counter, group int, stream []byte, expected store.Optional) error {
 	last := c.last
 	if c.deleted == last {
 		last = 0

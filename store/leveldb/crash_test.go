@@ -117,7 +117,7 @@ func (w *world) append(a *store.Append) (ids []uint64, ok bool) {
 		return before.ids, before.request == a
 	}
 	for _, g := range a.Groups {
-		if w.streams[string(g.Stream)].meets(0, g.Stream, g.Expected) != nil {
+		if meets(w.streams[string(g.Stream)], 0, g.Stream, g.Expected) != nil {
 			return nil, false
 		}
 	}
@@ -144,7 +144,7 @@ func (w *world) delete(r *store.Delete) bool {
 	if r.UpTo.Given {
 		upTo = r.UpTo.N
 	}
-	if c.meets(0, r.Stream, r.Expected) != nil || upTo > c.last && c.last > 0 {
+	if meets(c, 0, r.Stream, r.Expected) != nil || upTo > c.last && c.last > 0 {
 		return false // a stream that never was is deleted
 	}
 	upTo = min(upTo, c.last)

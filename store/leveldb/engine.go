@@ -146,16 +146,6 @@ type DB struct {
 
 var _ store.Store = (*DB)(nil)
 
-// A tip is the end of the log.
-type tip struct {
-	position   uint64
-	time       int64
-	chain      uint64
-	nextNumber uint64
-}
-
-func (c *commitRecord) tip() tip { return tip{c.last, c.time, c.chain, c.nextNumber} }
-
 // Open opens the store in dir, or makes one in a directory that is empty or
 // does not exist. A database that is damaged is repaired if nothing is missing
 // then, and kept beside the new one. Open refuses a store that does not hold

@@ -2,7 +2,6 @@ package leveldb
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -37,16 +36,6 @@ type eraser struct {
 
 	mu     sync.RWMutex      // protects hidden
 	hidden map[uint64]uint64 // by number of a stream: up to where it is deleted, while pages of that may be there
-}
-
-// An erasure is what a record says.
-type erasure struct {
-	position    uint64 // of the commit's operation, the key
-	kind        byte   // opReplace or opDelete
-	number      uint64
-	first, last uint64 // ids; opReplace: last is that of the page
-
-	ranges []util.Range // what is to be compacted, from key to key
 }
 
 const (
@@ -123,44 +112,6 @@ func (c *commit) putOperations() (erased bool) {
 		}
 	}
 	return erased
-}
-
-// erasure returns what an operation erases, if it does.
-func (o *operation) erasure() (e erasure, erases bool) {
-	switch o.kind {
-	case opReplace:
-		return erasure{kind: o.kind, number: o.number, first: o.id, last: o.page}, true
-	case opDelete:
-		return erasure{kind: o.kind, number: o.number, first: o.first, last: o.id}, true
-	}
-	return e, false
-}
-
-// erasures calls f for what a commit that is on disk erased, with the position of
-// the record of it.
-func (c *commitRecord) erasures(f func(position uint64, e erasure)) {
-	position := c.first + c.events() - 1
-	for i := range c.operations {
-		position += c.operations[i].positions()
-		if e, erases := c.operations[i].erasure(); erases {
-			f(position, e)
-		}
-	}
-}
-
-func (e *erasure) append(b []byte) []byte {
-	b = binary.AppendUvarint(append(b, e.kind), e.number)
-	return binary.AppendUvarint(binary.AppendUvarint(b, e.first), e.last)
-}
-
-func parseErasure(key, value []byte) (e erasure, err error) {
-	d := decoder{b: value}
-	e = erasure{kind: d.octet(), number: d.uvarint(), first: d.uvarint(), last: d.uvarint()}
-	if !d.end() || len(key) != 9 {
-		return e, fmt.Errorf("%w: record of an erasure %x", store.ErrDamaged, key)
-	}
-	e.position = keyNumber(key)
-	return e, nil
 }
 
 // erasures calls f for each record.
@@ -332,10 +283,11 @@ func (d *DB) erase() error {
 	}
 	var ranges []util.Range
 	for i := range batch {
-		if err := d.removePages(&batch[i]); err != nil {
+		of, err := d.removePages(&batch[i])
+		if err != nil {
 			return err
 		}
-		ranges = append(ranges, batch[i].ranges...)
+		ranges = append(ranges, of...)
 	}
 	if err := d.compact(on, ranges); err != nil {
 		return err
@@ -369,15 +321,15 @@ func (e *eraser) finish(db *leveldb.DB, batch []erasure) error {
 	return nil
 }
 
-// removePages removes the pages of deleted events, a few at a time, and sets the
+// removePages removes the pages of deleted events, a few at a time, and returns the
 // ranges of keys in which old values may be. They are looked for while commits go
 // on: after a crash much that is removed already may have to be passed over.
-func (d *DB) removePages(e *erasure) error {
+func (d *DB) removePages(e *erasure) (ranges []util.Range, err error) {
 	last := e.last
 	for next := e.first; e.kind == opDelete && next <= e.last; {
 		var batch leveldb.Batch
 		err := d.use(context.Background(), func(db *leveldb.DB) (err error) {
-			next, err = e.collect(db, next, &batch)
+			next, err = collect(db, e, next, &batch)
 			return err
 		})
 		if err == nil && batch.Len() > 0 {
@@ -387,26 +339,27 @@ func (d *DB) removePages(e *erasure) error {
 			err = store.ErrClosed
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
 	first := e.first
 	if e.kind == opReplace {
 		first = e.last // the old value had the page's key
 	} else if key, err := d.shrinkPage(e); err != nil {
-		return err
+		return nil, err
 	} else if key != nil {
 		last = keyNumber(key)
 	}
-	return d.use(context.Background(), func(db *leveldb.DB) (err error) {
-		e.ranges, err = pieces(db, nil, e.number, first, last)
+	err = d.use(context.Background(), func(db *leveldb.DB) (err error) {
+		ranges, err = pieces(db, nil, e.number, first, last)
 		return err
 	})
+	return ranges, err
 }
 
 // collect removes pages that have nothing but deleted events, from an id on, and
 // returns from where on to go on.
-func (e *erasure) collect(db *leveldb.DB, from uint64, batch *leveldb.Batch) (next uint64, err error) {
+func collect(db *leveldb.DB, e *erasure, from uint64, batch *leveldb.Batch) (next uint64, err error) {
 	upTo := min(e.last, from+erasePages-1)
 	it := db.NewIterator(&util.Range{Start: appendEventKey(nil, e.number, from), Limit: appendEventKey(nil, e.number, upTo+1)}, nil)
 	defer it.Release()
@@ -443,31 +396,11 @@ func (d *DB) shrinkPage(e *erasure) (key []byte, err error) {
 		if err != nil {
 			return fault(fmt.Sprintf("page %x", key), err)
 		}
-		return shrink(db, key, value, e.last)
-	})
-}
-
-// shrink removes the events up to an id from a page.
-func shrink(db *leveldb.DB, key, value []byte, upTo uint64) error {
-	p, err := parseAnyPage(key, value)
-	if err != nil || p.first > upTo {
-		return err
-	}
-	if p.lost {
-		return db.Put(key, lostPage(key, keyNumber(key)-upTo, p.time, p.position), nil)
-	}
-	var w pageWriter
-	time := p.time
-	for p.left > 0 {
-		id, position, data, err := p.next()
-		if err != nil {
+		if value, err = shrunk(key, value, e.last); err != nil || value == nil {
 			return err
 		}
-		if id > upTo {
-			w.add(position, time, data)
-		}
-	}
-	return db.Put(key, w.end(key), nil)
+		return db.Put(key, value, nil)
+	})
 }
 
 // pieces appends the range of some ids to ranges, in pieces of which none has

@@ -355,10 +355,11 @@ func TestErasureOfMuchThatIsRemoved(t *testing.T) {
 	fill(t, d, "s", events)
 	e := erasure{kind: opDelete, number: 1, first: 1, last: events - 50}
 	for _, when := range []string{"first", "again"} {
-		if err := d.removePages(&e); err != nil {
+		ranges, err := d.removePages(&e)
+		if err != nil {
 			t.Fatal(err)
 		}
-		sizes, err := d.db.SizeOf(e.ranges)
+		sizes, err := d.db.SizeOf(ranges)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -366,7 +367,7 @@ func TestErasureOfMuchThatIsRemoved(t *testing.T) {
 			t.Errorf("%s: want pieces of at most %d octets, have %v", when, eraseRange, sizes)
 		}
 		next := e.first
-		for _, r := range e.ranges {
+		for _, r := range ranges {
 			if have := keyNumber(r.Start); have != next {
 				t.Errorf("%s: want a piece from event %d on, have %d", when, next, have)
 			}

@@ -2,11 +2,8 @@ package leveldb
 
 import (
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"hash/crc64"
-
-	"gorewind/store"
 )
 
 // What is on disk, format 1. It stays readable for ever; testdata/v1 is a store
@@ -148,154 +145,13 @@ func keyNumber(key []byte) uint64 {
 	return binary.BigEndian.Uint64(key[len(key)-8:])
 }
 
-// A counter is what the store keeps of a stream.
-type counter struct {
-	number  uint64 // stands for the stream in keys; from 1
-	last    uint64 // id of the last event
-	deleted uint64 // events up to this id are gone
-}
-
-func (c counter) append(b []byte) []byte {
-	b = binary.AppendUvarint(b, c.number)
-	b = binary.AppendUvarint(b, c.last)
-	return binary.AppendUvarint(b, c.deleted)
-}
-
-func parseCounter(b []byte) (c counter, err error) {
-	d := decoder{b: b}
-	c = counter{d.uvarint(), d.uvarint(), d.uvarint()}
-	if !d.end() || c.number == 0 || c.deleted > c.last {
-		return c, fmt.Errorf("%w: record of a stream: %x", store.ErrDamaged, b)
+// cutNumber takes a number off a key.
+func cutNumber(b []byte) (n uint64, rest []byte, ok bool) {
+	if len(b) == 0 || b[0] > 8 || len(b) < 1+int(b[0]) {
+		return 0, nil, false
 	}
-	return c, nil
-}
-
-// A run is some neighbouring events of one stream in a commit.
-type run struct{ number, first, count uint64 }
-
-// A commitRecord is what the store keeps of a commit.
-type commitRecord struct {
-	last       uint64 // last position, the key
-	time       int64  // µs since 1970
-	first      uint64 // first position
-	nextNumber uint64 // of the stream that is made next
-	octets     uint64 // of the events' data
-	runs       []run
-	operations []operation
-	chain      uint64 // proves the record and all before it
-}
-
-// events returns how many events the commit has.
-func (c *commitRecord) events() (n uint64) {
-	for _, r := range c.runs {
-		n += r.count
+	for _, octet := range b[1 : 1+b[0]] {
+		n = n<<8 | uint64(octet)
 	}
-	return n
-}
-
-// lost reports whether c stands for lost commits.
-func (c *commitRecord) lost() bool {
-	return len(c.operations) > 0 && c.operations[0].kind == opLost && c.operations[0].count > 0
-}
-
-// append encodes c after setting its chain from the one before it.
-func (c *commitRecord) append(b []byte, before uint64) []byte {
-	start := len(b)
-	b = append(b, 0)
-	b = binary.BigEndian.AppendUint64(b, uint64(c.time))
-	b = binary.BigEndian.AppendUint64(b, c.first)
-	b = binary.AppendUvarint(b, c.nextNumber)
-	b = binary.AppendUvarint(b, c.octets)
-	b = binary.AppendUvarint(b, uint64(len(c.runs)))
-	for _, r := range c.runs {
-		b = binary.AppendUvarint(b, r.number)
-		b = binary.AppendUvarint(b, r.first)
-		b = binary.AppendUvarint(b, r.count)
-	}
-	b = binary.AppendUvarint(b, uint64(len(c.operations)))
-	for i := range c.operations {
-		b = c.operations[i].append(b)
-	}
-	c.chain = chain(before, c.last, b[start:])
-	return binary.BigEndian.AppendUint64(b, c.chain)
-}
-
-func chain(before, last uint64, value []byte) uint64 {
-	sum := crc64.Update(0, ecma, binary.BigEndian.AppendUint64(nil, before))
-	sum = crc64.Update(sum, ecma, commitKey(last))
-	return crc64.Update(sum, ecma, value)
-}
-
-// parse reads a commit into c, whose memory it uses again. It does not verify the
-// chain: follows does.
-func (c *commitRecord) parse(key, value []byte) error {
-	damaged := fmt.Errorf("%w: record of the commit %x", store.ErrDamaged, key)
-	if len(key) != 9 || len(value) < 8 {
-		return damaged
-	}
-	d := decoder{b: value[:len(value)-8]}
-	if d.octet() != 0 {
-		return damaged
-	}
-	c.last = keyNumber(key)
-	c.time = int64(d.uint64())
-	c.first = d.uint64()
-	c.nextNumber = d.uvarint()
-	c.octets = d.uvarint()
-	c.runs, c.operations = c.runs[:0], c.operations[:0]
-	for n := d.uvarint(); n > 0 && !d.short; n-- {
-		c.runs = append(c.runs, run{d.uvarint(), d.uvarint(), d.uvarint()})
-	}
-	for n := d.uvarint(); n > 0 && !d.short; n-- {
-		c.operations = append(c.operations, d.operation())
-	}
-	if !d.end() {
-		return damaged
-	}
-	c.chain = binary.BigEndian.Uint64(value[len(value)-8:])
-	return nil
-}
-
-// follows verifies that value is the record that came after one whose chain
-// was before.
-func (c *commitRecord) follows(before uint64, value []byte) bool {
-	return chain(before, c.last, value[:len(value)-8]) == c.chain
-}
-
-// A decoder reads numbers off a slice; short is set for good when it ends
-// early.
-type decoder struct {
-	b     []byte
-	short bool
-}
-
-func (d *decoder) end() bool { return !d.short && len(d.b) == 0 }
-
-func (d *decoder) take(n int) []byte {
-	if d.short || n > len(d.b) {
-		d.short = true
-		return make([]byte, n)
-	}
-	head := d.b[:n:n]
-	d.b = d.b[n:]
-	return head
-}
-
-// bytes returns octets that stand after their number.
-func (d *decoder) bytes() []byte {
-	n := d.uvarint()
-	return d.take(int(min(n, uint64(len(d.b)+1))))
-}
-
-func (d *decoder) octet() byte    { return d.take(1)[0] }
-func (d *decoder) uint64() uint64 { return binary.BigEndian.Uint64(d.take(8)) }
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.short = true
-		return 0
-	}
-	d.take(n)
-	return v
+	return n, b[1+b[0]:], true
 }

@@ -13,10 +13,6 @@ import (
 	"gorewind/store"
 )
 
-// sumOctets is how much is kept of the HMAC-SHA-256 of a request: two of 2^64
-// requests under one key may be taken for the same.
-const sumOctets = 16
-
 // sumOf returns what is kept of a request that has a key, to tell it from
 // another one under that key. It has a secret, so that who finds it, and not the
 // secret, cannot guess from it what was in events that are erased by now.
@@ -44,31 +40,6 @@ func sumOf(secret []byte, req *store.Append) []byte {
 	return h.Sum(nil)[:sumOctets]
 }
 
-// appendRemembered encodes what is kept of a request that had a key.
-func appendRemembered(b, sum []byte, ids []uint64) []byte {
-	b = append(b, sum...)
-	b = binary.AppendUvarint(b, uint64(len(ids)))
-	for _, id := range ids {
-		b = binary.AppendUvarint(b, id)
-	}
-	return b
-}
-
-func (d *decoder) remembered() (sum []byte, ids []uint64) {
-	sum = d.take(sumOctets)
-	for n := d.uvarint(); n > 0 && !d.short; n-- {
-		ids = append(ids, d.uvarint())
-	}
-	return sum, ids
-}
-
-// parseRemembered reads the ids that are kept of a request that had a key.
-func parseRemembered(value []byte) (ids []uint64, ok bool) {
-	d := decoder{b: value}
-	_, ids = d.remembered()
-	return ids, d.end() && len(ids) > 0
-}
-
 // remembered returns what the store has under a key of a stream; sum is nil if
 // there is nothing.
 func (c *commit) remembered(db *leveldb.DB, number uint64, key []byte) (sum []byte, ids []uint64, err error) {
@@ -84,8 +55,8 @@ func (c *commit) remembered(db *leveldb.DB, number uint64, key []byte) (sum []by
 	if err != nil {
 		return nil, nil, fault(fmt.Sprintf("key %x of the stream number %d", key, number), err)
 	}
-	d := decoder{b: value}
-	if sum, ids = d.remembered(); !d.end() {
+	sum, ids, ok := parseRemembered(value)
+	if !ok {
 		return nil, nil, fmt.Errorf("%w: key %x of the stream number %d", store.ErrDamaged, key, number)
 	}
 	return sum, ids, nil

@@ -266,12 +266,13 @@ func (m *mender) mendPages() error {
 	return m.kind(kindEvent, func(key, value []byte) {
 		number, rest, ok := cutNumber(key[1:])
 		s := m.streams[number]
-		if !ok || len(rest) != 8 || s == nil || len(value) < pageHeader {
+		if !ok || len(rest) != 8 || s == nil {
 			return
 		}
 		last := keyNumber(key)
-		first := last + 1 - min(last, uint64(binary.BigEndian.Uint16(value[21:])))
+		first, ok := pageFirst(key, value)
 		switch {
+		case !ok:
 		case m.whole && last > s.last:
 			m.batch.Delete(bytes.Clone(key))
 		case first <= s.deleted && min(last, s.deleted) > s.erasing:

@@ -59,6 +59,12 @@ func (w *pageWriter) end(key []byte) []byte {
 	return w.b
 }
 
+// empty reports whether the page has no event yet.
+func (w *pageWriter) empty() bool { return w.count == 0 }
+
+// reset drops what was added since the last end.
+func (w *pageWriter) reset() { w.count = 0 }
+
 // A page is read event by event.
 type page struct {
 	first    uint64 // id of the event that is next
@@ -140,6 +146,43 @@ func (p *page) next() (id, position uint64, data []byte, err error) {
 	p.first++
 	p.left--
 	return p.first - 1, p.position, data, nil
+}
+
+// trailing reports whether octets follow the last event, once there is none left.
+func (p *page) trailing() bool { return p.left == 0 && len(p.d.b) > 0 }
+
+// pageFirst returns the first id of a page, without verifying it; ok is false for
+// what is too short to be one.
+func pageFirst(key, value []byte) (first uint64, ok bool) {
+	if len(value) < pageHeader {
+		return 0, false
+	}
+	last := keyNumber(key)
+	return last + 1 - min(last, uint64(binary.BigEndian.Uint16(value[21:]))), true
+}
+
+// shrunk returns the value of a page without its events up to an id; nil if it has
+// none of them.
+func shrunk(key, value []byte, upTo uint64) ([]byte, error) {
+	p, err := parseAnyPage(key, value)
+	if err != nil || p.first > upTo {
+		return nil, err
+	}
+	if p.lost {
+		return lostPage(key, keyNumber(key)-upTo, p.time, p.position), nil
+	}
+	var w pageWriter
+	time := p.time
+	for p.left > 0 {
+		id, position, data, err := p.next()
+		if err != nil {
+			return nil, err
+		}
+		if id > upTo {
+			w.add(position, time, data)
+		}
+	}
+	return w.end(key), nil
 }
 
 // pageSum returns the checksum of a page: over its key and all of the value but

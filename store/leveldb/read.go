@@ -50,7 +50,7 @@ func (d *DB) resolveIDs(ctx context.Context, r store.Range) (store.Range, counte
 		return r, c, err
 	}
 	if !r.Nearest {
-		if err := c.check(r.After, r.UpTo); err != nil {
+		if err := checkBounds(c, r.After, r.UpTo); err != nil {
 			return r, c, err
 		}
 	}
@@ -73,8 +73,8 @@ func fixed(r store.Range, after, upTo uint64) store.Range {
 	return r
 }
 
-// check verifies that a stream has the events that bounds name.
-func (c counter) check(after, upTo store.Optional) error {
+// checkBounds verifies that a stream has the events that bounds name.
+func checkBounds(c counter, after, upTo store.Optional) error {
 	if after.N != 0 && after.N != c.deleted && !c.holds(after.N) {
 		return fmt.Errorf("%w: after is %d", store.ErrUnknownID, after.N)
 	}
@@ -90,8 +90,6 @@ func checkOrder(after, upTo store.Optional) error {
 	}
 	return nil
 }
-
-func (c counter) holds(id uint64) bool { return id > c.deleted && id <= c.last }
 
 // resolvePositions resolves a range of several streams.
 func (d *DB) resolvePositions(ctx context.Context, r store.Range) (store.Range, error) {

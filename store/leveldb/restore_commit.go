@@ -79,7 +79,8 @@ func (r *Restore) begin(e *store.Entry) {
 	}
 	c.batch.Reset()
 	clear(c.touched)
-	c.touched, c.recent, c.count, c.page.count = c.touched[:0], 0, 0, 0
+	c.touched, c.recent, c.count = c.touched[:0], 0, 0
+	c.page.reset()
 }
 
 // restoreOctets is how much is written of a commit before all of it was read. Its
@@ -319,7 +320,7 @@ func (r *Restore) putLeft(run *store.Change, first uint64) error {
 
 // endPage puts the page into the batch, if there is one.
 func (c *commit) endPage(number, last uint64) {
-	if c.page.count > 0 {
+	if !c.page.empty() {
 		c.key = appendEventKey(c.key[:0], number, last)
 		c.batch.Put(c.key, c.page.end(c.key))
 	}

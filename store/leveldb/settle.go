@@ -265,7 +265,7 @@ func (s *settler) findIDs() error {
 	}
 	return s.kind(kindKey, func(key, value []byte) {
 		number, _, ok := cutNumber(key[1:])
-		ids, whole := parseRemembered(value)
+		ids, whole := requestIDs(value)
 		if st := s.streams[number]; st != nil && ok && whole {
 			st.last = max(st.last, ids[0])
 		}
@@ -306,7 +306,7 @@ func (s *settler) makePages() error {
 	read := make(map[uint64]uint64) // ids up to which streams have pages
 	var time int64
 	var position uint64
-	var shrunk error
+	var shrink error
 	err := s.kind(kindEvent, func(key, value []byte) {
 		number, rest, ok := cutNumber(key[1:])
 		st := s.streams[number]
@@ -322,13 +322,13 @@ func (s *settler) makePages() error {
 		if next := read[number] + 1; p.first > next {
 			s.lose(number, next, p.first-1, time, position)
 		}
-		if st.erasing < st.deleted && p.first <= st.deleted && shrunk == nil {
-			shrunk = shrink(s.db, bytes.Clone(key), value, st.deleted)
+		if st.erasing < st.deleted && p.first <= st.deleted && shrink == nil {
+			shrink = s.shrink(key, value, st.deleted)
 		}
 		time, position = p.time, p.position
 		read[number] = keyNumber(key)
 	})
-	err = errors.Join(err, shrunk)
+	err = errors.Join(err, shrink)
 	for _, number := range slices.Sorted(maps.Keys(s.streams)) {
 		st := s.streams[number]
 		if next := max(read[number], st.deleted) + 1; next <= st.last && err == nil {
@@ -337,6 +337,15 @@ func (s *settler) makePages() error {
 		}
 	}
 	return err
+}
+
+// shrink removes the events up to an id from a page.
+func (s *settler) shrink(key, value []byte, upTo uint64) error {
+	value, err := shrunk(key, value, upTo)
+	if err != nil || value == nil {
+		return err
+	}
+	return s.db.Put(key, value, nil)
 }
 
 // lose makes pages of lost events.
@@ -371,7 +380,7 @@ func (s *settler) limitCursors() error {
 func (s *settler) limitKeys() error {
 	return s.kind(kindKey, func(key, value []byte) {
 		number, _, ok := cutNumber(key[1:])
-		ids, whole := parseRemembered(value)
+		ids, whole := requestIDs(value)
 		if st := s.streams[number]; !ok || !whole || st == nil || ids[0] > st.last {
 			s.batch.Delete(bytes.Clone(key))
 		}

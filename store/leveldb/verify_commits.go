@@ -38,26 +38,6 @@ func (v *verifier) commits() error {
 	return err
 }
 
-// mostPositions is how many positions a commit may take besides those that it omits; it
-// never needs so many.
-const mostPositions = 1 << 20
-
-// possible reports whether a commit takes the positions that it says, and not more than
-// any can.
-func (c *commitRecord) possible() bool {
-	var taken, omitted uint64
-	for _, r := range c.runs {
-		taken += min(r.count, mostPositions+1)
-	}
-	for i := range c.operations {
-		o := &c.operations[i]
-		if taken += o.positions(); o.kind == opOmitted {
-			omitted += o.count
-		}
-	}
-	return c.last-c.first+1 == taken && taken-omitted <= mostPositions
-}
-
 // commit takes up what a commit did; follows says that it comes after the last
 // one.
 func (v *verifier) commit(c *commitRecord, follows bool) {

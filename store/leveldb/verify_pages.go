@@ -88,7 +88,7 @@ func (v *verifier) page(s *verified, key, value []byte) {
 		v.report.Octets += uint64(len(data))
 		v.done++
 	}
-	if p.left == 0 && len(p.d.b) > 0 {
+	if p.trailing() {
 		tell(last, last, "octets follow it in its page")
 	}
 	s.read = max(s.read, last)

@@ -37,7 +37,7 @@ func (v *verifier) cursors() error {
 func (v *verifier) requests() error {
 	err := v.kind(kindKey, func(key, value []byte) {
 		number, name, ok := cutNumber(key[1:])
-		ids, whole := parseRemembered(value)
+		ids, whole := requestIDs(value)
 		switch s := v.streams[number]; {
 		case !ok || !whole:
 			v.tellf("record of a request with a key %x: %x", key, value)
@@ -72,6 +72,13 @@ func (v *verifier) requests() error {
 			}
 		}
 	})
+}
+
+// requestIDs returns the ids that are kept of a request with a key, of which there is
+// at least one.
+func requestIDs(value []byte) (ids []uint64, ok bool) {
+	_, ids, ok = parseRemembered(value)
+	return ids, ok && len(ids) > 0
 }
 
 // strangers tells of keys that are of no kind.

@@ -64,17 +64,6 @@ func (v *verifier) numbers(of func(*verified) bool) (numbers []uint64) {
 	return numbers
 }
 
-// cutNumber takes a number off a key.
-func cutNumber(b []byte) (n uint64, rest []byte, ok bool) {
-	if len(b) == 0 || b[0] > 8 || len(b) < 1+int(b[0]) {
-		return 0, nil, false
-	}
-	for _, octet := range b[1 : 1+b[0]] {
-		n = n<<8 | uint64(octet)
-	}
-	return n, b[1+b[0]:], true
-}
-
 // hasLost reports whether all events from first to last are known to be lost.
 func (s *verified) hasLost(first, last uint64) bool {
 	at, _ := slices.BinarySearchFunc(s.lost, first, func(r run, first uint64) int { return cmp.Compare(r.first+r.count-1, first) })
