@@ -574,7 +574,7 @@ func (m *maker) append() *store.Append {
 type crashes struct {
 	t        *testing.T
 	r        *rand.Rand
-	identity identity
+	identity store.Identity
 	least    int       // clones to be made
 	until    time.Time // or more, until then
 	made     int

@@ -142,7 +142,7 @@ func create(dir string) error {
 	if err := os.Mkdir(making, dirMode); err != nil {
 		return err
 	}
-	if err := writeSynced(filepath.Join(making, formatName), newIdentity().String()); err != nil {
+	if err := writeSynced(filepath.Join(making, formatName), identityText(newIdentity())); err != nil {
 		return err
 	}
 	if err := makeDatabase(making); err != nil {
@@ -178,7 +178,7 @@ func openPath(path string) (*leveldb.DB, *guard, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, files.Close())
 	}
-	return openDatabase(files, dir, &settings, leveldb.Open)
+	return openFiles(files, dir)
 }
 
 func writeSynced(path, text string) error {
@@ -201,3 +201,10 @@ func syncDir(dir string) error {
 	err = d.Sync()
 	return errors.Join(err, d.Close())
 }
+
+// restoringName is the directory in which a Restore makes a database. Open
+// refuses a store that has it and no database.
+const restoringName = "db.restoring"
+
+// ErrUnfinished: the directory has a store that is being restored.
+var ErrUnfinished = errors.New("holds a restore that was not finished")

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"gorewind/store"
+
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
@@ -24,13 +26,7 @@ type disk interface {
 	free() (int64, error)
 	// replace puts what is on an overlay over the files, which stay open, in the
 	// place of the database, all or nothing, and returns where that is kept.
-	replace(o *overlay, id identity) (aside string, err error)
-}
-
-// A directory is an open one.
-type directory interface {
-	Sync() error
-	Close() error
+	replace(o *overlay, id store.Identity) (aside string, err error)
 }
 
 // slots is the high-water file.
@@ -73,6 +69,6 @@ func (m memoryDisk) files(bool) (storage.Storage, error) { return m.Storage, nil
 func (memoryDisk) directory() (directory, error)         { return nil, nil }
 func (memoryDisk) highwater(bool) (slots, error)         { return nil, nil }
 func (memoryDisk) free() (int64, error)                  { return 1 << 62, nil }
-func (memoryDisk) replace(*overlay, identity) (string, error) {
+func (memoryDisk) replace(*overlay, store.Identity) (string, error) {
 	return "", errors.New("memory cannot be repaired")
 }

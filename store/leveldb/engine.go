@@ -18,12 +18,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
-	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
-	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
@@ -49,62 +46,13 @@ type Options struct {
 	eager bool
 }
 
-const writeBuffer = 16 << 20
-
-// settings are what LevelDB is opened with. Figures are events/s of 100 random
-// octets on two CPUs that clients share: to one stream (about 780,000), to 100
-// in turn until there are 24 million, and to random ones of a million streams.
-var settings = opt.Options{
-	// A damaged manifest is refused rather than taken for an empty database. A
-	// torn journal tail is ordinary after a power cut, so StrictJournal is not set.
-	Strict: opt.DefaultStrict | opt.StrictManifest,
-	// Above the largest commit, which else would go another way, past the
-	// journal: 8 MiB of data and what belongs to it. With 10 MiB one stream has a
-	// tenth less, and a million streams pauses of 220 ms rather than 100; with 32
-	// nothing is faster, and 80 MiB more are resident.
-	WriteBuffer:                  writeBuffer,
-	DisableLargeBatchTransaction: true,
-	NoWriteMerge:                 true, // there is one writer
-	// Reading takes 70 ns an event; 107 with 4 KiB, 66 with 32.
-	BlockSize: 16 << 10,
-	// Neither replays nor counters are faster with 32 MiB: the system's own cache
-	// has the rest. With 8, a selection of 100 streams that alternate is slower by
-	// a tenth.
-	BlockCacheCapacity:     12 << 20,
-	OpenFilesCacheCapacity: maxTables,
-	// Small tables and a first level of 120 MiB (ten times this), merged with
-	// sixteen tables at once: 630,000 to 100 streams. 490,000, with pauses of half
-	// a second, where tables have 8 MiB, the level 1.2 GiB, and twelve are merged.
-	CompactionTableSize: 4 << 20,
-	CompactionTotalSize: 12 << 20,
-	CompactionL0Trigger: 16,
-	// Look-ups of counters count as seeks, for which LevelDB merges tables one by
-	// one with all of the next level: 69 merges in 3 million events rather than 19.
-	DisableSeeksCompaction: true,
-	// The pacer slows writes down instead: LevelDB would stop them for seconds.
-	WriteL0SlowdownTrigger: 1 << 20,
-	WriteL0PauseTrigger:    1 << 20,
-	// 138,000 to a million streams; 102,000 without.
-	Filter: newCounterFilter(),
-	// Snappy costs one stream and replays a twentieth, and gains nothing where
-	// clients compress, or encrypt.
-	Compression: opt.NoCompression,
-}
-
-// FileReserve is how many descriptors an engine may need at once; see
-// ReserveFiles.
-const FileReserve = maxTables + 64
-
-// maxTables is how many table files are kept open.
-const maxTables = 256
-
 // A DB is a store on LevelDB. It implements store.Store.
 type DB struct {
 	log      *slog.Logger
 	disk     disk
 	lock     *os.File       // nil in memory
 	high     *highwaterFile // nil in memory; owned by start, then highwaterLoop, then Close
-	identity identity
+	identity store.Identity
 
 	merging sync.Mutex // held while LevelDB merges for the eraser, and is not to be closed
 
@@ -187,7 +135,7 @@ func openLocked(dir string, o Options) (*DB, error) {
 	}
 	d := newDB(o, id, on)
 	began := time.Now()
-	d.log.Info("opening the store", "directory", dir, "store", id.id, "generation", id.generation)
+	d.log.Info("opening the store", "directory", dir, "store", id.ID, "generation", id.Generation)
 	if err := d.start(); err != nil {
 		return nil, err
 	}
@@ -210,7 +158,7 @@ func OpenMemory(o Options) (*DB, error) {
 	return d, d.start()
 }
 
-func newDB(o Options, id identity, on disk) *DB {
+func newDB(o Options, id store.Identity, on disk) *DB {
 	d := &DB{
 		log: o.Log, identity: id, disk: on,
 		committed: make(chan struct{}), recorded: make(chan struct{}),
@@ -221,7 +169,7 @@ func newDB(o Options, id identity, on disk) *DB {
 	if o.wrap != nil {
 		d.disk = o.wrap(on)
 	}
-	d.secret = []byte(id.secret)
+	d.secret = []byte(id.Secret)
 	d.commit.keys, d.commit.cursors = make(map[string]int), make(map[string]cursorMove)
 	d.sickness.limit, d.gaveUp, d.progress = giveUpAfter, o.GaveUp, o.Progress
 	if d.gaveUp == nil {
@@ -312,7 +260,7 @@ func (d *DB) tip() tip {
 // Info implements store.Store.
 func (d *DB) Info() store.Info {
 	return store.Info{
-		ID: d.identity.id, Generation: d.identity.generation,
+		ID: d.identity.ID, Generation: d.identity.Generation,
 		Format: formatVersion, LastPosition: d.tip().position, Erasing: int(d.eraser.pending.Load()),
 	}
 }
@@ -345,23 +293,6 @@ func (d *DB) Close() error {
 		}
 	})
 	return d.closeErr
-}
-
-// fault says what an error of LevelDB means: where the system refused, the store
-// cannot be used now; otherwise, or where a file is gone, it is damaged.
-func fault(what string, err error) error {
-	var errno syscall.Errno
-	if errors.As(err, &errno) && errno != syscall.ENOENT {
-		return fmt.Errorf("%w: %s: %w", store.ErrUnavailable, what, err)
-	}
-	return fmt.Errorf("%w: %s: %w", store.ErrDamaged, what, err)
-}
-
-// isDamage reports whether an error tells of damage to what is stored, and not of a
-// disk that does not work just now.
-func isDamage(err error) bool {
-	var corrupted *ldberrors.ErrCorrupted
-	return !errors.Is(err, store.ErrUnavailable) && (errors.Is(err, store.ErrDamaged) || errors.As(err, &corrupted))
 }
 
 // use calls f with the database, which stays open until f returns.

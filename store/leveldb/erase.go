@@ -114,25 +114,6 @@ func (c *commit) putOperations() (erased bool) {
 	return erased
 }
 
-// erasures calls f for each record.
-func erasures(db *leveldb.DB, f func(erasure) (more bool)) error {
-	it := db.NewIterator(util.BytesPrefix([]byte{kindErasure}), nil)
-	defer it.Release()
-	for it.Next() {
-		e, err := parseErasure(it.Key(), it.Value())
-		if err != nil {
-			return err
-		}
-		if !f(e) {
-			break
-		}
-	}
-	if err := it.Error(); err != nil {
-		return fault("records of erasures", err)
-	}
-	return nil
-}
-
 // load takes up what is to be done in a database that was opened: what an earlier
 // process left, or what a fault brought back, since records are removed without a
 // sync. The caller has the turn, or is alone.

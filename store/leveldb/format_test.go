@@ -39,7 +39,6 @@ func TestLayout(t *testing.T) {
 		"page":        {encodePage(1, 2, 0x1122, placed{3, "hi"}, placed{300, "you"}), "00" + "86923e39" + "0000000000001122" + "0000000000000003" + "0002" + "0002" + "6869" + "a902" + "03" + "796f75"},
 		"commit": {c.append(nil, 42), "00" + "0000000000001122" + "0000000000000003" + "ac02" + "06" + "02" + "ab020102" + "070901" +
 			"04" + "72010203" + "64010203" + "630004026d65" + "6b07016b3031323334353637383961626364656602" + "0109" + "842cfe2e8f42e715"},
-		"high water":  {highwater{5, 6}.encode(), "0000000000000005" + "0000000000000006" + "6772776877303031" + "cf3aea99"},
 		"empty event": {encodePage(1, 1, 0, placed{}), "00" + "27e9642b" + "0000000000000000" + "0000000000000000" + "0001" + "0000"},
 	} {
 		if have := hex.EncodeToString(p.have); have != p.want {
@@ -198,7 +197,6 @@ func FuzzRecords(f *testing.F) {
 		fuzzPage(b)
 		new(commitRecord).parse(commitKey(1), b)
 		parseErasure(erasureKey(1), b)
-		parseHighwater(b)
 	})
 }
 

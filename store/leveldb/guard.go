@@ -22,8 +22,8 @@ import (
 //   - it gives journals their room beforehand, and writes tables in large pieces.
 type guard struct {
 	storage.Storage
-	dir   directory  // to be synced; nil for a store in memory
-	syncs *histogram // of journals, in nanoseconds; nil: they are not counted
+	dir    directory                // to be synced; nil for a store in memory
+	synced func(took time.Duration) // is called after each sync of a journal; may be nil
 
 	mu     sync.Mutex // protects the field below
 	failed error
@@ -120,8 +120,8 @@ func (w guardedWriter) Write(b []byte) (int, error) {
 func (w guardedWriter) Sync() error {
 	began := time.Now()
 	err := w.Writer.Sync()
-	if w.journal && w.g.syncs != nil {
-		w.g.syncs.add(uint64(time.Since(began)))
+	if w.journal && w.g.synced != nil {
+		w.g.synced(time.Since(began))
 	}
 	if errors.Is(err, syscall.EMFILE) && w.g.dir != nil {
 		// The file is synced; what needs a descriptor is to sync the directory of
@@ -132,3 +132,9 @@ func (w guardedWriter) Sync() error {
 }
 
 func (w guardedWriter) Close() error { return w.g.note(w.Writer.Close()) }
+
+// A directory is an open one.
+type directory interface {
+	Sync() error
+	Close() error
+}

@@ -14,13 +14,8 @@ import (
 	"gorewind/store"
 )
 
-// An identity is the content of db/FORMAT. The high-water file has a copy of it,
-// since nothing else in a store could tell it again.
-type identity struct {
-	id         string
-	generation uint64
-	secret     string // of sums, hex; see key.go
-}
+// A store's identity is the content of db/FORMAT. The high-water file has a copy of
+// it, since nothing else in a store could tell it again.
 
 // NewID returns the id of a new store.
 func NewID() string {
@@ -29,14 +24,15 @@ func NewID() string {
 	return hex.EncodeToString(id[:])
 }
 
-func newIdentity() identity {
+func newIdentity() store.Identity {
 	var secret [32]byte
 	rand.Read(secret[:]) // never fails, see its documentation
-	return identity{NewID(), 1, hex.EncodeToString(secret[:])}
+	return store.Identity{ID: NewID(), Generation: 1, Secret: hex.EncodeToString(secret[:])}
 }
 
-func (i identity) String() string {
-	text := fmt.Sprintf("gorewind store\nformat %d\nid %s\ngeneration %d\nsecret %s\n", formatVersion, i.id, i.generation, i.secret)
+// identityText returns what FORMAT has.
+func identityText(id store.Identity) string {
+	text := fmt.Sprintf("gorewind store\nformat %d\nid %s\ngeneration %d\nsecret %s\n", formatVersion, id.ID, id.Generation, id.Secret)
 	return text + checksumLine(text)
 }
 
@@ -57,7 +53,7 @@ func hasChecksum(text string) bool {
 
 // readIdentity returns the identity of the store in a directory, and whether it is
 // only in the copy.
-func readIdentity(on directoryDisk) (id identity, copied bool, err error) {
+func readIdentity(on directoryDisk) (id store.Identity, copied bool, err error) {
 	path := filepath.Join(on.db(), formatName)
 	text, err := os.ReadFile(path)
 	switch {
@@ -78,7 +74,7 @@ func readIdentity(on directoryDisk) (id identity, copied bool, err error) {
 }
 
 // parseIdentity reads the text of a file.
-func parseIdentity(text, path string) (id identity, err error) {
+func parseIdentity(text, path string) (id store.Identity, err error) {
 	damaged := fmt.Errorf("%w: the file %s", store.ErrDamaged, path)
 	rest, ours := strings.CutPrefix(text, "gorewind store\n")
 	var version int
@@ -91,8 +87,8 @@ func parseIdentity(text, path string) (id identity, err error) {
 	case version != formatVersion:
 		return id, fmt.Errorf("%w: %s says %d, this version reads %d", ErrFormat, path, version, formatVersion)
 	}
-	_, err = fmt.Sscanf(rest, "format %d\nid %s\ngeneration %d\nsecret %s\n", &version, &id.id, &id.generation, &id.secret)
-	if err != nil || id.String() != text {
+	_, err = fmt.Sscanf(rest, "format %d\nid %s\ngeneration %d\nsecret %s\n", &version, &id.ID, &id.Generation, &id.Secret)
+	if err != nil || identityText(id) != text {
 		return id, damaged
 	}
 	return id, nil
@@ -119,10 +115,10 @@ func (d directoryDisk) identityCopy() (text string, ok bool) {
 
 // keepIdentity writes the copy, if it is not there, and FORMAT, if that was
 // damaged.
-func (d directoryDisk) keepIdentity(id identity, copied bool) error {
+func (d directoryDisk) keepIdentity(id store.Identity, copied bool) error {
 	if copied {
 		path := filepath.Join(d.db(), formatName)
-		if err := writeSynced(path+".new", id.String()); err != nil {
+		if err := writeSynced(path+".new", identityText(id)); err != nil {
 			return err
 		}
 		if err := os.Rename(path+".new", path); err != nil {
@@ -130,7 +126,7 @@ func (d directoryDisk) keepIdentity(id identity, copied bool) error {
 		}
 		return syncDir(d.db())
 	}
-	if text, ok := d.identityCopy(); ok && text == id.String() {
+	if text, ok := d.identityCopy(); ok && text == identityText(id) {
 		return nil
 	}
 	f, err := os.OpenFile(filepath.Join(string(d), highwaterName), os.O_WRONLY, 0)
@@ -138,7 +134,7 @@ func (d directoryDisk) keepIdentity(id identity, copied bool) error {
 		return err
 	}
 	b := make([]byte, copyOctets)
-	copy(b, id.String())
+	copy(b, identityText(id))
 	_, err = f.WriteAt(b, copyAt)
 	return errors.Join(err, f.Sync(), f.Close())
 }

@@ -105,6 +105,4 @@ func (l *logReader) name(db *leveldb.DB, cache *names) error {
 }
 
 // Identity implements store.Store.
-func (d *DB) Identity() store.Identity {
-	return store.Identity{ID: d.identity.id, Generation: d.identity.generation, Secret: d.identity.secret}
-}
+func (d *DB) Identity() store.Identity { return d.identity }

@@ -38,7 +38,7 @@ type trial struct {
 	t        *testing.T
 	what     string
 	disk     *simDisk
-	identity identity
+	identity store.Identity
 	d        *DB      // nil where it could not be opened
 	may      []*world // what it may hold; none is changed
 	shown    *shown
@@ -57,7 +57,7 @@ type crash struct {
 	shown *shown
 }
 
-func newTrial(t *testing.T, what string, id identity) *trial {
+func newTrial(t *testing.T, what string, id store.Identity) *trial {
 	return &trial{
 		t: t, what: what, disk: newSimDisk(t), identity: id,
 		may: []*world{newWorld()}, shown: newShown(), failed: make(chan struct{}),
@@ -494,7 +494,7 @@ const rotation = "rotation"
 // An nth has I/Os of a scenario fail.
 type nth struct {
 	t    *testing.T
-	id   identity
+	id   store.Identity
 	run  func(*trial)
 	step int
 

@@ -20,21 +20,23 @@ import (
 type overlay struct {
 	storage.Storage // the files, which are only read
 	made            storage.Storage
-	opened          func(n int) // is called when the n-th table has been opened; may be nil
+	opened          func(n int)
 
 	mu     sync.Mutex // protects the fields below
 	gone   map[storage.FileDesc]bool
 	tables map[storage.FileDesc]bool // that have been opened
 }
 
-func newOverlay(files storage.Storage) *overlay {
-	return &overlay{Storage: files, made: storage.NewMemStorage(), gone: make(map[storage.FileDesc]bool), tables: make(map[storage.FileDesc]bool)}
+// newOverlay lays one over files, which it closes. opened, which may be nil, is called
+// with n when the n-th table has been opened.
+func newOverlay(files storage.Storage, opened func(n int)) *overlay {
+	return &overlay{Storage: files, opened: opened, made: storage.NewMemStorage(), gone: make(map[storage.FileDesc]bool), tables: make(map[storage.FileDesc]bool)}
 }
 
 // openOverlay opens a database on an overlay over its files. When it fails, these
 // are closed.
 func openOverlay(files storage.Storage) (*leveldb.DB, *guard, error) {
-	return openDatabase(newOverlay(files), nil, overlaySettings(), leveldb.Open)
+	return openDatabase(newOverlay(files, nil), nil, overlaySettings(), leveldb.Open)
 }
 
 // overlaySettings are what a database on an overlay is opened with: it merges no

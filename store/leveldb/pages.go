@@ -13,6 +13,12 @@ import (
 	"gorewind/store"
 )
 
+// chunkEvents is how many events who reads a stream takes at once at most.
+const chunkEvents = 4096
+
+// unlimited stands for no limit, of octets or events.
+const unlimited = 1 << 62
+
 // A pageReader reads events out of pages, of one stream after the other.
 type pageReader struct {
 	it    iterator.Iterator

@@ -8,19 +8,13 @@ import (
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
-	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
 )
 
-// A chunk is what Read takes from the database at once: until either is reached.
-const (
-	chunkEvents = 4096
-	chunkOctets = 256 << 10
-)
-
-// unlimited stands for no limit, of octets or events.
-const unlimited = 1 << 62
+// A chunk is what Read takes from the database at once: until it has chunkEvents, or
+// this many octets.
+const chunkOctets = 256 << 10
 
 // lookup returns the counter of a stream; zero if there is none.
 func (d *DB) lookup(ctx context.Context, name []byte) (c counter, err error) {
@@ -241,25 +235,4 @@ func (d *DB) readRun(ctx context.Context, events []store.Event, name []byte, wan
 		return err
 	})
 	return events, err
-}
-
-// commitsAfter calls f for each commit after position, in order, with its
-// record and the octets of that, which are valid until f returns. It ends with
-// f's first error.
-func commitsAfter(db *leveldb.DB, position uint64, f func(c *commitRecord, value []byte) error) error {
-	it := db.NewIterator(&util.Range{Start: commitKey(position + 1), Limit: []byte{kindCommit + 1}}, nil)
-	defer it.Release()
-	var c commitRecord
-	for it.Next() {
-		if err := c.parse(it.Key(), it.Value()); err != nil {
-			return err
-		}
-		if err := f(&c, it.Value()); err != nil {
-			return err
-		}
-	}
-	if err := it.Error(); err != nil {
-		return fault(fmt.Sprintf("commits after position %d", position), err)
-	}
-	return nil
 }

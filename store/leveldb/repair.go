@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
-	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
@@ -90,70 +88,20 @@ func repairDirectory(ctx context.Context, dir string, o RepairOptions) (done Rep
 	return done, err
 }
 
-// recover repairs the database when it is opened, if nothing is missing then, and
-// otherwise returns an error that says what is.
-func (d *DB) recover(least highwater, cause error) error {
-	d.log.Warn("the database is damaged; looking whether it can be repaired without loss", "cause", cause)
-	var told time.Time
-	r := &repair{ctx: context.Background(), on: d.disk, id: d.identity, least: least, options: RepairOptions{
-		Progress: func(what string, done, of int) {
-			if time.Since(told) > 5*time.Second {
-				told = time.Now()
-				d.log.Info("repairing the database", "now", what, "percent", 100*done/max(of, 1))
-				if d.progress != nil {
-					d.progress(what, done, of)
-				}
-			}
-		},
-	}}
-	aside, err := r.run()
-	switch {
-	case err != nil:
-		return errors.Join(cause, err)
-	case aside == "":
-		return &Irreparable{Cause: cause, Lost: r.left}
-	}
-	d.log.Warn("the database is repaired, nothing acknowledged is missing; the damaged one is kept until somebody removes it", "kept", aside)
-	return nil
-}
-
-// An Irreparable is why a damaged store is not opened: something would be lost by
-// its repair.
-type Irreparable struct {
-	Cause error // what was found first
-	Lost  Report
-}
-
-// Error tells all of it in one line.
-func (i *Irreparable) Error() string {
-	text := i.Cause.Error()
-	for _, piece := range i.Pieces() {
-		text += "; " + piece
-	}
-	return text
-}
-
-// Unwrap returns the cause.
-func (i *Irreparable) Unwrap() error { return i.Cause }
-
-// Pieces tells what would be lost, save what the cause tells.
-func (i *Irreparable) Pieces() (pieces []string) {
-	for _, lost := range i.Lost.Damage {
-		if !strings.Contains(i.Cause.Error(), lost.String()) {
-			pieces = append(pieces, lost.String())
-		}
-	}
-	if more := i.Lost.Damaged - len(i.Lost.Damage); more > 0 {
-		pieces = append(pieces, fmt.Sprintf("and %d more", more))
-	}
-	return pieces
+// lossless repairs the database of a store that is being opened, whose commits reach as
+// far as least, if nothing is missing then, and returns where the damaged one was put.
+// Otherwise aside is empty, and left says what would be. progress is as in RepairOptions.
+func lossless(on disk, id store.Identity, least highwater, progress func(what string, done, of int)) (aside string, left Report, err error) {
+	r := &repair{ctx: context.Background(), on: on, id: id, least: least, options: RepairOptions{Progress: progress}}
+	aside, err = r.run()
+	return aside, r.left, err
 }
 
 // A repair is under way.
 type repair struct {
 	ctx     context.Context
 	on      disk
-	id      identity
+	id      store.Identity
 	copied  bool // id is only in the copy
 	least   highwater
 	blind   bool // the high-water file tells nothing
@@ -254,8 +202,7 @@ func (r *repair) with(m remedy, f func(*leveldb.DB, *overlay) error) error {
 	if r.options.AcceptLoss {
 		files = blanked{files}
 	}
-	o := newOverlay(files)
-	o.opened = func(n int) { r.progress(m.name, n, len(tables)) }
+	o := newOverlay(files, func(n int) { r.progress(m.name, n, len(tables)) })
 	settings := overlaySettings()
 	settings.Strict &^= m.strict
 	r.holes = nil
@@ -348,7 +295,7 @@ func (r *repair) verify(db *leveldb.DB) (Report, error) {
 func (r *repair) replace(o *overlay) (aside string, err error) {
 	id := r.id
 	if r.left.Damaged > 0 {
-		id.generation++
+		id.Generation++
 	}
 	aside, err = r.on.replace(o, id)
 	if err == nil && (r.end.position > 0 || r.blind) { // its older half may tell a commit that is not there

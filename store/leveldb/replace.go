@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 
+	"gorewind/store"
+
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
@@ -20,7 +22,7 @@ const asideName = "db.damaged-"
 // the tables that stay and copies of other files, so that no octet of the old one
 // is touched. Two renames put it in place; open ends what a crash between them
 // left.
-func (d directoryDisk) replace(o *overlay, id identity) (aside string, err error) {
+func (d directoryDisk) replace(o *overlay, id store.Identity) (aside string, err error) {
 	making := filepath.Join(string(d), newDBName)
 	if err := os.RemoveAll(making); err != nil {
 		return "", err
@@ -62,7 +64,7 @@ func (d directoryDisk) finishReplace() error {
 }
 
 // lay makes a database's files in a directory, as they are on an overlay.
-func (d directoryDisk) lay(o *overlay, dir string, id identity) error {
+func (d directoryDisk) lay(o *overlay, dir string, id store.Identity) error {
 	if err := os.Mkdir(dir, dirMode); err != nil {
 		return err
 	}
@@ -84,7 +86,7 @@ func (d directoryDisk) lay(o *overlay, dir string, id identity) error {
 		err = writeSynced(filepath.Join(dir, "CURRENT"), current.String()+"\n")
 	}
 	if err == nil {
-		err = writeSynced(filepath.Join(dir, formatName), id.String())
+		err = writeSynced(filepath.Join(dir, formatName), identityText(id))
 	}
 	if err == nil {
 		err = d.hand(dir)

@@ -99,6 +99,6 @@ func checkChain(db *leveldb.DB, position uint64) error {
 	if err != nil {
 		return fault(fmt.Sprintf("commits before position %d", position), err)
 	}
-	_, err = follow(db, before.tip())
+	_, err = follow(db, before.tip(), func(*commitRecord) {})
 	return err
 }

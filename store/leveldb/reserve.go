@@ -16,6 +16,10 @@ var reserve struct {
 	low  uint64
 }
 
+// FileReserve is how many descriptors an engine may need at once; see
+// ReserveFiles.
+const FileReserve = maxTables + 64
+
 // ReserveFiles raises the process's limit of open files as far as it may be
 // raised, keeps n of them (at most a quarter) for stores of this process, and
 // returns how many are left for everybody else.

@@ -13,15 +13,8 @@ import (
 	"gorewind/store"
 )
 
-// restoringName is the directory in which a Restore makes a database. Open
-// refuses a store that has it and no database.
-const restoringName = "db.restoring"
-
 // sourceName is the file in it that says what the store is made of.
 const sourceName = "SOURCE"
-
-// ErrUnfinished: the directory has a store that is being restored.
-var ErrUnfinished = errors.New("holds a restore that was not finished")
 
 // A Restore makes a store from the log of another, commit by commit, with the
 // events that are left. One goroutine uses it.
@@ -30,7 +23,7 @@ var ErrUnfinished = errors.New("holds a restore that was not finished")
 // maybe some of the commit after it, with which NewRestore goes on.
 type Restore struct {
 	dir    string
-	id     identity
+	id     store.Identity
 	source string
 	lock   *os.File
 	db     *leveldb.DB
@@ -52,7 +45,7 @@ type Restore struct {
 // was begun of anything else is removed, since the two might not fit together. Errors
 // are those of Open.
 func NewRestore(dir string, id store.Identity, source string) (*Restore, error) {
-	r := &Restore{dir: dir, id: identity{id.ID, id.Generation, id.Secret}, source: source}
+	r := &Restore{dir: dir, id: id, source: source}
 	err := r.open()
 	if err != nil {
 		r.Close()
@@ -62,7 +55,7 @@ func NewRestore(dir string, id store.Identity, source string) (*Restore, error) 
 }
 
 func (r *Restore) open() (err error) {
-	if parsed, err := parseIdentity(r.id.String(), "given"); err != nil || parsed != r.id {
+	if parsed, err := parseIdentity(identityText(r.id), "given"); err != nil || parsed != r.id {
 		return fmt.Errorf("%w: the identity of the store is not one", store.ErrInvalid)
 	}
 	if err := Probe(r.dir); err != nil && !errors.Is(err, ErrUnfinished) {
@@ -90,7 +83,7 @@ func (r *Restore) open() (err error) {
 	}
 	r.commit.keys, r.commit.cursors = make(map[string]int), make(map[string]cursorMove)
 	r.cache.init()
-	r.last, err = followed(r.db, tip{nextNumber: 1}, func(c *commitRecord) { r.gap = r.gap || c.lost() })
+	r.last, err = follow(r.db, tip{nextNumber: 1}, func(c *commitRecord) { r.gap = r.gap || c.lost() })
 	return err
 }
 
@@ -128,7 +121,7 @@ func (r *Restore) make() error {
 		return err
 	}
 	path := filepath.Join(r.making(), formatName)
-	if err := writeSynced(path+".new", r.id.String()); err != nil {
+	if err := writeSynced(path+".new", identityText(r.id)); err != nil {
 		return err
 	}
 	if err := os.Rename(path+".new", path); err != nil {
@@ -140,9 +133,7 @@ func (r *Restore) make() error {
 func (r *Restore) making() string { return filepath.Join(r.dir, restoringName) }
 
 // Identity returns that of the store that is made.
-func (r *Restore) Identity() store.Identity {
-	return store.Identity{ID: r.id.id, Generation: r.id.generation, Secret: r.id.secret}
-}
+func (r *Restore) Identity() store.Identity { return r.id }
 
 // Position returns that of the last commit that was added, also by a Restore
 // before that was not finished.
@@ -178,11 +169,9 @@ func (r *Restore) finish(ctx context.Context, progress func(done, of int)) (Repo
 	if err := r.sync(); err != nil {
 		return Report{}, err
 	}
-	v := newVerifier(ctx, progress)
-	v.db = r.db
-	err := v.all()
-	if err == nil && v.report.Damaged > 0 {
-		err = fmt.Errorf("%w: %v", store.ErrDamaged, v.report.Damage[0])
+	report, err := verifyDatabase(ctx, r.db, progress)
+	if err == nil && report.Damaged > 0 {
+		err = fmt.Errorf("%w: %v", store.ErrDamaged, report.Damage[0])
 	}
 	if err == nil {
 		err = r.closeDatabase()
@@ -193,7 +182,7 @@ func (r *Restore) finish(ctx context.Context, progress func(done, of int)) (Repo
 	if err == nil {
 		err = r.Close()
 	}
-	return v.report, err
+	return report, err
 }
 
 // sync has the disk keep what was added, by writing its end once more.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb/opt"
@@ -107,14 +106,6 @@ func (d *DB) fault() error {
 		return d.condition.cause
 	}
 	return withFull(d.guard.err())
-}
-
-// withFull makes an error of a full disk an ErrFull.
-func withFull(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("%w: %w", store.ErrFull, err)
-	}
-	return err
 }
 
 // lacksRoom returns an error if there is too little free space to write.

@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
-	"slices"
 
-	"github.com/syndtr/goleveldb/leveldb"
 	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
 	"github.com/syndtr/goleveldb/leveldb/iterator"
 	"github.com/syndtr/goleveldb/leveldb/opt"
@@ -16,27 +13,6 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/table"
 	"github.com/syndtr/goleveldb/leveldb/util"
 )
-
-// recoverDatabase is leveldb.Recover for files with damaged tables, too. LevelDB
-// would make those anew itself, but compares their keys in another order than the
-// one they are in, and gives up where a table has two values of one key.
-func (r *repair) recoverDatabase(files storage.Storage, o *opt.Options) (*leveldb.DB, error) {
-	tables, err := files.List(storage.TypeTable)
-	if err != nil {
-		return nil, err
-	}
-	if r.missing {
-		r.holes = append(r.holes, hole{})
-	}
-	for _, fd := range tables {
-		lost, err := salvage(files, fd)
-		if err != nil {
-			return nil, err
-		}
-		r.holes = append(r.holes, lost...)
-	}
-	return leveldb.Recover(files, o)
-}
 
 // A hole is what a table may have had besides what could be read: keys from one
 // to another, both included, since a key has several values; nil is no bound.
@@ -135,49 +111,6 @@ func scanTable(files storage.Storage, fd storage.FileDesc, f func(key, value []b
 
 // tableMagic ends a table.
 const tableMagic = "\x57\xfb\x80\x8b\x24\x75\x47\xdb"
-
-// doubt returns what may be missing of a database, or be older than it was, though
-// nothing that is there tells so, since blocks of its tables were left out. And it
-// makes the records of erasures anew that may have been in these.
-func (r *repair) doubt(db *leveldb.DB) (doubts []Damage, err error) {
-	if len(r.holes) == 0 {
-		return nil, nil
-	}
-	covered := func(key []byte) bool {
-		return slices.ContainsFunc(r.holes, func(d hole) bool { return d.covers(key) })
-	}
-	var again leveldb.Batch
-	last := uint64(0)
-	err = commitsAfter(db, 0, func(c *commitRecord, _ []byte) error {
-		last = c.last
-		c.erasures(func(position uint64, e erasure) {
-			if key := erasureKey(position); covered(key) {
-				again.Put(key, e.append(nil))
-			}
-		})
-		if len(again.Dump()) < mendOctets {
-			return nil
-		}
-		defer again.Reset()
-		return db.Write(&again, nil)
-	})
-	if err == nil {
-		err = db.Write(&again, nil)
-	}
-	if err == nil {
-		err = erasures(db, func(e erasure) bool {
-			if e.kind == opReplace && covered(appendEventKey(nil, e.number, e.last)) {
-				doubts = append(doubts, Damage{number: e.number, First: e.first, Last: e.first,
-					What: "it was replaced, and nobody can tell whether this is what it was replaced with"})
-			}
-			return true
-		})
-	}
-	if covered(commitKey(last + 1)) {
-		doubts = append(doubts, Damage{What: fmt.Sprintf("commits after the position %d, if there were any", last)})
-	}
-	return doubts, err
-}
 
 // internalOrder is that of the keys in tables: they end with a number that rises
 // with every write, and the newest value of a key comes first.

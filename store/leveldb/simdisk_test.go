@@ -13,7 +13,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/syndtr/goleveldb/leveldb"
+	"gorewind/store"
+
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
@@ -195,7 +196,7 @@ func newSimDisk(t testing.TB) *simDisk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, g, err := openDatabase(&simFiles{d: d}, simDirectory{d}, &settings, leveldb.Open)
+	db, g, err := openFiles(&simFiles{d: d}, simDirectory{d})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +290,7 @@ func (d *simDisk) free() (int64, error) { return 1 << 62, nil }
 
 // replace is one I/O, which works or does not: what a crash in the middle of it
 // leaves of a directory is tried elsewhere.
-func (d *simDisk) replace(o *overlay, _ identity) (aside string, err error) {
+func (d *simDisk) replace(o *overlay, _ store.Identity) (aside string, err error) {
 	files, err := o.List(storage.TypeAll)
 	if err != nil {
 		return "", err
@@ -674,7 +675,7 @@ func dropAll() fate { return dropped }
 func keepAll() fate { return kept }
 
 // export writes a disk as it is now into a directory, as a store of some identity.
-func (d *simDisk) export(t testing.TB, dir string, id identity) {
+func (d *simDisk) export(t testing.TB, dir string, id store.Identity) {
 	t.Helper()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -683,7 +684,7 @@ func (d *simDisk) export(t testing.TB, dir string, id identity) {
 		t.Fatal(err)
 	}
 	files := map[string]simContent{
-		filepath.Join(db, formatName):     {data: []byte(id.String())},
+		filepath.Join(db, formatName):     {data: []byte(identityText(id))},
 		filepath.Join(dir, highwaterName): d.high.now,
 	}
 	for name, fd := range map[string]storage.FileDesc{"CURRENT": d.meta.now, "CURRENT.bak": d.meta.before} {

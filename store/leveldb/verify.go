@@ -36,6 +36,14 @@ func VerifyAll(ctx context.Context, dir string, progress func(done, of int)) (Re
 	return v.verify(dir)
 }
 
+// verifyDatabase verifies a database that is open, without the files beside it.
+func verifyDatabase(ctx context.Context, db *leveldb.DB, progress func(done, of int)) (Report, error) {
+	v := newVerifier(ctx, progress)
+	v.db = db
+	err := v.all()
+	return v.report, err
+}
+
 // verify verifies the store in dir.
 func (v *verifier) verify(dir string) (Report, error) {
 	err := v.open(dir)

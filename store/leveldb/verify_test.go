@@ -80,7 +80,7 @@ func change(t *testing.T, dir string, f func(db *leveldb.DB) error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, g, err := openDatabase(files, nil, &settings, leveldb.Open)
+	db, g, err := openFiles(files, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
