@@ -94,7 +94,7 @@ var ancestors = []inherited{
 			C: QUERY "a\x00b" "" ""
 			S: EVENT <1> "5"
 			S: END`,
-		in: []string{"store/leveldb/format_test.go TestR6KeysSort", "store/storetest/append.go R6 F36 names of any octets"},
+		in: []string{"store/leveldb/internal/record/format_test.go TestR6KeysSort", "store/storetest/append.go R6 F36 names of any octets"},
 	}, {
 		label: "R7",
 		was:   "a server is started and stopped 3 times on one store; a second start while it runs is an error",

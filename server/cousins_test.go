@@ -549,7 +549,7 @@ var cousins = []inherited{
 	}, {
 		label: "G7",
 		was:   "a key or a value that cannot be read is an error and no crash",
-		in:    []string{"store/leveldb/fault_test.go TestP9DamagedTable", "store/leveldb/format_test.go TestP9EveryBitOfAPage"},
+		in:    []string{"store/leveldb/fault_test.go TestP9DamagedTable", "store/leveldb/internal/record/format_test.go TestP9EveryBitOfAPage"},
 	}, {
 		label: "G8",
 		was:   "0 to 9999 are written while a consumer reads to the end and reconnects, over and over: it gets each next to the one before",

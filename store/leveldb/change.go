@@ -8,6 +8,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // A pageChange is what a commit does to a page that was there, or that comes
@@ -21,7 +22,7 @@ func (d *DB) Replace(r store.Replace, done func(error)) {
 		invalid = checkEvent(r.Data)
 	}
 	d.enqueue(&call{
-		octets: len(r.Stream) + len(r.Data) + pageOctets, invalid: invalid, erases: r.Stream, settledKind: done,
+		octets: len(r.Stream) + len(r.Data) + record.PageOctets, invalid: invalid, erases: r.Stream, settledKind: done,
 		stage: func(d *DB, c *commit) error { return d.stageReplace(c, &r) },
 	})
 }
@@ -32,10 +33,10 @@ func (d *DB) stageReplace(c *commit, r *store.Replace) error {
 	if err != nil {
 		return err
 	}
-	if !s.after.holds(r.ID) {
+	if !s.after.Holds(r.ID) {
 		return fmt.Errorf("%w: the stream %+q has no event %d", store.ErrUnknownID, r.Stream, r.ID)
 	}
-	key, value, p, err := findPage(d.db, s.after.number, r.ID)
+	key, value, p, err := findPage(d.db, s.after.Number, r.ID)
 	if err != nil {
 		return err
 	}
@@ -50,39 +51,39 @@ func (d *DB) stageReplace(c *commit, r *store.Replace) error {
 	changes[len(changes)-1].before = value // the last one has the page's key
 	c.pages = append(c.pages, changes...)
 	c.octets += len(value) // a page may end with an event of the largest size
-	c.record.operations = append(c.record.operations, operation{kind: opReplace, number: s.after.number, id: r.ID, page: keyNumber(key)})
+	c.record.Operations = append(c.record.Operations, record.Operation{Kind: record.OpReplace, Number: s.after.Number, ID: r.ID, Page: record.KeyNumber(key)})
 	return nil
 }
 
 // rewrite returns what is to be stored instead of a page: one page, or several
 // if an event has become larger. Events that are deleted are left out.
-func (c *commit) rewrite(p page, k counter, r *store.Replace) (pages []pageChange, err error) {
-	time := p.time
-	for p.left > 0 {
-		id, position, data, err := p.next()
+func (c *commit) rewrite(p record.Page, k record.Counter, r *store.Replace) (pages []pageChange, err error) {
+	time := p.Time
+	for p.Left > 0 {
+		id, position, data, err := p.Next()
 		if err != nil {
-			c.page.reset()
+			c.page.Reset()
 			return nil, fmt.Errorf("stream %+q: %w", r.Stream, err)
 		}
 		if id == r.ID {
 			data = r.Data
 		}
-		if id > k.deleted {
-			c.page.add(position, time, data)
+		if id > k.Deleted {
+			c.page.Add(position, time, data)
 		}
-		if p.left == 0 || c.page.full() {
-			key := appendEventKey(nil, k.number, id)
-			pages = append(pages, pageChange{key, append([]byte(nil), c.page.end(key)...)})
+		if p.Left == 0 || c.page.Full() {
+			key := record.AppendEventKey(nil, k.Number, id)
+			pages = append(pages, pageChange{key, append([]byte(nil), c.page.End(key)...)})
 		}
 	}
 	return pages, nil
 }
 
 // findPage returns the page that holds an event, in memory of its own.
-func findPage(db *leveldb.DB, number, id uint64) (key, value []byte, p page, err error) {
+func findPage(db *leveldb.DB, number, id uint64) (key, value []byte, p record.Page, err error) {
 	it := db.NewIterator(&util.Range{
-		Start: appendEventKey(nil, number, id),
-		Limit: appendEventKey(nil, number, math.MaxUint64),
+		Start: record.AppendEventKey(nil, number, id),
+		Limit: record.AppendEventKey(nil, number, math.MaxUint64),
 	}, nil)
 	defer it.Release()
 	found := it.Next()
@@ -91,11 +92,11 @@ func findPage(db *leveldb.DB, number, id uint64) (key, value []byte, p page, err
 	}
 	if found {
 		key, value = append(key, it.Key()...), append(value, it.Value()...)
-		if p, err = parsePage(key, value); err != nil {
+		if p, err = record.ParsePage(key, value); err != nil {
 			return nil, nil, p, err
 		}
 	}
-	if !found || p.first > id {
+	if !found || p.First > id {
 		return nil, nil, p, fmt.Errorf("%w: the stream number %d has no event %d", store.ErrDamaged, number, id)
 	}
 	return key, value, p, nil
@@ -119,19 +120,19 @@ func (d *DB) stageDelete(c *commit, r *store.Delete) error {
 	if err := meets(s.after, 0, r.Stream, r.Expected); err != nil {
 		return err
 	}
-	upTo := s.after.last
+	upTo := s.after.Last
 	if r.UpTo.Given {
 		upTo = r.UpTo.N
 	}
 	switch {
-	case s.after.number == 0:
+	case s.after.Number == 0:
 		return nil // deleted is what was never there, too
-	case upTo > s.after.last:
+	case upTo > s.after.Last:
 		return fmt.Errorf("%w: the stream %+q never had an event %d", store.ErrUnknownID, r.Stream, upTo)
-	case upTo <= s.after.deleted:
+	case upTo <= s.after.Deleted:
 		return nil
 	}
-	c.record.operations = append(c.record.operations, operation{kind: opDelete, number: s.after.number, first: s.after.deleted + 1, id: upTo})
-	s.after.deleted = upTo
+	c.record.Operations = append(c.record.Operations, record.Operation{Kind: record.OpDelete, Number: s.after.Number, First: s.after.Deleted + 1, ID: upTo})
+	s.after.Deleted = upTo
 	return nil
 }

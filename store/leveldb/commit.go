@@ -12,14 +12,15 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/opt"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // A commit is what goes to disk at once.
 type commit struct {
 	serial  uint64 // names the commit within this process
 	began   time.Time
-	record  commitRecord
-	before  tip // what it comes after
+	record  record.Commit
+	before  record.Tip // what it comes after
 	batch   leveldb.Batch
 	octets  int // of what callers handed in
 	count   int // events
@@ -34,7 +35,7 @@ type commit struct {
 	refused []settled     // because of what others staged before
 	events  []store.Event // for Tail; nil when nobody follows
 	follow  bool
-	page    pageWriter
+	page    record.PageWriter
 	key     []byte // scratch
 	scratch []byte
 }
@@ -159,9 +160,9 @@ func (d *DB) begin(c *commit) {
 	c.serial++
 	c.began = time.Now()
 	c.before = last
-	c.record = commitRecord{
-		last: last.position, first: last.position + 1, nextNumber: last.nextNumber,
-		time: max(last.time, c.began.UnixMicro()), runs: c.record.runs[:0], operations: c.record.operations[:0],
+	c.record = record.Commit{
+		Last: last.Position, First: last.Position + 1, NextNumber: last.NextNumber,
+		Time: max(last.Time, c.began.UnixMicro()), Runs: c.record.Runs[:0], Operations: c.record.Operations[:0],
 	}
 	c.batch.Reset()
 	if c.events, c.follow = nil, d.recent.followed(); c.follow {
@@ -209,14 +210,14 @@ func (d *DB) stageAppend(c *commit, req *store.Append, ids []uint64) error {
 			return err // not here: expect has touched it
 		}
 		c.add(s, req.Groups[g].Events)
-		ids[g] = s.after.last
+		ids[g] = s.after.Last
 	}
 	if sum != nil {
 		s, err := c.touch(&d.streams, d.db, req.Groups[0].Stream)
 		if err != nil {
 			return err // neither
 		}
-		c.remember(s.after.number, req.Key, sum, ids)
+		c.remember(s.after.Number, req.Key, sum, ids)
 	}
 	return nil
 }
@@ -239,9 +240,9 @@ func (d *DB) expect(c *commit, g int, group *store.Group) error {
 }
 
 // meets returns a store.Conflict unless the stream's last event is the expected.
-func meets(c counter, group int, stream []byte, expected store.Optional) error {
-	last := c.last
-	if c.deleted == last {
+func meets(c record.Counter, group int, stream []byte, expected store.Optional) error {
+	last := c.Last
+	if c.Deleted == last {
 		last = 0
 	}
 	if expected.Given && expected.N != last {
@@ -252,27 +253,27 @@ func meets(c counter, group int, stream []byte, expected store.Optional) error {
 
 // add appends events to a stream.
 func (c *commit) add(s *stream, events [][]byte) {
-	if s.after.number == 0 {
-		s.after.number = c.record.nextNumber
-		c.record.nextNumber++
-		c.batch.Put(nameKey(s.after.number), s.name)
+	if s.after.Number == 0 {
+		s.after.Number = c.record.NextNumber
+		c.record.NextNumber++
+		c.batch.Put(record.NameKey(s.after.Number), s.name)
 	}
 	c.extend(s.after, uint64(len(events)))
 	for _, data := range events {
-		s.after.last++
-		c.record.last++
-		c.record.octets += uint64(len(data))
+		s.after.Last++
+		c.record.Last++
+		c.record.Octets += uint64(len(data))
 		c.put(s, data)
 	}
 }
 
 // extend records that n events follow in the stream of k.
-func (c *commit) extend(k counter, n uint64) {
-	if r := len(c.record.runs) - 1; r >= 0 && c.record.runs[r].number == k.number {
-		c.record.runs[r].count += n
+func (c *commit) extend(k record.Counter, n uint64) {
+	if r := len(c.record.Runs) - 1; r >= 0 && c.record.Runs[r].Number == k.Number {
+		c.record.Runs[r].Count += n
 		return
 	}
-	c.record.runs = append(c.record.runs, run{k.number, k.last + 1, n})
+	c.record.Runs = append(c.record.Runs, record.Run{Number: k.Number, First: k.Last + 1, Count: n})
 }
 
 // put adds the event that s.after and c.record name last.
@@ -284,24 +285,24 @@ func (c *commit) put(s *stream, data []byte) {
 		c.staged[s.newest].next = at
 	}
 	s.newest = at
-	c.staged = append(c.staged, staged{position: c.record.last, data: data})
+	c.staged = append(c.staged, staged{position: c.record.Last, data: data})
 	if c.follow {
 		c.events = append(c.events, store.Event{
-			Stream: s.name, ID: s.after.last, Position: c.record.last, Time: time.UnixMicro(c.record.time), Data: data,
+			Stream: s.name, ID: s.after.Last, Position: c.record.Last, Time: time.UnixMicro(c.record.Time), Data: data,
 		})
 	}
 }
 
 // putPages adds a stream's events to the batch.
 func (c *commit) putPages(s *stream) {
-	id := s.before.last
+	id := s.before.Last
 	for at := s.oldest; ; at = c.staged[at].next {
 		e := &c.staged[at]
 		id++
-		c.page.add(e.position, c.record.time, e.data)
-		if e.next == 0 || c.page.full() {
-			c.key = appendEventKey(c.key[:0], s.after.number, id)
-			c.batch.Put(c.key, c.page.end(c.key))
+		c.page.Add(e.position, c.record.Time, e.data)
+		if e.next == 0 || c.page.Full() {
+			c.key = record.AppendEventKey(c.key[:0], s.after.Number, id)
+			c.batch.Put(c.key, c.page.End(c.key))
 		}
 		if e.next == 0 {
 			return
@@ -312,22 +313,22 @@ func (c *commit) putPages(s *stream) {
 // write puts c on disk and settles its requests. It returns an error when no
 // more can be written now.
 func (d *DB) write(c *commit) error {
-	if len(c.record.runs) == 0 && len(c.record.operations) == 0 {
+	if len(c.record.Runs) == 0 && len(c.record.Operations) == 0 {
 		return nil // nothing changes: deleted already, or stored under its key
 	}
 	c.touched = slices.DeleteFunc(c.touched, func(s stream) bool { return s.after == s.before })
 	// In the order of their keys: where there are thousands of streams, LevelDB
 	// then inserts a fifth faster.
-	slices.SortFunc(c.touched, func(a, b stream) int { return cmp.Compare(a.after.number, b.after.number) })
+	slices.SortFunc(c.touched, func(a, b stream) int { return cmp.Compare(a.after.Number, b.after.Number) })
 	for i := range c.touched {
-		if s := &c.touched[i]; s.after.last > s.before.last {
+		if s := &c.touched[i]; s.after.Last > s.before.Last {
 			c.putPages(s)
 		}
 	}
 	c.putCounters()
 	erased := c.putOperations()
-	c.scratch = c.record.append(c.scratch[:0], c.before.chain)
-	c.batch.Put(commitKey(c.record.last), c.scratch)
+	c.scratch = c.record.Append(c.scratch[:0], c.before.Chain)
+	c.batch.Put(record.CommitKey(c.record.Last), c.scratch)
 	d.counts.delay(d.pacer.pace(d.db, c.count))
 	began := time.Now()
 	d.counts.writing.Store(began.UnixNano())
@@ -342,14 +343,14 @@ func (d *DB) write(c *commit) error {
 	d.counts.commits.add(uint64(ended.Sub(c.began)))
 	d.counts.events.add(uint64(c.count))
 	if c.count > 0 {
-		d.counts.event.Store(c.record.first + uint64(c.count) - 1)
+		d.counts.event.Store(c.record.First + uint64(c.count) - 1)
 	}
 	d.streams.publish(c.touched)
 	d.state.Lock()
-	d.last = c.record.tip()
+	d.last = c.record.Tip()
 	d.state.Unlock()
-	d.eraser.add(c.record.operations)
-	d.recent.add(c.record.last, c.events, erased)
+	d.eraser.add(c.record.Operations)
+	d.recent.add(c.record.Last, c.events, erased)
 	return nil
 }
 
@@ -358,8 +359,8 @@ func (c *commit) putCounters() {
 	slices.SortFunc(c.touched, func(a, b stream) int { return bytes.Compare(a.name, b.name) })
 	for i := range c.touched {
 		s := &c.touched[i]
-		c.key = appendStreamKey(c.key[:0], s.name)
-		c.scratch = s.after.append(c.scratch[:0])
+		c.key = record.AppendStreamKey(c.key[:0], s.name)
+		c.scratch = s.after.Append(c.scratch[:0])
 		c.batch.Put(c.key, c.scratch)
 	}
 }
@@ -369,15 +370,15 @@ func (c *commit) inverse() *leveldb.Batch {
 	b := new(leveldb.Batch)
 	for i := range c.touched {
 		s := &c.touched[i]
-		for id := s.before.last + 1; id <= s.after.last; id++ {
-			b.Delete(appendEventKey(nil, s.after.number, id))
+		for id := s.before.Last + 1; id <= s.after.Last; id++ {
+			b.Delete(record.AppendEventKey(nil, s.after.Number, id))
 		}
-		if s.before.number == 0 {
-			b.Delete(nameKey(s.after.number))
-			b.Delete(streamKey(s.name))
+		if s.before.Number == 0 {
+			b.Delete(record.NameKey(s.after.Number))
+			b.Delete(record.StreamKey(s.name))
 			continue
 		}
-		b.Put(streamKey(s.name), s.before.append(nil))
+		b.Put(record.StreamKey(s.name), s.before.Append(nil))
 	}
 	for _, p := range c.pages {
 		if p.before == nil {
@@ -396,9 +397,9 @@ func (c *commit) inverse() *leveldb.Batch {
 	for key := range c.keys {
 		b.Delete([]byte(key))
 	}
-	for position := c.record.first; position <= c.record.last; position++ {
-		b.Delete(erasureKey(position)) // most were never there
+	for position := c.record.First; position <= c.record.Last; position++ {
+		b.Delete(record.ErasureKey(position)) // most were never there
 	}
-	b.Delete(commitKey(c.record.last))
+	b.Delete(record.CommitKey(c.record.Last))
 	return b
 }

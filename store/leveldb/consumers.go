@@ -10,6 +10,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // A Consumer is how far one is behind.
@@ -80,14 +81,14 @@ type cursor struct {
 // there are more.
 func (d *DB) cursors(ctx context.Context, most int) (all []cursor, more bool, err error) {
 	err = d.use(ctx, func(db *leveldb.DB) error {
-		it := db.NewIterator(util.BytesPrefix([]byte{kindCursor}), nil)
+		it := db.NewIterator(util.BytesPrefix([]byte{record.KindCursor}), nil)
 		defer it.Release()
 		for it.Next() {
 			if more = len(all) == most; more {
 				return nil
 			}
-			consumer, number, ok := parseCursorKey(it.Key())
-			id, good := parseCursor(it.Value())
+			consumer, number, ok := record.ParseCursorKey(it.Key())
+			id, good := record.ParseCursor(it.Value())
 			if !ok || !good {
 				return fmt.Errorf("%w: cursor %x", store.ErrDamaged, it.Key())
 			}
@@ -125,7 +126,7 @@ func (d *DB) lasts(ctx context.Context, all []cursor) (map[uint64]uint64, error)
 		if err != nil {
 			return nil, err
 		}
-		lasts[number] = c.last
+		lasts[number] = c.Last
 	}
 	return lasts, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
 
@@ -172,7 +173,7 @@ func writeYoung(t *testing.T, old, name string, kill bool, finish func(d *DB, co
 	s := &specimen{name: name, holds: make(map[uint64]holding)}
 	commit := func(f func()) {
 		f()
-		s.last = d.tip().position
+		s.last = d.tip().Position
 		s.holds[s.last] = look(t, d)
 	}
 	mustRemember(t, d, 1)
@@ -194,7 +195,7 @@ func writeYoung(t *testing.T, old, name string, kill bool, finish func(d *DB, co
 	if kill {
 		s.take(t, killed)
 		s.files[highwaterName] = highwaterOf(t, half)
-		s.least = half.position
+		s.least = half.Position
 	} else {
 		s.take(t, dir)
 		s.least = s.last
@@ -203,12 +204,12 @@ func writeYoung(t *testing.T, old, name string, kill bool, finish func(d *DB, co
 }
 
 // highwaterOf returns a high-water file that tells the end of a log.
-func highwaterOf(t *testing.T, last tip) []byte {
+func highwaterOf(t *testing.T, last record.Tip) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	h, err := openHighwater(directoryDisk(dir), true)
 	if err == nil {
-		err = errors.Join(h.write(highwater{last.position, last.chain}), h.close())
+		err = errors.Join(h.write(highwater{last.Position, last.Chain}), h.close())
 	}
 	b, failed := os.ReadFile(filepath.Join(dir, highwaterName))
 	if err := errors.Join(err, failed); err != nil {
@@ -263,7 +264,7 @@ func writeFiles(dir string, files map[string][]byte) error {
 // look returns what a store holds that is whole.
 func look(t *testing.T, d *DB) holding {
 	t.Helper()
-	c := holding{last: d.tip().position}
+	c := holding{last: d.tip().Position}
 	for e, err := range d.Read(t.Context(), store.Range{Select: store.Prefix(nil)}) {
 		if err != nil {
 			t.Fatal(err)

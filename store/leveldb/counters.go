@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"hash/maphash"
 	"unsafe"
+
+	"gorewind/store/leveldb/internal/record"
 )
 
 // counters is a map from streams to their counters, without a pointer in it: a
@@ -16,7 +18,7 @@ type counters struct {
 }
 
 type counterEntry struct {
-	counter
+	record.Counter
 	commit uint64 // the serial number of the last commit that touched it
 	staged uint32 // where in that commit's list of streams
 	hash   uint32
@@ -45,11 +47,11 @@ func (c *counters) find(name []byte, hash uint32) int {
 }
 
 // add puts a stream in that is not there, and returns where in entries it is.
-func (c *counters) add(name []byte, hash uint32, k counter) int {
+func (c *counters) add(name []byte, hash uint32, k record.Counter) int {
 	if len(c.entries) >= len(c.slots)/4*3 {
 		c.grow()
 	}
-	c.entries = append(c.entries, counterEntry{counter: k, hash: hash, name: uint32(len(c.names)), size: uint8(len(name))})
+	c.entries = append(c.entries, counterEntry{Counter: k, hash: hash, name: uint32(len(c.names)), size: uint8(len(name))})
 	c.names = append(c.names, name...)
 	c.put(hash, uint32(len(c.entries)))
 	return len(c.entries) - 1

@@ -5,25 +5,26 @@ import (
 	"testing"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
 
 // TestCounters compares with Go's map, over many growths.
 func TestCounters(t *testing.T) {
 	r, _ := storetest.Rand(t)
-	c, model := new(counters), make(map[string]counter)
+	c, model := new(counters), make(map[string]record.Counter)
 	for i := range 20_000 {
 		name := []byte(fmt.Sprint(r.IntN(10_000)))
 		at := c.find(name, hashStream(name))
 		want, known := model[string(name)]
-		if known != (at >= 0) || known && c.entries[at].counter != want {
+		if known != (at >= 0) || known && c.entries[at].Counter != want {
 			t.Fatalf("%s: want %v, %v, have entry %d", name, want, known, at)
 		}
-		k := counter{number: uint64(i + 1), last: r.Uint64()}
+		k := record.Counter{Number: uint64(i + 1), Last: r.Uint64()}
 		if !known {
 			at = c.add(name, hashStream(name), k)
 		}
-		c.entries[at].counter = k
+		c.entries[at].Counter = k
 		model[string(name)] = k
 	}
 	if len(c.entries) != len(model) {
@@ -35,10 +36,10 @@ func TestCounters(t *testing.T) {
 func TestCountersThatCollide(t *testing.T) {
 	c := new(counters)
 	for i := range 100 {
-		c.add(fmt.Append(nil, i), 7, counter{number: uint64(i + 1)})
+		c.add(fmt.Append(nil, i), 7, record.Counter{Number: uint64(i + 1)})
 	}
 	for i := range 100 {
-		if at := c.find(fmt.Append(nil, i), 7); at < 0 || c.entries[at].number != uint64(i+1) {
+		if at := c.find(fmt.Append(nil, i), 7); at < 0 || c.entries[at].Number != uint64(i+1) {
 			t.Errorf("stream %d: have entry %d", i, at)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
 
@@ -67,7 +68,7 @@ type pair [2]string
 type world struct {
 	log     []name // in the order of positions
 	data    map[name]string
-	streams map[string]counter
+	streams map[string]record.Counter
 	cursors map[pair]uint64
 	keys    map[pair]keyed
 }
@@ -78,7 +79,7 @@ type keyed struct {
 }
 
 func newWorld() *world {
-	return &world{data: make(map[name]string), streams: make(map[string]counter), cursors: make(map[pair]uint64), keys: make(map[pair]keyed)}
+	return &world{data: make(map[name]string), streams: make(map[string]record.Counter), cursors: make(map[pair]uint64), keys: make(map[pair]keyed)}
 }
 
 func (w *world) clone() *world {
@@ -101,7 +102,7 @@ func (w *world) apply(q simRequest) (ids []uint64, ok bool) {
 		return nil, w.delete(q.delete)
 	default:
 		p := pair{string(q.cursor.Consumer), string(q.cursor.Stream)}
-		if len(q.cursor.Stream) > 0 && q.cursor.ID > w.streams[p[1]].last || q.cursor.ID < w.cursors[p] && !q.cursor.Rewind {
+		if len(q.cursor.Stream) > 0 && q.cursor.ID > w.streams[p[1]].Last || q.cursor.ID < w.cursors[p] && !q.cursor.Rewind {
 			return nil, false
 		}
 		if w.cursors[p] = q.cursor.ID; q.cursor.ID == 0 {
@@ -124,13 +125,13 @@ func (w *world) append(a *store.Append) (ids []uint64, ok bool) {
 	for _, g := range a.Groups {
 		c := w.streams[string(g.Stream)]
 		for _, data := range g.Events {
-			c.last++
-			n := name{string(g.Stream), c.last}
+			c.Last++
+			n := name{string(g.Stream), c.Last}
 			w.log = append(w.log, n)
 			w.data[n] = string(data)
 		}
 		w.streams[string(g.Stream)] = c
-		ids = append(ids, c.last)
+		ids = append(ids, c.Last)
 	}
 	if len(a.Key) > 0 {
 		w.keys[key] = keyed{a, ids}
@@ -140,22 +141,22 @@ func (w *world) append(a *store.Append) (ids []uint64, ok bool) {
 
 func (w *world) delete(r *store.Delete) bool {
 	c := w.streams[string(r.Stream)]
-	upTo := c.last
+	upTo := c.Last
 	if r.UpTo.Given {
 		upTo = r.UpTo.N
 	}
-	if meets(c, 0, r.Stream, r.Expected) != nil || upTo > c.last && c.last > 0 {
+	if meets(c, 0, r.Stream, r.Expected) != nil || upTo > c.Last && c.Last > 0 {
 		return false // a stream that never was is deleted
 	}
-	upTo = min(upTo, c.last)
-	for id := c.deleted + 1; id <= upTo; id++ {
+	upTo = min(upTo, c.Last)
+	for id := c.Deleted + 1; id <= upTo; id++ {
 		delete(w.data, name{string(r.Stream), id})
 	}
-	c.deleted = max(c.deleted, upTo)
-	if c.last > 0 {
+	c.Deleted = max(c.Deleted, upTo)
+	if c.Last > 0 {
 		w.streams[string(r.Stream)] = c
 	}
-	w.log = slices.DeleteFunc(w.log, func(n name) bool { return n.stream == string(r.Stream) && n.id <= c.deleted })
+	w.log = slices.DeleteFunc(w.log, func(n name) bool { return n.stream == string(r.Stream) && n.id <= c.Deleted })
 	return true
 }
 
@@ -166,8 +167,8 @@ func (w *world) String() string {
 		tellEvent(&b, n, w.data[n])
 	}
 	for _, stream := range slices.Sorted(maps.Keys(w.streams)) {
-		if c := w.streams[stream]; c.last > c.deleted {
-			tellStream(&b, stream, c.last)
+		if c := w.streams[stream]; c.Last > c.Deleted {
+			tellStream(&b, stream, c.Last)
 		}
 	}
 	for _, consumer := range simConsumers {
@@ -184,7 +185,7 @@ func tellEvent(b *strings.Builder, n name, data string) {
 	b.WriteString(strconv.FormatUint(n.id, 10))
 	b.WriteByte(' ')
 	if len(data) > 40 {
-		data = data[:20] + fmt.Sprintf("… %d %016x", len(data), crc64.Checksum([]byte(data), ecma))
+		data = data[:20] + fmt.Sprintf("… %d %016x", len(data), crc64.Checksum([]byte(data), crc64.MakeTable(crc64.ECMA)))
 	}
 	b.WriteString(data)
 	b.WriteByte('\n')
@@ -295,7 +296,7 @@ func (s *shown) show(places map[name]place) error {
 func (s *shown) upTo(w *world, last uint64) *shown {
 	left := newShown()
 	for n, p := range s.of {
-		if n.id <= w.streams[n.stream].last {
+		if n.id <= w.streams[n.stream].Last {
 			left.of[n], left.at[p.position] = p, n
 		}
 	}
@@ -431,7 +432,7 @@ func (p *past) digest() error {
 	return nil
 }
 
-func sum(text string) uint64 { return crc64.Checksum([]byte(text), ecma) }
+func sum(text string) uint64 { return crc64.Checksum([]byte(text), crc64.MakeTable(crc64.ECMA)) }
 
 // after returns the world after n entries.
 func (p *past) after(n int) *world {
@@ -496,7 +497,7 @@ func (m *maker) stream() []byte { return []byte(m.pick(simStreams[1:])) }
 // id returns one of a stream, mostly one that it holds.
 func (m *maker) id(stream []byte) uint64 {
 	c := m.w.streams[string(stream)]
-	return min(c.deleted+m.r.Uint64N(c.last-c.deleted+1)+m.r.Uint64N(2), c.last+1)
+	return min(c.Deleted+m.r.Uint64N(c.Last-c.Deleted+1)+m.r.Uint64N(2), c.Last+1)
 }
 
 // data returns octets that no other event has.
@@ -540,10 +541,10 @@ func (m *maker) request() simRequest {
 
 func (m *maker) expected(stream []byte) store.Optional {
 	c := m.w.streams[string(stream)]
-	if c.last == c.deleted {
+	if c.Last == c.Deleted {
 		return store.Some(0)
 	}
-	return store.Some(c.last)
+	return store.Some(c.Last)
 }
 
 func (m *maker) append() *store.Append {

@@ -9,6 +9,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // A cursorMove is what a commit does to a cursor; 0 is none.
@@ -36,13 +37,13 @@ func checkCursor(consumer, stream []byte) error {
 
 // stageCursor puts the move of a cursor into c.
 func (d *DB) stageCursor(c *commit, r *store.Cursor) error {
-	number, last := uint64(0), c.record.last
+	number, last := uint64(0), c.record.Last
 	if len(r.Stream) > 0 {
 		s, err := c.touch(&d.streams, d.db, r.Stream)
 		if err != nil {
 			return err
 		}
-		number, last = s.after.number, s.after.last
+		number, last = s.after.Number, s.after.Last
 	}
 	if r.ID > last {
 		return fmt.Errorf("%w: %d was never given", store.ErrUnknownID, r.ID)
@@ -50,7 +51,7 @@ func (d *DB) stageCursor(c *commit, r *store.Cursor) error {
 	if len(r.Stream) > 0 && number == 0 {
 		return nil // id 0 of a stream that does not exist
 	}
-	key := cursorKey(r.Consumer, number)
+	key := record.CursorKey(r.Consumer, number)
 	move, staged := c.cursors[string(key)]
 	if !staged {
 		var err error
@@ -71,7 +72,7 @@ func (d *DB) stageCursor(c *commit, r *store.Cursor) error {
 	}
 	move.after = r.ID
 	c.cursors[string(key)] = move
-	c.record.operations = append(c.record.operations, operation{kind: opCursor, number: number, id: r.ID, name: r.Consumer})
+	c.record.Operations = append(c.record.Operations, record.Operation{Kind: record.OpCursor, Number: number, ID: r.ID, Name: r.Consumer})
 	return nil
 }
 
@@ -80,14 +81,14 @@ func (d *DB) Cursor(ctx context.Context, consumer, stream []byte) (id uint64, er
 	if err := checkCursor(consumer, stream); err != nil {
 		return 0, err
 	}
-	var c counter
+	var c record.Counter
 	if len(stream) > 0 {
-		if c, err = d.lookup(ctx, stream); err != nil || c.number == 0 {
+		if c, err = d.lookup(ctx, stream); err != nil || c.Number == 0 {
 			return 0, err
 		}
 	}
 	err = d.use(ctx, func(db *leveldb.DB) error {
-		id, err = loadCursor(db, cursorKey(consumer, c.number))
+		id, err = loadCursor(db, record.CursorKey(consumer, c.Number))
 		return err
 	})
 	return id, err
@@ -101,7 +102,7 @@ func loadCursor(db *leveldb.DB, key []byte) (uint64, error) {
 	if err != nil {
 		return 0, fault(fmt.Sprintf("cursor %x", key), err)
 	}
-	id, ok := parseCursor(value)
+	id, ok := record.ParseCursor(value)
 	if !ok {
 		return 0, fmt.Errorf("%w: cursor %x", store.ErrDamaged, key)
 	}

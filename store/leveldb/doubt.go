@@ -7,6 +7,8 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"gorewind/store/leveldb/internal/record"
 )
 
 // recoverDatabase is leveldb.Recover for files with damaged tables, too. LevelDB
@@ -42,11 +44,11 @@ func (r *repair) doubt(db *leveldb.DB) (doubts []Damage, err error) {
 	}
 	var again leveldb.Batch
 	last := uint64(0)
-	err = commitsAfter(db, 0, func(c *commitRecord, _ []byte) error {
-		last = c.last
-		c.erasures(func(position uint64, e erasure) {
-			if key := erasureKey(position); covered(key) {
-				again.Put(key, e.append(nil))
+	err = commitsAfter(db, 0, func(c *record.Commit, _ []byte) error {
+		last = c.Last
+		c.Erasures(func(position uint64, e record.Erasure) {
+			if key := record.ErasureKey(position); covered(key) {
+				again.Put(key, e.Append(nil))
 			}
 		})
 		if len(again.Dump()) < mendOctets {
@@ -59,15 +61,15 @@ func (r *repair) doubt(db *leveldb.DB) (doubts []Damage, err error) {
 		err = db.Write(&again, nil)
 	}
 	if err == nil {
-		err = erasures(db, func(e erasure) bool {
-			if e.kind == opReplace && covered(appendEventKey(nil, e.number, e.last)) {
-				doubts = append(doubts, Damage{number: e.number, First: e.first, Last: e.first,
+		err = erasures(db, func(e record.Erasure) bool {
+			if e.Kind == record.OpReplace && covered(record.AppendEventKey(nil, e.Number, e.Last)) {
+				doubts = append(doubts, Damage{number: e.Number, First: e.First, Last: e.First,
 					What: "it was replaced, and nobody can tell whether this is what it was replaced with"})
 			}
 			return true
 		})
 	}
-	if covered(commitKey(last + 1)) {
+	if covered(record.CommitKey(last + 1)) {
 		doubts = append(doubts, Damage{What: fmt.Sprintf("commits after the position %d, if there were any", last)})
 	}
 	return doubts, err

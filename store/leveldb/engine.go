@@ -24,6 +24,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // Options of Open. The zero value works.
@@ -62,7 +63,7 @@ type DB struct {
 	opened map[int64]bool // tables that were in use at the start; see sweep.go
 
 	state sync.Mutex // protects the field below
-	last  tip        // what is on disk; written by the committer
+	last  record.Tip // what is on disk; written by the committer
 
 	// turn is held by whoever commits: the committer, or for little a caller. It
 	// protects the fields below, and what is said to be the committer's.
@@ -139,7 +140,7 @@ func openLocked(dir string, o Options) (*DB, error) {
 	if err := d.start(); err != nil {
 		return nil, err
 	}
-	d.log.Info("the store is open", "position", d.tip().position, "erasing", d.eraser.pending.Load(), "took", time.Since(began).Round(time.Millisecond))
+	d.log.Info("the store is open", "position", d.tip().Position, "erasing", d.eraser.pending.Load(), "took", time.Since(began).Round(time.Millisecond))
 	if made {
 		d.log.Info("made a new store, which is empty", "directory", dir)
 	}
@@ -212,7 +213,7 @@ func (d *DB) start() (err error) {
 		return err
 	}
 	d.counts.refuse(d.condition.cause)
-	d.recent.last = d.last.position
+	d.recent.last = d.last.Position
 	d.progress = nil
 	go d.commitLoop()
 	go d.highwaterLoop()
@@ -241,17 +242,17 @@ func (d *DB) highwaterLoop() {
 			d.tend()
 		}
 		last := d.tip()
-		if last.position == d.high.last.position {
+		if last.Position == d.high.last.position {
 			continue
 		}
-		if err := d.high.write(highwater{last.position, last.chain}); err != nil {
+		if err := d.high.write(highwater{last.Position, last.Chain}); err != nil {
 			d.log.Warn("cannot record how far the store reaches", "error", err)
 			d.ail(err)
 		}
 	}
 }
 
-func (d *DB) tip() tip {
+func (d *DB) tip() record.Tip {
 	d.state.Lock()
 	defer d.state.Unlock()
 	return d.last
@@ -261,7 +262,7 @@ func (d *DB) tip() tip {
 func (d *DB) Info() store.Info {
 	return store.Info{
 		ID: d.identity.ID, Generation: d.identity.Generation,
-		Format: formatVersion, LastPosition: d.tip().position, Erasing: int(d.eraser.pending.Load()),
+		Format: record.Version, LastPosition: d.tip().Position, Erasing: int(d.eraser.pending.Load()),
 	}
 }
 

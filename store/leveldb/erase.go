@@ -14,6 +14,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // An eraser has octets leave the disk after the commit that replaced or deleted
@@ -56,14 +57,14 @@ func (e *eraser) init() {
 }
 
 // add takes note of what a commit erased.
-func (e *eraser) add(operations []operation) {
+func (e *eraser) add(operations []record.Operation) {
 	n := 0
 	for i := range operations {
-		switch o := &operations[i]; o.kind {
-		case opDelete:
-			e.hide(o.number, o.id)
+		switch o := &operations[i]; o.Kind {
+		case record.OpDelete:
+			e.hide(o.Number, o.ID)
 			n++
-		case opReplace:
+		case record.OpReplace:
 			n++
 		}
 	}
@@ -103,11 +104,11 @@ func (e *eraser) hiddenUpTo(number uint64) uint64 {
 // putOperations adds the positions of a commit's operations, and the records of
 // what it erases, and reports whether there are such.
 func (c *commit) putOperations() (erased bool) {
-	for i := range c.record.operations {
-		o := &c.record.operations[i]
-		c.record.last += o.positions()
-		if e, erases := o.erasure(); erases {
-			c.batch.Put(erasureKey(c.record.last), e.append(nil))
+	for i := range c.record.Operations {
+		o := &c.record.Operations[i]
+		c.record.Last += o.Positions()
+		if e, erases := o.Erasure(); erases {
+			c.batch.Put(record.ErasureKey(c.record.Last), e.Append(nil))
 			erased = true
 		}
 	}
@@ -119,9 +120,9 @@ func (c *commit) putOperations() (erased bool) {
 // sync. The caller has the turn, or is alone.
 func (e *eraser) load(db *leveldb.DB) error {
 	n := 0
-	err := erasures(db, func(r erasure) bool {
-		if r.kind == opDelete {
-			e.hide(r.number, r.last)
+	err := erasures(db, func(r record.Erasure) bool {
+		if r.Kind == record.OpDelete {
+			e.hide(r.Number, r.Last)
 		}
 		n++
 		return true
@@ -246,11 +247,11 @@ var errReopened = errors.New("the database was opened again meanwhile")
 
 // erase has the octets of some records leave the disk, and removes these.
 func (d *DB) erase() error {
-	var batch []erasure
+	var batch []record.Erasure
 	var on *leveldb.DB
 	err := d.maintain(func(db *leveldb.DB) error {
 		on = db
-		err := erasures(db, func(e erasure) bool {
+		err := erasures(db, func(e record.Erasure) bool {
 			batch = append(batch, e)
 			return len(batch) < eraseMost
 		})
@@ -285,17 +286,17 @@ func (d *DB) erase() error {
 }
 
 // finish removes the records of what is erased.
-func (e *eraser) finish(db *leveldb.DB, batch []erasure) error {
+func (e *eraser) finish(db *leveldb.DB, batch []record.Erasure) error {
 	var done leveldb.Batch
 	for i := range batch {
-		done.Delete(erasureKey(batch[i].position))
+		done.Delete(record.ErasureKey(batch[i].Position))
 	}
 	if err := db.Write(&done, nil); err != nil { // not synced: what a crash brings back is done again
 		return err
 	}
 	for i := range batch {
-		if batch[i].kind == opDelete {
-			e.removed(batch[i].number, batch[i].last)
+		if batch[i].Kind == record.OpDelete {
+			e.removed(batch[i].Number, batch[i].Last)
 		}
 	}
 	e.pending.Add(-int64(len(batch)))
@@ -305,9 +306,9 @@ func (e *eraser) finish(db *leveldb.DB, batch []erasure) error {
 // removePages removes the pages of deleted events, a few at a time, and returns the
 // ranges of keys in which old values may be. They are looked for while commits go
 // on: after a crash much that is removed already may have to be passed over.
-func (d *DB) removePages(e *erasure) (ranges []util.Range, err error) {
-	last := e.last
-	for next := e.first; e.kind == opDelete && next <= e.last; {
+func (d *DB) removePages(e *record.Erasure) (ranges []util.Range, err error) {
+	last := e.Last
+	for next := e.First; e.Kind == record.OpDelete && next <= e.Last; {
 		var batch leveldb.Batch
 		err := d.use(context.Background(), func(db *leveldb.DB) (err error) {
 			next, err = collect(db, e, next, &batch)
@@ -323,16 +324,16 @@ func (d *DB) removePages(e *erasure) (ranges []util.Range, err error) {
 			return nil, err
 		}
 	}
-	first := e.first
-	if e.kind == opReplace {
-		first = e.last // the old value had the page's key
+	first := e.First
+	if e.Kind == record.OpReplace {
+		first = e.Last // the old value had the page's key
 	} else if key, err := d.shrinkPage(e); err != nil {
 		return nil, err
 	} else if key != nil {
-		last = keyNumber(key)
+		last = record.KeyNumber(key)
 	}
 	err = d.use(context.Background(), func(db *leveldb.DB) (err error) {
-		ranges, err = pieces(db, nil, e.number, first, last)
+		ranges, err = pieces(db, nil, e.Number, first, last)
 		return err
 	})
 	return ranges, err
@@ -340,28 +341,28 @@ func (d *DB) removePages(e *erasure) (ranges []util.Range, err error) {
 
 // collect removes pages that have nothing but deleted events, from an id on, and
 // returns from where on to go on.
-func collect(db *leveldb.DB, e *erasure, from uint64, batch *leveldb.Batch) (next uint64, err error) {
-	upTo := min(e.last, from+erasePages-1)
-	it := db.NewIterator(&util.Range{Start: appendEventKey(nil, e.number, from), Limit: appendEventKey(nil, e.number, upTo+1)}, nil)
+func collect(db *leveldb.DB, e *record.Erasure, from uint64, batch *leveldb.Batch) (next uint64, err error) {
+	upTo := min(e.Last, from+erasePages-1)
+	it := db.NewIterator(&util.Range{Start: record.AppendEventKey(nil, e.Number, from), Limit: record.AppendEventKey(nil, e.Number, upTo+1)}, nil)
 	defer it.Release()
 	for octets := 0; it.Next(); {
 		batch.Delete(it.Key())
 		if octets += len(it.Value()); octets >= eraseOctets {
-			return keyNumber(it.Key()) + 1, nil
+			return record.KeyNumber(it.Key()) + 1, nil
 		}
 	}
 	if err := it.Error(); err != nil {
-		return 0, fault(fmt.Sprintf("deleted events of the stream number %d", e.number), err)
+		return 0, fault(fmt.Sprintf("deleted events of the stream number %d", e.Number), err)
 	}
 	return upTo + 1, nil
 }
 
 // shrinkPage removes the deleted events from the page that has others too, and
 // returns the key of that page; nil if there is none.
-func (d *DB) shrinkPage(e *erasure) (key []byte, err error) {
+func (d *DB) shrinkPage(e *record.Erasure) (key []byte, err error) {
 	err = d.use(context.Background(), func(db *leveldb.DB) error {
 		it := db.NewIterator(&util.Range{
-			Start: appendEventKey(nil, e.number, e.last+1), Limit: appendEventKey(nil, e.number, e.last+math.MaxUint16),
+			Start: record.AppendEventKey(nil, e.Number, e.Last+1), Limit: record.AppendEventKey(nil, e.Number, e.Last+math.MaxUint16),
 		}, nil)
 		defer it.Release()
 		if it.Next() {
@@ -377,7 +378,7 @@ func (d *DB) shrinkPage(e *erasure) (key []byte, err error) {
 		if err != nil {
 			return fault(fmt.Sprintf("page %x", key), err)
 		}
-		if value, err = shrunk(key, value, e.last); err != nil || value == nil {
+		if value, err = record.ShrinkPage(key, value, e.Last); err != nil || value == nil {
 			return err
 		}
 		return db.Put(key, value, nil)
@@ -387,7 +388,7 @@ func (d *DB) shrinkPage(e *erasure) (key []byte, err error) {
 // pieces appends the range of some ids to ranges, in pieces of which none has
 // more data in tables, also old, than is to be compacted at once.
 func pieces(db *leveldb.DB, ranges []util.Range, number, first, last uint64) ([]util.Range, error) {
-	all := util.Range{Start: appendEventKey(nil, number, first), Limit: appendEventKey(nil, number, last)}
+	all := util.Range{Start: record.AppendEventKey(nil, number, first), Limit: record.AppendEventKey(nil, number, last)}
 	sizes, err := db.SizeOf([]util.Range{all})
 	if err != nil {
 		return nil, fault(fmt.Sprintf("events of the stream number %d", number), err)

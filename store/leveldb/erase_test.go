@@ -18,6 +18,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
 
@@ -196,7 +197,7 @@ func TestP2FailedErasureIsUndone(t *testing.T) {
 			d.Replace(store.Replace{Stream: []byte("s"), ID: 2, Data: []byte("F")}, done)
 		},
 		"replace by what needs more pages": func(d *DB, done func(error)) {
-			d.Replace(store.Replace{Stream: []byte("s"), ID: 1, Data: make([]byte, 3*pageOctets)}, done)
+			d.Replace(store.Replace{Stream: []byte("s"), ID: 1, Data: make([]byte, 3*record.PageOctets)}, done)
 		},
 		"delete": func(d *DB, done func(error)) {
 			d.Delete(store.Delete{Stream: []byte("s")}, done)
@@ -328,8 +329,8 @@ func TestErasureThatAFaultBringsBack(t *testing.T) {
 	remove(t, d, "s", 1)
 	eventually(t, "erasures are pending", erased(d))
 	err := d.maintain(func(db *leveldb.DB) error { // as if its removal had been lost
-		e := erasure{kind: opDelete, number: 1, first: 1, last: 1}
-		return db.Put(erasureKey(4), e.append(nil), nil)
+		e := record.Erasure{Kind: record.OpDelete, Number: 1, First: 1, Last: 1}
+		return db.Put(record.ErasureKey(4), e.Append(nil), nil)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -353,7 +354,7 @@ func TestErasureOfMuchThatIsRemoved(t *testing.T) {
 	defer d.Close()
 	const events = 80_000
 	fill(t, d, "s", events)
-	e := erasure{kind: opDelete, number: 1, first: 1, last: events - 50}
+	e := record.Erasure{Kind: record.OpDelete, Number: 1, First: 1, Last: events - 50}
 	for _, when := range []string{"first", "again"} {
 		ranges, err := d.removePages(&e)
 		if err != nil {
@@ -366,12 +367,12 @@ func TestErasureOfMuchThatIsRemoved(t *testing.T) {
 		if sizes.Sum() < eraseRange || slices.Max(sizes) > eraseRange {
 			t.Errorf("%s: want pieces of at most %d octets, have %v", when, eraseRange, sizes)
 		}
-		next := e.first
+		next := e.First
 		for _, r := range ranges {
-			if have := keyNumber(r.Start); have != next {
+			if have := record.KeyNumber(r.Start); have != next {
 				t.Errorf("%s: want a piece from event %d on, have %d", when, next, have)
 			}
-			next = keyNumber(r.Limit) + 1
+			next = record.KeyNumber(r.Limit) + 1
 		}
 		if next <= events-50 {
 			t.Errorf("%s: the pieces end with event %d", when, next-1)

@@ -2,6 +2,8 @@ package leveldb
 
 import (
 	"github.com/syndtr/goleveldb/leveldb/filter"
+
+	"gorewind/store/leveldb/internal/record"
 )
 
 // A counterFilter is a Bloom filter of the streams' counters, of cursors and of
@@ -33,5 +35,5 @@ func (g counterGenerator) Add(key []byte) {
 }
 
 func filtered(key []byte) bool {
-	return len(key) > 0 && (key[0] == kindStream || key[0] == kindCursor || key[0] == kindKey)
+	return len(key) > 0 && (key[0] == record.KindStream || key[0] == record.KindCursor || key[0] == record.KindKey)
 }

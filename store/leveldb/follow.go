@@ -8,41 +8,42 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // check verifies that the commits reach at least as far as least and that none
 // after it is missing, and returns the last one. It reads the commits of about
 // a second, however large the store is.
-func check(db *leveldb.DB, least highwater) (tip, error) {
-	last := tip{nextNumber: 1}
+func check(db *leveldb.DB, least highwater) (record.Tip, error) {
+	last := record.Tip{NextNumber: 1}
 	if least.position > 0 {
-		value, err := db.Get(commitKey(least.position), nil)
+		value, err := db.Get(record.CommitKey(least.position), nil)
 		if errors.Is(err, leveldb.ErrNotFound) {
 			return last, fmt.Errorf("%w: the commit at position %d is missing", store.ErrDamaged, least.position)
 		}
 		if err != nil {
 			return last, fault(fmt.Sprintf("commit at position %d", least.position), err)
 		}
-		var c commitRecord
-		if err := c.parse(commitKey(least.position), value); err != nil {
+		var c record.Commit
+		if err := c.Parse(record.CommitKey(least.position), value); err != nil {
 			return last, err
 		}
-		if c.chain != least.chain {
+		if c.Chain != least.chain {
 			return last, fmt.Errorf("%w: the commit at position %d is another one than the store had", store.ErrDamaged, least.position)
 		}
-		last = c.tip()
+		last = c.Tip()
 	}
-	return follow(db, last, func(*commitRecord) {})
+	return follow(db, last, func(*record.Commit) {})
 }
 
 // follow verifies that no commit after last is missing, calls f for each, and returns
 // the last one.
-func follow(db *leveldb.DB, last tip, f func(c *commitRecord)) (tip, error) {
-	err := commitsAfter(db, last.position, func(c *commitRecord, value []byte) error {
-		if !c.follows(last.chain, value) {
-			return missingBetween(last.position, c.last)
+func follow(db *leveldb.DB, last record.Tip, f func(c *record.Commit)) (record.Tip, error) {
+	err := commitsAfter(db, last.Position, func(c *record.Commit, value []byte) error {
+		if !c.Follows(last.Chain, value) {
+			return missingBetween(last.Position, c.Last)
 		}
-		last = c.tip()
+		last = c.Tip()
 		f(c)
 		return nil
 	})
@@ -57,12 +58,12 @@ func missingBetween(position, next uint64) error {
 // commitsAfter calls f for each commit after position, in order, with its
 // record and the octets of that, which are valid until f returns. It ends with
 // f's first error.
-func commitsAfter(db *leveldb.DB, position uint64, f func(c *commitRecord, value []byte) error) error {
-	it := db.NewIterator(&util.Range{Start: commitKey(position + 1), Limit: []byte{kindCommit + 1}}, nil)
+func commitsAfter(db *leveldb.DB, position uint64, f func(c *record.Commit, value []byte) error) error {
+	it := db.NewIterator(&util.Range{Start: record.CommitKey(position + 1), Limit: []byte{record.KindCommit + 1}}, nil)
 	defer it.Release()
-	var c commitRecord
+	var c record.Commit
 	for it.Next() {
-		if err := c.parse(it.Key(), it.Value()); err != nil {
+		if err := c.Parse(it.Key(), it.Value()); err != nil {
 			return err
 		}
 		if err := f(&c, it.Value()); err != nil {
@@ -76,11 +77,11 @@ func commitsAfter(db *leveldb.DB, position uint64, f func(c *commitRecord, value
 }
 
 // erasures calls f for each record.
-func erasures(db *leveldb.DB, f func(erasure) (more bool)) error {
-	it := db.NewIterator(util.BytesPrefix([]byte{kindErasure}), nil)
+func erasures(db *leveldb.DB, f func(record.Erasure) (more bool)) error {
+	it := db.NewIterator(util.BytesPrefix([]byte{record.KindErasure}), nil)
 	defer it.Release()
 	for it.Next() {
-		e, err := parseErasure(it.Key(), it.Value())
+		e, err := record.ParseErasure(it.Key(), it.Value())
 		if err != nil {
 			return err
 		}

@@ -7,10 +7,11 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // openFirst opens the database, for reading only if the disk is full.
-func (d *DB) openFirst(least highwater) (last tip, err error) {
+func (d *DB) openFirst(least highwater) (last record.Tip, err error) {
 	err = d.lacksRoom()
 	if err == nil {
 		if last, err = d.openHandle(least); err == nil {
@@ -58,7 +59,7 @@ func (d *DB) syncJournals() error {
 // openHandle sets db and guard to a handle on a database that was found
 // complete, and returns the end of its log. It changes no file of one that was
 // not. The caller holds handle, or is alone.
-func (d *DB) openHandle(least highwater) (last tip, err error) {
+func (d *DB) openHandle(least highwater) (last record.Tip, err error) {
 	if err := d.rehearse(least); err != nil {
 		return last, err
 	}
@@ -113,7 +114,7 @@ func (d *DB) rehearse(least highwater) error {
 		err = checkChain(db, first)
 	}
 	if err == nil {
-		err = erasures(db, func(erasure) bool { return true }) // which the eraser reads at the start
+		err = erasures(db, func(record.Erasure) bool { return true }) // which the eraser reads at the start
 	}
 	return errors.Join(err, db.Close(), g.Close())
 }

@@ -32,16 +32,18 @@ const (
 	highwaterStride = 4096
 )
 
+var crc32c = crc32.MakeTable(crc32.Castagnoli)
+
 func (h highwater) encode() []byte {
 	b := binary.BigEndian.AppendUint64(nil, h.position)
 	b = binary.BigEndian.AppendUint64(b, h.chain)
 	b = binary.BigEndian.AppendUint64(b, highwaterMagic)
-	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, crc32c))
 }
 
 func parseHighwater(b []byte) (h highwater, ok bool) {
 	if len(b) != highwaterSlot ||
-		crc32.Checksum(b[:24], castagnoli) != binary.BigEndian.Uint32(b[24:]) ||
+		crc32.Checksum(b[:24], crc32c) != binary.BigEndian.Uint32(b[24:]) ||
 		binary.BigEndian.Uint64(b[16:]) != highwaterMagic {
 		return h, false
 	}

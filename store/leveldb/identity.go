@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // A store's identity is the content of db/FORMAT. The high-water file has a copy of
@@ -32,7 +33,7 @@ func newIdentity() store.Identity {
 
 // identityText returns what FORMAT has.
 func identityText(id store.Identity) string {
-	text := fmt.Sprintf("gorewind store\nformat %d\nid %s\ngeneration %d\nsecret %s\n", formatVersion, id.ID, id.Generation, id.Secret)
+	text := fmt.Sprintf("gorewind store\nformat %d\nid %s\ngeneration %d\nsecret %s\n", record.Version, id.ID, id.Generation, id.Secret)
 	return text + checksumLine(text)
 }
 
@@ -42,7 +43,7 @@ const damagedIdentity = "the file " + dbName + "/" + formatName + " is missing o
 const checksumWord = "checksum "
 
 func checksumLine(text string) string {
-	return fmt.Sprintf("%s%08x\n", checksumWord, crc32.Checksum([]byte(text), castagnoli))
+	return fmt.Sprintf("%s%08x\n", checksumWord, crc32.Checksum([]byte(text), crc32c))
 }
 
 // hasChecksum reports whether a text, of any version, ends with its checksum.
@@ -82,10 +83,10 @@ func parseIdentity(text, path string) (id store.Identity, err error) {
 	switch sum := strings.Contains(text, checksumWord); {
 	case !ours && !sum:
 		return id, fmt.Errorf("%w: %s does not say which", ErrFormat, path)
-	case unread != nil || !hasChecksum(text) && (sum || version == formatVersion):
+	case unread != nil || !hasChecksum(text) && (sum || version == record.Version):
 		return id, damaged
-	case version != formatVersion:
-		return id, fmt.Errorf("%w: %s says %d, this version reads %d", ErrFormat, path, version, formatVersion)
+	case version != record.Version:
+		return id, fmt.Errorf("%w: %s says %d, this version reads %d", ErrFormat, path, version, record.Version)
 	}
 	_, err = fmt.Sscanf(rest, "format %d\nid %s\ngeneration %d\nsecret %s\n", &version, &id.ID, &id.Generation, &id.Secret)
 	if err != nil || identityText(id) != text {

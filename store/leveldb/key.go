@@ -11,6 +11,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // sumOf returns what is kept of a request that has a key, to tell it from
@@ -37,16 +38,16 @@ func sumOf(secret []byte, req *store.Append) []byte {
 			octets(e)
 		}
 	}
-	return h.Sum(nil)[:sumOctets]
+	return h.Sum(nil)[:record.SumOctets]
 }
 
 // remembered returns what the store has under a key of a stream; sum is nil if
 // there is nothing.
 func (c *commit) remembered(db *leveldb.DB, number uint64, key []byte) (sum []byte, ids []uint64, err error) {
-	k := keyKey(number, key)
+	k := record.RequestKey(number, key)
 	if i, ok := c.keys[string(k)]; ok {
-		o := &c.record.operations[i]
-		return o.sum, o.ids, nil
+		o := &c.record.Operations[i]
+		return o.Sum, o.IDs, nil
 	}
 	value, err := db.Get(k, nil)
 	if errors.Is(err, leveldb.ErrNotFound) {
@@ -55,7 +56,7 @@ func (c *commit) remembered(db *leveldb.DB, number uint64, key []byte) (sum []by
 	if err != nil {
 		return nil, nil, fault(fmt.Sprintf("key %x of the stream number %d", key, number), err)
 	}
-	sum, ids, ok := parseRemembered(value)
+	sum, ids, ok := record.ParseRequest(value)
 	if !ok {
 		return nil, nil, fmt.Errorf("%w: key %x of the stream number %d", store.ErrDamaged, key, number)
 	}
@@ -66,10 +67,10 @@ func (c *commit) remembered(db *leveldb.DB, number uint64, key []byte) (sum []by
 // to its answer.
 func (d *DB) repeated(c *commit, req *store.Append, sum []byte, ids []uint64) (bool, error) {
 	s, err := c.touch(&d.streams, d.db, req.Groups[0].Stream)
-	if err != nil || s.after.number == 0 {
+	if err != nil || s.after.Number == 0 {
 		return false, err
 	}
-	before, stored, err := c.remembered(d.db, s.after.number, req.Key)
+	before, stored, err := c.remembered(d.db, s.after.Number, req.Key)
 	switch {
 	case err != nil || before == nil:
 		return false, err
@@ -82,8 +83,8 @@ func (d *DB) repeated(c *commit, req *store.Append, sum []byte, ids []uint64) (b
 
 // remember has the store know a request by its key from now on.
 func (c *commit) remember(number uint64, key, sum []byte, ids []uint64) {
-	k := keyKey(number, key)
-	c.keys[string(k)] = len(c.record.operations)
-	c.record.operations = append(c.record.operations, operation{kind: opKey, number: number, name: key, sum: sum, ids: ids})
-	c.batch.Put(k, appendRemembered(nil, sum, ids))
+	k := record.RequestKey(number, key)
+	c.keys[string(k)] = len(c.record.Operations)
+	c.record.Operations = append(c.record.Operations, record.Operation{Kind: record.OpKey, Number: number, Name: key, Sum: sum, IDs: ids})
+	c.batch.Put(k, record.AppendRequest(nil, sum, ids))
 }

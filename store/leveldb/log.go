@@ -10,6 +10,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // What Log takes from the database at once: until either is reached.
@@ -21,14 +22,14 @@ const (
 // Log implements store.Store.
 func (d *DB) Log(ctx context.Context, after uint64) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
-		l := logReader{reached: after, upTo: d.tip().position}
+		l := logReader{reached: after, upTo: d.tip().Position}
 		err := d.use(ctx, func(*leveldb.DB) error { return nil })
 		for err == nil && l.reached < l.upTo {
 			if err = d.use(ctx, func(db *leveldb.DB) error { return l.read(db, &d.names) }); err != nil {
 				break
 			}
 			for i := range l.commits {
-				if !yield(l.commits[i].entry(l.named), nil) {
+				if !yield(l.commits[i].Entry(l.named), nil) {
 					return
 				}
 			}
@@ -45,7 +46,7 @@ type logReader struct {
 	chain         uint64 // of the commit at reached,
 	chained       bool   // if one was read
 
-	commits []commitRecord
+	commits []record.Commit
 	named   map[uint64][]byte // the streams in commits, by number
 }
 
@@ -56,16 +57,16 @@ var errEnough = errors.New("enough")
 func (l *logReader) read(db *leveldb.DB, cache *names) error {
 	l.commits = nil // the last ones' octets are the caller's
 	changes := 0
-	err := commitsAfter(db, l.reached, func(c *commitRecord, value []byte) error {
-		if c.last > l.upTo || len(l.commits) >= logCommits || changes >= logChanges {
+	err := commitsAfter(db, l.reached, func(c *record.Commit, value []byte) error {
+		if c.Last > l.upTo || len(l.commits) >= logCommits || changes >= logChanges {
 			return errEnough
 		}
-		if l.chained && !c.follows(l.chain, value) {
-			return missingBetween(l.reached, c.last)
+		if l.chained && !c.Follows(l.chain, value) {
+			return missingBetween(l.reached, c.Last)
 		}
-		l.reached, l.chain, l.chained = c.last, c.chain, true
-		changes += len(c.runs) + len(c.operations)
-		l.commits = append(l.commits, c.clone())
+		l.reached, l.chain, l.chained = c.Last, c.Chain, true
+		changes += len(c.Runs) + len(c.Operations)
+		l.commits = append(l.commits, c.Clone())
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
@@ -81,11 +82,11 @@ func (l *logReader) read(db *leveldb.DB, cache *names) error {
 func (l *logReader) name(db *leveldb.DB, cache *names) error {
 	l.named = make(map[uint64][]byte)
 	for i := range l.commits {
-		for _, r := range l.commits[i].runs {
-			l.named[r.number] = nil
+		for _, r := range l.commits[i].Runs {
+			l.named[r.Number] = nil
 		}
-		for j := range l.commits[i].operations {
-			l.named[l.commits[i].operations[j].number] = nil
+		for j := range l.commits[i].Operations {
+			l.named[l.commits[i].Operations[j].Number] = nil
 		}
 	}
 	delete(l.named, 0) // of the whole store

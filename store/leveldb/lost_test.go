@@ -9,6 +9,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
 
@@ -67,7 +68,7 @@ func TestReadGoesOnBehindDamage(t *testing.T) {
 					number := min(first, 1) + 1
 					var lost leveldb.Batch
 					for _, last := range []uint64{30, 35, 55} { // of s/0: i is 10, 12 and 20
-						lost.Delete(appendEventKey(nil, number, last))
+						lost.Delete(record.AppendEventKey(nil, number, last))
 					}
 					return db.Write(&lost, nil)
 				})
@@ -106,7 +107,7 @@ func TestReadGoesOnBehindDamage(t *testing.T) {
 func TestLostCommitIsTold(t *testing.T) {
 	dir := writeVerified(t)
 	change(t, dir, func(db *leveldb.DB) error {
-		return errors.Join(db.Delete(commitKey(6), nil), db.Delete(appendEventKey(nil, 1, 4), nil))
+		return errors.Join(db.Delete(record.CommitKey(6), nil), db.Delete(record.AppendEventKey(nil, 1, 4), nil))
 	})
 	mustRepair(t, dir, RepairOptions{AcceptLoss: true})
 	d := mustOpen(t, dir, Options{})

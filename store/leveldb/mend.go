@@ -10,6 +10,8 @@ import (
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/util"
+
+	"gorewind/store/leveldb/internal/record"
 )
 
 // A mender makes anew what only repeats what the commits of a database say:
@@ -23,7 +25,7 @@ type mender struct {
 	streams map[uint64]*mended
 	cursors map[string]toldCursor // by key, what the commits say
 	keys    map[uint64]struct{}   // sums of the keys of requests that the commits tell
-	log     tip                   // the end of the commits
+	log     record.Tip            // the end of the commits
 	sound   bool                  // no commit is missing
 	whole   bool                  // nor was one when the database was settled
 	losses  int                   // commits so far that stand for lost ones
@@ -32,13 +34,13 @@ type mender struct {
 
 // A mended is what is known of a stream.
 type mended struct {
-	counter          // what its record says
-	name      []byte // nil: nobody knows
-	numbered  bool   // there is a name by its number
-	committed uint64 // the commits have events up to this id
-	removed   uint64 // and delete up to this one
-	erasing   uint64 // deleted events up to this one may be there
-	revived   bool   // there are others
+	record.Counter        // what its record says
+	name           []byte // nil: nobody knows
+	numbered       bool   // there is a name by its number
+	committed      uint64 // the commits have events up to this id
+	removed        uint64 // and delete up to this one
+	erasing        uint64 // deleted events up to this one may be there
+	revived        bool   // there are others
 }
 
 // A toldCursor is where a commit put a cursor, after so many losses.
@@ -75,7 +77,7 @@ func newMender(ctx context.Context, db *leveldb.DB, least highwater) (*mender, e
 			return nil, err
 		}
 	}
-	m.sound = m.sound && m.log.position >= least.position
+	m.sound = m.sound && m.log.Position >= least.position
 	m.whole = m.sound && m.losses == 0
 	return m, m.readErasures()
 }
@@ -126,8 +128,8 @@ func (m *mender) stream(number uint64) *mended {
 }
 
 func (m *mender) readNames() error {
-	return m.kind(kindName, func(key, name []byte) {
-		if number, rest, ok := cutNumber(key[1:]); ok && len(rest) == 0 {
+	return m.kind(record.KindName, func(key, name []byte) {
+		if number, rest, ok := record.CutNumber(key[1:]); ok && len(rest) == 0 {
 			s := m.stream(number)
 			s.name, s.numbered = bytes.Clone(name), true
 		}
@@ -135,15 +137,15 @@ func (m *mender) readNames() error {
 }
 
 func (m *mender) readCounters() error {
-	return m.kind(kindStream, func(key, value []byte) {
-		c, err := parseCounter(value)
+	return m.kind(record.KindStream, func(key, value []byte) {
+		c, err := record.ParseCounter(value)
 		if err != nil {
 			m.batch.Delete(bytes.Clone(key))
 			return
 		}
-		switch s := m.stream(c.number); {
+		switch s := m.stream(c.Number); {
 		case s.name == nil || bytes.Equal(s.name, key[1:]):
-			s.name, s.counter = bytes.Clone(key[1:]), c
+			s.name, s.Counter = bytes.Clone(key[1:]), c
 		default: // of a commit that was undone
 			m.batch.Delete(bytes.Clone(key))
 		}
@@ -151,56 +153,56 @@ func (m *mender) readCounters() error {
 }
 
 func (m *mender) readCommits() error {
-	m.log, m.sound = tip{nextNumber: 1}, true
-	var c commitRecord
-	return m.kind(kindCommit, func(key, value []byte) {
-		if c.parse(key, value) != nil {
+	m.log, m.sound = record.Tip{NextNumber: 1}, true
+	var c record.Commit
+	return m.kind(record.KindCommit, func(key, value []byte) {
+		if c.Parse(key, value) != nil {
 			m.sound = false
 			return
 		}
-		m.sound = m.sound && c.first == m.log.position+1 && c.follows(m.log.chain, value)
-		m.log = c.tip()
-		for _, r := range c.runs {
-			s := m.stream(r.number)
-			s.committed = max(s.committed, r.first+r.count-1)
+		m.sound = m.sound && c.First == m.log.Position+1 && c.Follows(m.log.Chain, value)
+		m.log = c.Tip()
+		for _, r := range c.Runs {
+			s := m.stream(r.Number)
+			s.committed = max(s.committed, r.First+r.Count-1)
 		}
-		for i := range c.operations {
-			m.operation(&c.operations[i])
+		for i := range c.Operations {
+			m.operation(&c.Operations[i])
 		}
 	})
 }
 
-func (m *mender) operation(o *operation) {
-	switch o.kind {
-	case opLost:
+func (m *mender) operation(o *record.Operation) {
+	switch o.Kind {
+	case record.OpLost:
 		m.losses++
-	case opDelete:
-		m.stream(o.number).removed = o.id
-	case opCursor:
-		if key := string(cursorKey(o.name, o.number)); o.id > 0 {
-			m.cursors[key] = toldCursor{o.id, m.losses}
+	case record.OpDelete:
+		m.stream(o.Number).removed = o.ID
+	case record.OpCursor:
+		if key := string(record.CursorKey(o.Name, o.Number)); o.ID > 0 {
+			m.cursors[key] = toldCursor{o.ID, m.losses}
 		} else {
 			delete(m.cursors, key)
 		}
-	case opKey:
-		key := keyKey(o.number, o.name)
-		m.keys[crc64.Checksum(key, ecma)] = struct{}{}
-		m.put(key, appendRemembered(nil, o.sum, o.ids))
+	case record.OpKey:
+		key := record.RequestKey(o.Number, o.Name)
+		m.keys[crc64.Checksum(key, sums)] = struct{}{}
+		m.put(key, record.AppendRequest(nil, o.Sum, o.IDs))
 	}
 }
 
 func (m *mender) readErasures() error {
-	return m.kind(kindErasure, func(key, value []byte) {
-		e, err := parseErasure(key, value)
-		s := m.streams[e.number]
-		if err != nil || s == nil || m.whole && e.position > m.log.position || e.kind != opDelete && e.kind != opReplace || e.first > e.last ||
-			e.last > max(s.last, s.committed) || e.kind == opDelete && e.last > max(s.deleted, s.removed) {
+	return m.kind(record.KindErasure, func(key, value []byte) {
+		e, err := record.ParseErasure(key, value)
+		s := m.streams[e.Number]
+		if err != nil || s == nil || m.whole && e.Position > m.log.Position || e.Kind != record.OpDelete && e.Kind != record.OpReplace || e.First > e.Last ||
+			e.Last > max(s.Last, s.committed) || e.Kind == record.OpDelete && e.Last > max(s.Deleted, s.removed) {
 			m.batch.Delete(bytes.Clone(key))
 			return
 		}
-		m.erased = max(m.erased, e.position)
-		if e.kind == opDelete {
-			s.erasing = max(s.erasing, e.last)
+		m.erased = max(m.erased, e.Position)
+		if e.Kind == record.OpDelete {
+			s.erasing = max(s.erasing, e.Last)
 		}
 	})
 }
@@ -210,32 +212,32 @@ func (m *mender) mendCounters() error {
 	for _, number := range slices.Sorted(maps.Keys(m.streams)) {
 		s := m.streams[number]
 		if m.whole {
-			s.counter = counter{number, s.committed, s.removed}
+			s.Counter = record.Counter{Number: number, Last: s.committed, Deleted: s.removed}
 		} else {
-			s.deleted = max(s.deleted, s.removed)
-			s.counter = counter{number, max(s.last, s.committed, s.deleted), s.deleted}
+			s.Deleted = max(s.Deleted, s.removed)
+			s.Counter = record.Counter{Number: number, Last: max(s.Last, s.committed, s.Deleted), Deleted: s.Deleted}
 		}
 		switch {
 		case s.name == nil:
 			continue // nobody can tell
-		case m.whole && s.last == 0: // of a commit that was undone
-			m.batch.Delete(nameKey(number))
-			m.batch.Delete(streamKey(s.name))
+		case m.whole && s.Last == 0: // of a commit that was undone
+			m.batch.Delete(record.NameKey(number))
+			m.batch.Delete(record.StreamKey(s.name))
 			delete(m.streams, number)
 			continue
 		}
-		m.put(nameKey(number), s.name)
-		m.put(streamKey(s.name), s.append(nil))
+		m.put(record.NameKey(number), s.name)
+		m.put(record.StreamKey(s.name), s.Append(nil))
 	}
 	return m.flush()
 }
 
 func (m *mender) mendCursors() error {
-	err := m.kind(kindCursor, func(key, value []byte) {
+	err := m.kind(record.KindCursor, func(key, value []byte) {
 		told, known := m.cursors[string(key)]
 		want, sure := told.id, m.whole || m.sound && told.losses == m.losses
 		delete(m.cursors, string(key))
-		have, ok := parseCursor(value)
+		have, ok := record.ParseCursor(value)
 		switch {
 		case known && (sure || !ok) && want != have:
 			m.batch.Put(bytes.Clone(key), binary.AppendUvarint(nil, want))
@@ -254,8 +256,8 @@ func (m *mender) mendKeys() error {
 	if !m.whole {
 		return nil
 	}
-	return m.kind(kindKey, func(key, _ []byte) {
-		if _, known := m.keys[crc64.Checksum(key, ecma)]; !known {
+	return m.kind(record.KindKey, func(key, _ []byte) {
+		if _, known := m.keys[crc64.Checksum(key, sums)]; !known {
 			m.batch.Delete(bytes.Clone(key))
 		}
 	})
@@ -263,19 +265,19 @@ func (m *mender) mendKeys() error {
 
 // mendPages looks for events that were deleted or never committed.
 func (m *mender) mendPages() error {
-	return m.kind(kindEvent, func(key, value []byte) {
-		number, rest, ok := cutNumber(key[1:])
+	return m.kind(record.KindEvent, func(key, value []byte) {
+		number, rest, ok := record.CutNumber(key[1:])
 		s := m.streams[number]
 		if !ok || len(rest) != 8 || s == nil {
 			return
 		}
-		last := keyNumber(key)
-		first, ok := pageFirst(key, value)
+		last := record.KeyNumber(key)
+		first, ok := record.PageFirst(key, value)
 		switch {
 		case !ok:
-		case m.whole && last > s.last:
+		case m.whole && last > s.Last:
 			m.batch.Delete(bytes.Clone(key))
-		case first <= s.deleted && min(last, s.deleted) > s.erasing:
+		case first <= s.Deleted && min(last, s.Deleted) > s.erasing:
 			s.revived = true
 		}
 	})
@@ -284,14 +286,14 @@ func (m *mender) mendPages() error {
 // revive makes the records of erasures anew of streams that have events which
 // were deleted, so that these are hidden, and leave the disk.
 func (m *mender) revive() error {
-	var c commitRecord
-	return m.kind(kindCommit, func(key, value []byte) {
-		if c.parse(key, value) != nil {
+	var c record.Commit
+	return m.kind(record.KindCommit, func(key, value []byte) {
+		if c.Parse(key, value) != nil {
 			return
 		}
-		c.erasures(func(position uint64, e erasure) {
-			if s := m.streams[e.number]; e.kind == opDelete && s != nil && s.revived {
-				m.batch.Put(erasureKey(position), e.append(nil))
+		c.Erasures(func(position uint64, e record.Erasure) {
+			if s := m.streams[e.Number]; e.Kind == record.OpDelete && s != nil && s.revived {
+				m.batch.Put(record.ErasureKey(position), e.Append(nil))
 			}
 		})
 	})

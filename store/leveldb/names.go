@@ -10,6 +10,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // namesOctets is how much memory a generation of names may take, about: 150,000
@@ -62,10 +63,10 @@ func (n *names) of(db *leveldb.DB, numbers []uint64) ([][]byte, error) {
 	if len(missing) == 0 {
 		return found, nil
 	}
-	it := db.NewIterator(util.BytesPrefix([]byte{kindName}), nil)
+	it := db.NewIterator(util.BytesPrefix([]byte{record.KindName}), nil)
 	defer it.Release()
 	for _, i := range missing {
-		key := nameKey(numbers[i])
+		key := record.NameKey(numbers[i])
 		if !it.Seek(key) || !bytes.Equal(it.Key(), key) {
 			if err := it.Error(); err != nil {
 				return nil, fault(fmt.Sprintf("name of the stream number %d", numbers[i]), err)

@@ -11,6 +11,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // chunkEvents is how many events who reads a stream takes at once at most.
@@ -29,24 +30,24 @@ type pageReader struct {
 }
 
 func newPageReader(db *leveldb.DB) *pageReader {
-	return &pageReader{it: db.NewIterator(util.BytesPrefix([]byte{kindEvent}), nil)}
+	return &pageReader{it: db.NewIterator(util.BytesPrefix([]byte{record.KindEvent}), nil)}
 }
 
 func (r *pageReader) release() { r.it.Release() }
 
 // read appends events of a run to events until it has their number or octets of
 // data. It returns fewer only with an error.
-func (r *pageReader) read(events []store.Event, name []byte, want run, octets int) ([]store.Event, error) {
-	id, end := want.first, want.first+want.count
-	r.key = appendEventKey(r.key[:0], want.number, id)
+func (r *pageReader) read(events []store.Event, name []byte, want record.Run, octets int) ([]store.Event, error) {
+	id, end := want.First, want.First+want.Count
+	r.key = record.AppendEventKey(r.key[:0], want.Number, id)
 	prefix := r.key[:len(r.key)-8]
 	for ok := r.it.Seek(r.key); id < end && octets > 0; ok = r.it.Next() {
 		p, err := r.page(ok, prefix, id, int(min(end-id, chunkEvents)), octets)
 		if err != nil {
 			return events, fmt.Errorf("stream %+q: %w", name, err)
 		}
-		for p.left > 0 && id < end && octets > 0 {
-			have, position, data, err := p.next()
+		for p.Left > 0 && id < end && octets > 0 {
+			have, position, data, err := p.Next()
 			if err != nil {
 				return events, fmt.Errorf("stream %+q: %w", name, err)
 			}
@@ -54,7 +55,7 @@ func (r *pageReader) read(events []store.Event, name []byte, want run, octets in
 				continue
 			}
 			events = append(events, store.Event{
-				Stream: name, ID: id, Position: position, Time: time.UnixMicro(p.time), Data: data,
+				Stream: name, ID: id, Position: position, Time: time.UnixMicro(p.Time), Data: data,
 			})
 			id++
 			octets -= len(data)
@@ -64,24 +65,24 @@ func (r *pageReader) read(events []store.Event, name []byte, want run, octets in
 }
 
 // readBackward appends the events of a run, the last one first.
-func (r *pageReader) readBackward(events []store.Event, name []byte, want run, octets int) ([]store.Event, error) {
-	id := want.first + want.count - 1
-	r.key = appendEventKey(r.key[:0], want.number, id)
+func (r *pageReader) readBackward(events []store.Event, name []byte, want record.Run, octets int) ([]store.Event, error) {
+	id := want.First + want.Count - 1
+	r.key = record.AppendEventKey(r.key[:0], want.Number, id)
 	prefix := r.key[:len(r.key)-8]
-	for ok := r.it.Seek(r.key); id >= want.first && octets > 0; ok = r.it.Prev() {
+	for ok := r.it.Seek(r.key); id >= want.First && octets > 0; ok = r.it.Prev() {
 		p, err := r.page(ok, prefix, id, 1, octets)
 		if err != nil {
 			return events, fmt.Errorf("stream %+q: %w", name, err)
 		}
 		from := len(events)
-		for p.left > 0 {
-			have, position, data, err := p.next()
+		for p.Left > 0 {
+			have, position, data, err := p.Next()
 			if err != nil {
 				return events, fmt.Errorf("stream %+q: %w", name, err)
 			}
-			if have >= want.first && have <= id {
+			if have >= want.First && have <= id {
 				events = append(events, store.Event{
-					Stream: name, ID: have, Position: position, Time: time.UnixMicro(p.time), Data: data,
+					Stream: name, ID: have, Position: position, Time: time.UnixMicro(p.Time), Data: data,
 				})
 			}
 		}
@@ -103,7 +104,7 @@ func (r *pageReader) readBackward(events []store.Event, name []byte, want run, o
 // page reads the page at the iterator, which has to hold an event, in memory that
 // stays. How many more events, and octets of them, will be read helps it to take
 // enough memory at once.
-func (r *pageReader) page(ok bool, prefix []byte, id uint64, more, octets int) (p page, err error) {
+func (r *pageReader) page(ok bool, prefix []byte, id uint64, more, octets int) (p record.Page, err error) {
 	if !ok {
 		// An iterator that meets damage ends like one that is through, but for this.
 		if err := r.it.Error(); err != nil {
@@ -117,15 +118,15 @@ func (r *pageReader) page(ok bool, prefix []byte, id uint64, more, octets int) (
 	}
 	if cap(r.buf)-len(r.buf) < len(value) {
 		const usual = 128 // octets of an event
-		r.buf = make([]byte, 0, max(len(value), min(octets+pageOctets, more*usual), r.least))
+		r.buf = make([]byte, 0, max(len(value), min(octets+record.PageOctets, more*usual), r.least))
 	}
 	r.buf = append(r.buf, value...)
 	r.taken += len(value)
-	if p, err = parsePage(key, r.buf[len(r.buf)-len(value):]); err != nil {
-		return p, &unreadable{keyNumber(key), err}
+	if p, err = record.ParsePage(key, r.buf[len(r.buf)-len(value):]); err != nil {
+		return p, &unreadable{record.KeyNumber(key), err}
 	}
-	if p.first > id || id >= p.first+p.left {
-		return p, &unreadable{p.first - 1, gap(id)}
+	if p.First > id || id >= p.First+p.Left {
+		return p, &unreadable{p.First - 1, gap(id)}
 	}
 	return p, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // A chunk is what Read takes from the database at once: until it has chunkEvents, or
@@ -17,7 +18,7 @@ import (
 const chunkOctets = 256 << 10
 
 // lookup returns the counter of a stream; zero if there is none.
-func (d *DB) lookup(ctx context.Context, name []byte) (c counter, err error) {
+func (d *DB) lookup(ctx context.Context, name []byte) (c record.Counter, err error) {
 	if c, ok := d.streams.cached(name); ok && !d.queue.isClosed() {
 		return c, ctx.Err()
 	}
@@ -38,7 +39,7 @@ func (d *DB) Resolve(ctx context.Context, r store.Range) (store.Range, error) {
 }
 
 // resolveIDs resolves a range of one stream, and returns its counter too.
-func (d *DB) resolveIDs(ctx context.Context, r store.Range) (store.Range, counter, error) {
+func (d *DB) resolveIDs(ctx context.Context, r store.Range) (store.Range, record.Counter, error) {
 	c, err := d.lookup(ctx, r.Stream)
 	if err != nil {
 		return r, c, err
@@ -48,12 +49,12 @@ func (d *DB) resolveIDs(ctx context.Context, r store.Range) (store.Range, counte
 			return r, c, err
 		}
 	}
-	after, upTo := max(r.After.N, c.deleted), c.last
+	after, upTo := max(r.After.N, c.Deleted), c.Last
 	if r.UpTo.Given {
 		upTo = min(upTo, r.UpTo.N)
 	}
 	if after < upTo && !(r.Since.IsZero() && r.Until.IsZero()) {
-		if after, upTo, err = d.between(ctx, r, c.number, after, upTo); err != nil {
+		if after, upTo, err = d.between(ctx, r, c.Number, after, upTo); err != nil {
 			return r, c, err
 		}
 	}
@@ -68,11 +69,11 @@ func fixed(r store.Range, after, upTo uint64) store.Range {
 }
 
 // checkBounds verifies that a stream has the events that bounds name.
-func checkBounds(c counter, after, upTo store.Optional) error {
-	if after.N != 0 && after.N != c.deleted && !c.holds(after.N) {
+func checkBounds(c record.Counter, after, upTo store.Optional) error {
+	if after.N != 0 && after.N != c.Deleted && !c.Holds(after.N) {
 		return fmt.Errorf("%w: after is %d", store.ErrUnknownID, after.N)
 	}
-	if upTo.N != 0 && upTo.N != after.N && !c.holds(upTo.N) {
+	if upTo.N != 0 && upTo.N != after.N && !c.Holds(upTo.N) {
 		return fmt.Errorf("%w: upto is %d", store.ErrUnknownID, upTo.N)
 	}
 	return checkOrder(after, upTo)
@@ -90,7 +91,7 @@ func (d *DB) resolvePositions(ctx context.Context, r store.Range) (store.Range, 
 	if err := d.use(ctx, func(*leveldb.DB) error { return nil }); err != nil {
 		return r, err
 	}
-	last := d.tip().position
+	last := d.tip().Position
 	if !r.Nearest {
 		for _, bound := range []store.Optional{r.After, r.UpTo} {
 			if bound.N > last {
@@ -182,9 +183,9 @@ func (d *DB) readStream(ctx context.Context, r store.Range, b *budget, scratch *
 	}
 	low, high := r.After.N+1, r.UpTo.N
 	for low <= high && !b.over() {
-		want := run{c.number, low, min(high+1-low, uint64(b.events), chunkEvents)}
+		want := record.Run{Number: c.Number, First: low, Count: min(high+1-low, uint64(b.events), chunkEvents)}
 		if r.Backward {
-			want.first = high + 1 - want.count
+			want.First = high + 1 - want.Count
 		}
 		*scratch, err = d.readRun(ctx, (*scratch)[:0], r.Stream, want, min(b.octets, chunkOctets), r.Backward)
 		b.spendAll(*scratch)
@@ -202,13 +203,13 @@ func (d *DB) readStream(ctx context.Context, r store.Range, b *budget, scratch *
 		if r.Backward {
 			missing = high
 		}
-		if lookup != nil || c.deleted < missing {
+		if lookup != nil || c.Deleted < missing {
 			if r.Backward {
 				return err
 			}
 			return lost(err, low, low, high)
 		}
-		low = c.deleted + 1
+		low = c.Deleted + 1
 	}
 	return nil
 }
@@ -216,14 +217,14 @@ func (d *DB) readStream(ctx context.Context, r store.Range, b *budget, scratch *
 // readRun appends the first events of a run, or the last ones, the last one
 // first, until they have so many octets. Those that are deleted are missing, also
 // while their pages are there.
-func (d *DB) readRun(ctx context.Context, events []store.Event, name []byte, want run, octets int, backward bool) ([]store.Event, error) {
+func (d *DB) readRun(ctx context.Context, events []store.Event, name []byte, want record.Run, octets int, backward bool) ([]store.Event, error) {
 	err := d.use(ctx, func(db *leveldb.DB) (err error) {
-		if hidden := d.eraser.hiddenUpTo(want.number); hidden >= want.first {
-			end := want.first + want.count
+		if hidden := d.eraser.hiddenUpTo(want.Number); hidden >= want.First {
+			end := want.First + want.Count
 			if !backward || hidden >= end-1 {
-				return gap(want.first)
+				return gap(want.First)
 			}
-			want.first, want.count = hidden+1, end-1-hidden
+			want.First, want.Count = hidden+1, end-1-hidden
 		}
 		r := newPageReader(db)
 		defer r.release()

@@ -12,6 +12,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // A damaged database is repaired on an overlay, so that not an octet of it is
@@ -106,11 +107,11 @@ type repair struct {
 	least   highwater
 	blind   bool // the high-water file tells nothing
 	options RepairOptions
-	left    Report // of the best that could be had
-	end     tip    // of the log that was settled
-	tried   bool   // left is set
-	missing bool   // tables are
-	holes   []hole // by the remedy
+	left    Report     // of the best that could be had
+	end     record.Tip // of the log that was settled
+	tried   bool       // left is set
+	missing bool       // tables are
+	holes   []hole     // by the remedy
 }
 
 // A remedy is a way to open a damaged database.
@@ -257,7 +258,7 @@ func (r *repair) treat(db *leveldb.DB, last bool) (whole bool, err error) {
 		report.begin(Damage{What: "what the missing commits did besides: they may have replaced or deleted events, moved cursors, or had keys"})
 	}
 	for _, d := range doubts {
-		d.Stream, _ = db.Get(nameKey(d.number), &leniently)
+		d.Stream, _ = db.Get(record.NameKey(d.number), &leniently)
 		report.add(d)
 	}
 	if r.blind {
@@ -298,8 +299,8 @@ func (r *repair) replace(o *overlay) (aside string, err error) {
 		id.Generation++
 	}
 	aside, err = r.on.replace(o, id)
-	if err == nil && (r.end.position > 0 || r.blind) { // its older half may tell a commit that is not there
-		err = rewriteHighwater(r.on, highwater{r.end.position, r.end.chain})
+	if err == nil && (r.end.Position > 0 || r.blind) { // its older half may tell a commit that is not there
+		err = rewriteHighwater(r.on, highwater{r.end.Position, r.end.Chain})
 	}
 	return aside, err
 }

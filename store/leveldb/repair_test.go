@@ -13,6 +13,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // mustRepair repairs a store.
@@ -142,8 +143,8 @@ func TestOldManifest(t *testing.T) {
 	dir := writeVerified(t)
 	merge := func() (manifest string) {
 		change(t, dir, func(db *leveldb.DB) error {
-			value, err := db.Get(streamKey([]byte("a")), nil)
-			return errors.Join(err, db.Put(streamKey([]byte("a")), value, nil), db.CompactRange(util.Range{}))
+			value, err := db.Get(record.StreamKey([]byte("a")), nil)
+			return errors.Join(err, db.Put(record.StreamKey([]byte("a")), value, nil), db.CompactRange(util.Range{}))
 		})
 		manifests, err := filepath.Glob(filepath.Join(dir, dbName, "MANIFEST*"))
 		if err != nil || len(manifests) != 1 {
@@ -191,20 +192,20 @@ func TestRepairMends(t *testing.T) {
 		return func(db *leveldb.DB) error { return db.Put(key, value, nil) }
 	}
 	for name, damage := range map[string]func(db *leveldb.DB) error{
-		"no record of a stream":            del(streamKey([]byte("a"))),
-		"an unreadable one":                put(streamKey([]byte("a")), 0xff),
-		"a wrong one":                      put(streamKey([]byte("a")), 1, 4, 0),
-		"that of a commit that was undone": put(streamKey([]byte("z")), 2, 1, 0),
+		"no record of a stream":            del(record.StreamKey([]byte("a"))),
+		"an unreadable one":                put(record.StreamKey([]byte("a")), 0xff),
+		"a wrong one":                      put(record.StreamKey([]byte("a")), 1, 4, 0),
+		"that of a commit that was undone": put(record.StreamKey([]byte("z")), 2, 1, 0),
 		"a stream that was undone": func(db *leveldb.DB) error {
-			return errors.Join(put(streamKey([]byte("z")), 3, 1, 0)(db), db.Put(nameKey(3), []byte("z"), nil))
+			return errors.Join(put(record.StreamKey([]byte("z")), 3, 1, 0)(db), db.Put(record.NameKey(3), []byte("z"), nil))
 		},
-		"no name by a number":                 del(nameKey(2)),
-		"no cursor":                           del(cursorKey([]byte("c"), 1)),
-		"a cursor elsewhere":                  put(cursorKey([]byte("c"), 1), 2),
-		"a cursor that was removed":           put(cursorKey([]byte("d"), 1), 2),
-		"no record of a request":              del(keyKey(1, []byte("k"))),
-		"a record of a request that was not":  put(keyKey(1, []byte("j")), append(make([]byte, sumOctets), 1, 5)...),
-		"a record of an erasure that was not": put(erasureKey(3), opDelete, 1, 1, 3),
+		"no name by a number":                 del(record.NameKey(2)),
+		"no cursor":                           del(record.CursorKey([]byte("c"), 1)),
+		"a cursor elsewhere":                  put(record.CursorKey([]byte("c"), 1), 2),
+		"a cursor that was removed":           put(record.CursorKey([]byte("d"), 1), 2),
+		"no record of a request":              del(record.RequestKey(1, []byte("k"))),
+		"a record of a request that was not":  put(record.RequestKey(1, []byte("j")), append(make([]byte, record.SumOctets), 1, 5)...),
+		"a record of an erasure that was not": put(record.ErasureKey(3), record.OpDelete, 1, 1, 3),
 		"events that were deleted": func(db *leveldb.DB) error {
 			key, value := pageOf(2, 1, timeOf(db, 2, 2), 4, "1")
 			return db.Put(key, value, nil)

@@ -9,6 +9,8 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/journal"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 	"github.com/syndtr/goleveldb/leveldb/util"
+
+	"gorewind/store/leveldb/internal/record"
 )
 
 // LevelDB passes over what is damaged in a journal, and goes on behind it. What
@@ -72,8 +74,8 @@ type firstCommit struct{ position *uint64 }
 
 // Put implements leveldb.BatchReplay.
 func (f firstCommit) Put(key, _ []byte) {
-	if *f.position == 0 && len(key) == 9 && key[0] == kindCommit {
-		*f.position = keyNumber(key)
+	if *f.position == 0 && len(key) == 9 && key[0] == record.KindCommit {
+		*f.position = record.KeyNumber(key)
 	}
 }
 
@@ -82,9 +84,9 @@ func (firstCommit) Delete([]byte) {}
 
 // checkChain verifies that no commit is missing from the one before a position on.
 func checkChain(db *leveldb.DB, position uint64) error {
-	it := db.NewIterator(util.BytesPrefix([]byte{kindCommit}), nil)
-	var before commitRecord
-	found := it.Seek(commitKey(position))
+	it := db.NewIterator(util.BytesPrefix([]byte{record.KindCommit}), nil)
+	var before record.Commit
+	found := it.Seek(record.CommitKey(position))
 	if found {
 		found = it.Prev()
 	} else {
@@ -92,13 +94,13 @@ func checkChain(db *leveldb.DB, position uint64) error {
 	}
 	var err error
 	if found {
-		err = before.parse(it.Key(), it.Value())
+		err = before.Parse(it.Key(), it.Value())
 	}
 	err = errors.Join(err, it.Error())
 	it.Release()
 	if err != nil {
 		return fault(fmt.Sprintf("commits before position %d", position), err)
 	}
-	_, err = follow(db, before.tip(), func(*commitRecord) {})
+	_, err = follow(db, before.Tip(), func(*record.Commit) {})
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/opt"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // sourceName is the file in it that says what the store is made of.
@@ -28,7 +29,7 @@ type Restore struct {
 	lock   *os.File
 	db     *leveldb.DB
 	guard  *guard
-	last   tip
+	last   record.Tip
 	gap    bool // there is a store.Gap: what came before it is not all known
 	torn   bool // there may be some of the next commit: see spill
 	pacer  pacer
@@ -83,7 +84,7 @@ func (r *Restore) open() (err error) {
 	}
 	r.commit.keys, r.commit.cursors = make(map[string]int), make(map[string]cursorMove)
 	r.cache.init()
-	r.last, err = follow(r.db, tip{nextNumber: 1}, func(c *commitRecord) { r.gap = r.gap || c.lost() })
+	r.last, err = follow(r.db, record.Tip{NextNumber: 1}, func(c *record.Commit) { r.gap = r.gap || c.Lost() })
 	return err
 }
 
@@ -137,7 +138,7 @@ func (r *Restore) Identity() store.Identity { return r.id }
 
 // Position returns that of the last commit that was added, also by a Restore
 // before that was not finished.
-func (r *Restore) Position() uint64 { return r.last.position }
+func (r *Restore) Position() uint64 { return r.last.Position }
 
 // put writes a batch, without a sync.
 func (r *Restore) put(b *leveldb.Batch) error {
@@ -187,12 +188,12 @@ func (r *Restore) finish(ctx context.Context, progress func(done, of int)) (Repo
 
 // sync has the disk keep what was added, by writing its end once more.
 func (r *Restore) sync() error {
-	if r.last.position == 0 {
+	if r.last.Position == 0 {
 		return nil
 	}
-	value, err := r.db.Get(commitKey(r.last.position), nil)
+	value, err := r.db.Get(record.CommitKey(r.last.Position), nil)
 	if err == nil {
-		err = r.db.Put(commitKey(r.last.position), value, &opt.WriteOptions{Sync: true})
+		err = r.db.Put(record.CommitKey(r.last.Position), value, &opt.WriteOptions{Sync: true})
 	}
 	if err != nil {
 		return r.refused(err)
@@ -203,7 +204,7 @@ func (r *Restore) sync() error {
 // settleIn makes the database the store's.
 func (r *Restore) settleIn() error {
 	on := directoryDisk(r.dir)
-	if err := rewriteHighwater(on, highwater{r.last.position, r.last.chain}); err != nil {
+	if err := rewriteHighwater(on, highwater{r.last.Position, r.last.Chain}); err != nil {
 		return err
 	}
 	if err := on.keepIdentity(r.id, false); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // Add adds the next commit. next returns, one after the other, the events of it that
@@ -48,23 +49,23 @@ func (r *Restore) add(e *store.Entry, next func() (*store.Event, error)) error {
 		}
 	}
 	c.putCounters()
-	if r.event != nil || !c.record.possible() || c.record.last != e.Position || c.record.nextNumber > e.NextStream || e.NextStream-1 > e.Position { // each stream took one
+	if r.event != nil || !c.record.Possible() || c.record.Last != e.Position || c.record.NextNumber > e.NextStream || e.NextStream-1 > e.Position { // each stream took one
 		return fmt.Errorf("%w: it does not have what it says", store.ErrDamaged)
 	}
-	c.record.nextNumber = e.NextStream
+	c.record.NextNumber = e.NextStream
 	if e.Chain != 0 {
-		c.record.octets = e.Octets
+		c.record.Octets = e.Octets
 	}
-	value := c.record.append(nil, r.last.chain)
-	if e.Chain != 0 && c.record.chain != e.Chain {
+	value := c.record.Append(nil, r.last.Chain)
+	if e.Chain != 0 && c.record.Chain != e.Chain {
 		return fmt.Errorf("%w: it is not the one that the store had", store.ErrDamaged)
 	}
-	c.batch.Put(commitKey(e.Position), value)
+	c.batch.Put(record.CommitKey(e.Position), value)
 	if err := r.write(); err != nil {
 		return err
 	}
 	r.cache.publish(c.touched)
-	r.last, r.torn = c.record.tip(), false
+	r.last, r.torn = c.record.Tip(), false
 	return nil
 }
 
@@ -73,14 +74,14 @@ func (r *Restore) begin(e *store.Entry) {
 	c := &r.commit
 	r.cache.age()
 	c.serial++
-	c.record = commitRecord{
-		last: r.last.position, first: r.last.position + 1, nextNumber: r.last.nextNumber,
-		time: e.Time.UnixMicro(), runs: c.record.runs[:0], operations: c.record.operations[:0],
+	c.record = record.Commit{
+		Last: r.last.Position, First: r.last.Position + 1, NextNumber: r.last.NextNumber,
+		Time: e.Time.UnixMicro(), Runs: c.record.Runs[:0], Operations: c.record.Operations[:0],
 	}
 	c.batch.Reset()
 	clear(c.touched)
 	c.touched, c.recent, c.count = c.touched[:0], 0, 0
-	c.page.reset()
+	c.page.Reset()
 }
 
 // restoreOctets is how much is written of a commit before all of it was read. Its
@@ -123,44 +124,44 @@ func (r *Restore) change(change *store.Change) error {
 	if change.Kind == store.Appended {
 		return r.append(change)
 	}
-	o, ok := operationOf(change)
+	o, ok := record.OperationOf(change)
 	if !ok {
 		return fmt.Errorf("%w: a change of the kind %d", store.ErrDamaged, change.Kind)
 	}
-	c.record.operations = append(c.record.operations, o)
-	c.record.last += o.positions()
-	r.gap = r.gap || o.kind == opLost
+	c.record.Operations = append(c.record.Operations, o)
+	c.record.Last += o.Positions()
+	r.gap = r.gap || o.Kind == record.OpLost
 	var s *stream
-	if o.number > 0 {
+	if o.Number > 0 {
 		var err error
 		if s, err = r.stream(change); err != nil {
 			return err
 		}
-		if err := r.reach(s, change, o.id); err != nil {
+		if err := r.reach(s, change, o.ID); err != nil {
 			return err
 		}
 	}
-	if s == nil && (o.kind == opReplace || o.kind == opDelete || o.kind == opKey) {
+	if s == nil && (o.Kind == record.OpReplace || o.Kind == record.OpDelete || o.Kind == record.OpKey) {
 		return fmt.Errorf("%w: a change of the kind %d of no stream", store.ErrDamaged, change.Kind)
 	}
-	switch o.kind {
-	case opReplace:
+	switch o.Kind {
+	case record.OpReplace:
 		return r.replace(s, o)
-	case opDelete:
-		s.after.deleted = o.id
+	case record.OpDelete:
+		s.after.Deleted = o.ID
 		return r.erases(o)
-	case opCursor:
-		key := cursorKey(o.name, o.number)
-		if o.id == 0 {
+	case record.OpCursor:
+		key := record.CursorKey(o.Name, o.Number)
+		if o.ID == 0 {
 			c.batch.Delete(key)
 		} else {
-			c.batch.Put(key, binary.AppendUvarint(nil, o.id))
+			c.batch.Put(key, binary.AppendUvarint(nil, o.ID))
 		}
-	case opKey:
-		if len(o.sum) != sumOctets || len(o.ids) == 0 {
-			return fmt.Errorf("%w: what is kept of the request with the key %+q", store.ErrDamaged, o.name)
+	case record.OpKey:
+		if len(o.Sum) != record.SumOctets || len(o.IDs) == 0 {
+			return fmt.Errorf("%w: what is kept of the request with the key %+q", store.ErrDamaged, o.Name)
 		}
-		c.batch.Put(keyKey(o.number, o.name), appendRemembered(nil, o.sum, o.ids))
+		c.batch.Put(record.RequestKey(o.Number, o.Name), record.AppendRequest(nil, o.Sum, o.IDs))
 	}
 	return nil
 }
@@ -171,8 +172,8 @@ func (r *Restore) stream(change *store.Change) (*stream, error) {
 		return nil, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	s, err := r.commit.touch(&r.cache, r.db, change.Stream)
-	if err == nil && s.after.number != 0 && s.after.number != change.Number {
-		err = fmt.Errorf("%w: the stream %+q has the number %d, not %d", store.ErrDamaged, change.Stream, s.after.number, change.Number)
+	if err == nil && s.after.Number != 0 && s.after.Number != change.Number {
+		err = fmt.Errorf("%w: the stream %+q has the number %d, not %d", store.ErrDamaged, change.Stream, s.after.Number, change.Number)
 	}
 	return s, err
 }
@@ -187,8 +188,8 @@ func (r *Restore) name(s *stream, change *store.Change) error {
 	if err != nil {
 		return err
 	}
-	s.after.number, c.record.nextNumber = change.Number, max(c.record.nextNumber, change.Number+1)
-	c.batch.Put(nameKey(change.Number), change.Stream)
+	s.after.Number, c.record.NextNumber = change.Number, max(c.record.NextNumber, change.Number+1)
+	c.batch.Put(record.NameKey(change.Number), change.Stream)
 	return nil
 }
 
@@ -197,13 +198,13 @@ func (r *Restore) name(s *stream, change *store.Change) error {
 // crash left of this commit may have it with its own.
 func (r *Restore) isTaken(change *store.Change) (bool, error) {
 	c, number := &r.commit, change.Number
-	if number >= c.record.nextNumber || !r.gap {
-		return number < c.record.nextNumber, nil
+	if number >= c.record.NextNumber || !r.gap {
+		return number < c.record.NextNumber, nil
 	}
-	if slices.ContainsFunc(c.touched, func(s stream) bool { return s.after.number == number }) {
+	if slices.ContainsFunc(c.touched, func(s stream) bool { return s.after.Number == number }) {
 		return true, nil
 	}
-	name, err := r.db.Get(nameKey(number), nil)
+	name, err := r.db.Get(record.NameKey(number), nil)
 	if errors.Is(err, leveldb.ErrNotFound) {
 		return false, nil
 	}
@@ -216,25 +217,25 @@ func (r *Restore) isTaken(change *store.Change) (bool, error) {
 // reach has a stream hold an event, or have held it. Where commits are not known,
 // what is not there yet is lost.
 func (r *Restore) reach(s *stream, change *store.Change, id uint64) error {
-	if s.after.number != 0 && s.after.last >= id {
+	if s.after.Number != 0 && s.after.Last >= id {
 		return nil
 	}
 	if !r.gap {
 		return fmt.Errorf("%w: there was no event %d of the stream %+q", store.ErrDamaged, id, change.Stream)
 	}
-	if s.after.number == 0 {
+	if s.after.Number == 0 {
 		if err := r.name(s, change); err != nil {
 			return err
 		}
 	}
-	if s.after.last < id {
+	if s.after.Last < id {
 		if change.Kind != store.Deleted { // what is deleted by this commit needs no pages
 			c := &r.commit.record
-			if err := r.lose(s.after.number, s.after.last+1, id, c.time, c.last); err != nil {
+			if err := r.lose(s.after.Number, s.after.Last+1, id, c.Time, c.Last); err != nil {
 				return err
 			}
 		}
-		s.after.last = id
+		s.after.Last = id
 	}
 	return nil
 }
@@ -246,13 +247,13 @@ func (r *Restore) append(change *store.Change) error {
 	if err != nil {
 		return err
 	}
-	if s.after.number == 0 {
+	if s.after.Number == 0 {
 		if err := r.name(s, change); err != nil {
 			return err
 		}
 	}
-	if change.First <= s.after.last || change.Last < change.First || change.Last-change.First >= store.MaxCommitEvents {
-		return fmt.Errorf("%w: the events %d to %d of the stream %+q, which goes on after %d", store.ErrDamaged, change.First, change.Last, change.Stream, s.after.last)
+	if change.First <= s.after.Last || change.Last < change.First || change.Last-change.First >= store.MaxCommitEvents {
+		return fmt.Errorf("%w: the events %d to %d of the stream %+q, which goes on after %d", store.ErrDamaged, change.First, change.Last, change.Stream, s.after.Last)
 	}
 	if r.torn {
 		if err := r.clear(change); err != nil {
@@ -262,12 +263,12 @@ func (r *Restore) append(change *store.Change) error {
 	if err := r.reach(s, change, change.First-1); err != nil {
 		return err
 	}
-	first := c.record.last + 1
+	first := c.record.Last + 1
 	count := change.Last - change.First + 1
-	c.record.runs = append(c.record.runs, run{change.Number, change.First, count})
-	c.record.last += count
+	c.record.Runs = append(c.record.Runs, record.Run{Number: change.Number, First: change.First, Count: count})
+	c.record.Last += count
 	c.count += int(count)
-	s.after.last = change.Last
+	s.after.Last = change.Last
 	return r.putLeft(change, first)
 }
 
@@ -276,8 +277,8 @@ func (r *Restore) append(change *store.Change) error {
 func (r *Restore) clear(change *store.Change) error {
 	var b leveldb.Batch
 	it := r.db.NewIterator(&util.Range{
-		Start: appendEventKey(nil, change.Number, change.First),
-		Limit: appendEventKey(nil, change.Number, math.MaxUint64),
+		Start: record.AppendEventKey(nil, change.Number, change.First),
+		Limit: record.AppendEventKey(nil, change.Number, math.MaxUint64),
 	}, nil)
 	defer it.Release()
 	for it.Next() {
@@ -294,20 +295,20 @@ func (r *Restore) clear(change *store.Change) error {
 func (r *Restore) putLeft(run *store.Change, first uint64) error {
 	c := &r.commit
 	next := run.First
-	for e := r.event; e != nil && bytes.Equal(e.Stream, run.Stream) && e.Position <= c.record.last; e = r.event {
-		if e.Position < c.record.first {
+	for e := r.event; e != nil && bytes.Equal(e.Stream, run.Stream) && e.Position <= c.record.Last; e = r.event {
+		if e.Position < c.record.First {
 			break // the commit replaced it, too
 		}
-		if e.ID < next || e.ID > run.Last || e.Position != first+e.ID-run.First || e.Time.UnixMicro() != c.record.time || checkEvent(e.Data) != nil {
+		if e.ID < next || e.ID > run.Last || e.Position != first+e.ID-run.First || e.Time.UnixMicro() != c.record.Time || checkEvent(e.Data) != nil {
 			return fmt.Errorf("%w: the event %d of the stream %+q is not of this commit", store.ErrDamaged, e.ID, e.Stream)
 		}
 		if e.ID > next {
 			c.endPage(run.Number, next-1)
 		}
 		next = e.ID + 1
-		c.page.add(e.Position, c.record.time, e.Data)
-		c.record.octets += uint64(len(e.Data))
-		if c.page.full() {
+		c.page.Add(e.Position, c.record.Time, e.Data)
+		c.record.Octets += uint64(len(e.Data))
+		if c.page.Full() {
 			c.endPage(run.Number, e.ID)
 		}
 		if err := r.goOn(); err != nil {
@@ -320,15 +321,15 @@ func (r *Restore) putLeft(run *store.Change, first uint64) error {
 
 // endPage puts the page into the batch, if there is one.
 func (c *commit) endPage(number, last uint64) {
-	if !c.page.empty() {
-		c.key = appendEventKey(c.key[:0], number, last)
-		c.batch.Put(c.key, c.page.end(c.key))
+	if !c.page.Empty() {
+		c.key = record.AppendEventKey(c.key[:0], number, last)
+		c.batch.Put(c.key, c.page.End(c.key))
 	}
 }
 
 // lose puts pages of lost events into the batch, which were lost in a commit or before.
 func (r *Restore) lose(number, first, last uint64, time int64, position uint64) error {
-	for key, value := range lostPages(number, first, last, time, position) {
+	for key, value := range record.LostPages(number, first, last, time, position) {
 		r.commit.batch.Put(key, value)
 		if err := r.spill(); err != nil {
 			return err
@@ -339,27 +340,27 @@ func (r *Restore) lose(number, first, last uint64, time int64, position uint64) 
 
 // replace puts an event in the place of itself, if it is given: what is restored
 // may have it with what it was before, or not at all.
-func (r *Restore) replace(s *stream, o operation) error {
+func (r *Restore) replace(s *stream, o record.Operation) error {
 	e, c := r.event, &r.commit
-	if e == nil || e.ID != o.id || !bytes.Equal(e.Stream, s.name) || e.Position >= c.record.first {
+	if e == nil || e.ID != o.ID || !bytes.Equal(e.Stream, s.name) || e.Position >= c.record.First {
 		return nil
 	}
-	key, _, p, err := findPage(r.db, o.number, o.id)
+	key, _, p, err := findPage(r.db, o.Number, o.ID)
 	switch {
 	case err == nil:
-		pages, err := c.rewrite(p, s.after, &store.Replace{Stream: s.name, ID: o.id, Data: e.Data})
+		pages, err := c.rewrite(p, s.after, &store.Replace{Stream: s.name, ID: o.ID, Data: e.Data})
 		if err != nil {
 			return err
 		}
 		for i := range pages {
 			c.batch.Put(pages[i].key, pages[i].before)
 		}
-		o.page = max(o.page, keyNumber(key)) // what a crash left of this commit may have made it smaller
-		erased, _ := o.erasure()
-		c.batch.Put(erasureKey(c.record.last), erased.append(nil))
+		o.Page = max(o.Page, record.KeyNumber(key)) // what a crash left of this commit may have made it smaller
+		erased, _ := o.Erasure()
+		c.batch.Put(record.ErasureKey(c.record.Last), erased.Append(nil))
 	case errors.Is(err, store.ErrDamaged):
-		c.page.add(e.Position, e.Time.UnixMicro(), e.Data)
-		c.endPage(o.number, o.id)
+		c.page.Add(e.Position, e.Time.UnixMicro(), e.Data)
+		c.endPage(o.Number, o.ID)
 	default:
 		return err
 	}
@@ -367,16 +368,16 @@ func (r *Restore) replace(s *stream, o operation) error {
 }
 
 // erases has what a deletion left over leave the disk once the store is opened.
-func (r *Restore) erases(o operation) error {
-	it := r.db.NewIterator(&util.Range{Start: appendEventKey(nil, o.number, 0), Limit: appendEventKey(nil, o.number, math.MaxUint64)}, nil)
+func (r *Restore) erases(o record.Operation) error {
+	it := r.db.NewIterator(&util.Range{Start: record.AppendEventKey(nil, o.Number, 0), Limit: record.AppendEventKey(nil, o.Number, math.MaxUint64)}, nil)
 	defer it.Release()
 	if it.Next() {
-		if p, err := parseAnyPage(it.Key(), it.Value()); err != nil {
+		if p, err := record.ParseAnyPage(it.Key(), it.Value()); err != nil {
 			return err
-		} else if p.first <= o.id {
-			e, _ := o.erasure()
-			e.first = min(e.first, p.first)
-			r.commit.batch.Put(erasureKey(r.commit.record.last), e.append(nil))
+		} else if p.First <= o.ID {
+			e, _ := o.Erasure()
+			e.First = min(e.First, p.First)
+			r.commit.batch.Put(record.ErasureKey(r.commit.record.Last), e.Append(nil))
 		}
 	}
 	if err := it.Error(); err != nil {
@@ -389,12 +390,12 @@ func (r *Restore) erases(o operation) error {
 // ErrDamaged.
 func (r *Restore) Lose(stream []byte, first, last uint64) error {
 	k, err := loadCounter(r.db, stream)
-	if err == nil && (k.number == 0 || first == 0 || first > last || last > k.last) {
+	if err == nil && (k.Number == 0 || first == 0 || first > last || last > k.Last) {
 		err = fmt.Errorf("%w: the events %d to %d of the stream %+q never were", store.ErrDamaged, first, last, stream)
 	}
 	if err == nil {
 		r.commit.batch.Reset()
-		err = r.lose(k.number, first, last, r.last.time, r.last.position)
+		err = r.lose(k.Number, first, last, r.last.Time, r.last.Position)
 	}
 	if err == nil {
 		err = r.write()

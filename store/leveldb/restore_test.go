@@ -17,6 +17,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
 
@@ -262,7 +263,7 @@ func records(t *testing.T, d *DB) map[string]string {
 		it := db.NewIterator(nil, nil)
 		defer it.Release()
 		for it.Next() {
-			if it.Key()[0] == kindEvent {
+			if it.Key()[0] == record.KindEvent {
 				continue
 			}
 			found[string(it.Key())] = string(it.Value())
@@ -517,7 +518,7 @@ func TestRestoreGoesOnWithinACommit(t *testing.T) {
 		}
 	}
 	tear(t, r, log[0], before)
-	it := r.db.NewIterator(util.BytesPrefix([]byte{kindEvent}), nil)
+	it := r.db.NewIterator(util.BytesPrefix([]byte{record.KindEvent}), nil)
 	if !it.Next() {
 		t.Fatal("nothing was written before the end of the commit: the test does not see what it is for")
 	}

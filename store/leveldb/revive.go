@@ -9,6 +9,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/opt"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // What the engine does when the disk fails or is full. A handle of which a write
@@ -47,7 +48,7 @@ type condition struct {
 // any more. When it is not there, or has been removed for sure, its requests are
 // refused; otherwise their outcome is unknown.
 func (d *DB) undo(c *commit, cause error) error {
-	d.log.Error("commit failed, opening the database again", "position", c.record.last, "error", cause)
+	d.log.Error("commit failed, opening the database again", "position", c.record.Last, "error", cause)
 	d.inverse = c.inverse()
 	d.ail(cause)
 	absent, err := d.reopen(cause)
@@ -138,7 +139,7 @@ func (d *DB) reopen(cause error) (absent bool, err error) {
 		return absent, err
 	}
 	// Nobody can read it. Who wants to is told so meanwhile.
-	repair := d.recover(highwater{d.last.position, d.last.chain}, err)
+	repair := d.recover(highwater{d.last.Position, d.last.Chain}, err)
 	if d.condition.hopeless = errors.Is(repair, store.ErrDamaged); repair != nil {
 		d.log.Error("the database cannot be repaired", "error", repair)
 		return absent, err
@@ -165,25 +166,25 @@ func (d *DB) openAgain(cause error) (absent bool, err error) {
 	}
 	if err == nil {
 		d.inverse = nil
-		d.log.Info("the database is open again", "position", d.last.position)
+		d.log.Info("the database is open again", "position", d.last.Position)
 		return true, nil
 	}
 	d.condition.cause = withFull(err)
 	d.ail(err)
-	found, unread := d.openReadOnly(highwater{d.last.position, d.last.chain})
+	found, unread := d.openReadOnly(highwater{d.last.Position, d.last.Chain})
 	if !again {
 		d.log.Error("the database cannot be written to; trying again every second", "error", err, "readable", unread == nil)
 	}
-	return unread == nil && found.position == d.last.position, fmt.Errorf("%w: %w", store.ErrUnavailable, d.condition.cause)
+	return unread == nil && found.Position == d.last.Position, fmt.Errorf("%w: %w", store.ErrUnavailable, d.condition.cause)
 }
 
 // openUndone opens the database for writing, and removes the commit that failed.
 func (d *DB) openUndone() error {
-	found, err := d.openHandle(highwater{d.last.position, d.last.chain})
+	found, err := d.openHandle(highwater{d.last.Position, d.last.Chain})
 	if err != nil {
 		return err
 	}
-	if found.position != d.last.position {
+	if found.Position != d.last.Position {
 		if err = d.db.Write(d.inverse, &opt.WriteOptions{Sync: true}); err == nil {
 			// To a table: of a journal LevelDB passes over what is damaged, and the
 			// commit would be back.
@@ -206,7 +207,7 @@ func (d *DB) openUndone() error {
 // openReadOnly opens the database on an overlay, where the commit that failed is
 // removed, and returns where the log ends below that. The caller holds handle, or
 // is alone.
-func (d *DB) openReadOnly(least highwater) (found tip, err error) {
+func (d *DB) openReadOnly(least highwater) (found record.Tip, err error) {
 	files, err := d.disk.files(true)
 	if err != nil {
 		return found, err
@@ -216,7 +217,7 @@ func (d *DB) openReadOnly(least highwater) (found tip, err error) {
 		return found, err
 	}
 	found, err = check(db, least)
-	if err == nil && d.inverse != nil && found.position != least.position {
+	if err == nil && d.inverse != nil && found.Position != least.position {
 		err = db.Write(d.inverse, nil)
 	}
 	if err == nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
 
@@ -120,7 +121,9 @@ func TestReplacedIsNotBack(t *testing.T) {
 		replace(t, d, "a", 1, strings.Repeat("young", blocks))
 		storetest.Append(t, d, "b", strings.Repeat("x", blocks))
 	})
-	damageBlock(t, dir, func(lost hole) bool { return lost.after == nil && bytes.Equal(lost.before, appendEventKey(nil, 2, 1)) })
+	damageBlock(t, dir, func(lost hole) bool {
+		return lost.after == nil && bytes.Equal(lost.before, record.AppendEventKey(nil, 2, 1))
+	})
 	before := snapshot(t, dir)
 	if done := mustRepair(t, dir, RepairOptions{}); done.Left.Damaged == 0 || done.Aside != "" {
 		t.Errorf("nothing is said to be missing; aside %q", done.Aside)
@@ -157,7 +160,7 @@ func TestErasuresAreNotForgotten(t *testing.T) {
 		replaced.Wait()
 	})
 	damageBlock(t, dir, func(lost hole) bool {
-		return bytes.HasPrefix(lost.after, []byte{kindErasure}) && bytes.HasPrefix(lost.before, []byte{kindErasure})
+		return bytes.HasPrefix(lost.after, []byte{record.KindErasure}) && bytes.HasPrefix(lost.before, []byte{record.KindErasure})
 	})
 	d := mustOpen(t, dir, Options{})
 	defer d.Close()
@@ -172,7 +175,7 @@ func TestLostEndIsTold(t *testing.T) {
 	dir := t.TempDir()
 	d := mustOpen(t, dir, Options{})
 	storetest.Append(t, d, "a", "1")
-	mark := highwater{d.tip().position, d.tip().chain}
+	mark := highwater{d.tip().Position, d.tip().Chain}
 	for range 60 { // some 700 octets each
 		var groups []store.Group
 		for range 100 {
@@ -185,7 +188,9 @@ func TestLostEndIsTold(t *testing.T) {
 	if err := errors.Join(d.Close(), rewriteHighwater(directoryDisk(dir), mark)); err != nil {
 		t.Fatal(err)
 	}
-	damageBlock(t, dir, func(lost hole) bool { return lost.before == nil && bytes.HasPrefix(lost.after, []byte{kindCommit}) })
+	damageBlock(t, dir, func(lost hole) bool {
+		return lost.before == nil && bytes.HasPrefix(lost.after, []byte{record.KindCommit})
+	})
 	before := snapshot(t, dir)
 	const want = "commits after the position"
 	if _, err := Open(dir, Options{}); !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), want) {

@@ -9,6 +9,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // microseconds returns the first time of the store that is not before t.
@@ -26,13 +27,13 @@ func (d *DB) between(ctx context.Context, r store.Range, number, after, upTo uin
 	err = d.use(ctx, func(db *leveldb.DB) (err error) {
 		if !r.Since.IsZero() {
 			since := microseconds(r.Since)
-			if after, err = lastID(db, number, after, upTo, func(p *page) bool { return p.time < since }); err != nil {
+			if after, err = lastID(db, number, after, upTo, func(p *record.Page) bool { return p.Time < since }); err != nil {
 				return err
 			}
 		}
 		if !r.Until.IsZero() && after < upTo {
 			until := microseconds(r.Until)
-			upTo, err = lastID(db, number, after, upTo, func(p *page) bool { return p.time < until })
+			upTo, err = lastID(db, number, after, upTo, func(p *record.Page) bool { return p.Time < until })
 		}
 		return err
 	})
@@ -41,29 +42,29 @@ func (d *DB) between(ctx context.Context, r store.Range, number, after, upTo uin
 
 // lastID returns the last id, from after to upTo, of a page that is below: those
 // of a stream are up to some page, and from then on not. It is after if none is.
-func lastID(db *leveldb.DB, number, after, upTo uint64, below func(*page) bool) (uint64, error) {
+func lastID(db *leveldb.DB, number, after, upTo uint64, below func(*record.Page) bool) (uint64, error) {
 	it := db.NewIterator(&util.Range{
-		Start: appendEventKey(nil, number, 0),
-		Limit: appendEventKey(nil, number, math.MaxUint64),
+		Start: record.AppendEventKey(nil, number, 0),
+		Limit: record.AppendEventKey(nil, number, math.MaxUint64),
 	}, nil)
 	defer it.Release()
 	for after < upTo {
 		middle := after + (upTo-after+1)/2
-		if !it.Seek(appendEventKey(nil, number, middle)) {
+		if !it.Seek(record.AppendEventKey(nil, number, middle)) {
 			if err := it.Error(); err != nil {
 				return 0, fault("events", err)
 			}
 			upTo = middle - 1 // deleted meanwhile
 			continue
 		}
-		p, err := parseAnyPage(it.Key(), it.Value())
+		p, err := record.ParseAnyPage(it.Key(), it.Value())
 		if err != nil {
 			return 0, err
 		}
 		if below(&p) {
-			after = max(middle, min(keyNumber(it.Key()), upTo))
+			after = max(middle, min(record.KeyNumber(it.Key()), upTo))
 		} else {
-			upTo = max(after, min(middle, p.first)-1)
+			upTo = max(after, min(middle, p.First)-1)
 		}
 	}
 	return after, nil
@@ -88,21 +89,21 @@ func (d *DB) committedBetween(ctx context.Context, r store.Range, after, upTo ui
 // lastBefore returns the last position, from after to upTo, of a commit before a
 // time; after if there is none.
 func lastBefore(db *leveldb.DB, after, upTo uint64, µs int64) (uint64, error) {
-	it := db.NewIterator(util.BytesPrefix([]byte{kindCommit}), nil)
+	it := db.NewIterator(util.BytesPrefix([]byte{record.KindCommit}), nil)
 	defer it.Release()
-	var c commitRecord
+	var c record.Commit
 	for after < upTo {
 		middle := after + (upTo-after+1)/2
-		if !it.Seek(commitKey(middle)) {
+		if !it.Seek(record.CommitKey(middle)) {
 			return 0, fault("commits", it.Error())
 		}
-		if err := c.parse(it.Key(), it.Value()); err != nil {
+		if err := c.Parse(it.Key(), it.Value()); err != nil {
 			return 0, err
 		}
-		if c.time < µs {
-			after = min(c.last, upTo)
+		if c.Time < µs {
+			after = min(c.Last, upTo)
 		} else {
-			upTo = max(after, min(middle, c.first)-1)
+			upTo = max(after, min(middle, c.First)-1)
 		}
 	}
 	return after, nil

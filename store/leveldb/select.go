@@ -11,6 +11,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // What is read of the log at once for a selection.
@@ -130,7 +131,7 @@ func (d *DB) dense(ctx context.Context, w *window, after, upTo uint64) (dense bo
 	taken := 0
 	for i := range w.spans {
 		if !w.spans[i].skip {
-			taken += int(w.spans[i].count)
+			taken += int(w.spans[i].Count)
 		}
 	}
 	return taken > 0 && taken*part >= w.planned, err
@@ -146,7 +147,7 @@ type survey struct {
 }
 
 type surveyed struct {
-	counter
+	record.Counter
 	name []byte
 }
 
@@ -162,15 +163,15 @@ func (d *DB) survey(ctx context.Context, sel *store.Selection) (*survey, error) 
 	looked := 0
 	err := d.use(ctx, func(db *leveldb.DB) error {
 		for _, prefix := range sel.Prefixes() {
-			err := streamsFrom(db, prefix, nil, func(name []byte, c counter) bool {
+			err := streamsFrom(db, prefix, nil, func(name []byte, c record.Counter) bool {
 				if looked++; looked > surveyLook || len(found.streams) > surveyMost {
 					return false
 				}
-				if c.deleted < c.last && sel.Matches(name) {
+				if c.Deleted < c.Last && sel.Matches(name) {
 					name = slices.Clone(name)
 					found.streams = append(found.streams, surveyed{c, name})
-					found.names[c.number] = name
-					found.events += c.last - c.deleted
+					found.names[c.Number] = name
+					found.events += c.Last - c.Deleted
 				}
 				return true
 			})
@@ -308,16 +309,16 @@ func (d *DB) mergeSome(db *leveldb.DB, found *survey, m *merger, b *budget) (eve
 
 // locate finds the ids of a stream's events between the merger's positions.
 func (d *DB) locate(db *leveldb.DB, s surveyed, m *merger) (source mergeSource, err error) {
-	deleted := min(max(s.deleted, d.eraser.hiddenUpTo(s.number)), s.last)
-	source = mergeSource{stream: s, low: deleted + 1, high: s.last}
-	if m.after > 0 && deleted+1 < s.last {
-		low, err := lastID(db, s.number, deleted, s.last, func(p *page) bool { return p.position <= m.after })
+	deleted := min(max(s.Deleted, d.eraser.hiddenUpTo(s.Number)), s.Last)
+	source = mergeSource{stream: s, low: deleted + 1, high: s.Last}
+	if m.after > 0 && deleted+1 < s.Last {
+		low, err := lastID(db, s.Number, deleted, s.Last, func(p *record.Page) bool { return p.Position <= m.after })
 		if err != nil {
 			return source, err
 		}
 		if low > deleted {
 			// The page that has the position may have events on both sides of it.
-			first, err := firstOfPage(db, s.number, low)
+			first, err := firstOfPage(db, s.Number, low)
 			if err != nil {
 				// Somebody may have deleted it since lastID found it.
 				if now, lookup := d.deletedUpTo(db, s.name); lookup != nil || now < low {
@@ -328,8 +329,8 @@ func (d *DB) locate(db *leveldb.DB, s surveyed, m *merger) (source mergeSource, 
 			source.low = max(first, deleted+1)
 		}
 	}
-	if m.backward && deleted+1 < s.last {
-		source.high, err = lastID(db, s.number, deleted, s.last, func(p *page) bool { return p.position <= m.upTo })
+	if m.backward && deleted+1 < s.Last {
+		source.high, err = lastID(db, s.Number, deleted, s.Last, func(p *record.Page) bool { return p.Position <= m.upTo })
 	}
 	return source, err
 }
@@ -337,7 +338,7 @@ func (d *DB) locate(db *leveldb.DB, s surveyed, m *merger) (source mergeSource, 
 // firstOfPage returns the first id of the page that holds an event.
 func firstOfPage(db *leveldb.DB, number, id uint64) (uint64, error) {
 	_, _, p, err := findPage(db, number, id)
-	return p.first, err
+	return p.First, err
 }
 
 // refill reads the next events of a source that are between the merger's
@@ -346,13 +347,13 @@ func (d *DB) refill(db *leveldb.DB, r *pageReader, m *merger, s *mergeSource) er
 	s.events = s.events[:0:0]
 	for len(s.events) == 0 && s.low <= s.high {
 		const some = 64
-		want := run{s.stream.number, s.low, min(some, s.high+1-s.low)}
+		want := record.Run{Number: s.stream.Number, First: s.low, Count: min(some, s.high+1-s.low)}
 		var err error
 		if m.backward {
-			want.first = s.high + 1 - want.count
-			s.events, err = r.readBackward(nil, s.stream.name, want, pageOctets)
+			want.First = s.high + 1 - want.Count
+			s.events, err = r.readBackward(nil, s.stream.name, want, record.PageOctets)
 		} else {
-			s.events, err = r.read(nil, s.stream.name, want, pageOctets)
+			s.events, err = r.read(nil, s.stream.name, want, record.PageOctets)
 		}
 		n := uint64(len(s.events))
 		if m.backward {
@@ -396,10 +397,10 @@ func (d *DB) Streams(ctx context.Context, prefix, after []byte) iter.Seq2[store.
 			more = false
 			err := d.use(ctx, func(db *leveldb.DB) error {
 				looked := 0
-				return streamsFrom(db, prefix, after, func(name []byte, c counter) bool {
+				return streamsFrom(db, prefix, after, func(name []byte, c record.Counter) bool {
 					after = append(after[:0], name...)
-					if c.deleted < c.last {
-						found = append(found, store.Stream{Name: slices.Clone(name), Last: c.last})
+					if c.Deleted < c.Last {
+						found = append(found, store.Stream{Name: slices.Clone(name), Last: c.Last})
 					}
 					looked++
 					more = looked >= chunk
@@ -422,10 +423,10 @@ func (d *DB) Streams(ctx context.Context, prefix, after []byte) iter.Seq2[store.
 // streamsFrom calls f for each stream whose name begins with prefix and is after
 // a name, in byte order, also for those that hold no event. name is valid until f
 // returns.
-func streamsFrom(db *leveldb.DB, prefix, after []byte, f func(name []byte, c counter) (more bool)) error {
-	span := util.BytesPrefix(streamKey(prefix))
+func streamsFrom(db *leveldb.DB, prefix, after []byte, f func(name []byte, c record.Counter) (more bool)) error {
+	span := util.BytesPrefix(record.StreamKey(prefix))
 	if len(after) > 0 {
-		if next := append(streamKey(after), 0); string(next) > string(span.Start) {
+		if next := append(record.StreamKey(after), 0); string(next) > string(span.Start) {
 			span.Start = next
 		}
 	}
@@ -435,7 +436,7 @@ func streamsFrom(db *leveldb.DB, prefix, after []byte, f func(name []byte, c cou
 	it := db.NewIterator(span, nil)
 	defer it.Release()
 	for it.Next() {
-		c, err := parseCounter(it.Value())
+		c, err := record.ParseCounter(it.Value())
 		if err != nil {
 			return err
 		}

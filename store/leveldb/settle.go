@@ -14,6 +14,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // A settler makes a store of what is left of one, where somebody accepted the
@@ -21,7 +22,7 @@ import (
 //
 //   - events that are lost get pages that say so (pageLost);
 //   - commits that are lost are made anew from their events' pages, as far as these
-//     are there, and from records that only take positions (opLost). Their patches
+//     are there, and from records that only take positions (record.OpLost). Their patches
 //     are such that the chain comes out as the commits after them, or the
 //     high-water file, have it, so that none of those need be written again;
 //   - a stream whose name is lost gets one, lost+found/ and its number.
@@ -37,16 +38,16 @@ type settler struct {
 
 // lostCommits are those of some neighbouring positions.
 type lostCommits struct {
-	before tip    // the commit that they come after
-	last   uint64 // position
-	fixed  bool   // there is a chain that they have to end with,
-	chain  uint64 // this one
-	most   uint64 // next number that the commit after them has
+	before record.Tip // the commit that they come after
+	last   uint64     // position
+	fixed  bool       // there is a chain that they have to end with,
+	chain  uint64     // this one
+	most   uint64     // next number that the commit after them has
 }
 
 // A foundRun is some events of a lost commit.
 type foundRun struct {
-	run
+	record.Run
 	position uint64
 	time     int64
 	octets   uint64
@@ -56,17 +57,17 @@ const lostName = "lost+found/"
 
 // settle settles a database that mend has mended and that LevelDB can read all
 // of. It returns the end of the log.
-func settle(ctx context.Context, db *leveldb.DB, least highwater) (tip, error) {
+func settle(ctx context.Context, db *leveldb.DB, least highwater) (record.Tip, error) {
 	m, err := newMender(ctx, db, least)
 	if err != nil {
-		return tip{}, err
+		return record.Tip{}, err
 	}
 	s := &settler{mender: m, least: least, latest: m.erased}
 	for _, step := range []func() error{
 		s.findGaps, s.findRuns, s.makeCommits, s.findIDs, s.makeCounters, s.makePages, s.limitCursors, s.limitKeys,
 	} {
 		if err := step(); err != nil {
-			return tip{}, err
+			return record.Tip{}, err
 		}
 	}
 	return check(db, highwater{})
@@ -75,24 +76,24 @@ func settle(ctx context.Context, db *leveldb.DB, least highwater) (tip, error) {
 // findGaps finds the positions of lost commits, and removes records of commits
 // that cannot be read or stand in the place of others.
 func (s *settler) findGaps() error {
-	last := tip{nextNumber: 1}
-	var c commitRecord
-	err := s.kind(kindCommit, func(key, value []byte) {
-		if c.parse(key, value) != nil || c.first > c.last || c.first <= last.position {
+	last := record.Tip{NextNumber: 1}
+	var c record.Commit
+	err := s.kind(record.KindCommit, func(key, value []byte) {
+		if c.Parse(key, value) != nil || c.First > c.Last || c.First <= last.Position {
 			s.batch.Delete(bytes.Clone(key))
 			return
 		}
-		follows := c.follows(last.chain, value)
+		follows := c.Follows(last.Chain, value)
 		switch {
-		case c.first == last.position+1 && !follows:
+		case c.First == last.Position+1 && !follows:
 			s.batch.Delete(bytes.Clone(key)) // it is lost, too
 			return
 		case !follows:
 			value = bytes.Clone(value)
-			before := solve(func(x uint64) uint64 { return chain(x, c.last, value[:len(value)-8]) }, c.chain)
-			s.gap(lostCommits{last, c.first - 1, true, before, c.nextNumber})
+			before := solve(func(x uint64) uint64 { return record.Chain(x, c.Last, value[:len(value)-8]) }, c.Chain)
+			s.gap(lostCommits{last, c.First - 1, true, before, c.NextNumber})
 		}
-		last = c.tip()
+		last = c.Tip()
 	})
 	s.log = last
 	return err
@@ -101,35 +102,35 @@ func (s *settler) findGaps() error {
 // gap takes note of lost commits. Where the high-water file tells one of them,
 // there has to be a commit again.
 func (s *settler) gap(g lostCommits) {
-	if at := s.least.position; at > g.before.position && at < g.last {
+	if at := s.least.position; at > g.before.Position && at < g.last {
 		s.gaps = append(s.gaps, lostCommits{g.before, at, true, s.least.chain, g.most})
-		g.before = tip{at, g.before.time, s.least.chain, g.before.nextNumber}
+		g.before = record.Tip{Position: at, Time: g.before.Time, Chain: s.least.chain, NextNumber: g.before.NextNumber}
 	}
 	s.gaps = append(s.gaps, g)
 }
 
 // findRuns finds the events in the gaps.
 func (s *settler) findRuns() error {
-	err := s.kind(kindEvent, func(key, value []byte) {
-		number, _, ok := cutNumber(key[1:])
-		p, err := parsePage(key, value)
-		for ok && err == nil && p.left > 0 {
+	err := s.kind(record.KindEvent, func(key, value []byte) {
+		number, _, ok := record.CutNumber(key[1:])
+		p, err := record.ParsePage(key, value)
+		for ok && err == nil && p.Left > 0 {
 			var id, position uint64
 			var data []byte
-			if id, position, data, err = p.next(); err == nil {
+			if id, position, data, err = p.Next(); err == nil {
 				s.latest = max(s.latest, position)
-				s.found(number, id, position, p.time, uint64(len(data)))
+				s.found(number, id, position, p.Time, uint64(len(data)))
 			}
 		}
 	})
 	slices.SortFunc(s.runs, func(a, b foundRun) int { return cmp.Compare(a.position, b.position) })
 	// What comes after the end of the commits that are there.
 	end, number := s.log, uint64(math.MaxUint64)
-	if s.least.position > end.position {
+	if s.least.position > end.Position {
 		s.gaps = append(s.gaps, lostCommits{end, s.least.position, true, s.least.chain, number})
-		end = tip{position: s.least.position, time: end.time, chain: s.least.chain, nextNumber: end.nextNumber}
+		end = record.Tip{Position: s.least.position, Time: end.Time, Chain: s.least.chain, NextNumber: end.NextNumber}
 	}
-	if s.latest > end.position {
+	if s.latest > end.Position {
 		s.gaps = append(s.gaps, lostCommits{before: end, last: s.latest, most: number})
 	}
 	return err
@@ -137,19 +138,19 @@ func (s *settler) findRuns() error {
 
 // found takes note of an event if no commit has it.
 func (s *settler) found(number, id, position uint64, time int64, octets uint64) {
-	in := func(g lostCommits) bool { return position > g.before.position && position <= g.last }
-	if position <= s.log.position && !slices.ContainsFunc(s.gaps, in) {
+	in := func(g lostCommits) bool { return position > g.before.Position && position <= g.last }
+	if position <= s.log.Position && !slices.ContainsFunc(s.gaps, in) {
 		return
 	}
 	if n := len(s.runs); n > 0 {
 		r := &s.runs[n-1]
-		if r.number == number && r.first+r.count == id && r.position+r.count == position && r.time == time && position != s.least.position+1 {
-			r.count++
+		if r.Number == number && r.First+r.Count == id && r.position+r.Count == position && r.time == time && position != s.least.position+1 {
+			r.Count++
 			r.octets += octets
 			return
 		}
 	}
-	s.runs = append(s.runs, foundRun{run{number, id, 1}, position, time, octets})
+	s.runs = append(s.runs, foundRun{record.Run{Number: number, First: id, Count: 1}, position, time, octets})
 }
 
 // makeCommits fills the gaps.
@@ -166,29 +167,29 @@ func (s *settler) makeCommits() error {
 // one for the positions between two.
 func (s *settler) fill(g lostCommits) error {
 	last := g.before
-	last.nextNumber, last.time = max(last.nextNumber, s.next), max(last.time, s.time)
-	for last.position < g.last {
+	last.NextNumber, last.Time = max(last.NextNumber, s.next), max(last.Time, s.time)
+	for last.Position < g.last {
 		c := s.lostCommit(g, last)
-		if c.last == g.last && g.fixed {
-			o := &c.operations[0]
-			o.patch = solve(func(x uint64) uint64 {
-				o.patch = x
-				c.append(nil, last.chain)
-				return c.chain
+		if c.Last == g.last && g.fixed {
+			o := &c.Operations[0]
+			o.Patch = solve(func(x uint64) uint64 {
+				o.Patch = x
+				c.Append(nil, last.Chain)
+				return c.Chain
 			}, g.chain)
 		}
-		s.batch.Put(commitKey(c.last), c.append(nil, last.chain))
-		last = c.tip()
+		s.batch.Put(record.CommitKey(c.Last), c.Append(nil, last.Chain))
+		last = c.Tip()
 		if len(s.batch.Dump()) > mendOctets {
 			if err := s.flush(); err != nil {
 				return err
 			}
 		}
 	}
-	if last.position != g.last || g.fixed && last.chain != g.chain {
-		return fmt.Errorf("%w: events overlap the commits around the positions %d to %d", store.ErrDamaged, g.before.position+1, g.last)
+	if last.Position != g.last || g.fixed && last.Chain != g.chain {
+		return fmt.Errorf("%w: events overlap the commits around the positions %d to %d", store.ErrDamaged, g.before.Position+1, g.last)
 	}
-	if s.next, s.time = last.nextNumber, last.time; last.position > s.log.position {
+	if s.next, s.time = last.NextNumber, last.Time; last.Position > s.log.Position {
 		s.log = last
 	}
 	return s.flush()
@@ -196,31 +197,31 @@ func (s *settler) fill(g lostCommits) error {
 
 // lostCommit returns the next record of a gap: of a run, or of positions that
 // nothing is left of.
-func (s *settler) lostCommit(g lostCommits, last tip) *commitRecord {
-	c := &commitRecord{first: last.position + 1, time: last.time, nextNumber: last.nextNumber}
-	lost := operation{kind: opLost}
-	next, _ := slices.BinarySearchFunc(s.runs, c.first, func(r foundRun, first uint64) int { return cmp.Compare(r.position, first) })
+func (s *settler) lostCommit(g lostCommits, last record.Tip) *record.Commit {
+	c := &record.Commit{First: last.Position + 1, Time: last.Time, NextNumber: last.NextNumber}
+	lost := record.Operation{Kind: record.OpLost}
+	next, _ := slices.BinarySearchFunc(s.runs, c.First, func(r foundRun, first uint64) int { return cmp.Compare(r.position, first) })
 	switch {
 	case next == len(s.runs) || s.runs[next].position > g.last:
-		lost.count = g.last - last.position
-	case s.runs[next].position > c.first:
-		lost.count = s.runs[next].position - c.first
+		lost.Count = g.last - last.Position
+	case s.runs[next].position > c.First:
+		lost.Count = s.runs[next].position - c.First
 	default:
 		r := s.runs[next]
-		c.runs, c.octets, c.time = []run{r.run}, r.octets, max(r.time, last.time)
-		c.nextNumber = max(last.nextNumber, r.number+1)
-		st := s.stream(r.number)
-		st.committed = max(st.committed, r.first+r.count-1)
+		c.Runs, c.Octets, c.Time = []record.Run{r.Run}, r.octets, max(r.time, last.Time)
+		c.NextNumber = max(last.NextNumber, r.Number+1)
+		st := s.stream(r.Number)
+		st.committed = max(st.committed, r.First+r.Count-1)
 	}
-	lost.count = min(lost.count, mostPositions)
-	c.last = last.position + c.events() + lost.count
-	if c.last == g.last && g.most == math.MaxUint64 {
+	lost.Count = min(lost.Count, record.MaxPositions)
+	c.Last = last.Position + c.Events() + lost.Count
+	if c.Last == g.last && g.most == math.MaxUint64 {
 		for number := range s.streams {
-			c.nextNumber = max(c.nextNumber, number+1)
+			c.NextNumber = max(c.NextNumber, number+1)
 		}
 	}
-	c.nextNumber = min(c.nextNumber, g.most)
-	c.operations = []operation{lost}
+	c.NextNumber = min(c.NextNumber, g.most)
+	c.Operations = []record.Operation{lost}
 	return c
 }
 
@@ -253,21 +254,21 @@ func solve(f func(uint64) uint64, value uint64) (argument uint64) {
 
 // findIDs finds ids that cursors and requests with a key tell.
 func (s *settler) findIDs() error {
-	err := s.kind(kindCursor, func(key, value []byte) {
-		_, number, ok := parseCursorKey(key)
-		id, whole := parseCursor(value)
+	err := s.kind(record.KindCursor, func(key, value []byte) {
+		_, number, ok := record.ParseCursorKey(key)
+		id, whole := record.ParseCursor(value)
 		if st := s.streams[number]; st != nil && ok && whole {
-			st.last = max(st.last, id)
+			st.Last = max(st.Last, id)
 		}
 	})
 	if err != nil {
 		return err
 	}
-	return s.kind(kindKey, func(key, value []byte) {
-		number, _, ok := cutNumber(key[1:])
+	return s.kind(record.KindKey, func(key, value []byte) {
+		number, _, ok := record.CutNumber(key[1:])
 		ids, whole := requestIDs(value)
 		if st := s.streams[number]; st != nil && ok && whole {
-			st.last = max(st.last, ids[0])
+			st.Last = max(st.Last, ids[0])
 		}
 	})
 }
@@ -280,14 +281,14 @@ func (s *settler) makeCounters() error {
 	}
 	for _, number := range slices.Sorted(maps.Keys(s.streams)) {
 		st := s.streams[number]
-		if number >= s.log.nextNumber { // nothing of it is left, and another will have its number
-			s.batch.Delete(nameKey(number))
-			s.batch.Delete(streamKey(st.name))
+		if number >= s.log.NextNumber { // nothing of it is left, and another will have its number
+			s.batch.Delete(record.NameKey(number))
+			s.batch.Delete(record.StreamKey(st.name))
 			delete(s.streams, number)
 			continue
 		}
-		st.deleted = max(st.deleted, st.removed)
-		st.counter = counter{number, max(st.last, st.committed, st.deleted), st.deleted}
+		st.Deleted = max(st.Deleted, st.removed)
+		st.Counter = record.Counter{Number: number, Last: max(st.Last, st.committed, st.Deleted), Deleted: st.Deleted}
 		if st.name == nil {
 			name := fmt.Append(nil, lostName, number)
 			for taken[string(name)] {
@@ -295,8 +296,8 @@ func (s *settler) makeCounters() error {
 			}
 			st.name = name
 		}
-		s.put(nameKey(number), st.name)
-		s.put(streamKey(st.name), st.append(nil))
+		s.put(record.NameKey(number), st.name)
+		s.put(record.StreamKey(st.name), st.Append(nil))
 	}
 	return s.flush()
 }
@@ -307,32 +308,32 @@ func (s *settler) makePages() error {
 	var time int64
 	var position uint64
 	var shrink error
-	err := s.kind(kindEvent, func(key, value []byte) {
-		number, rest, ok := cutNumber(key[1:])
+	err := s.kind(record.KindEvent, func(key, value []byte) {
+		number, rest, ok := record.CutNumber(key[1:])
 		st := s.streams[number]
-		p, err := parseAnyPage(key, value)
-		if !ok || len(rest) != 8 || err != nil || st == nil || keyNumber(key) > st.last || keyNumber(key) <= read[number] {
+		p, err := record.ParseAnyPage(key, value)
+		if !ok || len(rest) != 8 || err != nil || st == nil || record.KeyNumber(key) > st.Last || record.KeyNumber(key) <= read[number] {
 			s.batch.Delete(bytes.Clone(key))
 			return
 		}
 		if _, seen := read[number]; !seen {
-			read[number] = st.deleted
+			read[number] = st.Deleted
 			time, position = 0, 0
 		}
-		if next := read[number] + 1; p.first > next {
-			s.lose(number, next, p.first-1, time, position)
+		if next := read[number] + 1; p.First > next {
+			s.lose(number, next, p.First-1, time, position)
 		}
-		if st.erasing < st.deleted && p.first <= st.deleted && shrink == nil {
-			shrink = s.shrink(key, value, st.deleted)
+		if st.erasing < st.Deleted && p.First <= st.Deleted && shrink == nil {
+			shrink = s.shrink(key, value, st.Deleted)
 		}
-		time, position = p.time, p.position
-		read[number] = keyNumber(key)
+		time, position = p.Time, p.Position
+		read[number] = record.KeyNumber(key)
 	})
 	err = errors.Join(err, shrink)
 	for _, number := range slices.Sorted(maps.Keys(s.streams)) {
 		st := s.streams[number]
-		if next := max(read[number], st.deleted) + 1; next <= st.last && err == nil {
-			s.lose(number, next, st.last, s.log.time, s.log.position)
+		if next := max(read[number], st.Deleted) + 1; next <= st.Last && err == nil {
+			s.lose(number, next, st.Last, s.log.Time, s.log.Position)
 			err = s.flush()
 		}
 	}
@@ -341,7 +342,7 @@ func (s *settler) makePages() error {
 
 // shrink removes the events up to an id from a page.
 func (s *settler) shrink(key, value []byte, upTo uint64) error {
-	value, err := shrunk(key, value, upTo)
+	value, err := record.ShrinkPage(key, value, upTo)
 	if err != nil || value == nil {
 		return err
 	}
@@ -350,7 +351,7 @@ func (s *settler) shrink(key, value []byte, upTo uint64) error {
 
 // lose makes pages of lost events.
 func (s *settler) lose(number, first, last uint64, time int64, position uint64) {
-	for key, value := range lostPages(number, first, last, time, position) {
+	for key, value := range record.LostPages(number, first, last, time, position) {
 		s.batch.Put(key, value)
 	}
 }
@@ -358,12 +359,12 @@ func (s *settler) lose(number, first, last uint64, time int64, position uint64) 
 // limitCursors takes cursors back that are past the end, and removes those of
 // streams that are not there.
 func (s *settler) limitCursors() error {
-	return s.kind(kindCursor, func(key, value []byte) {
-		_, number, ok := parseCursorKey(key)
-		id, whole := parseCursor(value)
-		last := s.log.position
+	return s.kind(record.KindCursor, func(key, value []byte) {
+		_, number, ok := record.ParseCursorKey(key)
+		id, whole := record.ParseCursor(value)
+		last := s.log.Position
 		if st := s.streams[number]; number > 0 && st != nil {
-			last = st.last
+			last = st.Last
 		} else if number > 0 {
 			last = 0
 		}
@@ -378,10 +379,10 @@ func (s *settler) limitCursors() error {
 
 // limitKeys removes what is kept of requests whose events never were.
 func (s *settler) limitKeys() error {
-	return s.kind(kindKey, func(key, value []byte) {
-		number, _, ok := cutNumber(key[1:])
+	return s.kind(record.KindKey, func(key, value []byte) {
+		number, _, ok := record.CutNumber(key[1:])
 		ids, whole := requestIDs(value)
-		if st := s.streams[number]; !ok || !whole || st == nil || ids[0] > st.last {
+		if st := s.streams[number]; !ok || !whole || st == nil || ids[0] > st.Last {
 			s.batch.Delete(bytes.Clone(key))
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // A loss is something that a repair cannot bring back.
@@ -52,22 +53,22 @@ func TestRepairAcceptsLoss(t *testing.T) {
 			}
 		}
 	}
-	page := func(number, last uint64) []byte { return appendEventKey(nil, number, last) }
+	page := func(number, last uint64) []byte { return record.AppendEventKey(nil, number, last) }
 	for name, c := range map[string]loss{
 		"events":                  {del(page(1, 3)), `stream "a", events 1 to 3, positions 1 to 3`, all[3:], "a.6@10 c.1@11"},
 		"a stream's last events":  {del(page(1, 5)), `stream "a", event 5, position 9`, slices.Delete(slices.Clone(all), 4, 5), "a.6@10 c.1@11"},
-		"a commit":                {del(commitKey(5)), "one is missing", all, "a.6@10 c.1@11"},
-		"the first commit":        {del(commitKey(3)), "one is missing", all, "a.6@10 c.1@11"},
-		"the last commit":         {del(commitKey(9)), "position 9 is missing", all, "a.6@10 c.1@11"},
-		"a commit and its events": {del(commitKey(6), page(1, 4)), "one is missing", slices.Delete(slices.Clone(all), 3, 4), "a.6@10 c.1@11"},
-		"all commits": {del(commitKey(3), commitKey(5), commitKey(6), commitKey(7), commitKey(8), commitKey(9)),
+		"a commit":                {del(record.CommitKey(5)), "one is missing", all, "a.6@10 c.1@11"},
+		"the first commit":        {del(record.CommitKey(3)), "one is missing", all, "a.6@10 c.1@11"},
+		"the last commit":         {del(record.CommitKey(9)), "position 9 is missing", all, "a.6@10 c.1@11"},
+		"a commit and its events": {del(record.CommitKey(6), page(1, 4)), "one is missing", slices.Delete(slices.Clone(all), 3, 4), "a.6@10 c.1@11"},
+		"all commits": {del(record.CommitKey(3), record.CommitKey(5), record.CommitKey(6), record.CommitKey(7), record.CommitKey(8), record.CommitKey(9)),
 			"position 9 is missing", all, "a.6@10 c.1@11"},
-		"a name":                   {del(nameKey(2), streamKey([]byte("b"))), "stream number 2", slices.Delete(slices.Clone(all), 5, 6), "a.6@10 c.1@11"},
-		"the last commit, in full": {del(commitKey(9), page(1, 5), keyKey(1, []byte("k"))), "position 9 is missing", slices.Delete(slices.Clone(all), 4, 5), "a.6@10 c.1@11"},
+		"a name":                   {del(record.NameKey(2), record.StreamKey([]byte("b"))), "stream number 2", slices.Delete(slices.Clone(all), 5, 6), "a.6@10 c.1@11"},
+		"the last commit, in full": {del(record.CommitKey(9), page(1, 5), record.RequestKey(1, []byte("k"))), "position 9 is missing", slices.Delete(slices.Clone(all), 4, 5), "a.6@10 c.1@11"},
 		"the high-water file":      {file(highwaterName, func(b []byte) []byte { return nil }), "how far it reached", all, "a.6@10 c.1@11"},
-		"a stream's record, last events and their commits": {del(streamKey([]byte("a")), page(1, 4), page(1, 5), commitKey(6), commitKey(9)),
+		"a stream's record, last events and their commits": {del(record.StreamKey([]byte("a")), page(1, 4), page(1, 5), record.CommitKey(6), record.CommitKey(9)),
 			"position 9 is missing", slices.Delete(slices.Clone(all), 3, 5), "a.6@10 c.1@11"},
-		"a stream's record, last event and its commit, after a deletion": {del(streamKey([]byte("b")), page(2, 2), commitKey(5)),
+		"a stream's record, last event and its commit, after a deletion": {del(record.StreamKey([]byte("b")), page(2, 2), record.CommitKey(5)),
 			"one is missing", all[:5], "a.6@10 c.1@11"},
 		"more positions than a commit may have": {func(t *testing.T, dir string) {
 			if err := rewriteHighwater(directoryDisk(dir), highwater{3 << 20, 12345}); err != nil {
@@ -75,21 +76,21 @@ func TestRepairAcceptsLoss(t *testing.T) {
 			}
 		}, "position 3145728 is missing", all, "a.6@3145729 c.1@3145730"},
 		"commits around the high-water mark": {func(t *testing.T, dir string) {
-			var c commitRecord
+			var c record.Commit
 			change(t, dir, func(db *leveldb.DB) error {
-				value, err := db.Get(commitKey(6), nil)
-				return errors.Join(err, c.parse(commitKey(6), value))
+				value, err := db.Get(record.CommitKey(6), nil)
+				return errors.Join(err, c.Parse(record.CommitKey(6), value))
 			})
-			del(commitKey(6), commitKey(7))(t, dir)
-			if err := rewriteHighwater(directoryDisk(dir), highwater{6, c.chain}); err != nil {
+			del(record.CommitKey(6), record.CommitKey(7))(t, dir)
+			if err := rewriteHighwater(directoryDisk(dir), highwater{6, c.Chain}); err != nil {
 				t.Fatal(err)
 			}
 		}, "position 6 is missing", all, "a.6@10 c.1@11"},
 		"the last commits, with a deletion that is not erased yet": {changes(func(db *leveldb.DB) error {
 			key, value := pageOf(2, 2, timeOf(db, 2, 2), 4, "1", "2")
-			e := erasure{kind: opDelete, number: 2, first: 1, last: 1}
-			return errors.Join(db.Put(key, value, nil), db.Put(erasureKey(7), e.append(nil), nil),
-				db.Delete(commitKey(7), nil), db.Delete(commitKey(8), nil), db.Delete(commitKey(9), nil))
+			e := record.Erasure{Kind: record.OpDelete, Number: 2, First: 1, Last: 1}
+			return errors.Join(db.Put(key, value, nil), db.Put(record.ErasureKey(7), e.Append(nil), nil),
+				db.Delete(record.CommitKey(7), nil), db.Delete(record.CommitKey(8), nil), db.Delete(record.CommitKey(9), nil))
 		}), "position 9 is missing", all, "a.6@10 c.1@11"},
 		"all of its tables": {func(t *testing.T, dir string) {
 			mustOpen(t, dir, Options{}).Close() // makes one of the journal
@@ -169,10 +170,10 @@ func (c *loss) mustBeLeft(t *testing.T, dir string) {
 func TestSettledStoreIsMended(t *testing.T) {
 	dir := writeVerified(t)
 	change(t, dir, func(db *leveldb.DB) error {
-		return errors.Join(db.Delete(commitKey(8), nil), db.Delete(commitKey(9), nil), db.Delete(appendEventKey(nil, 1, 5), nil))
+		return errors.Join(db.Delete(record.CommitKey(8), nil), db.Delete(record.CommitKey(9), nil), db.Delete(record.AppendEventKey(nil, 1, 5), nil))
 	})
 	mustRepair(t, dir, RepairOptions{AcceptLoss: true})
-	change(t, dir, func(db *leveldb.DB) error { return db.Delete(nameKey(2), nil) })
+	change(t, dir, func(db *leveldb.DB) error { return db.Delete(record.NameKey(2), nil) })
 	done := mustRepair(t, dir, RepairOptions{})
 	if done.Left.Damaged > 0 || missing(done.Aside) {
 		t.Error(told(done.Left), done.Aside)
@@ -195,7 +196,7 @@ func TestSettledStoreIsMended(t *testing.T) {
 
 func TestSolve(t *testing.T) {
 	value := []byte("what a record has besides")
-	f := func(x uint64) uint64 { return chain(x, 7, value) }
+	f := func(x uint64) uint64 { return record.Chain(x, 7, value) }
 	for _, want := range []uint64{0, 1, 1 << 63, 0x123456789abcdef} {
 		if x := solve(f, want); f(x) != want {
 			t.Errorf("want %x, have %x", want, f(x))

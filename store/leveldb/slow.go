@@ -27,6 +27,6 @@ func (s *slowness) note(log *slog.Logger, c *commit, took time.Duration) {
 		return
 	}
 	log.Warn("slow commit: see to the disk", "took", took.Round(time.Millisecond), "events", c.count,
-		"position", c.record.last, "others_since", s.since)
+		"position", c.record.Last, "others_since", s.since)
 	s.told, s.since = now, 0
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/syndtr/goleveldb/leveldb"
+
+	"gorewind/store/leveldb/internal/record"
 )
 
 // counterOctets is how much memory a generation of counters may take, about:
@@ -18,9 +20,9 @@ const counterOctets = 128 << 20
 // A stream is one that a commit adds to. All of it is the committer's.
 type stream struct {
 	name   []byte
-	entry  int     // where in streams.young
-	before counter // the commit
-	after  counter
+	entry  int            // where in streams.young
+	before record.Counter // the commit
+	after  record.Counter
 	oldest int // its first event in the commit, or -1
 	newest int // and its last
 	seen   int // the last request that named it
@@ -39,16 +41,16 @@ type streams struct {
 func (s *streams) init() { s.young, s.old = new(counters), new(counters) }
 
 // cached returns the counter of a stream, if it is in memory.
-func (s *streams) cached(name []byte) (counter, bool) {
+func (s *streams) cached(name []byte) (record.Counter, bool) {
 	hash := hashStream(name)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, c := range []*counters{s.young, s.old} {
 		if i := c.find(name, hash); i >= 0 {
-			return c.entries[i].counter, true
+			return c.entries[i].Counter, true
 		}
 	}
-	return counter{}, false
+	return record.Counter{}, false
 }
 
 // get returns where in young a stream is, whose number is 0 if it is new. It is
@@ -58,9 +60,9 @@ func (s *streams) get(db *leveldb.DB, name []byte) (int, error) {
 	if i := s.young.find(name, hash); i >= 0 {
 		return i, nil
 	}
-	var k counter
+	var k record.Counter
 	if i := s.old.find(name, hash); i >= 0 {
-		k = s.old.entries[i].counter
+		k = s.old.entries[i].Counter
 	} else if stored, err := loadCounter(db, name); err != nil {
 		return 0, err
 	} else {
@@ -83,7 +85,7 @@ func (s *streams) publish(touched []stream) {
 	defer s.mu.Unlock()
 	for i := range touched {
 		t := &touched[i]
-		s.young.entries[t.entry].counter = t.after
+		s.young.entries[t.entry].Counter = t.after
 	}
 }
 
@@ -111,7 +113,7 @@ func (c *commit) touch(s *streams, db *leveldb.DB, name []byte) (*stream, error)
 	e := &s.young.entries[i]
 	if e.commit != c.serial {
 		e.commit, e.staged = c.serial, uint32(len(c.touched))
-		c.touched = append(c.touched, stream{name: name, entry: i, before: e.counter, after: e.counter, oldest: -1, seen: -1})
+		c.touched = append(c.touched, stream{name: name, entry: i, before: e.Counter, after: e.Counter, oldest: -1, seen: -1})
 	}
 	c.recent = int(e.staged)
 	return &c.touched[c.recent], nil
@@ -119,13 +121,13 @@ func (c *commit) touch(s *streams, db *leveldb.DB, name []byte) (*stream, error)
 
 // loadCounter reads a counter from the database; the zero value means that
 // there is no such stream.
-func loadCounter(db *leveldb.DB, name []byte) (counter, error) {
-	value, err := db.Get(streamKey(name), nil)
+func loadCounter(db *leveldb.DB, name []byte) (record.Counter, error) {
+	value, err := db.Get(record.StreamKey(name), nil)
 	if errors.Is(err, leveldb.ErrNotFound) {
-		return counter{}, nil
+		return record.Counter{}, nil
 	}
 	if err != nil {
-		return counter{}, fault(fmt.Sprintf("record of the stream %+q", name), err)
+		return record.Counter{}, fault(fmt.Sprintf("record of the stream %+q", name), err)
 	}
-	return parseCounter(value)
+	return record.ParseCounter(value)
 }

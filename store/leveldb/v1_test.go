@@ -63,9 +63,9 @@ func TestFormat1(t *testing.T) {
 	}
 	d := mustOpen(t, dir, Options{})
 	defer d.Close()
-	last := d.tip().position
-	if id := storetest.Append(t, d, "emptied", "more"); id != 3 || d.tip().position != last+1 {
-		t.Errorf("want event 3 at position %d, have %d at %d", last+1, id, d.tip().position)
+	last := d.tip().Position
+	if id := storetest.Append(t, d, "emptied", "more"); id != 3 || d.tip().Position != last+1 {
+		t.Errorf("want event 3 at position %d, have %d at %d", last+1, id, d.tip().Position)
 	}
 }
 

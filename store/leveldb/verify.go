@@ -14,6 +14,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // Verify reads all of the store in dir, which must not be open, and reports
@@ -68,7 +69,7 @@ type verifier struct {
 	told     map[string]bool // damage of files
 	streams  map[uint64]*verified
 	reach    map[uint64]uint64 // by position, the chains that the high-water file tells
-	last     tip               // of the commits
+	last     record.Tip        // of the commits
 	gaps     []Damage          // ids that no commit has
 	lost     bool              // commits were lost, which was accepted
 	cursorAt map[string]uint64 // by key, what the commits say
@@ -78,18 +79,18 @@ type verifier struct {
 
 // A verified is what was found of a stream.
 type verified struct {
-	counter
+	record.Counter
 	name      uint64 // sum of its name
 	named     bool
-	committed uint64 // the commits have events up to this id
-	removed   uint64 // and delete up to this one
-	erasing   uint64 // events up to this id may be there although they are deleted
-	read      uint64 // there are events up to this id
-	expected  uint64 // sum of what the commits say of its events
-	found     uint64 // the same of the events
-	damaged   bool   // sums differ then
-	lost      []run  // events that were lost, which was accepted
-	requests  uint64 // sum of what the commits say of its requests with a key, less the same of their records
+	committed uint64       // the commits have events up to this id
+	removed   uint64       // and delete up to this one
+	erasing   uint64       // events up to this id may be there although they are deleted
+	read      uint64       // there are events up to this id
+	expected  uint64       // sum of what the commits say of its events
+	found     uint64       // the same of the events
+	damaged   bool         // sums differ then
+	lost      []record.Run // events that were lost, which was accepted
+	requests  uint64       // sum of what the commits say of its requests with a key, less the same of their records
 }
 
 func newVerifier(ctx context.Context, progress func(done, of int)) *verifier {
@@ -167,7 +168,7 @@ func (v *verifier) all() error {
 func (v *verifier) tell(d Damage) {
 	if d.number > 0 && v.report.takes(len(v.report.Damage)) {
 		// What cannot be read is told where names are verified.
-		d.Stream, _ = v.db.Get(nameKey(d.number), &leniently)
+		d.Stream, _ = v.db.Get(record.NameKey(d.number), &leniently)
 	}
 	v.report.add(d)
 }

@@ -2,33 +2,35 @@ package leveldb
 
 import (
 	"fmt"
+
+	"gorewind/store/leveldb/internal/record"
 )
 
 // erasures verifies the records of what may still be in files.
 func (v *verifier) erasures() error {
-	return v.kind(kindErasure, func(key, value []byte) {
-		e, err := parseErasure(key, value)
+	return v.kind(record.KindErasure, func(key, value []byte) {
+		e, err := record.ParseErasure(key, value)
 		if err != nil {
 			v.tell(Damage{What: err.Error()})
 			return
 		}
-		s := v.streams[e.number]
+		s := v.streams[e.Number]
 		switch {
 		case s == nil:
-			v.tellf("record of an erasure at position %d in the stream number %d, which has no record", e.position, e.number)
-		case e.position > v.last.position || e.kind != opDelete && e.kind != opReplace || e.first > e.last ||
-			e.last > s.last || e.kind == opDelete && e.last > s.deleted:
-			v.tell(Damage{number: e.number, First: e.first, Last: e.last, What: fmt.Sprintf("record of an erasure %x of what was not erased", key)})
-		case e.kind == opDelete:
-			s.erasing = max(s.erasing, e.last)
+			v.tellf("record of an erasure at position %d in the stream number %d, which has no record", e.Position, e.Number)
+		case e.Position > v.last.Position || e.Kind != record.OpDelete && e.Kind != record.OpReplace || e.First > e.Last ||
+			e.Last > s.Last || e.Kind == record.OpDelete && e.Last > s.Deleted:
+			v.tell(Damage{number: e.Number, First: e.First, Last: e.Last, What: fmt.Sprintf("record of an erasure %x of what was not erased", key)})
+		case e.Kind == record.OpDelete:
+			s.erasing = max(s.erasing, e.Last)
 		}
 	})
 }
 
 // pages verifies the events.
 func (v *verifier) pages() error {
-	return v.kind(kindEvent, func(key, value []byte) {
-		number, rest, ok := cutNumber(key[1:])
+	return v.kind(record.KindEvent, func(key, value []byte) {
+		number, rest, ok := record.CutNumber(key[1:])
 		if !ok || len(rest) != 8 {
 			v.tellf("key %x of events", key)
 			return
@@ -39,7 +41,7 @@ func (v *verifier) pages() error {
 			v.streams[number] = s
 			v.tell(Damage{number: number, What: "there are events of it, and it has no record"})
 		}
-		if s.number != 0 {
+		if s.Number != 0 {
 			v.page(s, key, value)
 		}
 	})
@@ -47,48 +49,48 @@ func (v *verifier) pages() error {
 
 // page verifies a page of a stream.
 func (v *verifier) page(s *verified, key, value []byte) {
-	last := keyNumber(key)
+	last := record.KeyNumber(key)
 	first := s.read + 1
 	tell := func(first, last uint64, format string, args ...any) {
-		v.tell(Damage{number: s.number, First: first, Last: last, What: fmt.Sprintf(format, args...)})
+		v.tell(Damage{number: s.Number, First: first, Last: last, What: fmt.Sprintf(format, args...)})
 		s.damaged = true
 	}
-	p, err := parseAnyPage(key, value)
+	p, err := record.ParseAnyPage(key, value)
 	if err != nil {
 		tell(min(first, last), last, "%v", err)
 		s.read = max(s.read, last)
 		return
 	}
 	switch {
-	case p.first > first:
-		tell(first, p.first-1, "the events are missing")
-	case last > s.last:
-		tell(max(first, s.last+1), last, "the stream's record says that %d is its last event", s.last)
-	case p.first <= s.deleted && min(last, s.deleted) > s.erasing:
-		tell(p.first, min(last, s.deleted), "they were deleted and are still there")
-	case p.first < first && first > s.deleted+1:
-		tell(p.first, min(last, first-1), "they are there twice")
+	case p.First > first:
+		tell(first, p.First-1, "the events are missing")
+	case last > s.Last:
+		tell(max(first, s.Last+1), last, "the stream's record says that %d is its last event", s.Last)
+	case p.First <= s.Deleted && min(last, s.Deleted) > s.erasing:
+		tell(p.First, min(last, s.Deleted), "they were deleted and are still there")
+	case p.First < first && first > s.Deleted+1:
+		tell(p.First, min(last, first-1), "they are there twice")
 	}
-	if p.lost {
-		s.lost = append(s.lost, run{s.number, p.first, p.left})
-		v.note(s.number, p.first, last)
-		p.left = 0
+	if p.Lost {
+		s.lost = append(s.lost, record.Run{Number: s.Number, First: p.First, Count: p.Left})
+		v.note(s.Number, p.First, last)
+		p.Left = 0
 	}
-	for p.left > 0 {
-		id, position, data, err := p.next()
+	for p.Left > 0 {
+		id, position, data, err := p.Next()
 		if err != nil {
 			tell(id+1, last, "%v", err)
 			break
 		}
-		if id <= s.deleted {
+		if id <= s.Deleted {
 			continue
 		}
-		s.found += eventSum(id, position, p.time)
+		s.found += eventSum(id, position, p.Time)
 		v.report.Events++
 		v.report.Octets += uint64(len(data))
 		v.done++
 	}
-	if p.trailing() {
+	if p.Trailing() {
 		tell(last, last, "octets follow it in its page")
 	}
 	s.read = max(s.read, last)
@@ -98,7 +100,7 @@ func (v *verifier) page(s *verified, key, value []byte) {
 // damage.
 func (v *verifier) note(number, first, last uint64) {
 	v.report.Lost += last - first + 1
-	name, _ := v.db.Get(nameKey(number), &leniently)
+	name, _ := v.db.Get(record.NameKey(number), &leniently)
 	if v.report.takes(len(v.report.Notes)) {
 		v.report.Notes = append(v.report.Notes, Damage{
 			Stream: name, First: first, Last: last, What: "they were lost when the store was repaired",

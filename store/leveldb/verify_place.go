@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // place adds positions to the damage of which ids are known.
@@ -17,33 +18,33 @@ func (v *verifier) place() error {
 	if len(of) == 0 {
 		return nil
 	}
-	var c commitRecord
-	return v.kind(kindCommit, func(key, value []byte) {
-		if c.parse(key, value) != nil {
+	var c record.Commit
+	return v.kind(record.KindCommit, func(key, value []byte) {
+		if c.Parse(key, value) != nil {
 			return // told
 		}
-		position := c.first
-		for _, r := range c.runs {
-			for _, d := range of[r.number] {
+		position := c.First
+		for _, r := range c.Runs {
+			for _, d := range of[r.Number] {
 				v.placeRun(d, &c, r, position)
 			}
-			position += r.count
+			position += r.Count
 		}
 	})
 }
 
 // placeRun adds the positions of a run to those of damage that has a part of it.
-func (v *verifier) placeRun(d *Damage, c *commitRecord, r run, position uint64) {
-	first, end := max(r.first, d.First), min(r.first+r.count, d.Last+1)
+func (v *verifier) placeRun(d *Damage, c *record.Commit, r record.Run, position uint64) {
+	first, end := max(r.First, d.First), min(r.First+r.Count, d.Last+1)
 	if first >= end {
 		return
 	}
 	if d.differ {
 		pages := newPageReader(v.db)
 		defer pages.release()
-		events, err := pages.read(nil, nil, run{r.number, first, end - first}, unlimited)
+		events, err := pages.read(nil, nil, record.Run{Number: r.Number, First: first, Count: end - first}, unlimited)
 		same := func(e store.Event) bool {
-			return e.Position == position+e.ID-r.first && e.Time.UnixMicro() == c.time
+			return e.Position == position+e.ID-r.First && e.Time.UnixMicro() == c.Time
 		}
 		at := slices.IndexFunc(events, func(e store.Event) bool { return !same(e) })
 		if at < 0 || err != nil {
@@ -59,7 +60,7 @@ func (v *verifier) placeRun(d *Damage, c *commitRecord, r run, position uint64) 
 		first, end = d.First, d.Last+1
 	}
 	if d.From == 0 {
-		d.From = position + first - r.first
+		d.From = position + first - r.First
 	}
-	d.UpTo = position + end - 1 - r.first
+	d.UpTo = position + end - 1 - r.First
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
 
@@ -116,17 +117,17 @@ func TestVerifyGood(t *testing.T) {
 
 // pageOf makes the key and the value of a page.
 func pageOf(number, last uint64, time int64, position uint64, events ...string) (key, value []byte) {
-	var w pageWriter
+	var w record.PageWriter
 	for i, e := range events {
-		w.add(position+uint64(i), time, []byte(e))
+		w.Add(position+uint64(i), time, []byte(e))
 	}
-	key = appendEventKey(nil, number, last)
-	return key, w.end(key)
+	key = record.AppendEventKey(nil, number, last)
+	return key, w.End(key)
 }
 
 // timeOf returns when a page was written.
 func timeOf(db *leveldb.DB, number, last uint64) int64 {
-	value, err := db.Get(appendEventKey(nil, number, last), nil)
+	value, err := db.Get(record.AppendEventKey(nil, number, last), nil)
 	if err != nil {
 		panic(err)
 	}
@@ -156,40 +157,40 @@ func TestVerifyDamage(t *testing.T) {
 		damage func(db *leveldb.DB) error
 		want   string
 	}{
-		"a page is missing":      {del(appendEventKey(nil, 1, 3)), `stream "a", events 1 to 3, positions 1 to 3: the events are missing`},
-		"the last page":          {del(appendEventKey(nil, 1, 5)), `stream "a", event 5, position 9: the events are missing`},
-		"a page's data":          {flip(appendEventKey(nil, 1, 4), -1), `stream "a", event 4, position 6: damaged: page 6501010000000000000004 has a wrong checksum`},
-		"a page's head":          {put(appendEventKey(nil, 1, 4), "x"), `stream "a", event 4, position 6: damaged: page 6501010000000000000004 is cut to 1 octets`},
+		"a page is missing":      {del(record.AppendEventKey(nil, 1, 3)), `stream "a", events 1 to 3, positions 1 to 3: the events are missing`},
+		"the last page":          {del(record.AppendEventKey(nil, 1, 5)), `stream "a", event 5, position 9: the events are missing`},
+		"a page's data":          {flip(record.AppendEventKey(nil, 1, 4), -1), `stream "a", event 4, position 6: damaged: page 6501010000000000000004 has a wrong checksum`},
+		"a page's head":          {put(record.AppendEventKey(nil, 1, 4), "x"), `stream "a", event 4, position 6: damaged: page 6501010000000000000004 is cut to 1 octets`},
 		"a page's key":           {put([]byte("e\x01"), "x"), "key 6501 of events"},
-		"a page without stream":  {put(appendEventKey(nil, 7, 1), "x"), "stream number 7: there are events of it, and it has no record"},
-		"a page too many":        {put(appendEventKey(nil, 1, 6), "x"), `stream "a", event 6: damaged: page`},
-		"a stream is missing":    {del(streamKey([]byte("b"))), `stream "b": it has a name and no record`},
-		"a stream's last id":     {put(streamKey([]byte("a")), "\x01\x04\x00"), `stream "a", event 5, position 9: the stream's record says that 4 is its last event`},
-		"a stream's end":         {put(streamKey([]byte("a")), "\x01\x06\x00"), `stream "a": its last event is 5 by the commits, 6 by its record`},
-		"a stream's deleted id":  {put(streamKey([]byte("b")), "\x02\x02\x00"), `stream "b": it is deleted up to event 1 by the commits, 0 by its record`},
-		"a stream's record":      {put(streamKey([]byte("b")), "\x02"), `stream "b": damaged: record of a stream: 02`},
-		"two of one number":      {put(streamKey([]byte("c")), "\x02\x02\x01"), `stream "c": another stream has its number, 2, too`},
-		"a name is missing":      {del(nameKey(2)), "stream number 2: it has a record and no name by its number"},
-		"a name":                 {put(nameKey(2), "B"), `stream "B": the name by its number is not the one of its record`},
-		"a name too many":        {put(nameKey(3), "c"), `stream "c": it has a name and no record`},
+		"a page without stream":  {put(record.AppendEventKey(nil, 7, 1), "x"), "stream number 7: there are events of it, and it has no record"},
+		"a page too many":        {put(record.AppendEventKey(nil, 1, 6), "x"), `stream "a", event 6: damaged: page`},
+		"a stream is missing":    {del(record.StreamKey([]byte("b"))), `stream "b": it has a name and no record`},
+		"a stream's last id":     {put(record.StreamKey([]byte("a")), "\x01\x04\x00"), `stream "a", event 5, position 9: the stream's record says that 4 is its last event`},
+		"a stream's end":         {put(record.StreamKey([]byte("a")), "\x01\x06\x00"), `stream "a": its last event is 5 by the commits, 6 by its record`},
+		"a stream's deleted id":  {put(record.StreamKey([]byte("b")), "\x02\x02\x00"), `stream "b": it is deleted up to event 1 by the commits, 0 by its record`},
+		"a stream's record":      {put(record.StreamKey([]byte("b")), "\x02"), `stream "b": damaged: record of a stream: 02`},
+		"two of one number":      {put(record.StreamKey([]byte("c")), "\x02\x02\x01"), `stream "c": another stream has its number, 2, too`},
+		"a name is missing":      {del(record.NameKey(2)), "stream number 2: it has a record and no name by its number"},
+		"a name":                 {put(record.NameKey(2), "B"), `stream "B": the name by its number is not the one of its record`},
+		"a name too many":        {put(record.NameKey(3), "c"), `stream "c": it has a name and no record`},
 		"a name's key":           {put([]byte("n\x02\x01"), "c"), "key 6e0201 of a name"},
-		"the first commit":       {del(commitKey(3)), "the commit at position 5 does not follow the one at position 0: one is missing or was changed"},
-		"events of a commit":     {del(commitKey(3)), `stream "a", events 1 to 3: no commit has them, or a second one; position 6 goes on with event 4`},
-		"a commit in the middle": {del(commitKey(8)), "the commit at position 9 does not follow the one at position 7: one is missing or was changed"},
-		"the last commit":        {del(commitKey(9)), "the commit at position 9 is missing; the last one is at position 8"},
-		"a commit's time":        {flip(commitKey(6), 8), "the commit at position 6 does not follow the one at position 5: one is missing or was changed"},
-		"a commit's chain":       {flip(commitKey(9), -1), "the commit at position 9 is another one than the store had"},
-		"a commit's record":      {put(commitKey(6), "x"), "damaged: record of the commit 780000000000000006"},
-		"a cursor":               {put(cursorKey([]byte("c"), 1), "\x00"), "cursor 6301630101: 00"},
-		"a cursor's id":          {put(cursorKey([]byte("c"), 1), "\x06"), `stream "a": the cursor of "c" is at event 6; the last one is 5`},
-		"a cursor's stream":      {put(cursorKey([]byte("c"), 7), "\x01"), `the cursor of "c" is in the stream number 7, ` + noRecord},
-		"a cursor's position":    {put(cursorKey([]byte("c"), 0), "\x0a"), `the cursor of "c" is at position 10; the last one is 9`},
-		"a request":              {put(keyKey(1, []byte("k")), "x"), "record of a request with a key 6b01016b: 78"},
-		"a request's stream":     {put(keyKey(7, []byte("k")), strings.Repeat("x", 16)+"\x01\x01"), `the request with the key "k" is of the stream number 7, ` + noRecord},
-		"a request's id":         {put(keyKey(1, []byte("k")), strings.Repeat("x", 16)+"\x01\x06"), `stream "a": the request with the key "k" stored event 6; the last one is 5`},
-		"an erasure":             {put(erasureKey(7), "d"), "damaged: record of an erasure 700000000000000007"},
-		"an erasure's stream":    {put(erasureKey(7), "d\x07\x01\x01"), "record of an erasure at position 7 in the stream number 7, " + noRecord},
-		"an erasure's events":    {put(erasureKey(7), "d\x01\x01\x02"), `stream "a", events 1 to 2, positions 1 to 2: record of an erasure 700000000000000007 of what was not erased`},
+		"the first commit":       {del(record.CommitKey(3)), "the commit at position 5 does not follow the one at position 0: one is missing or was changed"},
+		"events of a commit":     {del(record.CommitKey(3)), `stream "a", events 1 to 3: no commit has them, or a second one; position 6 goes on with event 4`},
+		"a commit in the middle": {del(record.CommitKey(8)), "the commit at position 9 does not follow the one at position 7: one is missing or was changed"},
+		"the last commit":        {del(record.CommitKey(9)), "the commit at position 9 is missing; the last one is at position 8"},
+		"a commit's time":        {flip(record.CommitKey(6), 8), "the commit at position 6 does not follow the one at position 5: one is missing or was changed"},
+		"a commit's chain":       {flip(record.CommitKey(9), -1), "the commit at position 9 is another one than the store had"},
+		"a commit's record":      {put(record.CommitKey(6), "x"), "damaged: record of the commit 780000000000000006"},
+		"a cursor":               {put(record.CursorKey([]byte("c"), 1), "\x00"), "cursor 6301630101: 00"},
+		"a cursor's id":          {put(record.CursorKey([]byte("c"), 1), "\x06"), `stream "a": the cursor of "c" is at event 6; the last one is 5`},
+		"a cursor's stream":      {put(record.CursorKey([]byte("c"), 7), "\x01"), `the cursor of "c" is in the stream number 7, ` + noRecord},
+		"a cursor's position":    {put(record.CursorKey([]byte("c"), 0), "\x0a"), `the cursor of "c" is at position 10; the last one is 9`},
+		"a request":              {put(record.RequestKey(1, []byte("k")), "x"), "record of a request with a key 6b01016b: 78"},
+		"a request's stream":     {put(record.RequestKey(7, []byte("k")), strings.Repeat("x", 16)+"\x01\x01"), `the request with the key "k" is of the stream number 7, ` + noRecord},
+		"a request's id":         {put(record.RequestKey(1, []byte("k")), strings.Repeat("x", 16)+"\x01\x06"), `stream "a": the request with the key "k" stored event 6; the last one is 5`},
+		"an erasure":             {put(record.ErasureKey(7), "d"), "damaged: record of an erasure 700000000000000007"},
+		"an erasure's stream":    {put(record.ErasureKey(7), "d\x07\x01\x01"), "record of an erasure at position 7 in the stream number 7, " + noRecord},
+		"an erasure's events":    {put(record.ErasureKey(7), "d\x01\x01\x02"), `stream "a", events 1 to 2, positions 1 to 2: record of an erasure 700000000000000007 of what was not erased`},
 		"a key of no kind":       {put([]byte("zz"), "x"), "key 7a7a is none of a store"},
 		"a key before all":       {put([]byte{0}, "x"), "key 00 is none of a store"},
 		"a page's position": {func(db *leveldb.DB) error {
@@ -226,7 +227,7 @@ func TestVerifyDamage(t *testing.T) {
 func TestVerifySettled(t *testing.T) {
 	settled := writeVerified(t)
 	change(t, settled, func(db *leveldb.DB) error {
-		return errors.Join(db.Delete(appendEventKey(nil, 1, 3), nil), db.Delete(commitKey(5), nil))
+		return errors.Join(db.Delete(record.AppendEventKey(nil, 1, 3), nil), db.Delete(record.CommitKey(5), nil))
 	})
 	mustRepair(t, settled, RepairOptions{AcceptLoss: true})
 	if r := mustVerify(t, settled); r.Damaged > 0 {
@@ -236,14 +237,14 @@ func TestVerifySettled(t *testing.T) {
 		damage func(db *leveldb.DB) error
 		want   string
 	}{
-		"a cursor": {func(db *leveldb.DB) error { return db.Delete(cursorKey([]byte("c"), 1), nil) },
+		"a cursor": {func(db *leveldb.DB) error { return db.Delete(record.CursorKey([]byte("c"), 1), nil) },
 			`stream "a": the cursor of "c" is missing, by the commits at 4`},
-		"a cursor elsewhere": {func(db *leveldb.DB) error { return db.Put(cursorKey([]byte("c"), 1), []byte{2}, nil) },
+		"a cursor elsewhere": {func(db *leveldb.DB) error { return db.Put(record.CursorKey([]byte("c"), 1), []byte{2}, nil) },
 			`stream "a": the cursor of "c" is at 2, by the commits at 4`},
-		"a request": {func(db *leveldb.DB) error { return db.Delete(keyKey(1, []byte("k")), nil) },
+		"a request": {func(db *leveldb.DB) error { return db.Delete(record.RequestKey(1, []byte("k")), nil) },
 			`stream "a": what is kept of the request with the key "k" is not what the commits say`},
 		"a stream's end": {func(db *leveldb.DB) error {
-			return errors.Join(db.Delete(appendEventKey(nil, 1, 5), nil), db.Put(streamKey([]byte("a")), counter{1, 4, 0}.append(nil), nil))
+			return errors.Join(db.Delete(record.AppendEventKey(nil, 1, 5), nil), db.Put(record.StreamKey([]byte("a")), record.Counter{Number: 1, Last: 4, Deleted: 0}.Append(nil), nil))
 		}, `stream "a": its last event is 5 by the commits, 4 by its record`},
 		"another event in the place of one": {func(db *leveldb.DB) error { // as of a commit that was refused
 			key, value := pageOf(1, 5, timeOf(db, 1, 5)-1, 9, "refused")

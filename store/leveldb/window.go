@@ -12,6 +12,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // A window is what is read of the log at once: the events of some neighbouring
@@ -44,7 +45,7 @@ type piece struct {
 
 // A span is what a window has of a stream.
 type span struct {
-	run
+	record.Run
 	name     []byte
 	skip     bool   // the selection does not take it
 	hidden   uint64 // up to where it is deleted, though its pages may be there
@@ -81,9 +82,9 @@ func (w *window) plan(db *leveldb.DB) error {
 		w.at = make(map[uint64]int)
 	}
 	clear(w.at)
-	it := db.NewIterator(util.BytesPrefix([]byte{kindCommit}), nil)
+	it := db.NewIterator(util.BytesPrefix([]byte{record.KindCommit}), nil)
 	defer it.Release()
-	var c commitRecord
+	var c record.Commit
 	step := it.Next
 	if w.backward {
 		step = it.Prev
@@ -92,7 +93,7 @@ func (w *window) plan(db *leveldb.DB) error {
 		w.reached = w.after
 	}
 	for ok := it.Seek(w.from()); ok && w.left(); ok = step() {
-		if err := c.parse(it.Key(), it.Value()); err != nil {
+		if err := c.Parse(it.Key(), it.Value()); err != nil {
 			return err
 		}
 		w.add(&c)
@@ -102,7 +103,7 @@ func (w *window) plan(db *leveldb.DB) error {
 		return fault(fmt.Sprintf("commits from position %d on", w.reached), err)
 	}
 	if w.gone > 0 && w.commits == 1 { // else what comes before is read first
-		err := fmt.Errorf("%w: the commits at the positions %d to %d were lost when the store was repaired", store.ErrAccepted, c.first, c.last)
+		err := fmt.Errorf("%w: the commits at the positions %d to %d were lost when the store was repaired", store.ErrAccepted, c.First, c.Last)
 		if w.backward {
 			return err
 		}
@@ -117,9 +118,9 @@ func (w *window) plan(db *leveldb.DB) error {
 // from returns the key of the first commit.
 func (w *window) from() []byte {
 	if w.backward {
-		return commitKey(w.upTo)
+		return record.CommitKey(w.upTo)
 	}
-	return commitKey(w.after + 1)
+	return record.CommitKey(w.after + 1)
 }
 
 // left reports whether there are positions that may have to be looked at.
@@ -134,51 +135,51 @@ func (w *window) left() bool {
 }
 
 // add plans what the window has of a commit.
-func (w *window) add(c *commitRecord) {
-	if c.lost() {
-		w.gone = min(c.last, w.upTo)
+func (w *window) add(c *record.Commit) {
+	if c.Lost() {
+		w.gone = min(c.Last, w.upTo)
 		return
 	}
-	events := c.events()
+	events := c.Events()
 	octets := uint64(0) // of one event, about
 	if events > 0 {
-		octets = c.octets/events + 1
+		octets = c.Octets/events + 1
 	}
 	if w.backward {
-		position := c.first + events // after the run
-		for i := len(c.runs) - 1; i >= 0 && w.left(); i-- {
-			r := c.runs[i]
-			position -= r.count
+		position := c.First + events // after the run
+		for i := len(c.Runs) - 1; i >= 0 && w.left(); i-- {
+			r := c.Runs[i]
+			position -= r.Count
 			w.take(r, position, octets)
 		}
 		if w.left() {
-			w.reached = max(c.first-1, w.after)
+			w.reached = max(c.First-1, w.after)
 		}
 		return
 	}
-	position := c.first
-	for _, r := range c.runs {
+	position := c.First
+	for _, r := range c.Runs {
 		if !w.left() {
 			return
 		}
 		w.take(r, position, octets)
-		position += r.count
+		position += r.Count
 	}
 	if w.left() {
-		w.reached = min(c.last, w.upTo)
+		w.reached = min(c.Last, w.upTo)
 	}
 }
 
 // take plans what the window has of a run that begins at a position.
-func (w *window) take(r run, position, octets uint64) {
-	low, high := max(position, w.after+1), min(position+r.count-1, w.upTo)
+func (w *window) take(r record.Run, position, octets uint64) {
+	low, high := max(position, w.after+1), min(position+r.Count-1, w.upTo)
 	if w.backward {
 		high = min(high, w.reached)
 	}
 	if low > high {
 		return
 	}
-	if w.numbers != nil && w.numbers[r.number] == nil {
+	if w.numbers != nil && w.numbers[r.Number] == nil {
 		w.look(low, high)
 		return
 	}
@@ -194,16 +195,16 @@ func (w *window) take(r run, position, octets uint64) {
 		}
 	}
 	w.look(low, high)
-	p := piece{first: r.first + low - position, count: high - low + 1}
-	i, ok := w.at[r.number]
+	p := piece{first: r.First + low - position, count: high - low + 1}
+	i, ok := w.at[r.Number]
 	if !ok {
 		i = len(w.spans)
-		w.at[r.number] = i
-		w.spans = append(w.spans, span{run: run{r.number, p.first, 0}, name: w.numbers[r.number]})
+		w.at[r.Number] = i
+		w.spans = append(w.spans, span{Run: record.Run{Number: r.Number, First: p.first, Count: 0}, name: w.numbers[r.Number]})
 	}
 	s := &w.spans[i]
-	s.first = min(s.first, p.first)
-	s.count += p.count
+	s.First = min(s.First, p.first)
+	s.Count += p.count
 	p.span = i
 	w.pieces = append(w.pieces, p)
 	w.planned += int(p.count)
@@ -226,7 +227,7 @@ func (w *window) choose(db *leveldb.DB, names *names) error {
 	}
 	numbers := make([]uint64, len(w.spans))
 	for i := range w.spans {
-		numbers[i] = w.spans[i].number
+		numbers[i] = w.spans[i].Number
 	}
 	slices.Sort(numbers)
 	found, err := names.of(db, numbers)
@@ -248,13 +249,13 @@ func (d *DB) readSpans(db *leveldb.DB, events []store.Event, spans []span) ([]st
 	for i := range spans {
 		if !spans[i].skip {
 			order = append(order, i)
-			count += int(spans[i].count)
+			count += int(spans[i].Count)
 		}
 	}
 	events = slices.Grow(events, count)
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(spans[a].number, spans[b].number) })
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(spans[a].Number, spans[b].Number) })
 	for _, i := range order {
-		spans[i].hidden = d.eraser.hiddenUpTo(spans[i].number)
+		spans[i].hidden = d.eraser.hiddenUpTo(spans[i].Number)
 	}
 	r := newPageReader(db) // now: what it finds of hidden pages is hidden
 	r.least = 64 << 10     // for many short spans
@@ -273,12 +274,12 @@ func (d *DB) readSpans(db *leveldb.DB, events []store.Event, spans []span) ([]st
 
 // readSpan appends the events of a span that are not deleted.
 func (d *DB) readSpan(db *leveldb.DB, r *pageReader, events []store.Event, s *span) ([]store.Event, error) {
-	end := s.first + s.count
-	next := max(s.first, s.hidden+1)
+	end := s.First + s.Count
+	next := max(s.First, s.hidden+1)
 	for next < end {
 		have := len(events)
 		var err error
-		events, err = r.read(events, s.name, run{s.number, next, end - next}, mergeOctets)
+		events, err = r.read(events, s.name, record.Run{Number: s.Number, First: next, Count: end - next}, mergeOctets)
 		next += uint64(len(events) - have)
 		if r.taken > mergeOctets {
 			return events, errWide
@@ -307,7 +308,7 @@ func (d *DB) deletedUpTo(db *leveldb.DB, name []byte) (uint64, error) {
 			return 0, err
 		}
 	}
-	return c.deleted, nil
+	return c.Deleted, nil
 }
 
 // inOrder returns the events that were read, in the order of the window's pieces.

@@ -44,7 +44,8 @@ var rules = []rule{
 	{"wire", "the protocol must be usable without sockets or a store", nil},
 	{"store", "the contract knows no engine", nil},
 	{"store/storetest", "the suite knows no engine", []string{"gorewind/store"}},
-	{"store/leveldb", "the engine knows neither wire nor sockets", []string{"gorewind/store", goleveldb}},
+	{"store/leveldb/internal/record", "formats know no database", []string{"gorewind/store"}},
+	{"store/leveldb", "the engine knows neither wire nor sockets", []string{"gorewind/store", goleveldb, "gorewind/store/leveldb/internal/"}},
 	{"server", "the broker runs on any engine", []string{"gorewind/store", "gorewind/wire", zmq4, unix}},
 	{"client", "it runs where no store is", []string{"gorewind/wire", zmq4, unix}},
 	{"backup", "copies are made of what a daemon tells, and stores of copies; it knows no sockets", []string{

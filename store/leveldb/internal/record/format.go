@@ -1,4 +1,7 @@
-package leveldb
+// Package record has the formats of what the engine stores: keys, the values under them,
+// and how the log shows these. It knows bytes and the contract, and neither LevelDB nor
+// files.
+package record
 
 import (
 	"encoding/binary"
@@ -6,14 +9,14 @@ import (
 	"hash/crc64"
 )
 
-// What is on disk, format 1. It stays readable for ever; testdata/v1 is a store
-// that keeps later versions to that.
+// What is on disk, format 1. It stays readable for ever; testdata/v1 of the engine is a
+// store that keeps later versions to that.
 //
 // A store is a directory:
 //
 //	LOCK        locked while a process has the store open
 //	highwater   how far the commits reach at least, and a copy of FORMAT; see
-//	            highwater.go
+//	            package datadir
 //	db/         the LevelDB database; a journal (*.log) that was not closed has
 //	            room at its end, which reads as zeros
 //	db/FORMAT   text: the format, the store's id and generation, and the secret
@@ -24,7 +27,8 @@ import (
 //	db.new/     a database that is being made; it is renamed to db when whole
 //	db.restoring/  a database that Restore is making; it is renamed to db when whole.
 //	            SOURCE in it says of what it is made
-//	db.damaged-N/  a database that was repaired, as it was before; see replace.go
+//	db.damaged-N/  a database that was repaired, as it was before; see package
+//	            datadir
 //
 // The database has seven kinds of keys. Their first octets are chosen for their
 // order: what a busy stream writes (the end of its events, its counter, commits)
@@ -49,15 +53,15 @@ import (
 // id. Their time is one; position is that of the first. The checksum is CRC-32C
 // over the key, then all of the value but the checksum itself. Flags are 0, or 1
 // where the events were lost and count is all that there is of them (see
-// settle.go); a reader refuses others. s is a stream's counter, n is its name by the number
-// that stands for it in the other keys.
+// package repair); a reader refuses others. s is a stream's counter, n is its name by the
+// number that stands for it in the other keys.
 //
 // c is a consumer's cursor in a stream; number 0 is the whole store. k is a
-// request that had a key: a sum of what it asked for (see key.go) and the last id
-// of each of its groups. p is something that was erased and may still be in
+// request that had a key: a sum of what it asked for (see key.go of the engine) and
+// the last id of each of its groups. p is something that was erased and may still be in
 // files, under the position of the operation that erased it: 'd', the events from
 // first to last id of a stream; 'r', what the page up to last id held before the
-// event first id was replaced. See erase.go.
+// event first id was replaced. See erase.go of the engine.
 //
 // x is a commit, one record for each, under the last position that it took. Its
 // runs are in the order of positions: count events of a stream from first id
@@ -79,20 +83,22 @@ import (
 //	'o' uv count                                             what took so many positions
 //	                                                         is of streams that the store
 //	                                                         was made without
-const formatVersion = 1
+//
+// Version is the number of this format.
+const Version = 1
 
 // maxKey is how many octets a key of numbers has at most.
 const maxKey = 1 + 9 + 8
 
-// Kinds of keys; the first octet of each.
+// Kinds of keys: the first octet of each. KindKey is that of requests with a key.
 const (
-	kindCursor  = 'c'
-	kindEvent   = 'e'
-	kindKey     = 'k'
-	kindName    = 'n'
-	kindErasure = 'p'
-	kindStream  = 's'
-	kindCommit  = 'x'
+	KindCursor  = 'c'
+	KindEvent   = 'e'
+	KindKey     = 'k'
+	KindName    = 'n'
+	KindErasure = 'p'
+	KindStream  = 's'
+	KindCommit  = 'x'
 )
 
 var (
@@ -110,43 +116,55 @@ func appendNumber(b []byte, n uint64) []byte {
 	return append(append(b, byte(8-skip)), full[skip:]...)
 }
 
-func appendStreamKey(b, name []byte) []byte {
-	return append(append(b, kindStream), name...)
+// AppendStreamKey appends the key of a stream's counter.
+func AppendStreamKey(b, name []byte) []byte {
+	return append(append(b, KindStream), name...)
 }
 
-func streamKey(name []byte) []byte { return appendStreamKey(nil, name) }
+// StreamKey returns the key of a stream's counter.
+func StreamKey(name []byte) []byte { return AppendStreamKey(nil, name) }
 
-func nameKey(number uint64) []byte {
-	return appendNumber([]byte{kindName}, number)
+// NameKey returns the key of a stream's name by its number.
+func NameKey(number uint64) []byte {
+	return appendNumber([]byte{KindName}, number)
 }
 
-func appendEventKey(b []byte, number, id uint64) []byte {
-	return binary.BigEndian.AppendUint64(appendNumber(append(b, kindEvent), number), id)
+// AppendEventKey appends the key of a page of a stream's events, of which id is the last.
+func AppendEventKey(b []byte, number, id uint64) []byte {
+	return binary.BigEndian.AppendUint64(appendNumber(append(b, KindEvent), number), id)
 }
 
-func commitKey(last uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{kindCommit}, last)
+// CommitKey returns the key of a commit, whose last position is given.
+func CommitKey(last uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{KindCommit}, last)
 }
 
-func erasureKey(position uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{kindErasure}, position)
+// ErasureKey returns the key of the record of an erasure, under the position of the
+// operation that erased.
+func ErasureKey(position uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{KindErasure}, position)
 }
 
-func cursorKey(consumer []byte, number uint64) []byte {
-	return appendNumber(append([]byte{kindCursor, byte(len(consumer))}, consumer...), number)
+// CursorKey returns the key of a consumer's cursor in a stream, or with number 0 in the
+// whole store.
+func CursorKey(consumer []byte, number uint64) []byte {
+	return appendNumber(append([]byte{KindCursor, byte(len(consumer))}, consumer...), number)
 }
 
-func keyKey(number uint64, key []byte) []byte {
-	return append(appendNumber([]byte{kindKey}, number), key...)
+// RequestKey returns the key of what is kept of a request with a key, by the number of
+// its first group's stream.
+func RequestKey(number uint64, key []byte) []byte {
+	return append(appendNumber([]byte{KindKey}, number), key...)
 }
 
-// keyNumber returns the 8 octets at the end of a key: an id or a position.
-func keyNumber(key []byte) uint64 {
+// KeyNumber returns the 8 octets at the end of a key: an id or a position.
+func KeyNumber(key []byte) uint64 {
 	return binary.BigEndian.Uint64(key[len(key)-8:])
 }
 
-// cutNumber takes a number off a key.
-func cutNumber(b []byte) (n uint64, rest []byte, ok bool) {
+// CutNumber takes a number off what follows the kind in a key, and returns the rest; ok is
+// false where there is none.
+func CutNumber(b []byte) (n uint64, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] > 8 || len(b) < 1+int(b[0]) {
 		return 0, nil, false
 	}

@@ -1,4 +1,4 @@
-package leveldb
+package record
 
 import "encoding/binary"
 

@@ -1,0 +1,33 @@
+package record
+
+import "encoding/binary"
+
+// SumOctets is how much is kept of the HMAC-SHA-256 of a request: two of 2^64
+// requests under one key may be taken for the same.
+const SumOctets = 16
+
+// AppendRequest encodes what is kept of a request that had a key.
+func AppendRequest(b, sum []byte, ids []uint64) []byte {
+	b = append(b, sum...)
+	b = binary.AppendUvarint(b, uint64(len(ids)))
+	for _, id := range ids {
+		b = binary.AppendUvarint(b, id)
+	}
+	return b
+}
+
+func (d *decoder) request() (sum []byte, ids []uint64) {
+	sum = d.take(SumOctets)
+	for n := d.uvarint(); n > 0 && !d.short; n-- {
+		ids = append(ids, d.uvarint())
+	}
+	return sum, ids
+}
+
+// ParseRequest reads what is kept of a request that had a key: the sum, which shares value's
+// memory, and the last id of each group.
+func ParseRequest(value []byte) (sum []byte, ids []uint64, ok bool) {
+	d := decoder{b: value}
+	sum, ids = d.request()
+	return sum, ids, d.end()
+}
