@@ -8,6 +8,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -88,7 +89,7 @@ func findPage(db *leveldb.DB, number, id uint64) (key, value []byte, p record.Pa
 	defer it.Release()
 	found := it.Next()
 	if err := it.Error(); err != nil {
-		return nil, nil, p, fault(fmt.Sprintf("event %d of the stream number %d", id, number), err)
+		return nil, nil, p, ldb.Fault(fmt.Sprintf("event %d of the stream number %d", id, number), err)
 	}
 	if found {
 		key, value = append(key, it.Key()...), append(value, it.Value()...)

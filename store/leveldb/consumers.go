@@ -10,6 +10,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -95,7 +96,7 @@ func (d *DB) cursors(ctx context.Context, most int) (all []cursor, more bool, er
 			all = append(all, cursor{bytes.Clone(consumer), number, id})
 		}
 		if err := it.Error(); err != nil {
-			return fault("cursors", err)
+			return ldb.Fault("cursors", err)
 		}
 		return nil
 	})

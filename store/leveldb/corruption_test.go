@@ -41,6 +41,12 @@ const (
 	damageZeroed  = "512 zeroed"
 )
 
+// LevelDB writes its journals in blocks, and begins each chunk in them with a head.
+const (
+	journalBlock = 32 << 10
+	journalHead  = 7
+)
+
 var damages = []string{damageNone, damageRemoved, damageEmpty, damageFlipped, damageCut, damageZeroed}
 
 func (c corruption) String() string {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
@@ -306,14 +307,14 @@ func (s *shown) upTo(w *world, last uint64) *shown {
 
 // small has LevelDB begin new journals and merge tables often.
 func small(t *testing.T) {
-	usual := settings
-	t.Cleanup(func() { settings = usual })
-	settings.WriteBuffer = 24 << 10
-	settings.CompactionTableSize = 16 << 10
-	settings.CompactionTotalSize = 48 << 10
-	settings.CompactionL0Trigger = 3
-	settings.BlockSize = 1 << 10
-	settings.BlockCacheCapacity = 1 << 20
+	usual := ldb.Settings
+	t.Cleanup(func() { ldb.Settings = usual })
+	ldb.Settings.WriteBuffer = 24 << 10
+	ldb.Settings.CompactionTableSize = 16 << 10
+	ldb.Settings.CompactionTotalSize = 48 << 10
+	ldb.Settings.CompactionL0Trigger = 3
+	ldb.Settings.BlockSize = 1 << 10
+	ldb.Settings.BlockCacheCapacity = 1 << 20
 }
 
 // A past is what was asked of a store and what it answered.

@@ -9,6 +9,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -100,7 +101,7 @@ func loadCursor(db *leveldb.DB, key []byte) (uint64, error) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fault(fmt.Sprintf("cursor %x", key), err)
+		return 0, ldb.Fault(fmt.Sprintf("cursor %x", key), err)
 	}
 	id, ok := record.ParseCursor(value)
 	if !ok {

@@ -12,6 +12,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 )
 
 // Names in a store's directory; see format.go.
@@ -169,7 +170,7 @@ func makeDatabase(path string) error {
 }
 
 // openPath opens the database in a directory, or makes an empty one in it.
-func openPath(path string) (*leveldb.DB, *guard, error) {
+func openPath(path string) (*leveldb.DB, *ldb.Guard, error) {
 	files, err := storage.OpenFile(path, false)
 	if err != nil {
 		return nil, nil, err
@@ -178,7 +179,7 @@ func openPath(path string) (*leveldb.DB, *guard, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, files.Close())
 	}
-	return openFiles(files, dir)
+	return ldb.Open(files, dir)
 }
 
 func writeSynced(path, text string) error {

@@ -7,9 +7,10 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"gorewind/store"
-
 	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 )
 
 // A disk is where the files of a store are: a directory, memory, or what tests
@@ -18,7 +19,7 @@ type disk interface {
 	// files opens the database's files.
 	files(readOnly bool) (storage.Storage, error)
 	// directory opens theirs, to be synced; nil where there is nothing to sync.
-	directory() (directory, error)
+	directory() (ldb.Directory, error)
 	// highwater opens the high-water file, or makes it if create is set; nil
 	// where there is none.
 	highwater(create bool) (slots, error)
@@ -26,7 +27,7 @@ type disk interface {
 	free() (int64, error)
 	// replace puts what is on an overlay over the files, which stay open, in the
 	// place of the database, all or nothing, and returns where that is kept.
-	replace(o *overlay, id store.Identity) (aside string, err error)
+	replace(o *ldb.Overlay, id store.Identity) (aside string, err error)
 }
 
 // slots is the high-water file.
@@ -46,7 +47,7 @@ func (d directoryDisk) files(readOnly bool) (storage.Storage, error) {
 	return storage.OpenFile(d.db(), readOnly)
 }
 
-func (d directoryDisk) directory() (directory, error) { return os.Open(d.db()) }
+func (d directoryDisk) directory() (ldb.Directory, error) { return os.Open(d.db()) }
 
 func (d directoryDisk) highwater(create bool) (slots, error) {
 	flags := os.O_RDWR
@@ -66,9 +67,9 @@ func (d directoryDisk) free() (int64, error) {
 type memoryDisk struct{ storage.Storage }
 
 func (m memoryDisk) files(bool) (storage.Storage, error) { return m.Storage, nil }
-func (memoryDisk) directory() (directory, error)         { return nil, nil }
+func (memoryDisk) directory() (ldb.Directory, error)     { return nil, nil }
 func (memoryDisk) highwater(bool) (slots, error)         { return nil, nil }
 func (memoryDisk) free() (int64, error)                  { return 1 << 62, nil }
-func (memoryDisk) replace(*overlay, store.Identity) (string, error) {
+func (memoryDisk) replace(*ldb.Overlay, store.Identity) (string, error) {
 	return "", errors.New("memory cannot be repaired")
 }

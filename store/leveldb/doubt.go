@@ -8,6 +8,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -20,10 +21,10 @@ func (r *repair) recoverDatabase(files storage.Storage, o *opt.Options) (*leveld
 		return nil, err
 	}
 	if r.missing {
-		r.holes = append(r.holes, hole{})
+		r.holes = append(r.holes, ldb.Hole{})
 	}
 	for _, fd := range tables {
-		lost, err := salvage(files, fd)
+		lost, err := ldb.Salvage(files, fd)
 		if err != nil {
 			return nil, err
 		}
@@ -40,7 +41,7 @@ func (r *repair) doubt(db *leveldb.DB) (doubts []Damage, err error) {
 		return nil, nil
 	}
 	covered := func(key []byte) bool {
-		return slices.ContainsFunc(r.holes, func(d hole) bool { return d.covers(key) })
+		return slices.ContainsFunc(r.holes, func(d ldb.Hole) bool { return d.Covers(key) })
 	}
 	var again leveldb.Batch
 	last := uint64(0)

@@ -24,6 +24,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -59,7 +60,7 @@ type DB struct {
 
 	handle sync.RWMutex // protects the fields below; held for reading while db is used
 	db     *leveldb.DB  // nil when it could not be opened again after a fault
-	guard  *guard
+	guard  *ldb.Guard
 	opened map[int64]bool // tables that were in use at the start; see sweep.go
 
 	state sync.Mutex // protects the field below
@@ -276,7 +277,7 @@ func (d *DB) Close() error {
 		d.eraser.close() // 4. erase what there is to be erased, if that is soon done
 		d.turn.Lock()    // and keep the turn: nobody writes any more
 		d.handle.Lock()  // 5. when nobody reads any more, close the database
-		full := d.guard != nil && errors.Is(withFull(d.guard.err()), store.ErrFull)
+		full := d.guard != nil && errors.Is(ldb.WithFull(d.guard.Err()), store.ErrFull)
 		if err := d.closeHandle(); full {
 			// A merge that found no room: what it was to merge is there, and synced.
 			d.log.Warn("closing the database on a full disk", "error", err)

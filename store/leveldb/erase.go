@@ -14,6 +14,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -160,7 +161,7 @@ func (d *DB) eraseLoop() {
 		}
 		for e.pending.Load() > 0 && !resting {
 			err, wait := d.erase(), e.gather
-			if resting = isDamage(err); resting {
+			if resting = ldb.IsDamage(err); resting {
 				d.leaveErased(err)
 				break
 			}
@@ -352,7 +353,7 @@ func collect(db *leveldb.DB, e *record.Erasure, from uint64, batch *leveldb.Batc
 		}
 	}
 	if err := it.Error(); err != nil {
-		return 0, fault(fmt.Sprintf("deleted events of the stream number %d", e.Number), err)
+		return 0, ldb.Fault(fmt.Sprintf("deleted events of the stream number %d", e.Number), err)
 	}
 	return upTo + 1, nil
 }
@@ -376,7 +377,7 @@ func (d *DB) shrinkPage(e *record.Erasure) (key []byte, err error) {
 	return key, d.maintain(func(db *leveldb.DB) error {
 		value, err := db.Get(key, nil) // again: it may have been replaced
 		if err != nil {
-			return fault(fmt.Sprintf("page %x", key), err)
+			return ldb.Fault(fmt.Sprintf("page %x", key), err)
 		}
 		if value, err = record.ShrinkPage(key, value, e.Last); err != nil || value == nil {
 			return err
@@ -391,7 +392,7 @@ func pieces(db *leveldb.DB, ranges []util.Range, number, first, last uint64) ([]
 	all := util.Range{Start: record.AppendEventKey(nil, number, first), Limit: record.AppendEventKey(nil, number, last)}
 	sizes, err := db.SizeOf([]util.Range{all})
 	if err != nil {
-		return nil, fault(fmt.Sprintf("events of the stream number %d", number), err)
+		return nil, ldb.Fault(fmt.Sprintf("events of the stream number %d", number), err)
 	}
 	if first >= last || sizes.Sum() <= eraseRange {
 		return append(ranges, all), nil

@@ -97,8 +97,14 @@ func (w faultyWriter) Write(b []byte) (int, error) {
 }
 
 // A journal that fails has its room like others.
-func (w faultyWriter) Fd() uintptr               { return w.Writer.(extent).Fd() }
-func (w faultyWriter) Truncate(size int64) error { return w.Writer.(extent).Truncate(size) }
+// A journalFile is a file that can be given its room.
+type journalFile interface {
+	Fd() uintptr
+	Truncate(size int64) error
+}
+
+func (w faultyWriter) Fd() uintptr               { return w.Writer.(journalFile).Fd() }
+func (w faultyWriter) Truncate(size int64) error { return w.Writer.(journalFile).Truncate(size) }
 
 func (w faultyWriter) Sync() error {
 	if w.f.take(&w.f.sync) {

@@ -8,6 +8,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -22,7 +23,7 @@ func check(db *leveldb.DB, least highwater) (record.Tip, error) {
 			return last, fmt.Errorf("%w: the commit at position %d is missing", store.ErrDamaged, least.position)
 		}
 		if err != nil {
-			return last, fault(fmt.Sprintf("commit at position %d", least.position), err)
+			return last, ldb.Fault(fmt.Sprintf("commit at position %d", least.position), err)
 		}
 		var c record.Commit
 		if err := c.Parse(record.CommitKey(least.position), value); err != nil {
@@ -71,7 +72,7 @@ func commitsAfter(db *leveldb.DB, position uint64, f func(c *record.Commit, valu
 		}
 	}
 	if err := it.Error(); err != nil {
-		return fault(fmt.Sprintf("commits after position %d", position), err)
+		return ldb.Fault(fmt.Sprintf("commits after position %d", position), err)
 	}
 	return nil
 }
@@ -90,7 +91,7 @@ func erasures(db *leveldb.DB, f func(record.Erasure) (more bool)) error {
 		}
 	}
 	if err := it.Error(); err != nil {
-		return fault("records of erasures", err)
+		return ldb.Fault("records of erasures", err)
 	}
 	return nil
 }

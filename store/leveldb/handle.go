@@ -7,6 +7,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -21,14 +22,14 @@ func (d *DB) openFirst(least highwater) (last record.Tip, err error) {
 			return last, err
 		}
 	}
-	full := withFull(err)
+	full := ldb.WithFull(err)
 	if !errors.Is(full, store.ErrFull) {
 		return last, err
 	}
 	d.condition.cause = full
 	d.log.Error("the database cannot be written to, only read; trying again every second", "error", err)
 	if err := d.syncJournals(); err != nil {
-		return last, fault("journals", err)
+		return last, ldb.Fault("journals", err)
 	}
 	return d.openReadOnly(least)
 }
@@ -72,15 +73,15 @@ func (d *DB) openHandle(least highwater) (last record.Tip, err error) {
 		files.Close()
 		return last, err
 	}
-	db, g, err := openFiles(files, dir)
+	db, g, err := ldb.Open(files, dir)
 	if err != nil {
 		return last, err
 	}
 	// Of commits only, and what LevelDB does to open it is none.
-	g.synced = func(took time.Duration) { d.counts.syncs.add(uint64(took)) }
+	g.Synced = func(took time.Duration) { d.counts.syncs.add(uint64(took)) }
 	last, err = check(db, least)
 	if err == nil {
-		err = g.err()
+		err = g.Err()
 	}
 	if err == nil {
 		d.opened, err = liveTables(db)
@@ -103,9 +104,9 @@ func (d *DB) rehearse(least highwater) error {
 	first, err := firstInJournals(files)
 	if err != nil {
 		files.Close()
-		return fault("journals", err)
+		return ldb.Fault("journals", err)
 	}
-	db, g, err := openOverlay(files)
+	db, g, err := ldb.OpenOverlay(files)
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/syndtr/goleveldb/leveldb/storage"
-
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/storetest"
 )
 
@@ -36,10 +35,11 @@ func TestP1RoomOfAJournal(t *testing.T) {
 	}
 	dir, crashed := t.TempDir(), filepath.Join(t.TempDir(), "crashed")
 	d := mustOpen(t, dir, Options{})
-	want := strings.Repeat("\x00", 3*journalBlock) // looks like room
+	const block = 32 << 10                  // of LevelDB's journals
+	want := strings.Repeat("\x00", 3*block) // looks like room
 	storetest.Append(t, d, "a", "first", want)
-	if n := journalSize(t, dir); n != journalOctets {
-		t.Errorf("want a journal of %d octets, have %d", journalOctets, n)
+	if n := journalSize(t, dir); n != ldb.JournalOctets {
+		t.Errorf("want a journal of %d octets, have %d", ldb.JournalOctets, n)
 	}
 	if err := os.CopyFS(crashed, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
@@ -63,45 +63,5 @@ func TestP1RoomOfAJournal(t *testing.T) {
 	log, err := os.ReadFile(filepath.Join(crashed, dbName, "LOG"))
 	if n := bytes.Count(log, []byte("journal@drop")); err != nil || n > 1 {
 		t.Errorf("want the room passed over silently, have %d complaints, %v", n, err)
-	}
-}
-
-func TestJournalEnd(t *testing.T) {
-	room := make([]byte, 3*journalBlock+5)
-	written := func(at ...int) []byte {
-		b := bytes.Clone(room)
-		for _, i := range at {
-			b[i] = 1
-		}
-		return b
-	}
-	for name, c := range map[string]struct {
-		file []byte
-		want int64
-	}{
-		"empty":                  {nil, 0},
-		"all room":               {room, 0},
-		"one block":              {written(6), journalBlock},
-		"two blocks":             {written(0, journalBlock), 2 * journalBlock},
-		"one lost in a crash":    {written(0, 2*journalBlock), 3 * journalBlock},
-		"the cut one at the end": {written(3 * journalBlock), 3*journalBlock + 5},
-		"cut within a head":      {[]byte{0, 0, 1}, 3},
-	} {
-		mem := storage.NewMemStorage()
-		fd := storage.FileDesc{Type: storage.TypeJournal, Num: 1}
-		w, err := mem.Create(fd)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.Write(c.file)
-		w.Close()
-		r, err := mem.Open(fd)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if have, err := journalEnd(r); have != c.want || err != nil {
-			t.Errorf("%s: want %d, have %d, %v", name, c.want, have, err)
-		}
-		r.Close()
 	}
 }

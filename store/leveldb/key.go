@@ -11,6 +11,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -54,7 +55,7 @@ func (c *commit) remembered(db *leveldb.DB, number uint64, key []byte) (sum []by
 		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, nil, fault(fmt.Sprintf("key %x of the stream number %d", key, number), err)
+		return nil, nil, ldb.Fault(fmt.Sprintf("key %x of the stream number %d", key, number), err)
 	}
 	sum, ids, ok := record.ParseRequest(value)
 	if !ok {

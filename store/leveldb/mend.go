@@ -11,6 +11,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/util"
 
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -98,7 +99,7 @@ func (m *mender) kind(kind byte, f func(key, value []byte)) error {
 		}
 	}
 	if err := it.Error(); err != nil {
-		return fault("leveldb", err)
+		return ldb.Fault("leveldb", err)
 	}
 	return m.flush()
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -69,7 +70,7 @@ func (n *names) of(db *leveldb.DB, numbers []uint64) ([][]byte, error) {
 		key := record.NameKey(numbers[i])
 		if !it.Seek(key) || !bytes.Equal(it.Key(), key) {
 			if err := it.Error(); err != nil {
-				return nil, fault(fmt.Sprintf("name of the stream number %d", numbers[i]), err)
+				return nil, ldb.Fault(fmt.Sprintf("name of the stream number %d", numbers[i]), err)
 			}
 			return nil, fmt.Errorf("%w: the stream number %d has no name", store.ErrDamaged, numbers[i])
 		}

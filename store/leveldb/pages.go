@@ -11,6 +11,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -108,7 +109,7 @@ func (r *pageReader) page(ok bool, prefix []byte, id uint64, more, octets int) (
 	if !ok {
 		// An iterator that meets damage ends like one that is through, but for this.
 		if err := r.it.Error(); err != nil {
-			return p, fault(fmt.Sprintf("event %d", id), err)
+			return p, ldb.Fault(fmt.Sprintf("event %d", id), err)
 		}
 		return p, gap(id)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -111,7 +112,7 @@ type repair struct {
 	end     record.Tip // of the log that was settled
 	tried   bool       // left is set
 	missing bool       // tables are
-	holes   []hole     // by the remedy
+	holes   []ldb.Hole // by the remedy
 }
 
 // A remedy is a way to open a damaged database.
@@ -148,7 +149,7 @@ func (r *repair) readHighwater() error {
 // inspect verifies the database as it is.
 func (r *repair) inspect() (report Report, err error) {
 	report.all = r.options.All
-	err = r.with(remedies[0], func(db *leveldb.DB, _ *overlay) error {
+	err = r.with(remedies[0], func(db *leveldb.DB, _ *ldb.Overlay) error {
 		report, err = r.verify(db)
 		return err
 	})
@@ -170,7 +171,7 @@ func (r *repair) inspect() (report Report, err error) {
 func (r *repair) run() (aside string, err error) {
 	for i, remedy := range remedies {
 		last := i == len(remedies)-1
-		err = r.with(remedy, func(db *leveldb.DB, o *overlay) error {
+		err = r.with(remedy, func(db *leveldb.DB, o *ldb.Overlay) error {
 			whole, err := r.treat(db, last)
 			if whole && err == nil {
 				err = db.Close()
@@ -191,7 +192,7 @@ func (r *repair) run() (aside string, err error) {
 }
 
 // with calls f with the database opened by a remedy, on an overlay.
-func (r *repair) with(m remedy, f func(*leveldb.DB, *overlay) error) error {
+func (r *repair) with(m remedy, f func(*leveldb.DB, *ldb.Overlay) error) error {
 	files, err := r.on.files(true)
 	if err != nil {
 		return err
@@ -201,13 +202,13 @@ func (r *repair) with(m remedy, f func(*leveldb.DB, *overlay) error) error {
 		return errors.Join(err, files.Close())
 	}
 	if r.options.AcceptLoss {
-		files = blanked{files}
+		files = ldb.Blanked{Storage: files}
 	}
-	o := newOverlay(files, func(n int) { r.progress(m.name, n, len(tables)) })
-	settings := overlaySettings()
+	o := ldb.NewOverlay(files, func(n int) { r.progress(m.name, n, len(tables)) })
+	settings := ldb.OverlaySettings()
 	settings.Strict &^= m.strict
 	r.holes = nil
-	db, g, err := openDatabase(o, nil, settings, func(files storage.Storage, o *opt.Options) (*leveldb.DB, error) {
+	db, g, err := ldb.OpenWith(o, nil, settings, func(files storage.Storage, o *opt.Options) (*leveldb.DB, error) {
 		return m.open(r, files, o)
 	})
 	var corrupted *ldberrors.ErrCorrupted
@@ -293,7 +294,7 @@ func (r *repair) verify(db *leveldb.DB) (Report, error) {
 }
 
 // replace puts a repaired database in the place of the damaged one.
-func (r *repair) replace(o *overlay) (aside string, err error) {
+func (r *repair) replace(o *ldb.Overlay) (aside string, err error) {
 	id := r.id
 	if r.left.Damaged > 0 {
 		id.Generation++

@@ -10,9 +10,10 @@ import (
 	"strings"
 	"syscall"
 
-	"gorewind/store"
-
 	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 )
 
 // asideName begins the name of a database that another took the place of.
@@ -22,7 +23,7 @@ const asideName = "db.damaged-"
 // the tables that stay and copies of other files, so that no octet of the old one
 // is touched. Two renames put it in place; open ends what a crash between them
 // left.
-func (d directoryDisk) replace(o *overlay, id store.Identity) (aside string, err error) {
+func (d directoryDisk) replace(o *ldb.Overlay, id store.Identity) (aside string, err error) {
 	making := filepath.Join(string(d), newDBName)
 	if err := os.RemoveAll(making); err != nil {
 		return "", err
@@ -64,7 +65,7 @@ func (d directoryDisk) finishReplace() error {
 }
 
 // lay makes a database's files in a directory, as they are on an overlay.
-func (d directoryDisk) lay(o *overlay, dir string, id store.Identity) error {
+func (d directoryDisk) lay(o *ldb.Overlay, dir string, id store.Identity) error {
 	if err := os.Mkdir(dir, dirMode); err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func (d directoryDisk) lay(o *overlay, dir string, id store.Identity) error {
 	}
 	for _, fd := range files {
 		path := filepath.Join(dir, fd.String())
-		if fd.Type == storage.TypeTable && !o.holds(fd) && os.Link(d.table(fd), path) == nil {
+		if fd.Type == storage.TypeTable && !o.Holds(fd) && os.Link(d.table(fd), path) == nil {
 			continue
 		}
 		if err := copySynced(path, func() (storage.Reader, error) { return o.Open(fd) }); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 	"github.com/syndtr/goleveldb/leveldb/util"
 
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -40,7 +41,7 @@ func firstInJournal(files storage.Storage, fd storage.FileDesc) (first uint64, e
 	if err != nil {
 		return 0, err
 	}
-	written, err := openJournal(file)
+	written, err := ldb.OpenJournal(file)
 	if err != nil {
 		return 0, err // and the file is closed
 	}
@@ -99,7 +100,7 @@ func checkChain(db *leveldb.DB, position uint64) error {
 	err = errors.Join(err, it.Error())
 	it.Release()
 	if err != nil {
-		return fault(fmt.Sprintf("commits before position %d", position), err)
+		return ldb.Fault(fmt.Sprintf("commits before position %d", position), err)
 	}
 	_, err = follow(db, before.Tip(), func(*record.Commit) {})
 	return err

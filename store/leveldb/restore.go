@@ -11,6 +11,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/opt"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -28,7 +29,7 @@ type Restore struct {
 	source string
 	lock   *os.File
 	db     *leveldb.DB
-	guard  *guard
+	guard  *ldb.Guard
 	last   record.Tip
 	gap    bool // there is a store.Gap: what came before it is not all known
 	torn   bool // there may be some of the next commit: see spill
@@ -149,10 +150,10 @@ func (r *Restore) put(b *leveldb.Batch) error {
 }
 
 func (r *Restore) refused(err error) error {
-	if refused := r.guard.err(); refused != nil {
+	if refused := r.guard.Err(); refused != nil {
 		err = refused
 	}
-	return fault("leveldb", err)
+	return ldb.Fault("leveldb", err)
 }
 
 // Finish verifies the store as Verify does, syncs it, puts it in its place, and

@@ -12,6 +12,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -209,7 +210,7 @@ func (r *Restore) isTaken(change *store.Change) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fault("names", err)
+		return false, ldb.Fault("names", err)
 	}
 	return !bytes.Equal(name, change.Stream), nil
 }
@@ -285,7 +286,7 @@ func (r *Restore) clear(change *store.Change) error {
 		b.Delete(it.Key())
 	}
 	if err := it.Error(); err != nil {
-		return fault("events", err)
+		return ldb.Fault("events", err)
 	}
 	return r.put(&b)
 }
@@ -381,7 +382,7 @@ func (r *Restore) erases(o record.Operation) error {
 		}
 	}
 	if err := it.Error(); err != nil {
-		return fault("events", err)
+		return ldb.Fault("events", err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/opt"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -26,8 +27,8 @@ const reopenEvery = time.Second
 // goes on. Three write buffers are for what is in memory and for compactions,
 // one journal for what comes.
 const (
-	roomLeast  = 3*writeBuffer + journalOctets
-	roomResume = roomLeast + writeBuffer
+	roomLeast  = 3*ldb.WriteBuffer + ldb.JournalOctets
+	roomResume = roomLeast + ldb.WriteBuffer
 )
 
 // giveUpAfter is how long the disk may fail until the engine gives up.
@@ -52,7 +53,7 @@ func (d *DB) undo(c *commit, cause error) error {
 	d.inverse = c.inverse()
 	d.ail(cause)
 	absent, err := d.reopen(cause)
-	refused := fmt.Errorf("%w: the disk refused the commit: %w", store.ErrUnavailable, withFull(cause))
+	refused := fmt.Errorf("%w: the disk refused the commit: %w", store.ErrUnavailable, ldb.WithFull(cause))
 	for _, s := range c.refused {
 		s.call.fail(s.i, refused) // the reason it had, and the ids in that, are gone
 	}
@@ -106,7 +107,7 @@ func (d *DB) fault() error {
 	if d.condition.cause != nil {
 		return d.condition.cause
 	}
-	return withFull(d.guard.err())
+	return ldb.WithFull(d.guard.Err())
 }
 
 // lacksRoom returns an error if there is too little free space to write.
@@ -169,7 +170,7 @@ func (d *DB) openAgain(cause error) (absent bool, err error) {
 		d.log.Info("the database is open again", "position", d.last.Position)
 		return true, nil
 	}
-	d.condition.cause = withFull(err)
+	d.condition.cause = ldb.WithFull(err)
 	d.ail(err)
 	found, unread := d.openReadOnly(highwater{d.last.Position, d.last.Chain})
 	if !again {
@@ -192,7 +193,7 @@ func (d *DB) openUndone() error {
 		}
 	}
 	if err == nil {
-		err = d.guard.err()
+		err = d.guard.Err()
 	}
 	if err == nil {
 		err = d.eraser.load(d.db)
@@ -212,7 +213,7 @@ func (d *DB) openReadOnly(least highwater) (found record.Tip, err error) {
 	if err != nil {
 		return found, err
 	}
-	db, g, err := openOverlay(files)
+	db, g, err := ldb.OpenOverlay(files)
 	if err != nil {
 		return found, err
 	}
@@ -232,7 +233,7 @@ func (d *DB) openReadOnly(least highwater) (found record.Tip, err error) {
 
 // ail takes note of a fault of the disk.
 func (d *DB) ail(err error) {
-	if !errors.Is(withFull(err), store.ErrFull) {
+	if !errors.Is(ldb.WithFull(err), store.ErrFull) {
 		d.sickness.note(err, d.gaveUp)
 	}
 }
@@ -261,7 +262,7 @@ func (s *sickness) note(err error, gaveUp func(error)) {
 		return
 	}
 	s.over = true
-	if lasted = lasted.Round(time.Second); isDamage(err) {
+	if lasted = lasted.Round(time.Second); ldb.IsDamage(err) {
 		gaveUp(fmt.Errorf("%w: it has kept writes from succeeding for %v: %w", store.ErrDamaged, lasted, err))
 		return
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
@@ -76,7 +77,7 @@ func unerased(t *testing.T, write func(d *DB)) (dir string) {
 
 // damageBlock makes a table of the journal, and damages a block of it: the first
 // one of which what is lost is as told.
-func damageBlock(t *testing.T, dir string, is func(lost hole) bool) {
+func damageBlock(t *testing.T, dir string, is func(lost ldb.Hole) bool) {
 	t.Helper()
 	change(t, dir, func(*leveldb.DB) error { return nil })
 	files, err := directoryDisk(dir).files(true)
@@ -94,13 +95,13 @@ func damageBlock(t *testing.T, dir string, is func(lost hole) bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for at := 100; at < len(whole); at += settings.BlockSize / 2 {
+	for at := 100; at < len(whole); at += ldb.Settings.BlockSize / 2 {
 		edit(t, path, func([]byte) []byte {
 			b := bytes.Clone(whole)
 			b[at] ^= 1
 			return b
 		})
-		lost, err := scanTable(files, newest, func(_, _ []byte) error { return nil })
+		lost, err := ldb.ScanTable(files, newest, func(_, _ []byte) error { return nil })
 		if err == nil && len(lost) == 1 && is(lost[0]) {
 			return
 		}
@@ -112,7 +113,7 @@ func damageBlock(t *testing.T, dir string, is func(lost hole) bool) {
 // was left out. The old one came back from an older table, and nothing was said to
 // be missing.
 func TestReplacedIsNotBack(t *testing.T) {
-	blocks := 2 * settings.BlockSize
+	blocks := 2 * ldb.Settings.BlockSize
 	dir := unerased(t, func(d *DB) {
 		storetest.Append(t, d, "a", strings.Repeat("old", blocks))
 		if _, err := rotateMem(d.db, 0, true); err != nil { // makes a table of it
@@ -121,8 +122,8 @@ func TestReplacedIsNotBack(t *testing.T) {
 		replace(t, d, "a", 1, strings.Repeat("young", blocks))
 		storetest.Append(t, d, "b", strings.Repeat("x", blocks))
 	})
-	damageBlock(t, dir, func(lost hole) bool {
-		return lost.after == nil && bytes.Equal(lost.before, record.AppendEventKey(nil, 2, 1))
+	damageBlock(t, dir, func(lost ldb.Hole) bool {
+		return lost.After == nil && bytes.Equal(lost.Before, record.AppendEventKey(nil, 2, 1))
 	})
 	before := snapshot(t, dir)
 	if done := mustRepair(t, dir, RepairOptions{}); done.Left.Damaged == 0 || done.Aside != "" {
@@ -159,8 +160,8 @@ func TestErasuresAreNotForgotten(t *testing.T) {
 		}
 		replaced.Wait()
 	})
-	damageBlock(t, dir, func(lost hole) bool {
-		return bytes.HasPrefix(lost.after, []byte{record.KindErasure}) && bytes.HasPrefix(lost.before, []byte{record.KindErasure})
+	damageBlock(t, dir, func(lost ldb.Hole) bool {
+		return bytes.HasPrefix(lost.After, []byte{record.KindErasure}) && bytes.HasPrefix(lost.Before, []byte{record.KindErasure})
 	})
 	d := mustOpen(t, dir, Options{})
 	defer d.Close()
@@ -188,8 +189,8 @@ func TestLostEndIsTold(t *testing.T) {
 	if err := errors.Join(d.Close(), rewriteHighwater(directoryDisk(dir), mark)); err != nil {
 		t.Fatal(err)
 	}
-	damageBlock(t, dir, func(lost hole) bool {
-		return lost.before == nil && bytes.HasPrefix(lost.after, []byte{record.KindCommit})
+	damageBlock(t, dir, func(lost ldb.Hole) bool {
+		return lost.Before == nil && bytes.HasPrefix(lost.After, []byte{record.KindCommit})
 	})
 	before := snapshot(t, dir)
 	const want = "commits after the position"

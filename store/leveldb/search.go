@@ -9,6 +9,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -52,7 +53,7 @@ func lastID(db *leveldb.DB, number, after, upTo uint64, below func(*record.Page)
 		middle := after + (upTo-after+1)/2
 		if !it.Seek(record.AppendEventKey(nil, number, middle)) {
 			if err := it.Error(); err != nil {
-				return 0, fault("events", err)
+				return 0, ldb.Fault("events", err)
 			}
 			upTo = middle - 1 // deleted meanwhile
 			continue
@@ -95,7 +96,7 @@ func lastBefore(db *leveldb.DB, after, upTo uint64, µs int64) (uint64, error) {
 	for after < upTo {
 		middle := after + (upTo-after+1)/2
 		if !it.Seek(record.CommitKey(middle)) {
-			return 0, fault("commits", it.Error())
+			return 0, ldb.Fault("commits", it.Error())
 		}
 		if err := c.Parse(it.Key(), it.Value()); err != nil {
 			return 0, err

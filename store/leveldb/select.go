@@ -11,6 +11,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -445,7 +446,7 @@ func streamsFrom(db *leveldb.DB, prefix, after []byte, f func(name []byte, c rec
 		}
 	}
 	if err := it.Error(); err != nil {
-		return fault("records of streams", err)
+		return ldb.Fault("records of streams", err)
 	}
 	return nil
 }

@@ -13,9 +13,10 @@ import (
 	"syscall"
 	"testing"
 
-	"gorewind/store"
-
 	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 )
 
 // A simDisk is a store's disk in memory that keeps apart what was synced, which
@@ -196,7 +197,7 @@ func newSimDisk(t testing.TB) *simDisk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, g, err := openFiles(&simFiles{d: d}, simDirectory{d})
+	db, g, err := ldb.Open(&simFiles{d: d}, simDirectory{d})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +269,7 @@ func (d *simDisk) files(readOnly bool) (storage.Storage, error) {
 	return &simFiles{d: d, readOnly: readOnly}, d.refused(ioOpen)
 }
 
-func (d *simDisk) directory() (directory, error) {
+func (d *simDisk) directory() (ldb.Directory, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return simDirectory{d}, d.refused(ioOpen)
@@ -290,7 +291,7 @@ func (d *simDisk) free() (int64, error) { return 1 << 62, nil }
 
 // replace is one I/O, which works or does not: what a crash in the middle of it
 // leaves of a directory is tried elsewhere.
-func (d *simDisk) replace(o *overlay, _ store.Identity) (aside string, err error) {
+func (d *simDisk) replace(o *ldb.Overlay, _ store.Identity) (aside string, err error) {
 	files, err := o.List(storage.TypeAll)
 	if err != nil {
 		return "", err
@@ -550,7 +551,7 @@ func (w *simWriter) Close() error { return nil }
 func (w *simWriter) Fd() uintptr { return 0 }
 
 func (w *simWriter) Truncate(size int64) error { return w.resize(ioTruncate, size) }
-func (w *simWriter) allocate(size int64) error { return w.resize(ioAllocate, size) }
+func (w *simWriter) Allocate(size int64) error { return w.resize(ioAllocate, size) }
 
 func (w *simWriter) resize(o simIO, size int64) error {
 	w.d.mu.Lock()

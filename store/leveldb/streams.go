@@ -8,6 +8,7 @@ import (
 
 	"github.com/syndtr/goleveldb/leveldb"
 
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -127,7 +128,7 @@ func loadCounter(db *leveldb.DB, name []byte) (record.Counter, error) {
 		return record.Counter{}, nil
 	}
 	if err != nil {
-		return record.Counter{}, fault(fmt.Sprintf("record of the stream %+q", name), err)
+		return record.Counter{}, ldb.Fault(fmt.Sprintf("record of the stream %+q", name), err)
 	}
 	return record.ParseCounter(value)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/storetest"
 )
 
@@ -180,21 +182,20 @@ func copyKilled(t *testing.T, to, from string) {
 		if err != nil || entry.IsDir() || strings.HasPrefix(entry.Name(), "LOG") || entry.Name() == lockName {
 			return err
 		}
-		b, err := os.ReadFile(path)
+		f, err := os.Open(path)
 		if err != nil {
 			return err
 		}
+		var r io.ReadCloser = f
 		if filepath.Ext(path) == ".log" {
-			f, err := os.Open(path)
-			if err != nil {
+			if r, err = ldb.OpenJournal(f); err != nil {
 				return err
 			}
-			defer f.Close()
-			end, err := journalEnd(f)
-			if err != nil {
-				return err
-			}
-			b = b[:end]
+		}
+		defer r.Close()
+		b, err := io.ReadAll(r)
+		if err != nil {
+			return err
 		}
 		name := filepath.Join(to, strings.TrimPrefix(path, from))
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {

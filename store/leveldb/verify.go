@@ -14,6 +14,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -127,7 +128,7 @@ func (v *verifier) open(dir string) error {
 	if err != nil {
 		return err
 	}
-	db, g, err := openOverlay(files)
+	db, g, err := ldb.OpenOverlay(files)
 	if err != nil {
 		return err
 	}
@@ -240,7 +241,7 @@ func (v *verifier) scan(start, limit []byte, f func(key, value []byte)) error {
 		case err == nil:
 			return nil
 		case !ldberrors.IsCorrupted(err) && !errors.Is(err, os.ErrNotExist):
-			return fault("leveldb", err)
+			return ldb.Fault("leveldb", err)
 		case !v.told[err.Error()]:
 			v.told[err.Error()] = true
 			v.tell(Damage{What: err.Error()})

@@ -13,6 +13,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
@@ -81,7 +82,7 @@ func change(t *testing.T, dir string, f func(db *leveldb.DB) error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, g, err := openFiles(files, nil)
+	db, g, err := ldb.Open(files, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -100,7 +101,7 @@ func (w *window) plan(db *leveldb.DB) error {
 		w.commits++
 	}
 	if err := it.Error(); err != nil {
-		return fault(fmt.Sprintf("commits from position %d on", w.reached), err)
+		return ldb.Fault(fmt.Sprintf("commits from position %d on", w.reached), err)
 	}
 	if w.gone > 0 && w.commits == 1 { // else what comes before is read first
 		err := fmt.Errorf("%w: the commits at the positions %d to %d were lost when the store was repaired", store.ErrAccepted, c.First, c.Last)

@@ -45,6 +45,7 @@ var rules = []rule{
 	{"store", "the contract knows no engine", nil},
 	{"store/storetest", "the suite knows no engine", []string{"gorewind/store"}},
 	{"store/leveldb/internal/record", "formats know no database", []string{"gorewind/store"}},
+	{"store/leveldb/internal/ldb", "it knows LevelDB and the formats, and no engine", []string{"gorewind/store", "gorewind/store/leveldb/internal/record", goleveldb}},
 	{"store/leveldb", "the engine knows neither wire nor sockets", []string{"gorewind/store", goleveldb, "gorewind/store/leveldb/internal/"}},
 	{"server", "the broker runs on any engine", []string{"gorewind/store", "gorewind/wire", zmq4, unix}},
 	{"client", "it runs where no store is", []string{"gorewind/wire", zmq4, unix}},

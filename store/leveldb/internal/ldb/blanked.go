@@ -1,4 +1,4 @@
-package leveldb
+package ldb
 
 import (
 	"errors"
@@ -7,11 +7,12 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
-// blanked has tables read as zeros where the disk cannot read them: a block that
+// Blanked has tables read as zeros where the disk cannot read them: a block that
 // has such a place is then damaged like any other, and the rest is read.
-type blanked struct{ storage.Storage }
+type Blanked struct{ storage.Storage }
 
-func (b blanked) Open(fd storage.FileDesc) (storage.Reader, error) {
+// Open implements storage.Storage.
+func (b Blanked) Open(fd storage.FileDesc) (storage.Reader, error) {
 	r, err := b.Storage.Open(fd)
 	if err != nil || fd.Type != storage.TypeTable {
 		return r, err

@@ -1,4 +1,4 @@
-package leveldb
+package ldb
 
 import (
 	"errors"
@@ -54,7 +54,7 @@ func TestOverlay(t *testing.T) {
 	if err := below.SetMeta(table(1)); err != nil {
 		t.Fatal(err)
 	}
-	o := newOverlay(below, nil)
+	o := NewOverlay(below, nil)
 	before := content(below)
 	if have := content(o); have != before {
 		t.Errorf("want %s, have %s", before, have)

@@ -1,4 +1,4 @@
-package leveldb
+package ldb
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 // nothing was written yet: a sync then has the data to write and not the file's
 // new length, which takes a third off the time of a commit. What is left over is
 // given back when the journal is closed, and not read after a crash.
-const journalOctets = writeBuffer + 64<<10 // more than goes into one before the next is begun
+const JournalOctets = WriteBuffer + 64<<10 // more than goes into one before the next is begun
 
 // An extent is a file that can be given its room beforehand.
 type extent interface {
@@ -22,7 +22,7 @@ type extent interface {
 // A simulated extent has no descriptor and makes the room itself.
 type simulated interface {
 	extent
-	allocate(size int64) error
+	Allocate(size int64) error
 }
 
 // A journalWriter writes a journal that has its room.
@@ -47,9 +47,9 @@ func newJournal(w storage.Writer) (storage.Writer, error) {
 
 func makeRoom(f extent) error {
 	if s, ok := f.(simulated); ok {
-		return s.allocate(journalOctets)
+		return s.Allocate(JournalOctets)
 	}
-	return allocate(f.Fd(), journalOctets)
+	return allocate(f.Fd(), JournalOctets)
 }
 
 func (j *journalWriter) Write(b []byte) (int, error) {
@@ -69,8 +69,8 @@ const (
 	journalHead  = 7
 )
 
-// openJournal leaves out the room at the end that was not written to.
-func openJournal(r storage.Reader) (storage.Reader, error) {
+// OpenJournal leaves out the room at the end that was not written to.
+func OpenJournal(r storage.Reader) (storage.Reader, error) {
 	used, err := journalEnd(r)
 	if err != nil {
 		return nil, errors.Join(err, r.Close())

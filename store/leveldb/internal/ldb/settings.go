@@ -1,13 +1,14 @@
-package leveldb
+package ldb
 
 import "github.com/syndtr/goleveldb/leveldb/opt"
 
-const writeBuffer = 16 << 20
+// WriteBuffer is how much LevelDB keeps in memory before it makes a table of it, in bytes.
+const WriteBuffer = 16 << 20
 
-// settings are what LevelDB is opened with. Figures are events/s of 100 random
+// Settings are what LevelDB is opened with. Figures are events/s of 100 random
 // octets on two CPUs that clients share: to one stream (about 780,000), to 100
 // in turn until there are 24 million, and to random ones of a million streams.
-var settings = opt.Options{
+var Settings = opt.Options{
 	// A damaged manifest is refused rather than taken for an empty database. A
 	// torn journal tail is ordinary after a power cut, so StrictJournal is not set.
 	Strict: opt.DefaultStrict | opt.StrictManifest,
@@ -15,7 +16,7 @@ var settings = opt.Options{
 	// journal: 8 MiB of data and what belongs to it. With 10 MiB one stream has a
 	// tenth less, and a million streams pauses of 220 ms rather than 100; with 32
 	// nothing is faster, and 80 MiB more are resident.
-	WriteBuffer:                  writeBuffer,
+	WriteBuffer:                  WriteBuffer,
 	DisableLargeBatchTransaction: true,
 	NoWriteMerge:                 true, // there is one writer
 	// Reading takes 70 ns an event; 107 with 4 KiB, 66 with 32.

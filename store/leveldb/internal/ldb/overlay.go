@@ -1,4 +1,4 @@
-package leveldb
+package ldb
 
 import (
 	"errors"
@@ -12,12 +12,12 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
-// An overlay lies over a database's files and keeps in memory whatever LevelDB
+// An Overlay lies over a database's files and keeps in memory whatever LevelDB
 // writes, renames or removes, so that a database can be opened, with all that
 // LevelDB recovers then, without an octet on disk being touched. For LevelDB
 // begins a manifest and writes its journals to tables before anybody can see what
 // is missing, and after that a file that was lost could not be put back.
-type overlay struct {
+type Overlay struct {
 	storage.Storage // the files, which are only read
 	made            storage.Storage
 	opened          func(n int)
@@ -27,23 +27,23 @@ type overlay struct {
 	tables map[storage.FileDesc]bool // that have been opened
 }
 
-// newOverlay lays one over files, which it closes. opened, which may be nil, is called
+// NewOverlay lays one over files, which it closes. opened, which may be nil, is called
 // with n when the n-th table has been opened.
-func newOverlay(files storage.Storage, opened func(n int)) *overlay {
-	return &overlay{Storage: files, opened: opened, made: storage.NewMemStorage(), gone: make(map[storage.FileDesc]bool), tables: make(map[storage.FileDesc]bool)}
+func NewOverlay(files storage.Storage, opened func(n int)) *Overlay {
+	return &Overlay{Storage: files, opened: opened, made: storage.NewMemStorage(), gone: make(map[storage.FileDesc]bool), tables: make(map[storage.FileDesc]bool)}
 }
 
-// openOverlay opens a database on an overlay over its files. When it fails, these
+// OpenOverlay opens a database on an overlay over its files. When it fails, these
 // are closed.
-func openOverlay(files storage.Storage) (*leveldb.DB, *guard, error) {
-	return openDatabase(newOverlay(files, nil), nil, overlaySettings(), leveldb.Open)
+func OpenOverlay(files storage.Storage) (*leveldb.DB, *Guard, error) {
+	return OpenWith(NewOverlay(files, nil), nil, OverlaySettings(), leveldb.Open)
 }
 
-// overlaySettings are what a database on an overlay is opened with: it merges no
+// OverlaySettings are what a database on an overlay is opened with: it merges no
 // tables, which would only fill memory, and makes small ones of journals, which
 // takes 20 MiB less than large ones.
-func overlaySettings() *opt.Options {
-	o := settings
+func OverlaySettings() *opt.Options {
+	o := Settings
 	o.WriteBuffer = min(o.WriteBuffer, 1<<20)
 	o.CompactionL0Trigger = 1 << 30
 	o.CompactionTotalSize = 1 << 50
@@ -51,9 +51,11 @@ func overlaySettings() *opt.Options {
 	return &o
 }
 
-func (o *overlay) SetMeta(fd storage.FileDesc) error { return o.made.SetMeta(fd) }
+// SetMeta implements storage.Storage.
+func (o *Overlay) SetMeta(fd storage.FileDesc) error { return o.made.SetMeta(fd) }
 
-func (o *overlay) GetMeta() (storage.FileDesc, error) {
+// GetMeta implements storage.Storage.
+func (o *Overlay) GetMeta() (storage.FileDesc, error) {
 	fd, err := o.made.GetMeta()
 	if errors.Is(err, os.ErrNotExist) {
 		return o.Storage.GetMeta()
@@ -61,7 +63,8 @@ func (o *overlay) GetMeta() (storage.FileDesc, error) {
 	return fd, err
 }
 
-func (o *overlay) List(types storage.FileType) ([]storage.FileDesc, error) {
+// List implements storage.Storage.
+func (o *Overlay) List(types storage.FileType) ([]storage.FileDesc, error) {
 	all, err := o.made.List(types)
 	if err != nil {
 		return nil, err
@@ -75,7 +78,8 @@ func (o *overlay) List(types storage.FileType) ([]storage.FileDesc, error) {
 	return all, err
 }
 
-func (o *overlay) Open(fd storage.FileDesc) (storage.Reader, error) {
+// Open implements storage.Storage.
+func (o *Overlay) Open(fd storage.FileDesc) (storage.Reader, error) {
 	o.count(fd)
 	r, err := o.made.Open(fd)
 	if errors.Is(err, os.ErrNotExist) && !o.isGone(fd) {
@@ -84,9 +88,11 @@ func (o *overlay) Open(fd storage.FileDesc) (storage.Reader, error) {
 	return r, err
 }
 
-func (o *overlay) Create(fd storage.FileDesc) (storage.Writer, error) { return o.made.Create(fd) }
+// Create implements storage.Storage.
+func (o *Overlay) Create(fd storage.FileDesc) (storage.Writer, error) { return o.made.Create(fd) }
 
-func (o *overlay) Remove(fd storage.FileDesc) error {
+// Remove implements storage.Storage.
+func (o *Overlay) Remove(fd storage.FileDesc) error {
 	err := o.made.Remove(fd)
 	if !errors.Is(err, os.ErrNotExist) || o.isGone(fd) {
 		o.lose(fd)
@@ -100,7 +106,8 @@ func (o *overlay) Remove(fd storage.FileDesc) error {
 	return r.Close()
 }
 
-func (o *overlay) Rename(from, to storage.FileDesc) error {
+// Rename implements storage.Storage.
+func (o *Overlay) Rename(from, to storage.FileDesc) error {
 	err := o.made.Rename(from, to)
 	if errors.Is(err, os.ErrNotExist) {
 		err = o.copy(from, to)
@@ -113,13 +120,13 @@ func (o *overlay) Rename(from, to storage.FileDesc) error {
 
 // Close lets go of what was made: LevelDB holds on to a database for a second
 // after it was closed.
-func (o *overlay) Close() error {
+func (o *Overlay) Close() error {
 	o.made = storage.NewMemStorage()
 	return o.Storage.Close()
 }
 
 // copy makes a file of one that is below.
-func (o *overlay) copy(from, to storage.FileDesc) error {
+func (o *Overlay) copy(from, to storage.FileDesc) error {
 	r, err := o.Open(from)
 	if err != nil {
 		return err
@@ -137,7 +144,7 @@ func (o *overlay) copy(from, to storage.FileDesc) error {
 }
 
 // count tells how many tables have been opened.
-func (o *overlay) count(fd storage.FileDesc) {
+func (o *Overlay) count(fd storage.FileDesc) {
 	if o.opened == nil || fd.Type != storage.TypeTable {
 		return
 	}
@@ -148,8 +155,8 @@ func (o *overlay) count(fd storage.FileDesc) {
 	o.opened(n)
 }
 
-// holds reports whether a file is in memory.
-func (o *overlay) holds(fd storage.FileDesc) bool {
+// Holds reports whether a file is in memory.
+func (o *Overlay) Holds(fd storage.FileDesc) bool {
 	r, err := o.made.Open(fd)
 	if err == nil {
 		r.Close()
@@ -158,13 +165,13 @@ func (o *overlay) holds(fd storage.FileDesc) bool {
 }
 
 // lose hides a file that is below.
-func (o *overlay) lose(fd storage.FileDesc) {
+func (o *Overlay) lose(fd storage.FileDesc) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.gone[fd] = true
 }
 
-func (o *overlay) isGone(fd storage.FileDesc) bool {
+func (o *Overlay) isGone(fd storage.FileDesc) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.gone[fd]

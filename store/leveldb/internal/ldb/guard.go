@@ -1,4 +1,4 @@
-package leveldb
+package ldb
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
-// A guard stands between LevelDB and its files and makes up for what LevelDB
+// A Guard stands between LevelDB and its files and makes up for what LevelDB
 // leaves out:
 //
 //   - it remembers the first error of a write, a sync or a close of any file, also
@@ -20,22 +20,28 @@ import (
 //     may take a new journal with everything that was acknowledged from it;
 //   - it opens files with descriptors that are kept for the store;
 //   - it gives journals their room beforehand, and writes tables in large pieces.
-type guard struct {
+type Guard struct {
 	storage.Storage
-	dir    directory                // to be synced; nil for a store in memory
-	synced func(took time.Duration) // is called after each sync of a journal; may be nil
+	dir    Directory                // to be synced; nil for a store in memory
+	Synced func(took time.Duration) // is called after each sync of a journal; may be nil
 
 	mu     sync.Mutex // protects the field below
 	failed error
 }
 
+// A Directory is an open one.
+type Directory interface {
+	Sync() error
+	Close() error
+}
+
 // newGuard guards files, whose directory is dir, or nil. It closes both.
-func newGuard(s storage.Storage, dir directory) *guard {
-	return &guard{Storage: s, dir: dir}
+func newGuard(s storage.Storage, dir Directory) *Guard {
+	return &Guard{Storage: s, dir: dir}
 }
 
 // Close closes the files.
-func (g *guard) Close() error {
+func (g *Guard) Close() error {
 	err := g.Storage.Close()
 	if g.dir != nil {
 		err = errors.Join(err, g.dir.Close())
@@ -43,14 +49,14 @@ func (g *guard) Close() error {
 	return err
 }
 
-// err returns the first error of a write, a sync or a close, if there was one.
-func (g *guard) err() error {
+// Err returns the first error of a write, a sync or a close, if there was one.
+func (g *Guard) Err() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.failed
 }
 
-func (g *guard) note(err error) error {
+func (g *Guard) note(err error) error {
 	if err != nil {
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -61,7 +67,8 @@ func (g *guard) note(err error) error {
 	return err
 }
 
-func (g *guard) Create(fd storage.FileDesc) (w storage.Writer, err error) {
+// Create implements storage.Storage.
+func (g *Guard) Create(fd storage.FileDesc) (w storage.Writer, err error) {
 	err = withReserve(func() error {
 		w, err = g.Storage.Create(fd)
 		return err
@@ -87,28 +94,31 @@ func (g *guard) Create(fd storage.FileDesc) (w storage.Writer, err error) {
 	return guarded, nil
 }
 
-func (g *guard) Open(fd storage.FileDesc) (r storage.Reader, err error) {
+// Open implements storage.Storage.
+func (g *Guard) Open(fd storage.FileDesc) (r storage.Reader, err error) {
 	err = withReserve(func() error {
 		r, err = g.Storage.Open(fd)
 		return err
 	})
 	if err == nil && fd.Type == storage.TypeJournal {
-		return openJournal(r)
+		return OpenJournal(r)
 	}
 	return r, err
 }
 
-func (g *guard) SetMeta(fd storage.FileDesc) error {
+// SetMeta implements storage.Storage.
+func (g *Guard) SetMeta(fd storage.FileDesc) error {
 	return g.note(withReserve(func() error { return g.Storage.SetMeta(fd) }))
 }
 
-func (g *guard) Rename(from, to storage.FileDesc) error {
+// Rename implements storage.Storage.
+func (g *Guard) Rename(from, to storage.FileDesc) error {
 	return g.note(g.Storage.Rename(from, to))
 }
 
 type guardedWriter struct {
 	storage.Writer
-	g       *guard
+	g       *Guard
 	journal bool
 }
 
@@ -120,8 +130,8 @@ func (w guardedWriter) Write(b []byte) (int, error) {
 func (w guardedWriter) Sync() error {
 	began := time.Now()
 	err := w.Writer.Sync()
-	if w.journal && w.g.synced != nil {
-		w.g.synced(time.Since(began))
+	if w.journal && w.g.Synced != nil {
+		w.g.Synced(time.Since(began))
 	}
 	if errors.Is(err, syscall.EMFILE) && w.g.dir != nil {
 		// The file is synced; what needs a descriptor is to sync the directory of
@@ -132,9 +142,3 @@ func (w guardedWriter) Sync() error {
 }
 
 func (w guardedWriter) Close() error { return w.g.note(w.Writer.Close()) }
-
-// A directory is an open one.
-type directory interface {
-	Sync() error
-	Close() error
-}

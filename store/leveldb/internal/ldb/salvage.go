@@ -1,4 +1,4 @@
-package leveldb
+package ldb
 
 import (
 	"bytes"
@@ -14,29 +14,30 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
-// A hole is what a table may have had besides what could be read: keys from one
+// A Hole is what a table may have had besides what could be read: keys from one
 // to another, both included, since a key has several values; nil is no bound.
-type hole struct{ after, before []byte }
+type Hole struct{ After, Before []byte }
 
-func (d hole) covers(key []byte) bool {
-	return (d.after == nil || bytes.Compare(key, d.after) >= 0) && (d.before == nil || bytes.Compare(key, d.before) <= 0)
+// Covers reports whether a key may have been in the hole.
+func (d Hole) Covers(key []byte) bool {
+	return (d.After == nil || bytes.Compare(key, d.After) >= 0) && (d.Before == nil || bytes.Compare(key, d.Before) <= 0)
 }
 
-// salvage makes a table that has damaged blocks anew, without them, and returns
+// Salvage makes a table that has damaged blocks anew, without them, and returns
 // what these may have had.
-func salvage(files storage.Storage, fd storage.FileDesc) ([]hole, error) {
+func Salvage(files storage.Storage, fd storage.FileDesc) ([]Hole, error) {
 	found := 0
 	count := func(_, _ []byte) error { found++; return nil }
-	lost, err := scanTable(files, fd, count)
+	lost, err := ScanTable(files, fd, count)
 	if len(lost) == 0 || err != nil || found == 0 {
 		return lost, err // LevelDB leaves out a table of which nothing can be read
 	}
 	// The old table is read while the new one is made, of the same name.
 	var made bytes.Buffer
 	w := table.NewWriter(&made, &opt.Options{
-		Comparer: internalOrder{}, BlockSize: settings.BlockSize, Compression: settings.Compression,
+		Comparer: internalOrder{}, BlockSize: Settings.BlockSize, Compression: Settings.Compression,
 	}, nil, 0)
-	if _, err := scanTable(files, fd, w.Append); err != nil {
+	if _, err := ScanTable(files, fd, w.Append); err != nil {
 		return nil, err
 	}
 	if err := w.Close(); err != nil {
@@ -50,10 +51,10 @@ func salvage(files storage.Storage, fd storage.FileDesc) ([]hole, error) {
 	return lost, errors.Join(err, f.Close())
 }
 
-// scanTable calls f for each key and value of a table that can be read, and
+// ScanTable calls f for each key and value of a table that can be read, and
 // returns what it may have besides. Of a table that was not written to its end,
 // as after a crash, that is nothing: LevelDB uses none before.
-func scanTable(files storage.Storage, fd storage.FileDesc, f func(key, value []byte) error) (lost []hole, err error) {
+func ScanTable(files storage.Storage, fd storage.FileDesc, f func(key, value []byte) error) (lost []Hole, err error) {
 	file, err := files.Open(fd)
 	if err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func scanTable(files storage.Storage, fd storage.FileDesc, f func(key, value []b
 	if _, err := file.ReadAt(magic[:], max(0, size-int64(len(magic)))); err != nil && err != io.EOF {
 		return nil, err
 	}
-	r, err := table.NewReader(file, size, fd, nil, util.NewBufferPool(settings.BlockSize), &opt.Options{
+	r, err := table.NewReader(file, size, fd, nil, util.NewBufferPool(Settings.BlockSize), &opt.Options{
 		Comparer: internalOrder{}, Strict: opt.StrictBlockChecksum,
 	})
 	if err != nil {
@@ -87,7 +88,7 @@ func scanTable(files storage.Storage, fd storage.FileDesc, f func(key, value []b
 			continue
 		}
 		if key := it.Key()[:len(it.Key())-internalOctets]; !whole {
-			lost, whole = append(lost, hole{last, bytes.Clone(key)}), true
+			lost, whole = append(lost, Hole{last, bytes.Clone(key)}), true
 		}
 		if err := f(it.Key(), it.Value()); err != nil {
 			return nil, err
@@ -104,7 +105,7 @@ func scanTable(files storage.Storage, fd storage.FileDesc, f func(key, value []b
 		}
 	}
 	if !whole && (last != nil || same > len(magic)/2) {
-		lost = append(lost, hole{after: last})
+		lost = append(lost, Hole{After: last})
 	}
 	return lost, err
 }

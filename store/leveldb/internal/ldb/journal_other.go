@@ -1,6 +1,6 @@
 //go:build !linux
 
-package leveldb
+package ldb
 
 import "syscall"
 

@@ -1,0 +1,47 @@
+// Package ldb opens goleveldb's databases, and stands between LevelDB and their files: it
+// makes up for what LevelDB leaves out, says what its errors mean, and reads what it would
+// not. It stands on the formats of package record only.
+package ldb
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+)
+
+// Open opens a database for writing on guarded files; dir is their directory, or
+// nil. When it fails, both are closed, and the error is an ErrDamaged or ErrUnavailable.
+func Open(files storage.Storage, dir Directory) (*leveldb.DB, *Guard, error) {
+	return OpenWith(files, dir, &Settings, leveldb.Open)
+}
+
+// OpenWith is Open for a database that open opens, in its own way.
+func OpenWith(files storage.Storage, dir Directory, o *opt.Options,
+	open func(storage.Storage, *opt.Options) (*leveldb.DB, error)) (*leveldb.DB, *Guard, error) {
+	g := newGuard(files, dir)
+	db, err := open(g, o)
+	if err != nil {
+		if refused := g.Err(); refused != nil {
+			err = refused // LevelDB does not wrap it
+		}
+		g.Close()
+		return nil, nil, Fault("leveldb", named(err))
+	}
+	return db, g, nil
+}
+
+// named adds the names of files to an error of LevelDB that leaves them out.
+func named(err error) error {
+	var corrupted *ldberrors.ErrCorrupted
+	if !errors.As(err, &corrupted) || !corrupted.Fd.Zero() {
+		return err
+	}
+	if missing, ok := corrupted.Err.(*ldberrors.ErrMissingFiles); ok {
+		return fmt.Errorf("%w: %v", err, missing.Fds[:min(len(missing.Fds), 10)])
+	}
+	return fmt.Errorf("%w: CURRENT, or the manifest that it names", err)
+}
