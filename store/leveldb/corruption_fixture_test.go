@@ -241,7 +241,7 @@ func (s *specimen) take(t *testing.T, dir string) {
 func filesOf(dir string) (map[string][]byte, error) {
 	files := make(map[string][]byte)
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() || e.Name() == lockName {
+		if err != nil || e.IsDir() || e.Name() == nameLock {
 			return err
 		}
 		files[strings.TrimPrefix(path, dir+"/")], err = os.ReadFile(path)

@@ -94,7 +94,7 @@ func (s *specimen) corruptions(r *rand.Rand, path string) []corruption {
 		case strings.HasSuffix(path, ".log") && at%journalBlock < journalHead:
 		case at > written && len(b) > short:
 			every = room
-		case path == highwaterName && at%highwaterStride >= highwaterSlot:
+		case path == highwaterName && at%slotStride >= slotOctets:
 			every = long
 		case len(b) > short:
 			every = long

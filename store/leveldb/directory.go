@@ -203,9 +203,19 @@ func syncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// restoringName is the directory in which a Restore makes a database. Open
-// refuses a store that has it and no database.
-const restoringName = "db.restoring"
-
 // ErrUnfinished: the directory has a store that is being restored.
 var ErrUnfinished = errors.New("holds a restore that was not finished")
+
+// lostDatabase returns an error that says why there is no database in dir.
+func lostDatabase(dir string, err error) error {
+	if h, missing := openHighwater(directoryDisk(dir), false); missing == nil {
+		defer h.close()
+		if h.last.position > 0 {
+			return fmt.Errorf("%w: the database is missing; it held commits up to position %d", store.ErrDamaged, h.last.position)
+		}
+	}
+	if _, restoring := os.Stat(filepath.Join(dir, restoringName)); restoring == nil {
+		return ErrUnfinished
+	}
+	return err
+}

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -130,9 +129,7 @@ func openLocked(dir string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What a repair was making when it was killed has links to tables, also to
-	// those of which something is to leave the disk.
-	if err := os.RemoveAll(filepath.Join(dir, newDBName)); err != nil {
+	if err := on.removeLeft(); err != nil {
 		return nil, err
 	}
 	d := newDB(o, id, on)

@@ -242,7 +242,7 @@ func snapshot(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
 	err := filepath.Walk(dir, func(path string, fi os.FileInfo, err error) error {
-		if err != nil || fi.IsDir() || fi.Name() == lockName {
+		if err != nil || fi.IsDir() || fi.Name() == nameLock {
 			return err
 		}
 		content, err := os.ReadFile(path)
@@ -272,7 +272,7 @@ func mustRefuse(t *testing.T, dir, intact string, events int) bool {
 	d, err := Open(dir, Options{})
 	if err == nil {
 		defer d.Close()
-		if _, aside := os.Stat(filepath.Join(dir, asideName+"1")); aside == nil {
+		if _, aside := os.Stat(filepath.Join(dir, nameAside+"1")); aside == nil {
 			if have := len(storetest.Read(t, d, store.Range{Stream: []byte("s")})); have != events {
 				t.Errorf("repaired: want %d events, have %d", events, have)
 			}
@@ -390,7 +390,7 @@ func TestP9LostCommits(t *testing.T) {
 			if err := os.RemoveAll(filepath.Join(dir, "db")); err != nil {
 				t.Fatal(err)
 			}
-			edit(t, filepath.Join(dir, highwaterName), func(b []byte) []byte { b[0] ^= 1; b[highwaterStride] ^= 1; return b })
+			edit(t, filepath.Join(dir, highwaterName), func(b []byte) []byte { b[0] ^= 1; b[slotStride] ^= 1; return b })
 		},
 		"the high-water file is gone": func(t *testing.T, dir string) {
 			if err := os.Remove(filepath.Join(dir, highwaterName)); err != nil {
@@ -398,7 +398,7 @@ func TestP9LostCommits(t *testing.T) {
 			}
 		},
 		"both halves of the high-water file": func(t *testing.T, dir string) {
-			edit(t, filepath.Join(dir, highwaterName), func(b []byte) []byte { b[0] ^= 1; b[highwaterStride] ^= 1; return b })
+			edit(t, filepath.Join(dir, highwaterName), func(b []byte) []byte { b[0] ^= 1; b[slotStride] ^= 1; return b })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -492,7 +492,7 @@ func edit(t *testing.T, path string, change func([]byte) []byte) {
 // forget removes the copy of a store's identity.
 func forget(t *testing.T, dir string) {
 	t.Helper()
-	edit(t, filepath.Join(dir, highwaterName), func(b []byte) []byte { return b[:copyAt] })
+	edit(t, filepath.Join(dir, highwaterName), func(b []byte) []byte { return b[:copyOffset] })
 }
 
 // TestIdentityIsKeptTwice: nothing but a copy can tell it again.
@@ -543,8 +543,8 @@ func TestRefusedDirectories(t *testing.T) {
 			mustOpen(t, dir, Options{}).Close()
 			edit(t, filepath.Join(dir, "db", formatName), func(b []byte) []byte {
 				text := strings.Replace(string(b), "format 1", "format 7", 1)
-				text = text[:strings.Index(text, checksumWord)]
-				return []byte(text + checksumLine(text))
+				text = text[:strings.Index(text, "checksum ")]
+				return fmt.Appendf(nil, "%schecksum %08x\n", text, crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)))
 			})
 		}, ErrFormat},
 		"no format": {func(t *testing.T, dir string) {
@@ -613,7 +613,7 @@ func TestHalfMade(t *testing.T) {
 	if err := create(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(filepath.Join(dir, dbName), filepath.Join(dir, newDBName)); err != nil {
+	if err := os.Rename(filepath.Join(dir, dbName), filepath.Join(dir, nameNew)); err != nil {
 		t.Fatal(err)
 	}
 	d := mustOpen(t, dir, Options{})

@@ -37,6 +37,14 @@ func identityText(id store.Identity) string {
 	return text + checksumLine(text)
 }
 
+// checkIdentity refuses with an ErrInvalid what is no store's identity.
+func checkIdentity(id store.Identity) error {
+	if parsed, err := parseIdentity(identityText(id), "given"); err != nil || parsed != id {
+		return fmt.Errorf("%w: the identity of the store is not one", store.ErrInvalid)
+	}
+	return nil
+}
+
 // damagedIdentity is what is told where only the copy is good.
 const damagedIdentity = "the file " + dbName + "/" + formatName + " is missing or damaged; the one in " + highwaterName + " is good"
 

@@ -95,7 +95,7 @@ func TestManifestIsRepaired(t *testing.T) {
 		if r := mustVerify(t, dir); r.Damaged > 0 {
 			t.Errorf("%s: %s", name, told(r))
 		}
-		if aside := filepath.Join(dir, asideName+"1"); !missing(aside) {
+		if aside := filepath.Join(dir, nameAside+"1"); !missing(aside) {
 			kept++
 			if after := snapshot(t, aside); after != before {
 				t.Errorf("%s: want\n%shave\n%s", name, before, after)

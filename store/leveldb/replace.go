@@ -64,6 +64,10 @@ func (d directoryDisk) finishReplace() error {
 	return errors.Join(os.Rename(making, d.db()), syncDir(string(d)))
 }
 
+// removeLeft removes what a repair was making when it was killed. It has links to tables,
+// also to those of which something is to leave the disk.
+func (d directoryDisk) removeLeft() error { return os.RemoveAll(filepath.Join(string(d), newDBName)) }
+
 // lay makes a database's files in a directory, as they are on an overlay.
 func (d directoryDisk) lay(o *ldb.Overlay, dir string, id store.Identity) error {
 	if err := os.Mkdir(dir, dirMode); err != nil {

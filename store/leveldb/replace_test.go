@@ -14,8 +14,8 @@ import (
 func TestHalfReplaced(t *testing.T) {
 	dir := writeVerified(t)
 	db := filepath.Join(dir, dbName)
-	copyDir(t, filepath.Join(dir, newDBName), db)
-	if err := os.Rename(db, filepath.Join(dir, asideName+"1")); err != nil {
+	copyDir(t, filepath.Join(dir, nameNew), db)
+	if err := os.Rename(db, filepath.Join(dir, nameAside+"1")); err != nil {
 		t.Fatal(err)
 	}
 	if have := contents(t, dir); have != verifiedContents {
@@ -27,12 +27,12 @@ func TestHalfReplaced(t *testing.T) {
 // stayed for ever, with octets that were erased elsewhere.
 func TestLeftover(t *testing.T) {
 	dir := writeVerified(t)
-	copyDir(t, filepath.Join(dir, newDBName), filepath.Join(dir, dbName))
+	copyDir(t, filepath.Join(dir, nameNew), filepath.Join(dir, dbName))
 	if have := contents(t, dir); have != verifiedContents {
 		t.Errorf("want %s, have %s", verifiedContents, have)
 	}
-	if !missing(filepath.Join(dir, newDBName)) {
-		t.Errorf("%s is still there", newDBName)
+	if !missing(filepath.Join(dir, nameNew)) {
+		t.Errorf("%s is still there", nameNew)
 	}
 }
 
@@ -42,9 +42,9 @@ func TestLeftover(t *testing.T) {
 func TestHalfLaid(t *testing.T) {
 	dir := writeVerified(t)
 	db, saved := filepath.Join(dir, dbName), filepath.Join(t.TempDir(), "saved")
-	copyDir(t, filepath.Join(dir, asideName+"1"), db) // of an earlier repair
-	copyDir(t, filepath.Join(dir, newDBName), db)
-	if err := errors.Join(os.Remove(filepath.Join(dir, newDBName, formatName)), os.Rename(db, saved)); err != nil {
+	copyDir(t, filepath.Join(dir, nameAside+"1"), db) // of an earlier repair
+	copyDir(t, filepath.Join(dir, nameNew), db)
+	if err := errors.Join(os.Remove(filepath.Join(dir, nameNew, formatName)), os.Rename(db, saved)); err != nil {
 		t.Fatal(err)
 	}
 	before := snapshot(t, dir)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/opt"
@@ -15,9 +14,6 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// sourceName is the file in it that says what the store is made of.
-const sourceName = "SOURCE"
-
 // A Restore makes a store from the log of another, commit by commit, with the
 // events that are left. One goroutine uses it.
 //
@@ -25,6 +21,7 @@ const sourceName = "SOURCE"
 // maybe some of the commit after it, with which NewRestore goes on.
 type Restore struct {
 	dir    string
+	on     restoring
 	id     store.Identity
 	source string
 	lock   *os.File
@@ -47,7 +44,7 @@ type Restore struct {
 // was begun of anything else is removed, since the two might not fit together. Errors
 // are those of Open.
 func NewRestore(dir string, id store.Identity, source string) (*Restore, error) {
-	r := &Restore{dir: dir, id: id, source: source}
+	r := &Restore{dir: dir, on: restoring(dir), id: id, source: source}
 	err := r.open()
 	if err != nil {
 		r.Close()
@@ -57,30 +54,22 @@ func NewRestore(dir string, id store.Identity, source string) (*Restore, error) 
 }
 
 func (r *Restore) open() (err error) {
-	if parsed, err := parseIdentity(identityText(r.id), "given"); err != nil || parsed != r.id {
-		return fmt.Errorf("%w: the identity of the store is not one", store.ErrInvalid)
-	}
-	if err := Probe(r.dir); err != nil && !errors.Is(err, ErrUnfinished) {
+	if err := checkIdentity(r.id); err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(r.dir, dbName)); !errors.Is(err, os.ErrNotExist) {
-		return errors.Join(ErrNotEmpty, err)
-	}
-	if err := os.MkdirAll(r.dir, dirMode); err != nil {
+	if r.lock, err = r.on.lock(); err != nil {
 		return err
 	}
-	if r.lock, err = lockFile(r.dir); err != nil {
+	id, begun, err := r.on.begun(r.source)
+	if err != nil {
 		return err
 	}
-	if r.torn, err = r.goesOn(); err != nil {
+	if r.torn = begun; begun {
+		r.id = id
+	} else if err := r.on.make(r.id, r.source); err != nil {
 		return err
 	}
-	if !r.torn {
-		if err := r.make(); err != nil {
-			return err
-		}
-	}
-	if r.db, r.guard, err = openPath(r.making()); err != nil {
+	if r.db, r.guard, err = r.on.open(); err != nil {
 		return err
 	}
 	r.commit.keys, r.commit.cursors = make(map[string]int), make(map[string]cursorMove)
@@ -88,51 +77,6 @@ func (r *Restore) open() (err error) {
 	r.last, err = follow(r.db, record.Tip{NextNumber: 1}, func(c *record.Commit) { r.gap = r.gap || c.Lost() })
 	return err
 }
-
-// goesOn reports whether there is a store that was begun of the same, and takes over
-// its identity.
-func (r *Restore) goesOn() (bool, error) {
-	source, err := os.ReadFile(filepath.Join(r.making(), sourceName))
-	if err == nil && string(source) == r.source {
-		var text []byte
-		path := filepath.Join(r.making(), formatName)
-		if text, err = os.ReadFile(path); err == nil {
-			r.id, err = parseIdentity(string(text), path)
-			return err == nil, err
-		}
-	}
-	if errors.Is(err, os.ErrNotExist) {
-		err = nil
-	}
-	return false, err
-}
-
-// make makes an empty database. FORMAT is there when it is whole: what a crash left
-// before that is made anew.
-func (r *Restore) make() error {
-	if err := os.RemoveAll(r.making()); err != nil {
-		return err
-	}
-	if err := os.Mkdir(r.making(), dirMode); err != nil {
-		return err
-	}
-	if err := makeDatabase(r.making()); err != nil {
-		return err
-	}
-	if err := writeSynced(filepath.Join(r.making(), sourceName), r.source); err != nil {
-		return err
-	}
-	path := filepath.Join(r.making(), formatName)
-	if err := writeSynced(path+".new", identityText(r.id)); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
-	}
-	return errors.Join(syncDir(r.making()), syncDir(r.dir))
-}
-
-func (r *Restore) making() string { return filepath.Join(r.dir, restoringName) }
 
 // Identity returns that of the store that is made.
 func (r *Restore) Identity() store.Identity { return r.id }
@@ -179,7 +123,7 @@ func (r *Restore) finish(ctx context.Context, progress func(done, of int)) (Repo
 		err = r.closeDatabase()
 	}
 	if err == nil {
-		err = r.settleIn()
+		err = r.on.finish(r.id, highwater{r.last.Position, r.last.Chain})
 	}
 	if err == nil {
 		err = r.Close()
@@ -200,46 +144,6 @@ func (r *Restore) sync() error {
 		return r.refused(err)
 	}
 	return nil
-}
-
-// settleIn makes the database the store's.
-func (r *Restore) settleIn() error {
-	on := directoryDisk(r.dir)
-	if err := rewriteHighwater(on, highwater{r.last.Position, r.last.Chain}); err != nil {
-		return err
-	}
-	if err := on.keepIdentity(r.id, false); err != nil {
-		return err
-	}
-	if err := os.Remove(filepath.Join(r.making(), sourceName)); err != nil {
-		return err
-	}
-	if err := r.syncFiles(); err != nil {
-		return err
-	}
-	if err := os.Rename(r.making(), on.db()); err != nil {
-		return err
-	}
-	return errors.Join(syncDir(r.dir), syncDir(filepath.Dir(filepath.Clean(r.dir))))
-}
-
-// syncFiles syncs each file of the database. LevelDB closes a journal that is full
-// without a sync, and may not have made a table of it yet.
-func (r *Restore) syncFiles() error {
-	entries, err := os.ReadDir(r.making())
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		f, err := os.Open(filepath.Join(r.making(), e.Name()))
-		if err == nil {
-			err = errors.Join(f.Sync(), f.Close())
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return syncDir(r.making())
 }
 
 func (r *Restore) closeDatabase() error {

@@ -197,7 +197,7 @@ func TestRestoreOfAnother(t *testing.T) {
 	if _, err := r.Finish(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, dbName, sourceName)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, dbName, nameSource)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a store that is finished says what it was made of: %v", err)
 	}
 }
@@ -212,7 +212,7 @@ func TestRestoreBeginsAnew(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	entries, err := os.ReadDir(filepath.Join(whole, restoringName))
+	entries, err := os.ReadDir(filepath.Join(whole, nameRestoring))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestRestoreBeginsAnew(t *testing.T) {
 		if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
 			t.Fatal(err)
 		}
-		making := filepath.Join(dir, restoringName)
+		making := filepath.Join(dir, nameRestoring)
 		if err := errors.Join(os.Remove(filepath.Join(making, formatName)), os.RemoveAll(filepath.Join(making, missing.Name()))); err != nil {
 			t.Fatal(err)
 		}

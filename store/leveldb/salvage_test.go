@@ -165,7 +165,7 @@ func TestErasuresAreNotForgotten(t *testing.T) {
 	})
 	d := mustOpen(t, dir, Options{})
 	defer d.Close()
-	if have := d.Info().Erasing; have != n || missing(filepath.Join(dir, asideName+"1")) {
+	if have := d.Info().Erasing; have != n || missing(filepath.Join(dir, nameAside+"1")) {
 		t.Errorf("%d of %d erasures are forgotten", n-have, n)
 	}
 }

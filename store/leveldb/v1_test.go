@@ -179,7 +179,7 @@ func writeV1(t *testing.T) {
 func copyKilled(t *testing.T, to, from string) {
 	t.Helper()
 	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.HasPrefix(entry.Name(), "LOG") || entry.Name() == lockName {
+		if err != nil || entry.IsDir() || strings.HasPrefix(entry.Name(), "LOG") || entry.Name() == nameLock {
 			return err
 		}
 		f, err := os.Open(path)

@@ -136,20 +136,6 @@ func (v *verifier) open(dir string) error {
 	return errors.Join(v.all(), db.Close(), g.Close())
 }
 
-// lostDatabase returns an error that says why there is no database in dir.
-func lostDatabase(dir string, err error) error {
-	if h, missing := openHighwater(directoryDisk(dir), false); missing == nil {
-		defer h.close()
-		if h.last.position > 0 {
-			return fmt.Errorf("%w: the database is missing; it held commits up to position %d", store.ErrDamaged, h.last.position)
-		}
-	}
-	if _, restoring := os.Stat(filepath.Join(dir, restoringName)); restoring == nil {
-		return ErrUnfinished
-	}
-	return err
-}
-
 // all verifies all kinds of keys, each after those that it needs.
 func (v *verifier) all() error {
 	for _, verify := range []func() error{

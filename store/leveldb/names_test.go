@@ -1,0 +1,17 @@
+package leveldb
+
+// Names in a store's directory, as the format has them.
+const (
+	nameLock      = "LOCK"
+	nameNew       = "db.new"
+	nameAside     = "db.damaged-"
+	nameRestoring = "db.restoring"
+	nameSource    = "SOURCE"
+)
+
+// Where things are in the high-water file.
+const (
+	slotOctets = 28
+	slotStride = 4096
+	copyOffset = 8192
+)
