@@ -9,17 +9,18 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/storetest"
 )
 
 // A worn disk has a place in its tables that it cannot read.
 type worn struct {
-	disk
+	datadir.Disk
 	from, upTo int64
 }
 
-func (d worn) files(readOnly bool) (storage.Storage, error) {
-	s, err := d.disk.files(readOnly)
+func (d worn) Files(readOnly bool) (storage.Storage, error) {
+	s, err := d.Disk.Files(readOnly)
 	return wornFiles{s, d}, err
 }
 
@@ -62,8 +63,8 @@ func TestBadPlace(t *testing.T) {
 	}
 	mustOpen(t, dir, Options{}).Close() // makes a table of the journal
 	repair := func(o RepairOptions) (aside string, err error) {
-		r := &repair{ctx: t.Context(), on: worn{directoryDisk(dir), 300 << 10, 304 << 10}, options: o}
-		if r.id, _, err = readIdentity(directoryDisk(dir)); err != nil {
+		r := &repair{ctx: t.Context(), on: worn{datadir.Dir(dir), 300 << 10, 304 << 10}, options: o}
+		if r.id, _, err = datadir.ReadIdentity(datadir.Dir(dir)); err != nil {
 			return "", err
 		}
 		if err := r.readHighwater(); err != nil {

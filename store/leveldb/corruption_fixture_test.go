@@ -17,6 +17,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
@@ -194,7 +195,7 @@ func writeYoung(t *testing.T, old, name string, kill bool, finish func(d *DB, co
 	}
 	if kill {
 		s.take(t, killed)
-		s.files[highwaterName] = highwaterOf(t, half)
+		s.files[datadir.HighwaterName] = highwaterOf(t, half)
 		s.least = half.Position
 	} else {
 		s.take(t, dir)
@@ -207,11 +208,11 @@ func writeYoung(t *testing.T, old, name string, kill bool, finish func(d *DB, co
 func highwaterOf(t *testing.T, last record.Tip) []byte {
 	t.Helper()
 	dir := t.TempDir()
-	h, err := openHighwater(directoryDisk(dir), true)
+	h, err := datadir.OpenHighwater(datadir.Dir(dir), true)
 	if err == nil {
-		err = errors.Join(h.write(highwater{last.Position, last.Chain}), h.close())
+		err = errors.Join(h.Write(datadir.Highwater{Position: last.Position, Chain: last.Chain}), h.Close())
 	}
-	b, failed := os.ReadFile(filepath.Join(dir, highwaterName))
+	b, failed := os.ReadFile(filepath.Join(dir, datadir.HighwaterName))
 	if err := errors.Join(err, failed); err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +232,7 @@ func (s *specimen) take(t *testing.T, dir string) {
 		if written := len(bytes.TrimRight(b, "\x00")); strings.HasSuffix(path, ".log") && len(b) > written {
 			s.files[path] = b[:min(len(b), written+2*journalBlock)]
 		}
-		if path == dbName+"/LOG" {
+		if path == datadir.DBName+"/LOG" {
 			s.files[path] = b[:min(len(b), 100)]
 		}
 	}

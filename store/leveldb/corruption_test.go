@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/storetest"
 )
 
@@ -94,7 +95,7 @@ func (s *specimen) corruptions(r *rand.Rand, path string) []corruption {
 		case strings.HasSuffix(path, ".log") && at%journalBlock < journalHead:
 		case at > written && len(b) > short:
 			every = room
-		case path == highwaterName && at%slotStride >= slotOctets:
+		case path == datadir.HighwaterName && at%slotStride >= slotOctets:
 			every = long
 		case len(b) > short:
 			every = long
@@ -131,7 +132,7 @@ func TestP9Corruption(t *testing.T) {
 	const usual = 3 // of a file, besides removed and empty
 	var chosen []corruption
 	for _, s := range specimens(t, r) {
-		chosen = append(chosen, corruption{specimen: s, path: highwaterName, kind: damageNone})
+		chosen = append(chosen, corruption{specimen: s, path: datadir.HighwaterName, kind: damageNone})
 		for _, path := range slices.Sorted(maps.Keys(s.files)) {
 			all := s.corruptions(r, path)
 			if !full {
@@ -196,7 +197,7 @@ func (c corruption) try(ctx context.Context, dir string) (outcome string, err er
 
 // namesDamage is what an error must have that says what is damaged.
 var namesDamage = regexp.MustCompile(strings.Join([]string{
-	formatName, highwaterName, `CURRENT`, `MANIFEST-\d+`, `\d+\.(ldb|log)`, `positions? \d+`, `stream "`,
+	datadir.FormatName, datadir.HighwaterName, `CURRENT`, `MANIFEST-\d+`, `\d+\.(ldb|log)`, `positions? \d+`, `stream "`,
 }, "|"))
 
 // refusal checks the error with which a store was refused.
@@ -283,7 +284,7 @@ func (c corruption) opened(ctx context.Context, dir string, d *DB) (outcome stri
 
 // asides returns the directories in which damaged databases are kept.
 func asides(dir string) []string {
-	found, err := filepath.Glob(filepath.Join(dir, dbName+".damaged-*"))
+	found, err := filepath.Glob(filepath.Join(dir, datadir.DBName+".damaged-*"))
 	if err != nil {
 		panic(err) // the pattern's
 	}
@@ -298,7 +299,9 @@ func (c corruption) kept(dir string, files map[string][]byte, outcome string) (e
 	keeps := func(path string) bool { return path == c.path && outcome == outcomeTelling }
 	if found := asides(dir); len(found) > 0 {
 		place = func(path string) string { return filepath.Join(found[0], filepath.Base(path)) }
-		keeps = func(path string) bool { return strings.HasPrefix(path, dbName+"/") && path != dbName+"/LOG" }
+		keeps = func(path string) bool {
+			return strings.HasPrefix(path, datadir.DBName+"/") && path != datadir.DBName+"/LOG"
+		}
 	}
 	for path, b := range files {
 		if !keeps(path) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
@@ -597,7 +598,7 @@ func TestCrashClones(t *testing.T) {
 	small(t)
 	r, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
-	c := &crashes{t: t, r: r, identity: newIdentity(), least: 200, refused: make(map[string]int)}
+	c := &crashes{t: t, r: r, identity: datadir.NewIdentity(), least: 200, refused: make(map[string]int)}
 	if n, err := strconv.Atoi(os.Getenv("CRASHES")); err == nil {
 		c.least = n
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
@@ -42,7 +43,7 @@ type Options struct {
 	Progress func(what string, done, of int)
 
 	// wrap puts a layer between a disk and the engine, for tests.
-	wrap func(disk) disk
+	wrap func(datadir.Disk) datadir.Disk
 	// eager has erased octets leave the disk at once, for tests.
 	eager bool
 }
@@ -50,9 +51,9 @@ type Options struct {
 // A DB is a store on LevelDB. It implements store.Store.
 type DB struct {
 	log      *slog.Logger
-	disk     disk
-	lock     *os.File       // nil in memory
-	high     *highwaterFile // nil in memory; owned by start, then highwaterLoop, then Close
+	disk     datadir.Disk
+	lock     *os.File               // nil in memory
+	high     *datadir.HighwaterFile // nil in memory; owned by start, then highwaterLoop, then Close
 	identity store.Identity
 
 	merging sync.Mutex // held while LevelDB merges for the eraser, and is not to be closed
@@ -101,7 +102,7 @@ var _ store.Store = (*DB)(nil)
 // everything that it has to, and changes nothing in it then; for that it is opened
 // twice, the first time on an overlay.
 func Open(dir string, o Options) (*DB, error) {
-	lock, err := lockDirectory(dir)
+	lock, err := datadir.Lock(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -115,21 +116,21 @@ func Open(dir string, o Options) (*DB, error) {
 }
 
 func openLocked(dir string, o Options) (*DB, error) {
-	on, made := directoryDisk(dir), false
-	if err := on.finishReplace(); err != nil {
+	on, made := datadir.Dir(dir), false
+	if err := on.FinishReplace(); err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(on.db()); errors.Is(err, os.ErrNotExist) {
-		if err := create(dir); err != nil {
+	if _, err := os.Stat(on.Database()); errors.Is(err, os.ErrNotExist) {
+		if err := datadir.Create(dir); err != nil {
 			return nil, err
 		}
 		made = true
 	}
-	id, copied, err := readIdentity(on)
+	id, copied, err := datadir.ReadIdentity(on)
 	if err != nil {
 		return nil, err
 	}
-	if err := on.removeLeft(); err != nil {
+	if err := on.RemoveLeft(); err != nil {
 		return nil, err
 	}
 	d := newDB(o, id, on)
@@ -143,9 +144,9 @@ func openLocked(dir string, o Options) (*DB, error) {
 		d.log.Info("made a new store, which is empty", "directory", dir)
 	}
 	if copied {
-		d.log.Warn("the file with the store's identity was damaged; it is written anew", "file", formatName)
+		d.log.Warn("the file with the store's identity was damaged; it is written anew", "file", datadir.FormatName)
 	}
-	if err := on.keepIdentity(id, copied); err != nil {
+	if err := on.KeepIdentity(id, copied); err != nil {
 		d.log.Warn("cannot keep the store's identity twice", "error", err)
 	}
 	return d, nil
@@ -153,11 +154,11 @@ func openLocked(dir string, o Options) (*DB, error) {
 
 // OpenMemory makes an empty store that leaves no file and ends with the process.
 func OpenMemory(o Options) (*DB, error) {
-	d := newDB(o, newIdentity(), memoryDisk{storage.NewMemStorage()})
+	d := newDB(o, datadir.NewIdentity(), datadir.Memory{Storage: storage.NewMemStorage()})
 	return d, d.start()
 }
 
-func newDB(o Options, id store.Identity, on disk) *DB {
+func newDB(o Options, id store.Identity, on datadir.Disk) *DB {
 	d := &DB{
 		log: o.Log, identity: id, disk: on,
 		committed: make(chan struct{}), recorded: make(chan struct{}),
@@ -189,17 +190,17 @@ func newDB(o Options, id store.Identity, on disk) *DB {
 // start opens the database, checks that it reaches far enough, and starts the
 // goroutines.
 func (d *DB) start() (err error) {
-	if d.high, err = openHighwater(d.disk, false); err != nil {
+	if d.high, err = datadir.OpenHighwater(d.disk, false); err != nil {
 		return err
 	}
-	var least highwater
+	var least datadir.Highwater
 	if d.high != nil {
 		defer func() {
 			if err != nil {
-				d.high.close()
+				d.high.Close()
 			}
 		}()
-		least = d.high.last
+		least = d.high.Last
 	}
 	d.last, err = d.openFirst(least)
 	if errors.Is(err, store.ErrDamaged) {
@@ -240,10 +241,10 @@ func (d *DB) highwaterLoop() {
 			d.tend()
 		}
 		last := d.tip()
-		if last.Position == d.high.last.position {
+		if last.Position == d.high.Last.Position {
 			continue
 		}
-		if err := d.high.write(highwater{last.Position, last.Chain}); err != nil {
+		if err := d.high.Write(datadir.Highwater{Position: last.Position, Chain: last.Chain}); err != nil {
 			d.log.Warn("cannot record how far the store reaches", "error", err)
 			d.ail(err)
 		}
@@ -285,7 +286,7 @@ func (d *DB) Close() error {
 		d.turn.Unlock()
 		<-d.eraser.ended // it may have waited for either
 		if d.high != nil {
-			d.closeErr = errors.Join(d.closeErr, d.high.close())
+			d.closeErr = errors.Join(d.closeErr, d.high.Close())
 		}
 		if d.lock != nil {
 			d.closeErr = errors.Join(d.closeErr, d.lock.Close())

@@ -18,6 +18,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
@@ -415,7 +416,7 @@ func TestErasureMeetsDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	change(t, dir, func(db *leveldb.DB) error { return db.CompactRange(util.Range{}) })
-	tables, err := filepath.Glob(filepath.Join(dir, dbName, "*.ldb"))
+	tables, err := filepath.Glob(filepath.Join(dir, datadir.DBName, "*.ldb"))
 	if err != nil || len(tables) == 0 {
 		t.Fatal(tables, err)
 	}

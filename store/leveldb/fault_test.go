@@ -17,6 +17,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/storetest"
 )
 
@@ -28,21 +29,21 @@ type faulty struct {
 
 // A faultyDisk has faulty files, and room as it is told.
 type faultyDisk struct {
-	disk
+	datadir.Disk
 	f *faults
 }
 
-func (d faultyDisk) free() (int64, error) {
+func (d faultyDisk) Free() (int64, error) {
 	d.f.mu.Lock()
 	defer d.f.mu.Unlock()
 	if d.f.full {
 		return 1 << 20, nil
 	}
-	return d.disk.free()
+	return d.Disk.Free()
 }
 
-func (d faultyDisk) files(readOnly bool) (storage.Storage, error) {
-	s, err := d.disk.files(readOnly)
+func (d faultyDisk) Files(readOnly bool) (storage.Storage, error) {
+	s, err := d.Disk.Files(readOnly)
 	return faulty{s, d.f}, err
 }
 
@@ -114,7 +115,7 @@ func (w faultyWriter) Sync() error {
 }
 
 func (f *faults) options() Options {
-	return Options{wrap: func(on disk) disk { return faultyDisk{on, f} }}
+	return Options{wrap: func(on datadir.Disk) datadir.Disk { return faultyDisk{on, f} }}
 }
 
 // try appends events, one request each but in one call, and returns the errors.
@@ -322,7 +323,7 @@ func TestRefusalChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := make(map[string]int)
-	for _, file := range append(files, filepath.Join(intact, highwaterName)) {
+	for _, file := range append(files, filepath.Join(intact, datadir.HighwaterName)) {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -348,7 +349,7 @@ func TestRefusalChangesNothing(t *testing.T) {
 			})
 		}
 	}
-	for _, kind := range []string{".log", ".ldb", highwaterName} {
+	for _, kind := range []string{".log", ".ldb", datadir.HighwaterName} {
 		if refused[kind] == 0 {
 			t.Errorf("no damage to %s was refused, of %v", kind, refused)
 		}
@@ -390,15 +391,15 @@ func TestP9LostCommits(t *testing.T) {
 			if err := os.RemoveAll(filepath.Join(dir, "db")); err != nil {
 				t.Fatal(err)
 			}
-			edit(t, filepath.Join(dir, highwaterName), func(b []byte) []byte { b[0] ^= 1; b[slotStride] ^= 1; return b })
+			edit(t, filepath.Join(dir, datadir.HighwaterName), func(b []byte) []byte { b[0] ^= 1; b[slotStride] ^= 1; return b })
 		},
 		"the high-water file is gone": func(t *testing.T, dir string) {
-			if err := os.Remove(filepath.Join(dir, highwaterName)); err != nil {
+			if err := os.Remove(filepath.Join(dir, datadir.HighwaterName)); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"both halves of the high-water file": func(t *testing.T, dir string) {
-			edit(t, filepath.Join(dir, highwaterName), func(b []byte) []byte { b[0] ^= 1; b[slotStride] ^= 1; return b })
+			edit(t, filepath.Join(dir, datadir.HighwaterName), func(b []byte) []byte { b[0] ^= 1; b[slotStride] ^= 1; return b })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -424,14 +425,14 @@ func TestP9DamageBeforeTheHighwater(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	logs, err := filepath.Glob(filepath.Join(dir, dbName, "*.log"))
+	logs, err := filepath.Glob(filepath.Join(dir, datadir.DBName, "*.log"))
 	if err != nil || len(logs) != 1 {
 		t.Fatal(logs, err)
 	}
 	for _, at := range []int{3, 60_000, 120_000} {
 		damaged := t.TempDir()
 		copyDir(t, damaged, dir)
-		edit(t, filepath.Join(damaged, dbName, filepath.Base(logs[0])), func(b []byte) []byte { b[at] ^= 1; return b })
+		edit(t, filepath.Join(damaged, datadir.DBName, filepath.Base(logs[0])), func(b []byte) []byte { b[at] ^= 1; return b })
 		if !mustRefuse(t, damaged, dir, 20) {
 			t.Errorf("damage at %d: opened as if nothing had happened", at)
 		}
@@ -442,7 +443,7 @@ func TestP9DamageBeforeTheHighwater(t *testing.T) {
 // other half.
 func TestTornHighwater(t *testing.T) {
 	dir := write(t, 50)
-	edit(t, filepath.Join(dir, highwaterName), func(b []byte) []byte { b[0] ^= 1; return b })
+	edit(t, filepath.Join(dir, datadir.HighwaterName), func(b []byte) []byte { b[0] ^= 1; return b })
 	d := mustOpen(t, dir, Options{})
 	defer d.Close()
 	if have := d.Info().LastPosition; have != 50 {
@@ -492,7 +493,7 @@ func edit(t *testing.T, path string, change func([]byte) []byte) {
 // forget removes the copy of a store's identity.
 func forget(t *testing.T, dir string) {
 	t.Helper()
-	edit(t, filepath.Join(dir, highwaterName), func(b []byte) []byte { return b[:copyOffset] })
+	edit(t, filepath.Join(dir, datadir.HighwaterName), func(b []byte) []byte { return b[:copyOffset] })
 }
 
 // TestIdentityIsKeptTwice: nothing but a copy can tell it again.
@@ -506,8 +507,8 @@ func TestIdentityIsKeptTwice(t *testing.T) {
 			d := mustOpen(t, dir, Options{})
 			want := d.identity
 			d.Close()
-			edit(t, filepath.Join(dir, dbName, formatName), damage)
-			if r := mustVerify(t, dir); r.Damaged != 1 || !strings.Contains(told(r), formatName) {
+			edit(t, filepath.Join(dir, datadir.DBName, datadir.FormatName), damage)
+			if r := mustVerify(t, dir); r.Damaged != 1 || !strings.Contains(told(r), datadir.FormatName) {
 				t.Errorf("%s: %s", name, told(r))
 			}
 			if repair {
@@ -541,7 +542,7 @@ func TestRefusedDirectories(t *testing.T) {
 		}, ErrNotEmpty},
 		"a newer format": {func(t *testing.T, dir string) {
 			mustOpen(t, dir, Options{}).Close()
-			edit(t, filepath.Join(dir, "db", formatName), func(b []byte) []byte {
+			edit(t, filepath.Join(dir, "db", datadir.FormatName), func(b []byte) []byte {
 				text := strings.Replace(string(b), "format 1", "format 7", 1)
 				text = text[:strings.Index(text, "checksum ")]
 				return fmt.Appendf(nil, "%schecksum %08x\n", text, crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)))
@@ -549,14 +550,14 @@ func TestRefusedDirectories(t *testing.T) {
 		}, ErrFormat},
 		"no format": {func(t *testing.T, dir string) {
 			mustOpen(t, dir, Options{}).Close()
-			if err := os.Remove(filepath.Join(dir, "db", formatName)); err != nil {
+			if err := os.Remove(filepath.Join(dir, "db", datadir.FormatName)); err != nil {
 				t.Fatal(err)
 			}
 			forget(t, dir)
 		}, store.ErrDamaged},
 		"another secret": {func(t *testing.T, dir string) {
 			mustOpen(t, dir, Options{}).Close()
-			edit(t, filepath.Join(dir, "db", formatName), func(b []byte) []byte {
+			edit(t, filepath.Join(dir, "db", datadir.FormatName), func(b []byte) []byte {
 				b[bytes.Index(b, []byte("secret "))+10] ^= 1
 				return b
 			})
@@ -564,7 +565,7 @@ func TestRefusedDirectories(t *testing.T) {
 		}, store.ErrDamaged},
 		"another format's text": {func(t *testing.T, dir string) {
 			mustOpen(t, dir, Options{}).Close()
-			edit(t, filepath.Join(dir, "db", formatName), func(b []byte) []byte { return []byte("CURRENT\n") })
+			edit(t, filepath.Join(dir, "db", datadir.FormatName), func(b []byte) []byte { return []byte("CURRENT\n") })
 			forget(t, dir)
 		}, ErrFormat},
 	} {
@@ -610,10 +611,10 @@ func TestInUse(t *testing.T) {
 // TestHalfMade: a crash while the store is made costs nothing but another try.
 func TestHalfMade(t *testing.T) {
 	dir := t.TempDir()
-	if err := create(dir); err != nil {
+	if err := datadir.Create(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(filepath.Join(dir, dbName), filepath.Join(dir, nameNew)); err != nil {
+	if err := os.Rename(filepath.Join(dir, datadir.DBName), filepath.Join(dir, nameNew)); err != nil {
 		t.Fatal(err)
 	}
 	d := mustOpen(t, dir, Options{})

@@ -8,6 +8,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
@@ -15,22 +16,22 @@ import (
 // check verifies that the commits reach at least as far as least and that none
 // after it is missing, and returns the last one. It reads the commits of about
 // a second, however large the store is.
-func check(db *leveldb.DB, least highwater) (record.Tip, error) {
+func check(db *leveldb.DB, least datadir.Highwater) (record.Tip, error) {
 	last := record.Tip{NextNumber: 1}
-	if least.position > 0 {
-		value, err := db.Get(record.CommitKey(least.position), nil)
+	if least.Position > 0 {
+		value, err := db.Get(record.CommitKey(least.Position), nil)
 		if errors.Is(err, leveldb.ErrNotFound) {
-			return last, fmt.Errorf("%w: the commit at position %d is missing", store.ErrDamaged, least.position)
+			return last, fmt.Errorf("%w: the commit at position %d is missing", store.ErrDamaged, least.Position)
 		}
 		if err != nil {
-			return last, ldb.Fault(fmt.Sprintf("commit at position %d", least.position), err)
+			return last, ldb.Fault(fmt.Sprintf("commit at position %d", least.Position), err)
 		}
 		var c record.Commit
-		if err := c.Parse(record.CommitKey(least.position), value); err != nil {
+		if err := c.Parse(record.CommitKey(least.Position), value); err != nil {
 			return last, err
 		}
-		if c.Chain != least.chain {
-			return last, fmt.Errorf("%w: the commit at position %d is another one than the store had", store.ErrDamaged, least.position)
+		if c.Chain != least.Chain {
+			return last, fmt.Errorf("%w: the commit at position %d is another one than the store had", store.ErrDamaged, least.Position)
 		}
 		last = c.Tip()
 	}

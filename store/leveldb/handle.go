@@ -7,12 +7,13 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
 
 // openFirst opens the database, for reading only if the disk is full.
-func (d *DB) openFirst(least highwater) (last record.Tip, err error) {
+func (d *DB) openFirst(least datadir.Highwater) (last record.Tip, err error) {
 	err = d.lacksRoom()
 	if err == nil {
 		if last, err = d.openHandle(least); err == nil {
@@ -38,7 +39,7 @@ func (d *DB) openFirst(least highwater) (last record.Tip, err error) {
 // what is shown has to outlive a crash. A database that is opened for writing
 // writes it to tables.
 func (d *DB) syncJournals() error {
-	files, err := d.disk.files(true)
+	files, err := d.disk.Files(true)
 	if err != nil {
 		return err
 	}
@@ -60,15 +61,15 @@ func (d *DB) syncJournals() error {
 // openHandle sets db and guard to a handle on a database that was found
 // complete, and returns the end of its log. It changes no file of one that was
 // not. The caller holds handle, or is alone.
-func (d *DB) openHandle(least highwater) (last record.Tip, err error) {
+func (d *DB) openHandle(least datadir.Highwater) (last record.Tip, err error) {
 	if err := d.rehearse(least); err != nil {
 		return last, err
 	}
-	files, err := d.disk.files(false)
+	files, err := d.disk.Files(false)
 	if err != nil {
 		return last, err
 	}
-	dir, err := d.disk.directory()
+	dir, err := d.disk.Directory()
 	if err != nil {
 		files.Close()
 		return last, err
@@ -96,8 +97,8 @@ func (d *DB) openHandle(least highwater) (last record.Tip, err error) {
 }
 
 // rehearse opens the database on an overlay and checks it.
-func (d *DB) rehearse(least highwater) error {
-	files, err := d.disk.files(true)
+func (d *DB) rehearse(least datadir.Highwater) error {
+	files, err := d.disk.Files(true)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/storetest"
 )
@@ -16,7 +17,7 @@ import (
 // journalSize returns how long the journal of a store is.
 func journalSize(t *testing.T, dir string) int64 {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(dir, dbName, "*.log"))
+	names, err := filepath.Glob(filepath.Join(dir, datadir.DBName, "*.log"))
 	if err != nil || len(names) != 1 {
 		t.Fatalf("want one journal, have %q, %v", names, err)
 	}
@@ -60,7 +61,7 @@ func TestP1RoomOfAJournal(t *testing.T) {
 		}
 	}
 	// LevelDB complains about what comes after the last record of its block.
-	log, err := os.ReadFile(filepath.Join(crashed, dbName, "LOG"))
+	log, err := os.ReadFile(filepath.Join(crashed, datadir.DBName, "LOG"))
 	if n := bytes.Count(log, []byte("journal@drop")); err != nil || n > 1 {
 		t.Errorf("want the room passed over silently, have %d complaints, %v", n, err)
 	}

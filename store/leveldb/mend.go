@@ -11,6 +11,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/util"
 
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
@@ -53,7 +54,7 @@ type toldCursor struct {
 const mendOctets = 512 << 10 // of changes that are made at once
 
 // mend mends a database whose commits reach as far as least, if none is missing.
-func mend(ctx context.Context, db *leveldb.DB, least highwater) error {
+func mend(ctx context.Context, db *leveldb.DB, least datadir.Highwater) error {
 	m, err := newMender(ctx, db, least)
 	if err != nil {
 		return err
@@ -68,7 +69,7 @@ func mend(ctx context.Context, db *leveldb.DB, least highwater) error {
 
 // newMender reads what there is of streams, commits and erasures, and removes
 // records of streams and erasures that are none.
-func newMender(ctx context.Context, db *leveldb.DB, least highwater) (*mender, error) {
+func newMender(ctx context.Context, db *leveldb.DB, least datadir.Highwater) (*mender, error) {
 	m := &mender{
 		ctx: ctx, db: db, streams: make(map[uint64]*mended),
 		cursors: make(map[string]toldCursor), keys: make(map[uint64]struct{}),
@@ -78,7 +79,7 @@ func newMender(ctx context.Context, db *leveldb.DB, least highwater) (*mender, e
 			return nil, err
 		}
 	}
-	m.sound = m.sound && m.log.Position >= least.position
+	m.sound = m.sound && m.log.Position >= least.Position
 	m.whole = m.sound && m.losses == 0
 	return m, m.readErasures()
 }

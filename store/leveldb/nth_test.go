@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/storetest"
 )
 
@@ -467,7 +468,7 @@ func TestNthFault(t *testing.T) {
 			if raced && s.name == rotation {
 				t.Skip("when a merge fails, LevelDB closes a channel that it sends on, and expects that")
 			}
-			n := &nth{t: t, id: newIdentity(), run: s.run, step: step, refusals: make(map[string]int)}
+			n := &nth{t: t, id: datadir.NewIdentity(), run: s.run, step: step, refusals: make(map[string]int)}
 			began := time.Now()
 			var wg sync.WaitGroup // trials spend their time with LevelDB's pauses after a fault
 			for _, f := range nthFaults {
@@ -537,7 +538,7 @@ func (n *nth) note(x *trial) {
 // synced the one before. A commit that meets it is undone; the eraser went on.
 func TestP1JournalThatCannotBeClosed(t *testing.T) {
 	small(t)
-	x := newTrial(t, "", newIdentity())
+	x := newTrial(t, "", datadir.NewIdentity())
 	x.plan(nthFault{simFault: simFault{err: syscall.EIO}, applies: func(o simIO) bool { return o == ioTruncate }}, 1, false)
 	x.open()
 	x.ask(appending("a", 9), deleting("a", 4))
@@ -556,10 +557,10 @@ func TestP1JournalThatCannotBeClosed(t *testing.T) {
 // that were taken for a database that was lost.
 func TestMadeWhole(t *testing.T) {
 	dir := t.TempDir()
-	if err := create(dir); err != nil {
+	if err := datadir.Create(dir); err != nil {
 		t.Fatal(err)
 	}
-	files, err := directoryDisk(dir).files(true)
+	files, err := datadir.Dir(dir).Files(true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -574,7 +575,7 @@ func TestMadeWhole(t *testing.T) {
 // crash took it away.
 func TestP3ShownReadOnly(t *testing.T) {
 	small(t)
-	x := newTrial(t, "", newIdentity())
+	x := newTrial(t, "", datadir.NewIdentity())
 	x.open()
 	x.ask(appending("a", 1))
 	full := func(o simIO) bool { return o == ioSync || o == ioCreate }

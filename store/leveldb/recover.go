@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"gorewind/store/leveldb/internal/datadir"
 )
 
 // recover repairs the database when it is opened, if nothing is missing then, and
 // otherwise returns an error that says what is.
-func (d *DB) recover(least highwater, cause error) error {
+func (d *DB) recover(least datadir.Highwater, cause error) error {
 	d.log.Warn("the database is damaged; looking whether it can be repaired without loss", "cause", cause)
 	var told time.Time
 	aside, left, err := lossless(d.disk, d.identity, least, func(what string, done, of int) {

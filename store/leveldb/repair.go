@@ -12,6 +12,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
@@ -63,20 +64,20 @@ func repairDirectory(ctx context.Context, dir string, o RepairOptions) (done Rep
 	if _, err := os.Stat(dir); err != nil {
 		return done, err // and nothing is made
 	}
-	lock, err := lockDirectory(dir)
+	lock, err := datadir.Lock(dir)
 	if err != nil {
 		return done, err
 	}
 	defer lock.Close()
-	on := directoryDisk(dir)
-	if err := on.finishReplace(); err != nil {
+	on := datadir.Dir(dir)
+	if err := on.FinishReplace(); err != nil {
 		return done, err
 	}
-	if _, err := os.Stat(on.db()); err != nil {
-		return done, lostDatabase(dir, err)
+	if _, err := os.Stat(on.Database()); err != nil {
+		return done, datadir.Missing(dir, err)
 	}
 	r := &repair{ctx: ctx, on: on, options: o}
-	if r.id, r.copied, err = readIdentity(on); err != nil {
+	if r.id, r.copied, err = datadir.ReadIdentity(on); err != nil {
 		return done, err
 	}
 	if err := r.readHighwater(); err != nil {
@@ -93,7 +94,7 @@ func repairDirectory(ctx context.Context, dir string, o RepairOptions) (done Rep
 // lossless repairs the database of a store that is being opened, whose commits reach as
 // far as least, if nothing is missing then, and returns where the damaged one was put.
 // Otherwise aside is empty, and left says what would be. progress is as in RepairOptions.
-func lossless(on disk, id store.Identity, least highwater, progress func(what string, done, of int)) (aside string, left Report, err error) {
+func lossless(on datadir.Disk, id store.Identity, least datadir.Highwater, progress func(what string, done, of int)) (aside string, left Report, err error) {
 	r := &repair{ctx: context.Background(), on: on, id: id, least: least, options: RepairOptions{Progress: progress}}
 	aside, err = r.run()
 	return aside, r.left, err
@@ -102,10 +103,10 @@ func lossless(on disk, id store.Identity, least highwater, progress func(what st
 // A repair is under way.
 type repair struct {
 	ctx     context.Context
-	on      disk
+	on      datadir.Disk
 	id      store.Identity
 	copied  bool // id is only in the copy
-	least   highwater
+	least   datadir.Highwater
 	blind   bool // the high-water file tells nothing
 	options RepairOptions
 	left    Report     // of the best that could be had
@@ -134,7 +135,7 @@ func (*repair) open(files storage.Storage, o *opt.Options) (*leveldb.DB, error) 
 
 // readHighwater sets what the high-water file tells.
 func (r *repair) readHighwater() error {
-	high, err := openHighwater(r.on, false)
+	high, err := datadir.OpenHighwater(r.on, false)
 	if errors.Is(err, store.ErrDamaged) {
 		r.blind = true
 		return nil
@@ -142,8 +143,8 @@ func (r *repair) readHighwater() error {
 	if err != nil {
 		return err
 	}
-	r.least = high.last
-	return high.close()
+	r.least = high.Last
+	return high.Close()
 }
 
 // inspect verifies the database as it is.
@@ -158,10 +159,10 @@ func (r *repair) inspect() (report Report, err error) {
 		err = nil
 	}
 	if r.copied {
-		report.add(Damage{What: damagedIdentity})
+		report.add(Damage{What: datadir.DamagedIdentity})
 	}
 	if r.blind {
-		report.add(Damage{What: fmt.Sprintf("the file %s is missing or unreadable, so nobody can tell whether the end is lost", highwaterName)})
+		report.add(Damage{What: fmt.Sprintf("the file %s is missing or unreadable, so nobody can tell whether the end is lost", datadir.HighwaterName)})
 	}
 	return report, err
 }
@@ -193,7 +194,7 @@ func (r *repair) run() (aside string, err error) {
 
 // with calls f with the database opened by a remedy, on an overlay.
 func (r *repair) with(m remedy, f func(*leveldb.DB, *ldb.Overlay) error) error {
-	files, err := r.on.files(true)
+	files, err := r.on.Files(true)
 	if err != nil {
 		return err
 	}
@@ -286,8 +287,8 @@ func (r *repair) verify(db *leveldb.DB) (Report, error) {
 	v := newVerifier(r.ctx, func(done, of int) { r.progress(Verifying, done, of) })
 	v.db = db
 	v.report.all = r.options.All
-	if r.least.position > 0 {
-		v.reach[r.least.position] = r.least.chain
+	if r.least.Position > 0 {
+		v.reach[r.least.Position] = r.least.Chain
 	}
 	err := v.all()
 	return v.report, err
@@ -299,9 +300,9 @@ func (r *repair) replace(o *ldb.Overlay) (aside string, err error) {
 	if r.left.Damaged > 0 {
 		id.Generation++
 	}
-	aside, err = r.on.replace(o, id)
+	aside, err = r.on.Replace(o, id)
 	if err == nil && (r.end.Position > 0 || r.blind) { // its older half may tell a commit that is not there
-		err = rewriteHighwater(r.on, highwater{r.end.Position, r.end.Chain})
+		err = datadir.RewriteHighwater(r.on, datadir.Highwater{Position: r.end.Position, Chain: r.end.Chain})
 	}
 	return aside, err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -54,7 +55,7 @@ const verifiedContents = "a.1@1=1 a.2@2=2 a.3@3=3 a.4@6=4 a.5@9=5 b.2@5=2 cursor
 // repaired when it is opened, and what it was is kept; but see TestOldManifest.
 func TestManifestIsRepaired(t *testing.T) {
 	intact := writeVerified(t)
-	manifests, err := filepath.Glob(filepath.Join(intact, dbName, "MANIFEST*"))
+	manifests, err := filepath.Glob(filepath.Join(intact, datadir.DBName, "MANIFEST*"))
 	if err != nil || len(manifests) != 1 {
 		t.Fatal(manifests, err)
 	}
@@ -82,10 +83,10 @@ func TestManifestIsRepaired(t *testing.T) {
 	for name, damage := range damages {
 		dir := t.TempDir()
 		copyDir(t, dir, intact)
-		if err := damage(filepath.Join(dir, dbName)); err != nil {
+		if err := damage(filepath.Join(dir, datadir.DBName)); err != nil {
 			t.Fatal(err)
 		}
-		before := snapshot(t, filepath.Join(dir, dbName))
+		before := snapshot(t, filepath.Join(dir, datadir.DBName))
 		if strings.HasPrefix(name, "cut") && isOld(t, dir) {
 			continue
 		}
@@ -146,7 +147,7 @@ func TestOldManifest(t *testing.T) {
 			value, err := db.Get(record.StreamKey([]byte("a")), nil)
 			return errors.Join(err, db.Put(record.StreamKey([]byte("a")), value, nil), db.CompactRange(util.Range{}))
 		})
-		manifests, err := filepath.Glob(filepath.Join(dir, dbName, "MANIFEST*"))
+		manifests, err := filepath.Glob(filepath.Join(dir, datadir.DBName, "MANIFEST*"))
 		if err != nil || len(manifests) != 1 {
 			t.Fatal(manifests, err)
 		}
@@ -157,7 +158,7 @@ func TestOldManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tables, err := filepath.Glob(filepath.Join(dir, dbName, "*.ldb"))
+	tables, err := filepath.Glob(filepath.Join(dir, datadir.DBName, "*.ldb"))
 	if err != nil || len(tables) == 0 {
 		t.Fatal(tables, err)
 	}
@@ -170,7 +171,7 @@ func TestOldManifest(t *testing.T) {
 		}
 	}
 	current := []byte(filepath.Base(manifest) + "\n")
-	if err := errors.Join(os.WriteFile(manifest, old, 0o644), os.WriteFile(filepath.Join(dir, dbName, "CURRENT"), current, 0o644)); err != nil {
+	if err := errors.Join(os.WriteFile(manifest, old, 0o644), os.WriteFile(filepath.Join(dir, datadir.DBName, "CURRENT"), current, 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	if !isOld(t, dir) {

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 )
 
 // TestHalfReplaced: a crash between the two renames that put a repaired database in
 // place costs nothing.
 func TestHalfReplaced(t *testing.T) {
 	dir := writeVerified(t)
-	db := filepath.Join(dir, dbName)
+	db := filepath.Join(dir, datadir.DBName)
 	copyDir(t, filepath.Join(dir, nameNew), db)
 	if err := os.Rename(db, filepath.Join(dir, nameAside+"1")); err != nil {
 		t.Fatal(err)
@@ -27,7 +28,7 @@ func TestHalfReplaced(t *testing.T) {
 // stayed for ever, with octets that were erased elsewhere.
 func TestLeftover(t *testing.T) {
 	dir := writeVerified(t)
-	copyDir(t, filepath.Join(dir, nameNew), filepath.Join(dir, dbName))
+	copyDir(t, filepath.Join(dir, nameNew), filepath.Join(dir, datadir.DBName))
 	if have := contents(t, dir); have != verifiedContents {
 		t.Errorf("want %s, have %s", verifiedContents, have)
 	}
@@ -41,10 +42,10 @@ func TestLeftover(t *testing.T) {
 // its place.
 func TestHalfLaid(t *testing.T) {
 	dir := writeVerified(t)
-	db, saved := filepath.Join(dir, dbName), filepath.Join(t.TempDir(), "saved")
+	db, saved := filepath.Join(dir, datadir.DBName), filepath.Join(t.TempDir(), "saved")
 	copyDir(t, filepath.Join(dir, nameAside+"1"), db) // of an earlier repair
 	copyDir(t, filepath.Join(dir, nameNew), db)
-	if err := errors.Join(os.Remove(filepath.Join(dir, nameNew, formatName)), os.Rename(db, saved)); err != nil {
+	if err := errors.Join(os.Remove(filepath.Join(dir, nameNew, datadir.FormatName)), os.Rename(db, saved)); err != nil {
 		t.Fatal(err)
 	}
 	before := snapshot(t, dir)

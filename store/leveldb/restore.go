@@ -10,6 +10,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/opt"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
@@ -21,7 +22,7 @@ import (
 // maybe some of the commit after it, with which NewRestore goes on.
 type Restore struct {
 	dir    string
-	on     restoring
+	on     datadir.Restoring
 	id     store.Identity
 	source string
 	lock   *os.File
@@ -44,7 +45,7 @@ type Restore struct {
 // was begun of anything else is removed, since the two might not fit together. Errors
 // are those of Open.
 func NewRestore(dir string, id store.Identity, source string) (*Restore, error) {
-	r := &Restore{dir: dir, on: restoring(dir), id: id, source: source}
+	r := &Restore{dir: dir, on: datadir.Restoring(dir), id: id, source: source}
 	err := r.open()
 	if err != nil {
 		r.Close()
@@ -54,22 +55,22 @@ func NewRestore(dir string, id store.Identity, source string) (*Restore, error) 
 }
 
 func (r *Restore) open() (err error) {
-	if err := checkIdentity(r.id); err != nil {
+	if err := datadir.CheckIdentity(r.id); err != nil {
 		return err
 	}
-	if r.lock, err = r.on.lock(); err != nil {
+	if r.lock, err = r.on.Lock(); err != nil {
 		return err
 	}
-	id, begun, err := r.on.begun(r.source)
+	id, begun, err := r.on.Begun(r.source)
 	if err != nil {
 		return err
 	}
 	if r.torn = begun; begun {
 		r.id = id
-	} else if err := r.on.make(r.id, r.source); err != nil {
+	} else if err := r.on.Make(r.id, r.source); err != nil {
 		return err
 	}
-	if r.db, r.guard, err = r.on.open(); err != nil {
+	if r.db, r.guard, err = r.on.Open(); err != nil {
 		return err
 	}
 	r.commit.keys, r.commit.cursors = make(map[string]int), make(map[string]cursorMove)
@@ -123,7 +124,7 @@ func (r *Restore) finish(ctx context.Context, progress func(done, of int)) (Repo
 		err = r.closeDatabase()
 	}
 	if err == nil {
-		err = r.on.finish(r.id, highwater{r.last.Position, r.last.Chain})
+		err = r.on.Finish(r.id, datadir.Highwater{Position: r.last.Position, Chain: r.last.Chain})
 	}
 	if err == nil {
 		err = r.Close()

@@ -17,6 +17,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
@@ -197,7 +198,7 @@ func TestRestoreOfAnother(t *testing.T) {
 	if _, err := r.Finish(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, dbName, nameSource)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, datadir.DBName, nameSource)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a store that is finished says what it was made of: %v", err)
 	}
 }
@@ -222,10 +223,10 @@ func TestRestoreBeginsAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 		making := filepath.Join(dir, nameRestoring)
-		if err := errors.Join(os.Remove(filepath.Join(making, formatName)), os.RemoveAll(filepath.Join(making, missing.Name()))); err != nil {
+		if err := errors.Join(os.Remove(filepath.Join(making, datadir.FormatName)), os.RemoveAll(filepath.Join(making, missing.Name()))); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(making, formatName+".new"), []byte("gorewind st"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(making, datadir.FormatName+".new"), []byte("gorewind st"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		r, err := NewRestore(dir, d.Identity(), "it")

@@ -9,6 +9,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/opt"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
@@ -112,7 +113,7 @@ func (d *DB) fault() error {
 
 // lacksRoom returns an error if there is too little free space to write.
 func (d *DB) lacksRoom() error {
-	free, err := d.disk.free()
+	free, err := d.disk.Free()
 	if err != nil {
 		return nil // a fault that shows elsewhere
 	}
@@ -140,7 +141,7 @@ func (d *DB) reopen(cause error) (absent bool, err error) {
 		return absent, err
 	}
 	// Nobody can read it. Who wants to is told so meanwhile.
-	repair := d.recover(highwater{d.last.Position, d.last.Chain}, err)
+	repair := d.recover(datadir.Highwater{Position: d.last.Position, Chain: d.last.Chain}, err)
 	if d.condition.hopeless = errors.Is(repair, store.ErrDamaged); repair != nil {
 		d.log.Error("the database cannot be repaired", "error", repair)
 		return absent, err
@@ -172,7 +173,7 @@ func (d *DB) openAgain(cause error) (absent bool, err error) {
 	}
 	d.condition.cause = ldb.WithFull(err)
 	d.ail(err)
-	found, unread := d.openReadOnly(highwater{d.last.Position, d.last.Chain})
+	found, unread := d.openReadOnly(datadir.Highwater{Position: d.last.Position, Chain: d.last.Chain})
 	if !again {
 		d.log.Error("the database cannot be written to; trying again every second", "error", err, "readable", unread == nil)
 	}
@@ -181,7 +182,7 @@ func (d *DB) openAgain(cause error) (absent bool, err error) {
 
 // openUndone opens the database for writing, and removes the commit that failed.
 func (d *DB) openUndone() error {
-	found, err := d.openHandle(highwater{d.last.Position, d.last.Chain})
+	found, err := d.openHandle(datadir.Highwater{Position: d.last.Position, Chain: d.last.Chain})
 	if err != nil {
 		return err
 	}
@@ -208,8 +209,8 @@ func (d *DB) openUndone() error {
 // openReadOnly opens the database on an overlay, where the commit that failed is
 // removed, and returns where the log ends below that. The caller holds handle, or
 // is alone.
-func (d *DB) openReadOnly(least highwater) (found record.Tip, err error) {
-	files, err := d.disk.files(true)
+func (d *DB) openReadOnly(least datadir.Highwater) (found record.Tip, err error) {
+	files, err := d.disk.Files(true)
 	if err != nil {
 		return found, err
 	}
@@ -218,7 +219,7 @@ func (d *DB) openReadOnly(least highwater) (found record.Tip, err error) {
 		return found, err
 	}
 	found, err = check(db, least)
-	if err == nil && d.inverse != nil && found.Position != least.position {
+	if err == nil && d.inverse != nil && found.Position != least.Position {
 		err = db.Write(d.inverse, nil)
 	}
 	if err == nil {

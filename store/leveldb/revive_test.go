@@ -14,6 +14,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/storetest"
 )
 
@@ -180,7 +181,7 @@ func TestRefusedStaysRefused(t *testing.T) {
 	}
 	opened := 0
 	for path, b := range files {
-		if !strings.HasPrefix(path, dbName+"/0") { // the rest is no journal and no table
+		if !strings.HasPrefix(path, datadir.DBName+"/0") { // the rest is no journal and no table
 			continue
 		}
 		for at := 0; at < len(b); at += 1 + len(b)/8 {
@@ -251,13 +252,13 @@ func TestReadOnlyForLong(t *testing.T) {
 
 // A hookedDisk tells when its files are opened.
 type hookedDisk struct {
-	disk
+	datadir.Disk
 	open func()
 }
 
-func (d hookedDisk) files(readOnly bool) (storage.Storage, error) {
+func (d hookedDisk) Files(readOnly bool) (storage.Storage, error) {
 	d.open()
-	return d.disk.files(readOnly)
+	return d.Disk.Files(readOnly)
 }
 
 // TestOpeningAgainIsNotTheCallers: after a fault it is the committer that opens the
@@ -267,7 +268,7 @@ func TestOpeningAgainIsNotTheCallers(t *testing.T) {
 	f, open := new(faults), func() {}
 	o := f.options()
 	faulty := o.wrap
-	o.wrap = func(on disk) disk { return hookedDisk{faulty(on), func() { open() }} }
+	o.wrap = func(on datadir.Disk) datadir.Disk { return hookedDisk{faulty(on), func() { open() }} }
 	d := mustOpen(t, t.TempDir(), o)
 	defer d.Close()
 	storetest.Append(t, d, "s", "A")

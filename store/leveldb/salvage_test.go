@@ -17,6 +17,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
@@ -36,7 +37,7 @@ func TestRepairDamagedTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustOpen(t, dir, Options{}).Close() // makes a table of the journal
-	tables, err := filepath.Glob(filepath.Join(dir, dbName, "*.ldb"))
+	tables, err := filepath.Glob(filepath.Join(dir, datadir.DBName, "*.ldb"))
 	if err != nil || len(tables) != 1 {
 		t.Fatal(tables, err)
 	}
@@ -58,11 +59,11 @@ func unerased(t *testing.T, write func(d *DB)) (dir string) {
 	if err := mustOpen(t, dir, Options{}).Close(); err != nil {
 		t.Fatal(err)
 	}
-	id, _, err := readIdentity(directoryDisk(dir))
+	id, _, err := datadir.ReadIdentity(datadir.Dir(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDB(Options{}, id, directoryDisk(dir))
+	d := newDB(Options{}, id, datadir.Dir(dir))
 	d.eraser.gather = time.Hour
 	if err := d.start(); err != nil {
 		t.Fatal(err)
@@ -80,7 +81,7 @@ func unerased(t *testing.T, write func(d *DB)) (dir string) {
 func damageBlock(t *testing.T, dir string, is func(lost ldb.Hole) bool) {
 	t.Helper()
 	change(t, dir, func(*leveldb.DB) error { return nil })
-	files, err := directoryDisk(dir).files(true)
+	files, err := datadir.Dir(dir).Files(true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func damageBlock(t *testing.T, dir string, is func(lost ldb.Hole) bool) {
 		t.Fatal(tables, err)
 	}
 	newest := slices.MaxFunc(tables, func(a, b storage.FileDesc) int { return cmp.Compare(a.Num, b.Num) })
-	path := filepath.Join(dir, dbName, newest.String())
+	path := filepath.Join(dir, datadir.DBName, newest.String())
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +177,7 @@ func TestLostEndIsTold(t *testing.T) {
 	dir := t.TempDir()
 	d := mustOpen(t, dir, Options{})
 	storetest.Append(t, d, "a", "1")
-	mark := highwater{d.tip().Position, d.tip().Chain}
+	mark := datadir.Highwater{Position: d.tip().Position, Chain: d.tip().Chain}
 	for range 60 { // some 700 octets each
 		var groups []store.Group
 		for range 100 {
@@ -186,7 +187,7 @@ func TestLostEndIsTold(t *testing.T) {
 			t.Fatal(r.Err)
 		}
 	}
-	if err := errors.Join(d.Close(), rewriteHighwater(directoryDisk(dir), mark)); err != nil {
+	if err := errors.Join(d.Close(), datadir.RewriteHighwater(datadir.Dir(dir), mark)); err != nil {
 		t.Fatal(err)
 	}
 	damageBlock(t, dir, func(lost ldb.Hole) bool {

@@ -14,6 +14,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -28,7 +29,7 @@ import (
 //   - a stream whose name is lost gets one, lost+found/ and its number.
 type settler struct {
 	*mender
-	least  highwater
+	least  datadir.Highwater
 	gaps   []lostCommits
 	runs   []foundRun // in gaps
 	latest uint64     // position of any event
@@ -57,7 +58,7 @@ const lostName = "lost+found/"
 
 // settle settles a database that mend has mended and that LevelDB can read all
 // of. It returns the end of the log.
-func settle(ctx context.Context, db *leveldb.DB, least highwater) (record.Tip, error) {
+func settle(ctx context.Context, db *leveldb.DB, least datadir.Highwater) (record.Tip, error) {
 	m, err := newMender(ctx, db, least)
 	if err != nil {
 		return record.Tip{}, err
@@ -70,7 +71,7 @@ func settle(ctx context.Context, db *leveldb.DB, least highwater) (record.Tip, e
 			return record.Tip{}, err
 		}
 	}
-	return check(db, highwater{})
+	return check(db, datadir.Highwater{})
 }
 
 // findGaps finds the positions of lost commits, and removes records of commits
@@ -102,9 +103,9 @@ func (s *settler) findGaps() error {
 // gap takes note of lost commits. Where the high-water file tells one of them,
 // there has to be a commit again.
 func (s *settler) gap(g lostCommits) {
-	if at := s.least.position; at > g.before.Position && at < g.last {
-		s.gaps = append(s.gaps, lostCommits{g.before, at, true, s.least.chain, g.most})
-		g.before = record.Tip{Position: at, Time: g.before.Time, Chain: s.least.chain, NextNumber: g.before.NextNumber}
+	if at := s.least.Position; at > g.before.Position && at < g.last {
+		s.gaps = append(s.gaps, lostCommits{g.before, at, true, s.least.Chain, g.most})
+		g.before = record.Tip{Position: at, Time: g.before.Time, Chain: s.least.Chain, NextNumber: g.before.NextNumber}
 	}
 	s.gaps = append(s.gaps, g)
 }
@@ -126,9 +127,9 @@ func (s *settler) findRuns() error {
 	slices.SortFunc(s.runs, func(a, b foundRun) int { return cmp.Compare(a.position, b.position) })
 	// What comes after the end of the commits that are there.
 	end, number := s.log, uint64(math.MaxUint64)
-	if s.least.position > end.Position {
-		s.gaps = append(s.gaps, lostCommits{end, s.least.position, true, s.least.chain, number})
-		end = record.Tip{Position: s.least.position, Time: end.Time, Chain: s.least.chain, NextNumber: end.NextNumber}
+	if s.least.Position > end.Position {
+		s.gaps = append(s.gaps, lostCommits{end, s.least.Position, true, s.least.Chain, number})
+		end = record.Tip{Position: s.least.Position, Time: end.Time, Chain: s.least.Chain, NextNumber: end.NextNumber}
 	}
 	if s.latest > end.Position {
 		s.gaps = append(s.gaps, lostCommits{before: end, last: s.latest, most: number})
@@ -144,7 +145,7 @@ func (s *settler) found(number, id, position uint64, time int64, octets uint64) 
 	}
 	if n := len(s.runs); n > 0 {
 		r := &s.runs[n-1]
-		if r.Number == number && r.First+r.Count == id && r.position+r.Count == position && r.time == time && position != s.least.position+1 {
+		if r.Number == number && r.First+r.Count == id && r.position+r.Count == position && r.time == time && position != s.least.Position+1 {
 			r.Count++
 			r.octets += octets
 			return

@@ -11,6 +11,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -65,13 +66,13 @@ func TestRepairAcceptsLoss(t *testing.T) {
 			"position 9 is missing", all, "a.6@10 c.1@11"},
 		"a name":                   {del(record.NameKey(2), record.StreamKey([]byte("b"))), "stream number 2", slices.Delete(slices.Clone(all), 5, 6), "a.6@10 c.1@11"},
 		"the last commit, in full": {del(record.CommitKey(9), page(1, 5), record.RequestKey(1, []byte("k"))), "position 9 is missing", slices.Delete(slices.Clone(all), 4, 5), "a.6@10 c.1@11"},
-		"the high-water file":      {file(highwaterName, func(b []byte) []byte { return nil }), "how far it reached", all, "a.6@10 c.1@11"},
+		"the high-water file":      {file(datadir.HighwaterName, func(b []byte) []byte { return nil }), "how far it reached", all, "a.6@10 c.1@11"},
 		"a stream's record, last events and their commits": {del(record.StreamKey([]byte("a")), page(1, 4), page(1, 5), record.CommitKey(6), record.CommitKey(9)),
 			"position 9 is missing", slices.Delete(slices.Clone(all), 3, 5), "a.6@10 c.1@11"},
 		"a stream's record, last event and its commit, after a deletion": {del(record.StreamKey([]byte("b")), page(2, 2), record.CommitKey(5)),
 			"one is missing", all[:5], "a.6@10 c.1@11"},
 		"more positions than a commit may have": {func(t *testing.T, dir string) {
-			if err := rewriteHighwater(directoryDisk(dir), highwater{3 << 20, 12345}); err != nil {
+			if err := datadir.RewriteHighwater(datadir.Dir(dir), datadir.Highwater{Position: 3 << 20, Chain: 12345}); err != nil {
 				t.Fatal(err)
 			}
 		}, "position 3145728 is missing", all, "a.6@3145729 c.1@3145730"},
@@ -82,7 +83,7 @@ func TestRepairAcceptsLoss(t *testing.T) {
 				return errors.Join(err, c.Parse(record.CommitKey(6), value))
 			})
 			del(record.CommitKey(6), record.CommitKey(7))(t, dir)
-			if err := rewriteHighwater(directoryDisk(dir), highwater{6, c.Chain}); err != nil {
+			if err := datadir.RewriteHighwater(datadir.Dir(dir), datadir.Highwater{Position: 6, Chain: c.Chain}); err != nil {
 				t.Fatal(err)
 			}
 		}, "position 6 is missing", all, "a.6@10 c.1@11"},

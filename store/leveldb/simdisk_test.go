@@ -16,6 +16,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
 )
 
@@ -193,7 +194,7 @@ func (f *simFile) lose() {
 func newSimDisk(t testing.TB) *simDisk {
 	t.Helper()
 	d := &simDisk{now: make(map[storage.FileDesc]*simFile), durable: make(map[storage.FileDesc]*simFile)}
-	h, err := openHighwater(d, true)
+	h, err := datadir.OpenHighwater(d, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +202,7 @@ func newSimDisk(t testing.TB) *simDisk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(h.close(), db.Close(), g.Close()); err != nil {
+	if err := errors.Join(h.Close(), db.Close(), g.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -263,19 +264,19 @@ func (d *simDisk) syncNames() {
 	d.durable, d.changes = maps.Clone(d.now), nil
 }
 
-func (d *simDisk) files(readOnly bool) (storage.Storage, error) {
+func (d *simDisk) Files(readOnly bool) (storage.Storage, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return &simFiles{d: d, readOnly: readOnly}, d.refused(ioOpen)
 }
 
-func (d *simDisk) directory() (ldb.Directory, error) {
+func (d *simDisk) Directory() (ldb.Directory, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return simDirectory{d}, d.refused(ioOpen)
 }
 
-func (d *simDisk) highwater(create bool) (slots, error) {
+func (d *simDisk) Highwater(create bool) (datadir.Slots, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.high == nil {
@@ -287,11 +288,11 @@ func (d *simDisk) highwater(create bool) (slots, error) {
 	return &simWriter{d: d, f: d.high}, d.refused(ioOpen)
 }
 
-func (d *simDisk) free() (int64, error) { return 1 << 62, nil }
+func (d *simDisk) Free() (int64, error) { return 1 << 62, nil }
 
-// replace is one I/O, which works or does not: what a crash in the middle of it
+// Replace is one I/O, which works or does not: what a crash in the middle of it
 // leaves of a directory is tried elsewhere.
-func (d *simDisk) replace(o *ldb.Overlay, _ store.Identity) (aside string, err error) {
+func (d *simDisk) Replace(o *ldb.Overlay, _ store.Identity) (aside string, err error) {
 	files, err := o.List(storage.TypeAll)
 	if err != nil {
 		return "", err
@@ -680,13 +681,13 @@ func (d *simDisk) export(t testing.TB, dir string, id store.Identity) {
 	t.Helper()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	db := filepath.Join(dir, dbName)
+	db := filepath.Join(dir, datadir.DBName)
 	if err := os.MkdirAll(db, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	files := map[string]simContent{
-		filepath.Join(db, formatName):     {data: []byte(identityText(id))},
-		filepath.Join(dir, highwaterName): d.high.now,
+		filepath.Join(db, datadir.FormatName):     {data: []byte(datadir.IdentityText(id))},
+		filepath.Join(dir, datadir.HighwaterName): d.high.now,
 	}
 	for name, fd := range map[string]storage.FileDesc{"CURRENT": d.meta.now, "CURRENT.bak": d.meta.before} {
 		if !fd.Zero() {

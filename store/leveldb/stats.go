@@ -96,7 +96,7 @@ func (d *DB) Stats() Stats {
 	if why := c.refusal.Load(); why != nil {
 		s.Refusal = *why
 	}
-	if free, err := d.disk.free(); err == nil && d.lock != nil {
+	if free, err := d.disk.Free(); err == nil && d.lock != nil {
 		s.Free = free
 	}
 	if !d.handle.TryRLock() {

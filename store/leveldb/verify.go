@@ -14,6 +14,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 )
@@ -107,21 +108,21 @@ const verifyEvery = 1 << 12
 
 // open opens the store in dir and verifies it.
 func (v *verifier) open(dir string) error {
-	path := filepath.Join(dir, dbName)
+	path := filepath.Join(dir, datadir.DBName)
 	if _, err := os.Stat(path); err != nil {
-		return lostDatabase(dir, err)
+		return datadir.Missing(dir, err)
 	}
-	lock, err := lockDirectory(dir)
+	lock, err := datadir.Lock(dir)
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	if _, copied, err := readIdentity(directoryDisk(dir)); err != nil {
+	if _, copied, err := datadir.ReadIdentity(datadir.Dir(dir)); err != nil {
 		return err
 	} else if copied {
-		v.tellf(damagedIdentity)
+		v.tellf(datadir.DamagedIdentity)
 	}
-	if err := v.highwater(filepath.Join(dir, highwaterName)); err != nil {
+	if err := v.highwater(filepath.Join(dir, datadir.HighwaterName)); err != nil {
 		return err
 	}
 	files, err := storage.OpenFile(path, true)
@@ -175,23 +176,23 @@ func (v *verifier) highwater(path string) error {
 		return err
 	}
 	defer f.Close()
-	var halves [2]highwater
+	var halves [2]datadir.Highwater
 	var ok, blank [2]bool
 	for i := range halves {
-		if halves[i], ok[i], blank[i], err = readSlot(f, int64(i)); err != nil {
+		if halves[i], ok[i], blank[i], err = datadir.ReadSlot(f, int64(i)); err != nil {
 			return err
 		}
-		if ok[i] && halves[i].position > 0 {
-			v.reach[halves[i].position] = halves[i].chain
+		if ok[i] && halves[i].Position > 0 {
+			v.reach[halves[i].Position] = halves[i].Chain
 		}
 	}
 	for i := range halves {
 		switch other := 1 - i; {
 		case ok[i]:
-		case ok[other] && blank[i] && halves[other].position == 0: // never written
+		case ok[other] && blank[i] && halves[other].Position == 0: // never written
 		case ok[other]:
 			v.report.Notes = append(v.report.Notes, fmt.Sprintf(
-				"one half of the file %s is unreadable, as after a power cut; the other tells position %d", path, halves[other].position))
+				"one half of the file %s is unreadable, as after a power cut; the other tells position %d", path, halves[other].Position))
 		case i == 0:
 			v.tellf("neither half of the file %s is readable, so nobody can tell whether the end is lost", path)
 		}

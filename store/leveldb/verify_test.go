@@ -13,6 +13,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
@@ -78,7 +79,7 @@ func told(r Report) string {
 // change changes what the database of a closed store has.
 func change(t *testing.T, dir string, f func(db *leveldb.DB) error) {
 	t.Helper()
-	files, err := directoryDisk(dir).files(false)
+	files, err := datadir.Dir(dir).Files(false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +267,7 @@ func TestVerifySettled(t *testing.T) {
 // TestVerifyFiles: damage that LevelDB refuses, or does not see, is told.
 func TestVerifyFiles(t *testing.T) {
 	intact := writeVerified(t)
-	high := filepath.Join("/", highwaterName)
+	high := filepath.Join("/", datadir.HighwaterName)
 	for name, c := range map[string]struct {
 		damage func(dir string) error
 		want   string // told
@@ -280,7 +281,7 @@ func TestVerifyFiles(t *testing.T) {
 			return nil
 		}, "", "one half of the file"},
 		"the database":     {func(dir string) error { return os.RemoveAll(dir + "/db") }, "the database is missing; it held commits up to position 9", ""},
-		"its format":       {func(dir string) error { return os.Remove(dir + "/db/" + formatName) }, "FORMAT is missing", ""},
+		"its format":       {func(dir string) error { return os.Remove(dir + "/db/" + datadir.FormatName) }, "FORMAT is missing", ""},
 		"CURRENT":          {func(dir string) error { return os.WriteFile(dir+"/db/CURRENT", []byte("x"), 0o644) }, "damaged", ""},
 		"all of its files": {func(dir string) error { return emptied(dir + "/db") }, "the commit at position 9 is missing; the last one is at position 0", ""},
 	} {
@@ -308,7 +309,7 @@ func TestVerifyFiles(t *testing.T) {
 func emptied(db string) error {
 	entries, err := os.ReadDir(db)
 	for _, e := range entries {
-		if e.Name() != formatName && err == nil {
+		if e.Name() != datadir.FormatName && err == nil {
 			err = os.Remove(filepath.Join(db, e.Name()))
 		}
 	}

@@ -1,4 +1,4 @@
-package leveldb
+package datadir
 
 import (
 	"encoding/binary"
@@ -20,13 +20,13 @@ import (
 // At 8192 is a copy of db/FORMAT.
 //
 //	position:8 chain:8 magic:8 checksum:4 (CRC-32C of the 24 octets before)
-type highwater struct {
-	position uint64 // of the last commit that is surely on disk
-	chain    uint64 // its chain
+type Highwater struct {
+	Position uint64 // of the last commit that is surely on disk
+	Chain    uint64 // its chain
 }
 
 const (
-	highwaterName   = "highwater"
+	HighwaterName   = "highwater"
 	highwaterMagic  = 0x67_72_77_68_77_30_30_31 // "grwhw001"
 	highwaterSlot   = 28
 	highwaterStride = 4096
@@ -34,49 +34,50 @@ const (
 
 var crc32c = crc32.MakeTable(crc32.Castagnoli)
 
-func (h highwater) encode() []byte {
-	b := binary.BigEndian.AppendUint64(nil, h.position)
-	b = binary.BigEndian.AppendUint64(b, h.chain)
+func (h Highwater) encode() []byte {
+	b := binary.BigEndian.AppendUint64(nil, h.Position)
+	b = binary.BigEndian.AppendUint64(b, h.Chain)
 	b = binary.BigEndian.AppendUint64(b, highwaterMagic)
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, crc32c))
 }
 
-func parseHighwater(b []byte) (h highwater, ok bool) {
+func parseHighwater(b []byte) (h Highwater, ok bool) {
 	if len(b) != highwaterSlot ||
 		crc32.Checksum(b[:24], crc32c) != binary.BigEndian.Uint32(b[24:]) ||
 		binary.BigEndian.Uint64(b[16:]) != highwaterMagic {
 		return h, false
 	}
-	return highwater{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}, true
+	return Highwater{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}, true
 }
 
-// A highwaterFile is used by one goroutine at a time.
-type highwaterFile struct {
-	f    slots
-	last highwater
+// A HighwaterFile is used by one goroutine at a time.
+type HighwaterFile struct {
+	f    Slots
+	Last Highwater
 	slot int64 // the one that holds last
 }
 
-// openHighwater opens the high-water file of a disk, or makes it if create is
-// set. It returns nil where there is none to be.
-func openHighwater(on disk, create bool) (*highwaterFile, error) {
-	f, err := on.highwater(create)
+// OpenHighwater opens the high-water file of a disk, or makes it if create is
+// set. It returns nil where there is none to be, and an ErrDamaged where it is missing or
+// unreadable.
+func OpenHighwater(on Disk, create bool) (*HighwaterFile, error) {
+	f, err := on.Highwater(create)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: the file %s is missing, so nobody can tell whether the store is whole", store.ErrDamaged, highwaterName)
+		return nil, fmt.Errorf("%w: the file %s is missing, so nobody can tell whether the store is whole", store.ErrDamaged, HighwaterName)
 	}
 	if err != nil || f == nil {
 		return nil, err
 	}
-	h := &highwaterFile{f: f}
+	h := &HighwaterFile{f: f}
 	found, written := false, false
 	for slot := range int64(2) {
-		v, ok, blank, err := readSlot(f, slot)
+		v, ok, blank, err := ReadSlot(f, slot)
 		if err != nil {
 			f.Close()
 			return nil, err
 		}
-		if ok && (!found || v.position > h.last.position) {
-			h.last, h.slot, found = v, slot, true
+		if ok && (!found || v.Position > h.Last.Position) {
+			h.Last, h.slot, found = v, slot, true
 		}
 		written = written || !blank
 	}
@@ -85,28 +86,28 @@ func openHighwater(on disk, create bool) (*highwaterFile, error) {
 		return h, nil
 	case written || !create:
 		f.Close()
-		return nil, fmt.Errorf("%w: neither half of the file %s is readable", store.ErrDamaged, highwaterName)
+		return nil, fmt.Errorf("%w: neither half of the file %s is readable", store.ErrDamaged, HighwaterName)
 	}
-	if err := h.write(highwater{}); err != nil {
+	if err := h.Write(Highwater{}); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return h, nil
 }
 
-// rewriteHighwater makes both slots of the file anew.
-func rewriteHighwater(on disk, v highwater) error {
-	f, err := on.highwater(true)
+// RewriteHighwater makes both slots of the file anew.
+func RewriteHighwater(on Disk, v Highwater) error {
+	f, err := on.Highwater(true)
 	if err != nil {
 		return err
 	}
-	h := &highwaterFile{f: f}
-	return errors.Join(h.write(v), h.write(v), h.close())
+	h := &HighwaterFile{f: f}
+	return errors.Join(h.Write(v), h.Write(v), h.Close())
 }
 
-// readSlot reads a slot, and reports whether it is whole, or as if it had never
+// ReadSlot reads a slot, and reports whether it is whole, or as if it had never
 // been written.
-func readSlot(f io.ReaderAt, slot int64) (v highwater, ok, blank bool, err error) {
+func ReadSlot(f io.ReaderAt, slot int64) (v Highwater, ok, blank bool, err error) {
 	var b [highwaterSlot]byte
 	if _, err := f.ReadAt(b[:], slot*highwaterStride); err != nil && err != io.EOF {
 		return v, false, false, err
@@ -115,8 +116,8 @@ func readSlot(f io.ReaderAt, slot int64) (v highwater, ok, blank bool, err error
 	return v, ok, b == [highwaterSlot]byte{}, nil
 }
 
-// write replaces the older slot and syncs it.
-func (h *highwaterFile) write(v highwater) error {
+// Write replaces the older slot and syncs it.
+func (h *HighwaterFile) Write(v Highwater) error {
 	slot := 1 - h.slot
 	if _, err := h.f.WriteAt(v.encode(), slot*highwaterStride); err != nil {
 		return err
@@ -124,8 +125,9 @@ func (h *highwaterFile) write(v highwater) error {
 	if err := h.f.Sync(); err != nil {
 		return err
 	}
-	h.last, h.slot = v, slot
+	h.Last, h.slot = v, slot
 	return nil
 }
 
-func (h *highwaterFile) close() error { return h.f.Close() }
+// Close closes the file.
+func (h *HighwaterFile) Close() error { return h.f.Close() }

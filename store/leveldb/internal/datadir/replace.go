@@ -1,4 +1,4 @@
-package leveldb
+package datadir
 
 import (
 	"errors"
@@ -19,11 +19,11 @@ import (
 // asideName begins the name of a database that another took the place of.
 const asideName = "db.damaged-"
 
-// replace implements disk. The new database is made in db.new, of hard links to
+// Replace implements Disk. The new database is made in db.new, of hard links to
 // the tables that stay and copies of other files, so that no octet of the old one
 // is touched. Two renames put it in place; open ends what a crash between them
 // left.
-func (d directoryDisk) replace(o *ldb.Overlay, id store.Identity) (aside string, err error) {
+func (d Dir) Replace(o *ldb.Overlay, id store.Identity) (aside string, err error) {
 	making := filepath.Join(string(d), newDBName)
 	if err := os.RemoveAll(making); err != nil {
 		return "", err
@@ -38,19 +38,19 @@ func (d directoryDisk) replace(o *ldb.Overlay, id store.Identity) (aside string,
 	if !errors.Is(err, os.ErrNotExist) {
 		return "", errors.Join(err, os.RemoveAll(making))
 	}
-	if err := os.Rename(d.db(), aside); err != nil {
+	if err := os.Rename(d.Database(), aside); err != nil {
 		return "", errors.Join(err, os.RemoveAll(making))
 	}
-	if err := os.Rename(making, d.db()); err != nil {
-		return "", errors.Join(err, os.Rename(aside, d.db()))
+	if err := os.Rename(making, d.Database()); err != nil {
+		return "", errors.Join(err, os.Rename(aside, d.Database()))
 	}
 	return aside, syncDir(string(d))
 }
 
-// finishReplace ends a replace of which a crash left only the first rename: there
+// FinishReplace ends a replace of which a crash left only the first rename: there
 // is no database then.
-func (d directoryDisk) finishReplace() error {
-	if _, err := os.Stat(d.db()); !errors.Is(err, os.ErrNotExist) {
+func (d Dir) FinishReplace() error {
+	if _, err := os.Stat(d.Database()); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	asides, err := filepath.Glob(filepath.Join(string(d), asideName+"*"))
@@ -58,18 +58,18 @@ func (d directoryDisk) finishReplace() error {
 		return err
 	}
 	making := filepath.Join(string(d), newDBName)
-	if text, err := os.ReadFile(filepath.Join(making, formatName)); err != nil || !hasChecksum(string(text)) {
+	if text, err := os.ReadFile(filepath.Join(making, FormatName)); err != nil || !hasChecksum(string(text)) {
 		return nil // it is made last
 	}
-	return errors.Join(os.Rename(making, d.db()), syncDir(string(d)))
+	return errors.Join(os.Rename(making, d.Database()), syncDir(string(d)))
 }
 
-// removeLeft removes what a repair was making when it was killed. It has links to tables,
+// RemoveLeft removes what a repair was making when it was killed. It has links to tables,
 // also to those of which something is to leave the disk.
-func (d directoryDisk) removeLeft() error { return os.RemoveAll(filepath.Join(string(d), newDBName)) }
+func (d Dir) RemoveLeft() error { return os.RemoveAll(filepath.Join(string(d), newDBName)) }
 
 // lay makes a database's files in a directory, as they are on an overlay.
-func (d directoryDisk) lay(o *ldb.Overlay, dir string, id store.Identity) error {
+func (d Dir) lay(o *ldb.Overlay, dir string, id store.Identity) error {
 	if err := os.Mkdir(dir, dirMode); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (d directoryDisk) lay(o *ldb.Overlay, dir string, id store.Identity) error 
 		err = writeSynced(filepath.Join(dir, "CURRENT"), current.String()+"\n")
 	}
 	if err == nil {
-		err = writeSynced(filepath.Join(dir, formatName), identityText(id))
+		err = writeSynced(filepath.Join(dir, FormatName), IdentityText(id))
 	}
 	if err == nil {
 		err = d.hand(dir)
@@ -101,9 +101,9 @@ func (d directoryDisk) lay(o *ldb.Overlay, dir string, id store.Identity) error 
 
 // hand makes a directory and its files belong to whom the database belongs to: a
 // superuser may repair what is another's.
-func (d directoryDisk) hand(dir string) error {
+func (d Dir) hand(dir string) error {
 	var owner, me syscall.Stat_t
-	if err := errors.Join(syscall.Stat(d.db(), &owner), syscall.Stat(dir, &me)); err != nil || owner.Uid == me.Uid && owner.Gid == me.Gid {
+	if err := errors.Join(syscall.Stat(d.Database(), &owner), syscall.Stat(dir, &me)); err != nil || owner.Uid == me.Uid && owner.Gid == me.Gid {
 		return err
 	}
 	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
@@ -112,8 +112,8 @@ func (d directoryDisk) hand(dir string) error {
 }
 
 // table returns the path of a table, which long ago had another suffix.
-func (d directoryDisk) table(fd storage.FileDesc) string {
-	path := filepath.Join(d.db(), fd.String())
+func (d Dir) table(fd storage.FileDesc) string {
+	path := filepath.Join(d.Database(), fd.String())
 	if _, err := os.Lstat(path); err != nil {
 		return strings.TrimSuffix(path, ".ldb") + ".sst"
 	}

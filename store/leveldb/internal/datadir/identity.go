@@ -1,4 +1,4 @@
-package leveldb
+package datadir
 
 import (
 	"bytes"
@@ -25,28 +25,29 @@ func NewID() string {
 	return hex.EncodeToString(id[:])
 }
 
-func newIdentity() store.Identity {
+// NewIdentity returns that of a new store.
+func NewIdentity() store.Identity {
 	var secret [32]byte
 	rand.Read(secret[:]) // never fails, see its documentation
 	return store.Identity{ID: NewID(), Generation: 1, Secret: hex.EncodeToString(secret[:])}
 }
 
-// identityText returns what FORMAT has.
-func identityText(id store.Identity) string {
+// IdentityText returns what FORMAT has.
+func IdentityText(id store.Identity) string {
 	text := fmt.Sprintf("gorewind store\nformat %d\nid %s\ngeneration %d\nsecret %s\n", record.Version, id.ID, id.Generation, id.Secret)
 	return text + checksumLine(text)
 }
 
-// checkIdentity refuses with an ErrInvalid what is no store's identity.
-func checkIdentity(id store.Identity) error {
-	if parsed, err := parseIdentity(identityText(id), "given"); err != nil || parsed != id {
+// CheckIdentity refuses with an ErrInvalid what is no store's identity.
+func CheckIdentity(id store.Identity) error {
+	if parsed, err := parseIdentity(IdentityText(id), "given"); err != nil || parsed != id {
 		return fmt.Errorf("%w: the identity of the store is not one", store.ErrInvalid)
 	}
 	return nil
 }
 
-// damagedIdentity is what is told where only the copy is good.
-const damagedIdentity = "the file " + dbName + "/" + formatName + " is missing or damaged; the one in " + highwaterName + " is good"
+// DamagedIdentity is what is told where only the copy is good.
+const DamagedIdentity = "the file " + DBName + "/" + FormatName + " is missing or damaged; the one in " + HighwaterName + " is good"
 
 const checksumWord = "checksum "
 
@@ -60,10 +61,11 @@ func hasChecksum(text string) bool {
 	return end >= 0 && checksumLine(text[:end]) == text[end:]
 }
 
-// readIdentity returns the identity of the store in a directory, and whether it is
-// only in the copy.
-func readIdentity(on directoryDisk) (id store.Identity, copied bool, err error) {
-	path := filepath.Join(on.db(), formatName)
+// ReadIdentity returns the identity of the store in a directory, and whether it is
+// only in the copy. It is an ErrDamaged where neither is good, and an ErrFormat where another
+// version made it.
+func ReadIdentity(on Dir) (id store.Identity, copied bool, err error) {
+	path := filepath.Join(on.Database(), FormatName)
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -75,7 +77,7 @@ func readIdentity(on directoryDisk) (id store.Identity, copied bool, err error) 
 		return id, false, err // it is good, of another version, or cannot be read now
 	}
 	if text, ok := on.identityCopy(); ok {
-		if id, err := parseIdentity(text, highwaterName); err == nil {
+		if id, err := parseIdentity(text, HighwaterName); err == nil {
 			return id, true, nil
 		}
 	}
@@ -97,7 +99,7 @@ func parseIdentity(text, path string) (id store.Identity, err error) {
 		return id, fmt.Errorf("%w: %s says %d, this version reads %d", ErrFormat, path, version, record.Version)
 	}
 	_, err = fmt.Sscanf(rest, "format %d\nid %s\ngeneration %d\nsecret %s\n", &version, &id.ID, &id.Generation, &id.Secret)
-	if err != nil || identityText(id) != text {
+	if err != nil || IdentityText(id) != text {
 		return id, damaged
 	}
 	return id, nil
@@ -110,8 +112,8 @@ const (
 )
 
 // identityCopy returns the copy, if there is one.
-func (d directoryDisk) identityCopy() (text string, ok bool) {
-	f, err := os.Open(filepath.Join(string(d), highwaterName))
+func (d Dir) identityCopy() (text string, ok bool) {
+	f, err := os.Open(filepath.Join(string(d), HighwaterName))
 	if err != nil {
 		return "", false
 	}
@@ -122,28 +124,28 @@ func (d directoryDisk) identityCopy() (text string, ok bool) {
 	return string(b), len(b) > 0
 }
 
-// keepIdentity writes the copy, if it is not there, and FORMAT, if that was
+// KeepIdentity writes the copy, if it is not there, and FORMAT, if that was
 // damaged.
-func (d directoryDisk) keepIdentity(id store.Identity, copied bool) error {
+func (d Dir) KeepIdentity(id store.Identity, copied bool) error {
 	if copied {
-		path := filepath.Join(d.db(), formatName)
-		if err := writeSynced(path+".new", identityText(id)); err != nil {
+		path := filepath.Join(d.Database(), FormatName)
+		if err := writeSynced(path+".new", IdentityText(id)); err != nil {
 			return err
 		}
 		if err := os.Rename(path+".new", path); err != nil {
 			return err
 		}
-		return syncDir(d.db())
+		return syncDir(d.Database())
 	}
-	if text, ok := d.identityCopy(); ok && text == identityText(id) {
+	if text, ok := d.identityCopy(); ok && text == IdentityText(id) {
 		return nil
 	}
-	f, err := os.OpenFile(filepath.Join(string(d), highwaterName), os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(string(d), HighwaterName), os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	b := make([]byte, copyOctets)
-	copy(b, identityText(id))
+	copy(b, IdentityText(id))
 	_, err = f.WriteAt(b, copyAt)
 	return errors.Join(err, f.Sync(), f.Close())
 }

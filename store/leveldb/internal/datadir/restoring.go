@@ -1,4 +1,4 @@
-package leveldb
+package datadir
 
 import (
 	"errors"
@@ -18,20 +18,20 @@ const restoringName = "db.restoring"
 // sourceName is the file in it that says what the store is made of.
 const sourceName = "SOURCE"
 
-// A restoring is the database that a restore makes in the directory of a store. FORMAT is
+// A Restoring is the database that a restore makes in the directory of a store. FORMAT is
 // in it when it is whole: what a crash left before that is made anew.
-type restoring string
+type Restoring string
 
-func (r restoring) path() string { return filepath.Join(string(r), restoringName) }
+func (r Restoring) path() string { return filepath.Join(string(r), restoringName) }
 
-// lock makes the directory if need be and locks it; closing the file unlocks. It must hold
+// Lock makes the directory if need be and locks it; closing the file unlocks. It must hold
 // no store but one that is being restored. Errors are those of Probe.
-func (r restoring) lock() (*os.File, error) {
+func (r Restoring) Lock() (*os.File, error) {
 	dir := string(r)
 	if err := Probe(dir); err != nil && !errors.Is(err, ErrUnfinished) {
 		return nil, err
 	}
-	if _, err := os.Stat(filepath.Join(dir, dbName)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, DBName)); !errors.Is(err, os.ErrNotExist) {
 		return nil, errors.Join(ErrNotEmpty, err)
 	}
 	if err := os.MkdirAll(dir, dirMode); err != nil {
@@ -40,13 +40,13 @@ func (r restoring) lock() (*os.File, error) {
 	return lockFile(dir)
 }
 
-// begun reports whether there is a store that was begun of the same source, and returns
+// Begun reports whether there is a store that was begun of the same source, and returns
 // its identity.
-func (r restoring) begun(source string) (id store.Identity, ok bool, err error) {
+func (r Restoring) Begun(source string) (id store.Identity, ok bool, err error) {
 	of, err := os.ReadFile(filepath.Join(r.path(), sourceName))
 	if err == nil && string(of) == source {
 		var text []byte
-		path := filepath.Join(r.path(), formatName)
+		path := filepath.Join(r.path(), FormatName)
 		if text, err = os.ReadFile(path); err == nil {
 			id, err = parseIdentity(string(text), path)
 			return id, err == nil, err
@@ -58,8 +58,8 @@ func (r restoring) begun(source string) (id store.Identity, ok bool, err error) 
 	return id, false, err
 }
 
-// make makes an empty database, of what source names.
-func (r restoring) make(id store.Identity, source string) error {
+// Make makes an empty database, of what source names.
+func (r Restoring) Make(id store.Identity, source string) error {
 	if err := os.RemoveAll(r.path()); err != nil {
 		return err
 	}
@@ -72,8 +72,8 @@ func (r restoring) make(id store.Identity, source string) error {
 	if err := writeSynced(filepath.Join(r.path(), sourceName), source); err != nil {
 		return err
 	}
-	path := filepath.Join(r.path(), formatName)
-	if err := writeSynced(path+".new", identityText(id)); err != nil {
+	path := filepath.Join(r.path(), FormatName)
+	if err := writeSynced(path+".new", IdentityText(id)); err != nil {
 		return err
 	}
 	if err := os.Rename(path+".new", path); err != nil {
@@ -82,16 +82,16 @@ func (r restoring) make(id store.Identity, source string) error {
 	return errors.Join(syncDir(r.path()), syncDir(string(r)))
 }
 
-// open opens the database for writing.
-func (r restoring) open() (*leveldb.DB, *ldb.Guard, error) { return openPath(r.path()) }
+// Open opens the database for writing.
+func (r Restoring) Open() (*leveldb.DB, *ldb.Guard, error) { return openPath(r.path()) }
 
-// finish makes the database, which was closed, the store's. Its log ends at last.
-func (r restoring) finish(id store.Identity, last highwater) error {
-	on := directoryDisk(r)
-	if err := rewriteHighwater(on, last); err != nil {
+// Finish makes the database, which was closed, the store's. Its log ends at last.
+func (r Restoring) Finish(id store.Identity, last Highwater) error {
+	on := Dir(r)
+	if err := RewriteHighwater(on, last); err != nil {
 		return err
 	}
-	if err := on.keepIdentity(id, false); err != nil {
+	if err := on.KeepIdentity(id, false); err != nil {
 		return err
 	}
 	if err := os.Remove(filepath.Join(r.path(), sourceName)); err != nil {
@@ -100,7 +100,7 @@ func (r restoring) finish(id store.Identity, last highwater) error {
 	if err := r.syncFiles(); err != nil {
 		return err
 	}
-	if err := os.Rename(r.path(), on.db()); err != nil {
+	if err := os.Rename(r.path(), on.Database()); err != nil {
 		return err
 	}
 	return errors.Join(syncDir(string(r)), syncDir(filepath.Dir(filepath.Clean(string(r)))))
@@ -108,7 +108,7 @@ func (r restoring) finish(id store.Identity, last highwater) error {
 
 // syncFiles syncs each file of the database. LevelDB closes a journal that is full
 // without a sync, and may not have made a table of it yet.
-func (r restoring) syncFiles() error {
+func (r Restoring) syncFiles() error {
 	entries, err := os.ReadDir(r.path())
 	if err != nil {
 		return err
