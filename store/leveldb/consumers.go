@@ -115,7 +115,7 @@ func (d *DB) lasts(ctx context.Context, all []cursor) (map[uint64]uint64, error)
 	numbers = slices.Compact(numbers)
 	var named [][]byte
 	err := d.use(ctx, func(db *leveldb.DB) (err error) {
-		named, err = d.names.of(db, numbers)
+		named, err = d.names.Of(db, numbers)
 		return err
 	})
 	if err != nil {

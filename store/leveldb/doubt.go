@@ -9,6 +9,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store/leveldb/internal/ldb"
+	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -45,7 +46,7 @@ func (r *repair) doubt(db *leveldb.DB) (doubts []Damage, err error) {
 	}
 	var again leveldb.Batch
 	last := uint64(0)
-	err = commitsAfter(db, 0, func(c *record.Commit, _ []byte) error {
+	err = logscan.CommitsAfter(db, 0, func(c *record.Commit, _ []byte) error {
 		last = c.Last
 		c.Erasures(func(position uint64, e record.Erasure) {
 			if key := record.ErasureKey(position); covered(key) {
@@ -62,7 +63,7 @@ func (r *repair) doubt(db *leveldb.DB) (doubts []Damage, err error) {
 		err = db.Write(&again, nil)
 	}
 	if err == nil {
-		err = erasures(db, func(e record.Erasure) bool {
+		err = logscan.Erasures(db, func(e record.Erasure) bool {
 			if e.Kind == record.OpReplace && covered(record.AppendEventKey(nil, e.Number, e.Last)) {
 				doubts = append(doubts, Damage{number: e.Number, First: e.First, Last: e.First,
 					What: "it was replaced, and nobody can tell whether this is what it was replaced with"})

@@ -25,6 +25,7 @@ import (
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
+	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -83,7 +84,7 @@ type DB struct {
 
 	queue   queue
 	streams streams
-	names   names
+	names   logscan.Names
 	recent  recent
 	eraser  eraser
 	secret  []byte // see key.go
@@ -178,7 +179,7 @@ func newDB(o Options, id store.Identity, on datadir.Disk) *DB {
 	d.counts.init()
 	d.queue.init()
 	d.streams.init()
-	d.names.init()
+	d.names.Init()
 	d.recent.init()
 	d.eraser.init()
 	if o.eager {

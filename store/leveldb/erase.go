@@ -15,6 +15,7 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/ldb"
+	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -121,7 +122,7 @@ func (c *commit) putOperations() (erased bool) {
 // sync. The caller has the turn, or is alone.
 func (e *eraser) load(db *leveldb.DB) error {
 	n := 0
-	err := erasures(db, func(r record.Erasure) bool {
+	err := logscan.Erasures(db, func(r record.Erasure) bool {
 		if r.Kind == record.OpDelete {
 			e.hide(r.Number, r.Last)
 		}
@@ -252,7 +253,7 @@ func (d *DB) erase() error {
 	var on *leveldb.DB
 	err := d.maintain(func(db *leveldb.DB) error {
 		on = db
-		err := erasures(db, func(e record.Erasure) bool {
+		err := logscan.Erasures(db, func(e record.Erasure) bool {
 			batch = append(batch, e)
 			return len(batch) < eraseMost
 		})

@@ -9,6 +9,7 @@ import (
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
+	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -80,7 +81,7 @@ func (d *DB) openHandle(least datadir.Highwater) (last record.Tip, err error) {
 	}
 	// Of commits only, and what LevelDB does to open it is none.
 	g.Synced = func(took time.Duration) { d.counts.syncs.add(uint64(took)) }
-	last, err = check(db, least)
+	last, err = logscan.Check(db, least)
 	if err == nil {
 		err = g.Err()
 	}
@@ -102,7 +103,7 @@ func (d *DB) rehearse(least datadir.Highwater) error {
 	if err != nil {
 		return err
 	}
-	first, err := firstInJournals(files)
+	first, err := logscan.FirstInJournals(files)
 	if err != nil {
 		files.Close()
 		return ldb.Fault("journals", err)
@@ -111,12 +112,12 @@ func (d *DB) rehearse(least datadir.Highwater) error {
 	if err != nil {
 		return err
 	}
-	_, err = check(db, least)
+	_, err = logscan.Check(db, least)
 	if err == nil && first > 0 {
-		err = checkChain(db, first)
+		err = logscan.CheckChain(db, first)
 	}
 	if err == nil {
-		err = erasures(db, func(record.Erasure) bool { return true }) // which the eraser reads at the start
+		err = logscan.Erasures(db, func(record.Erasure) bool { return true }) // which the eraser reads at the start
 	}
 	return errors.Join(err, db.Close(), g.Close())
 }

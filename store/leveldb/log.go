@@ -10,6 +10,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -54,15 +55,15 @@ type logReader struct {
 var errEnough = errors.New("enough")
 
 // read reads the next commits, at least one.
-func (l *logReader) read(db *leveldb.DB, cache *names) error {
+func (l *logReader) read(db *leveldb.DB, cache *logscan.Names) error {
 	l.commits = nil // the last ones' octets are the caller's
 	changes := 0
-	err := commitsAfter(db, l.reached, func(c *record.Commit, value []byte) error {
+	err := logscan.CommitsAfter(db, l.reached, func(c *record.Commit, value []byte) error {
 		if c.Last > l.upTo || len(l.commits) >= logCommits || changes >= logChanges {
 			return errEnough
 		}
 		if l.chained && !c.Follows(l.chain, value) {
-			return missingBetween(l.reached, c.Last)
+			return logscan.MissingBetween(l.reached, c.Last)
 		}
 		l.reached, l.chain, l.chained = c.Last, c.Chain, true
 		changes += len(c.Runs) + len(c.Operations)
@@ -79,7 +80,7 @@ func (l *logReader) read(db *leveldb.DB, cache *names) error {
 }
 
 // name finds the names of the streams in the commits.
-func (l *logReader) name(db *leveldb.DB, cache *names) error {
+func (l *logReader) name(db *leveldb.DB, cache *logscan.Names) error {
 	l.named = make(map[uint64][]byte)
 	for i := range l.commits {
 		for _, r := range l.commits[i].Runs {
@@ -95,7 +96,7 @@ func (l *logReader) name(db *leveldb.DB, cache *names) error {
 		numbers = append(numbers, number)
 	}
 	slices.Sort(numbers)
-	found, err := cache.of(db, numbers)
+	found, err := cache.Of(db, numbers)
 	if err != nil {
 		return err
 	}

@@ -10,10 +10,11 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
 )
 
-// A chunk is what Read takes from the database at once: until it has chunkEvents, or
+// A chunk is what Read takes from the database at once: until it has logscan.ChunkEvents, or
 // this many octets.
 const chunkOctets = 256 << 10
 
@@ -118,10 +119,10 @@ func (d *DB) Read(ctx context.Context, r store.Range) iter.Seq2[store.Event, err
 	return func(yield func(store.Event, error) bool) {
 		b := budget{events: r.Limit, octets: r.Octets, yield: yield}
 		if b.events <= 0 {
-			b.events = unlimited
+			b.events = logscan.Unlimited
 		}
 		if b.octets <= 0 {
-			b.octets = unlimited
+			b.octets = logscan.Unlimited
 		}
 		scratch := eventSlices.Get().(*[]store.Event)
 		defer func() {
@@ -183,7 +184,7 @@ func (d *DB) readStream(ctx context.Context, r store.Range, b *budget, scratch *
 	}
 	low, high := r.After.N+1, r.UpTo.N
 	for low <= high && !b.over() {
-		want := record.Run{Number: c.Number, First: low, Count: min(high+1-low, uint64(b.events), chunkEvents)}
+		want := record.Run{Number: c.Number, First: low, Count: min(high+1-low, uint64(b.events), logscan.ChunkEvents)}
 		if r.Backward {
 			want.First = high + 1 - want.Count
 		}
@@ -207,7 +208,7 @@ func (d *DB) readStream(ctx context.Context, r store.Range, b *budget, scratch *
 			if r.Backward {
 				return err
 			}
-			return lost(err, low, low, high)
+			return logscan.Lost(err, low, low, high)
 		}
 		low = c.Deleted + 1
 	}
@@ -222,16 +223,16 @@ func (d *DB) readRun(ctx context.Context, events []store.Event, name []byte, wan
 		if hidden := d.eraser.hiddenUpTo(want.Number); hidden >= want.First {
 			end := want.First + want.Count
 			if !backward || hidden >= end-1 {
-				return gap(want.First)
+				return logscan.Gap(want.First)
 			}
 			want.First, want.Count = hidden+1, end-1-hidden
 		}
-		r := newPageReader(db)
-		defer r.release()
+		r := logscan.NewPageReader(db)
+		defer r.Release()
 		if backward {
-			events, err = r.readBackward(events, name, want, octets)
+			events, err = r.ReadBackward(events, name, want, octets)
 		} else {
-			events, err = r.read(events, name, want, octets)
+			events, err = r.Read(events, name, want, octets)
 		}
 		return err
 	})

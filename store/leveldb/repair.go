@@ -14,6 +14,7 @@ import (
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
+	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -237,7 +238,7 @@ func (r *repair) progress(what string, done, of int) {
 // accepted. Without its log it is not whole, and only verified if there is no
 // other remedy left.
 func (r *repair) treat(db *leveldb.DB, last bool) (whole bool, err error) {
-	if _, err := check(db, r.least); err != nil && !last {
+	if _, err := logscan.Check(db, r.least); err != nil && !last {
 		return false, err
 	}
 	doubts, err := r.doubt(db)

@@ -12,6 +12,7 @@ import (
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
+	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -75,7 +76,7 @@ func (r *Restore) open() (err error) {
 	}
 	r.commit.keys, r.commit.cursors = make(map[string]int), make(map[string]cursorMove)
 	r.cache.init()
-	r.last, err = follow(r.db, record.Tip{NextNumber: 1}, func(c *record.Commit) { r.gap = r.gap || c.Lost() })
+	r.last, err = logscan.Follow(r.db, record.Tip{NextNumber: 1}, func(c *record.Commit) { r.gap = r.gap || c.Lost() })
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
 	"gorewind/store/leveldb/internal/ldb"
+	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -218,7 +219,7 @@ func (d *DB) openReadOnly(least datadir.Highwater) (found record.Tip, err error)
 	if err != nil {
 		return found, err
 	}
-	found, err = check(db, least)
+	found, err = logscan.Check(db, least)
 	if err == nil && d.inverse != nil && found.Position != least.Position {
 		err = db.Write(d.inverse, nil)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/ldb"
+	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -115,7 +116,7 @@ func (d *DB) lostAt(ctx context.Context, err error, w *window) error {
 	if err := d.use(ctx, w.plan); err != nil {
 		return err
 	}
-	return lost(err, position, id, id+w.pieces[0].count-1)
+	return logscan.Lost(err, position, id, id+w.pieces[0].count-1)
 }
 
 // dense reports whether the selection takes a good part of the first events of a
@@ -277,13 +278,13 @@ func (d *DB) mergeSome(db *leveldb.DB, found *survey, m *merger, b *budget) (eve
 		}
 		m.sources = append(m.sources, source)
 	}
-	r := newPageReader(db) // now: what it finds of hidden pages is not among the sources
-	defer r.release()
+	r := logscan.NewPageReader(db) // now: what it finds of hidden pages is not among the sources
+	defer r.Release()
 	for i := range m.sources {
 		if err := d.refill(db, r, m, &m.sources[i]); err != nil {
 			return nil, err
 		}
-		if r.taken > mergeOctets {
+		if r.Taken > mergeOctets {
 			return nil, errWide
 		}
 	}
@@ -344,7 +345,7 @@ func firstOfPage(db *leveldb.DB, number, id uint64) (uint64, error) {
 
 // refill reads the next events of a source that are between the merger's
 // positions: about a page of them.
-func (d *DB) refill(db *leveldb.DB, r *pageReader, m *merger, s *mergeSource) error {
+func (d *DB) refill(db *leveldb.DB, r *logscan.PageReader, m *merger, s *mergeSource) error {
 	s.events = s.events[:0:0]
 	for len(s.events) == 0 && s.low <= s.high {
 		const some = 64
@@ -352,9 +353,9 @@ func (d *DB) refill(db *leveldb.DB, r *pageReader, m *merger, s *mergeSource) er
 		var err error
 		if m.backward {
 			want.First = s.high + 1 - want.Count
-			s.events, err = r.readBackward(nil, s.stream.name, want, record.PageOctets)
+			s.events, err = r.ReadBackward(nil, s.stream.name, want, record.PageOctets)
 		} else {
-			s.events, err = r.read(nil, s.stream.name, want, record.PageOctets)
+			s.events, err = r.Read(nil, s.stream.name, want, record.PageOctets)
 		}
 		n := uint64(len(s.events))
 		if m.backward {

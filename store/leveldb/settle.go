@@ -15,6 +15,7 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -71,7 +72,7 @@ func settle(ctx context.Context, db *leveldb.DB, least datadir.Highwater) (recor
 			return record.Tip{}, err
 		}
 	}
-	return check(db, datadir.Highwater{})
+	return logscan.Check(db, datadir.Highwater{})
 }
 
 // findGaps finds the positions of lost commits, and removes records of commits

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -40,9 +41,9 @@ func (v *verifier) placeRun(d *Damage, c *record.Commit, r record.Run, position 
 		return
 	}
 	if d.differ {
-		pages := newPageReader(v.db)
-		defer pages.release()
-		events, err := pages.read(nil, nil, record.Run{Number: r.Number, First: first, Count: end - first}, unlimited)
+		pages := logscan.NewPageReader(v.db)
+		defer pages.Release()
+		events, err := pages.Read(nil, nil, record.Run{Number: r.Number, First: first, Count: end - first}, logscan.Unlimited)
 		same := func(e store.Event) bool {
 			return e.Position == position+e.ID-r.First && e.Time.UnixMicro() == c.Time
 		}

@@ -13,6 +13,7 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/ldb"
+	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
 )
 
@@ -222,7 +223,7 @@ func (w *window) look(low, high uint64) {
 }
 
 // choose sets the spans' names, and which of them the selection takes.
-func (w *window) choose(db *leveldb.DB, names *names) error {
+func (w *window) choose(db *leveldb.DB, names *logscan.Names) error {
 	if w.numbers != nil {
 		return nil
 	}
@@ -231,7 +232,7 @@ func (w *window) choose(db *leveldb.DB, names *names) error {
 		numbers[i] = w.spans[i].Number
 	}
 	slices.Sort(numbers)
-	found, err := names.of(db, numbers)
+	found, err := names.Of(db, numbers)
 	if err != nil {
 		return err
 	}
@@ -258,9 +259,9 @@ func (d *DB) readSpans(db *leveldb.DB, events []store.Event, spans []span) ([]st
 	for _, i := range order {
 		spans[i].hidden = d.eraser.hiddenUpTo(spans[i].Number)
 	}
-	r := newPageReader(db) // now: what it finds of hidden pages is hidden
-	r.least = 64 << 10     // for many short spans
-	defer r.release()
+	r := logscan.NewPageReader(db) // now: what it finds of hidden pages is hidden
+	r.Least = 64 << 10             // for many short spans
+	defer r.Release()
 	for _, i := range order {
 		s := &spans[i]
 		s.from = len(events)
@@ -274,15 +275,15 @@ func (d *DB) readSpans(db *leveldb.DB, events []store.Event, spans []span) ([]st
 }
 
 // readSpan appends the events of a span that are not deleted.
-func (d *DB) readSpan(db *leveldb.DB, r *pageReader, events []store.Event, s *span) ([]store.Event, error) {
+func (d *DB) readSpan(db *leveldb.DB, r *logscan.PageReader, events []store.Event, s *span) ([]store.Event, error) {
 	end := s.First + s.Count
 	next := max(s.First, s.hidden+1)
 	for next < end {
 		have := len(events)
 		var err error
-		events, err = r.read(events, s.name, record.Run{Number: s.Number, First: next, Count: end - next}, mergeOctets)
+		events, err = r.Read(events, s.name, record.Run{Number: s.Number, First: next, Count: end - next}, mergeOctets)
 		next += uint64(len(events) - have)
-		if r.taken > mergeOctets {
+		if r.Taken > mergeOctets {
 			return events, errWide
 		}
 		if err == nil {

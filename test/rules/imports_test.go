@@ -47,6 +47,7 @@ var rules = []rule{
 	{"store/leveldb/internal/record", "formats know no database", []string{"gorewind/store"}},
 	{"store/leveldb/internal/ldb", "it knows LevelDB and the formats, and no engine", []string{"gorewind/store", "gorewind/store/leveldb/internal/record", goleveldb}},
 	{"store/leveldb/internal/datadir", "it knows databases and where they lie, and no engine", []string{"gorewind/store", "gorewind/store/leveldb/internal/ldb", "gorewind/store/leveldb/internal/record", goleveldb}},
+	{"store/leveldb/internal/logscan", "it reads databases, and knows no engine", []string{"gorewind/store", "gorewind/store/leveldb/internal/datadir", "gorewind/store/leveldb/internal/ldb", "gorewind/store/leveldb/internal/record", goleveldb}},
 	{"store/leveldb", "the engine knows neither wire nor sockets", []string{"gorewind/store", goleveldb, "gorewind/store/leveldb/internal/"}},
 	{"server", "the broker runs on any engine", []string{"gorewind/store", "gorewind/wire", zmq4, unix}},
 	{"client", "it runs where no store is", []string{"gorewind/wire", zmq4, unix}},

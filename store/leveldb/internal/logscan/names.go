@@ -1,4 +1,4 @@
-package leveldb
+package logscan
 
 import (
 	"bytes"
@@ -18,20 +18,21 @@ import (
 // names of 40 octets.
 const namesOctets = 16 << 20
 
-// names is a bounded cache of streams' names by number, in two generations as
-// streams is. A name never changes.
-type names struct {
+// Names is a bounded cache of streams' names by number, in two generations as
+// the engine keeps counters. A name never changes. The zero value has to be told Init.
+type Names struct {
 	mu     sync.Mutex // protects the fields below
 	young  map[uint64][]byte
 	old    map[uint64][]byte
 	octets int // of young
 }
 
-func (n *names) init() { n.young = make(map[uint64][]byte) }
+// Init makes n ready for use.
+func (n *Names) Init() { n.young = make(map[uint64][]byte) }
 
 // known sets the names that are in memory, and returns where in numbers the
 // others are.
-func (n *names) known(numbers []uint64, found [][]byte) (missing []int) {
+func (n *Names) known(numbers []uint64, found [][]byte) (missing []int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for i, number := range numbers {
@@ -49,7 +50,7 @@ func (n *names) known(numbers []uint64, found [][]byte) (missing []int) {
 }
 
 // put adds a name; the caller holds mu.
-func (n *names) put(number uint64, name []byte) {
+func (n *Names) put(number uint64, name []byte) {
 	const overhead = 64 // of an entry of a map, and what Go's allocator rounds up
 	if n.octets += len(name) + overhead; n.octets > namesOctets {
 		n.old, n.young, n.octets = n.young, make(map[uint64][]byte), len(name)+overhead
@@ -57,8 +58,9 @@ func (n *names) put(number uint64, name []byte) {
 	n.young[number] = name
 }
 
-// of returns the names of streams, whose numbers are sorted.
-func (n *names) of(db *leveldb.DB, numbers []uint64) ([][]byte, error) {
+// Of returns the names of streams, whose numbers are sorted. A number without a name is an
+// ErrDamaged.
+func (n *Names) Of(db *leveldb.DB, numbers []uint64) ([][]byte, error) {
 	found := make([][]byte, len(numbers))
 	missing := n.known(numbers, found)
 	if len(missing) == 0 {

@@ -1,4 +1,4 @@
-package leveldb
+package logscan
 
 import (
 	"errors"
@@ -18,9 +18,9 @@ import (
 // the high-water file tells may well come after that. So the chain is checked from
 // the last commit that is in no journal any more.
 
-// firstInJournals returns the position of the first commit that journals have; 0
+// FirstInJournals returns the position of the first commit that journals have; 0
 // if they have none.
-func firstInJournals(files storage.Storage) (first uint64, err error) {
+func FirstInJournals(files storage.Storage) (first uint64, err error) {
 	journals, err := files.List(storage.TypeJournal)
 	for _, fd := range journals {
 		position, err := firstInJournal(files, fd)
@@ -48,14 +48,14 @@ func firstInJournal(files storage.Storage, fd storage.FileDesc) (first uint64, e
 	defer written.Close()
 	r := journal.NewReader(written, nil, false, true)
 	for first == 0 {
-		record, err := r.Next()
+		next, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return 0, nil
 		}
 		if err != nil {
 			return 0, err
 		}
-		b, err := io.ReadAll(record)
+		b, err := io.ReadAll(next)
 		var batch leveldb.Batch
 		if err != nil || len(b) < batchHeader || batch.Load(b[batchHeader:]) != nil {
 			continue // it is damaged, or torn
@@ -83,8 +83,8 @@ func (f firstCommit) Put(key, _ []byte) {
 // Delete implements leveldb.BatchReplay.
 func (firstCommit) Delete([]byte) {}
 
-// checkChain verifies that no commit is missing from the one before a position on.
-func checkChain(db *leveldb.DB, position uint64) error {
+// CheckChain verifies that no commit is missing from the one before a position on.
+func CheckChain(db *leveldb.DB, position uint64) error {
 	it := db.NewIterator(util.BytesPrefix([]byte{record.KindCommit}), nil)
 	var before record.Commit
 	found := it.Seek(record.CommitKey(position))
@@ -102,6 +102,6 @@ func checkChain(db *leveldb.DB, position uint64) error {
 	if err != nil {
 		return ldb.Fault(fmt.Sprintf("commits before position %d", position), err)
 	}
-	_, err = follow(db, before.Tip(), func(*record.Commit) {})
+	_, err = Follow(db, before.Tip(), func(*record.Commit) {})
 	return err
 }

@@ -1,4 +1,4 @@
-package leveldb
+package logscan
 
 import (
 	"bytes"
@@ -15,35 +15,38 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// chunkEvents is how many events who reads a stream takes at once at most.
-const chunkEvents = 4096
+// ChunkEvents is how many events who reads a stream takes at once at most.
+const ChunkEvents = 4096
 
-// unlimited stands for no limit, of octets or events.
-const unlimited = 1 << 62
+// Unlimited stands for no limit, of octets or events.
+const Unlimited = 1 << 62
 
-// A pageReader reads events out of pages, of one stream after the other.
-type pageReader struct {
-	it    iterator.Iterator
-	key   []byte // scratch
-	buf   []byte // that events share
-	least int    // octets of buf
-	taken int    // octets of all pages so far
+// A PageReader reads events out of pages, of one stream after the other.
+type PageReader struct {
+	it  iterator.Iterator
+	key []byte // scratch
+	buf []byte // that events share
+
+	Least int // octets of buf
+	Taken int // octets of all pages so far
 }
 
-func newPageReader(db *leveldb.DB) *pageReader {
-	return &pageReader{it: db.NewIterator(util.BytesPrefix([]byte{record.KindEvent}), nil)}
+// NewPageReader returns a reader of what db has now. Release ends it.
+func NewPageReader(db *leveldb.DB) *PageReader {
+	return &PageReader{it: db.NewIterator(util.BytesPrefix([]byte{record.KindEvent}), nil)}
 }
 
-func (r *pageReader) release() { r.it.Release() }
+// Release lets go of what is read.
+func (r *PageReader) Release() { r.it.Release() }
 
-// read appends events of a run to events until it has their number or octets of
-// data. It returns fewer only with an error.
-func (r *pageReader) read(events []store.Event, name []byte, want record.Run, octets int) ([]store.Event, error) {
+// Read appends events of a run to events until it has their number or octets of
+// data. It returns fewer only with an error, which is an ErrDamaged where one is missing.
+func (r *PageReader) Read(events []store.Event, name []byte, want record.Run, octets int) ([]store.Event, error) {
 	id, end := want.First, want.First+want.Count
 	r.key = record.AppendEventKey(r.key[:0], want.Number, id)
 	prefix := r.key[:len(r.key)-8]
 	for ok := r.it.Seek(r.key); id < end && octets > 0; ok = r.it.Next() {
-		p, err := r.page(ok, prefix, id, int(min(end-id, chunkEvents)), octets)
+		p, err := r.page(ok, prefix, id, int(min(end-id, ChunkEvents)), octets)
 		if err != nil {
 			return events, fmt.Errorf("stream %+q: %w", name, err)
 		}
@@ -65,8 +68,8 @@ func (r *pageReader) read(events []store.Event, name []byte, want record.Run, oc
 	return events, nil
 }
 
-// readBackward appends the events of a run, the last one first.
-func (r *pageReader) readBackward(events []store.Event, name []byte, want record.Run, octets int) ([]store.Event, error) {
+// ReadBackward is Read that appends the events of a run from the last one on.
+func (r *PageReader) ReadBackward(events []store.Event, name []byte, want record.Run, octets int) ([]store.Event, error) {
 	id := want.First + want.Count - 1
 	r.key = record.AppendEventKey(r.key[:0], want.Number, id)
 	prefix := r.key[:len(r.key)-8]
@@ -105,29 +108,29 @@ func (r *pageReader) readBackward(events []store.Event, name []byte, want record
 // page reads the page at the iterator, which has to hold an event, in memory that
 // stays. How many more events, and octets of them, will be read helps it to take
 // enough memory at once.
-func (r *pageReader) page(ok bool, prefix []byte, id uint64, more, octets int) (p record.Page, err error) {
+func (r *PageReader) page(ok bool, prefix []byte, id uint64, more, octets int) (p record.Page, err error) {
 	if !ok {
 		// An iterator that meets damage ends like one that is through, but for this.
 		if err := r.it.Error(); err != nil {
 			return p, ldb.Fault(fmt.Sprintf("event %d", id), err)
 		}
-		return p, gap(id)
+		return p, Gap(id)
 	}
 	key, value := r.it.Key(), r.it.Value()
 	if len(key) != len(prefix)+8 || !bytes.HasPrefix(key, prefix) {
-		return p, gap(id)
+		return p, Gap(id)
 	}
 	if cap(r.buf)-len(r.buf) < len(value) {
 		const usual = 128 // octets of an event
-		r.buf = make([]byte, 0, max(len(value), min(octets+record.PageOctets, more*usual), r.least))
+		r.buf = make([]byte, 0, max(len(value), min(octets+record.PageOctets, more*usual), r.Least))
 	}
 	r.buf = append(r.buf, value...)
-	r.taken += len(value)
+	r.Taken += len(value)
 	if p, err = record.ParsePage(key, r.buf[len(r.buf)-len(value):]); err != nil {
 		return p, &unreadable{record.KeyNumber(key), err}
 	}
 	if p.First > id || id >= p.First+p.Left {
-		return p, &unreadable{p.First - 1, gap(id)}
+		return p, &unreadable{p.First - 1, Gap(id)}
 	}
 	return p, nil
 }
@@ -141,9 +144,9 @@ type unreadable struct {
 func (u *unreadable) Error() string { return u.err.Error() }
 func (u *unreadable) Unwrap() error { return u.err }
 
-// lost returns the error of a read forward in which the event id was the first
+// Lost returns the error of a read forward in which the event id was the first
 // that cannot be read, at a position or itself, and those up to most are known.
-func lost(err error, at, id, most uint64) error {
+func Lost(err error, at, id, most uint64) error {
 	if !errors.Is(err, store.ErrDamaged) {
 		return err
 	}
@@ -154,4 +157,5 @@ func lost(err error, at, id, most uint64) error {
 	return &store.Lost{After: at + upTo - id, Err: err}
 }
 
-func gap(id uint64) error { return fmt.Errorf("%w: there is no event %d", store.ErrDamaged, id) }
+// Gap returns the error of an event that is missing.
+func Gap(id uint64) error { return fmt.Errorf("%w: there is no event %d", store.ErrDamaged, id) }

@@ -1,4 +1,8 @@
-package leveldb
+// Package logscan reads what a database has: commits in their order, each the one after the
+// last; the records of erasures; the events in pages; and streams' names. It changes nothing.
+// It stands on the formats of package record, and on package datadir for how far the log
+// has to reach.
+package logscan
 
 import (
 	"errors"
@@ -13,10 +17,11 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// check verifies that the commits reach at least as far as least and that none
+// Check verifies that the commits reach at least as far as least and that none
 // after it is missing, and returns the last one. It reads the commits of about
-// a second, however large the store is.
-func check(db *leveldb.DB, least datadir.Highwater) (record.Tip, error) {
+// a second, however large the store is. What is missing or another commit is an
+// ErrDamaged.
+func Check(db *leveldb.DB, least datadir.Highwater) (record.Tip, error) {
 	last := record.Tip{NextNumber: 1}
 	if least.Position > 0 {
 		value, err := db.Get(record.CommitKey(least.Position), nil)
@@ -35,15 +40,15 @@ func check(db *leveldb.DB, least datadir.Highwater) (record.Tip, error) {
 		}
 		last = c.Tip()
 	}
-	return follow(db, last, func(*record.Commit) {})
+	return Follow(db, last, func(*record.Commit) {})
 }
 
-// follow verifies that no commit after last is missing, calls f for each, and returns
-// the last one.
-func follow(db *leveldb.DB, last record.Tip, f func(c *record.Commit)) (record.Tip, error) {
-	err := commitsAfter(db, last.Position, func(c *record.Commit, value []byte) error {
+// Follow verifies that no commit after last is missing, calls f for each, and returns
+// the last one. A gap is an ErrDamaged.
+func Follow(db *leveldb.DB, last record.Tip, f func(c *record.Commit)) (record.Tip, error) {
+	err := CommitsAfter(db, last.Position, func(c *record.Commit, value []byte) error {
 		if !c.Follows(last.Chain, value) {
-			return missingBetween(last.Position, c.Last)
+			return MissingBetween(last.Position, c.Last)
 		}
 		last = c.Tip()
 		f(c)
@@ -52,15 +57,15 @@ func follow(db *leveldb.DB, last record.Tip, f func(c *record.Commit)) (record.T
 	return last, err
 }
 
-// missingBetween returns the error of a commit that does not follow the one before.
-func missingBetween(position, next uint64) error {
+// MissingBetween returns the error of a commit that does not follow the one before.
+func MissingBetween(position, next uint64) error {
 	return fmt.Errorf("%w: a commit between the positions %d and %d is missing", store.ErrDamaged, position, next)
 }
 
-// commitsAfter calls f for each commit after position, in order, with its
+// CommitsAfter calls f for each commit after position, in order, with its
 // record and the octets of that, which are valid until f returns. It ends with
 // f's first error.
-func commitsAfter(db *leveldb.DB, position uint64, f func(c *record.Commit, value []byte) error) error {
+func CommitsAfter(db *leveldb.DB, position uint64, f func(c *record.Commit, value []byte) error) error {
 	it := db.NewIterator(&util.Range{Start: record.CommitKey(position + 1), Limit: []byte{record.KindCommit + 1}}, nil)
 	defer it.Release()
 	var c record.Commit
@@ -78,8 +83,9 @@ func commitsAfter(db *leveldb.DB, position uint64, f func(c *record.Commit, valu
 	return nil
 }
 
-// erasures calls f for each record.
-func erasures(db *leveldb.DB, f func(record.Erasure) (more bool)) error {
+// Erasures calls f for each record of an erasure, in the order of positions, while it wants
+// more.
+func Erasures(db *leveldb.DB, f func(record.Erasure) (more bool)) error {
 	it := db.NewIterator(util.BytesPrefix([]byte{record.KindErasure}), nil)
 	defer it.Release()
 	for it.Next() {
