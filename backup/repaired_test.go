@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"gorewind/store"
-	"gorewind/store/leveldb"
+	"gorewind/store/leveldb/repair"
 	"gorewind/store/storetest"
 )
 
@@ -30,7 +30,7 @@ func TestRepairedStores(t *testing.T) {
 			randomly(t, r, dir)
 		}
 		damage(t, r, dir)
-		if _, err := leveldb.Repair(t.Context(), dir, leveldb.RepairOptions{AcceptLoss: true}); err != nil {
+		if _, err := repair.Run(t.Context(), dir, repair.Options{AcceptLoss: true}); err != nil {
 			continue // the files of the store itself
 		}
 		s := open(t, dir)

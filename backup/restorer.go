@@ -9,6 +9,7 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb"
+	"gorewind/store/leveldb/repair"
 )
 
 // A restorer makes a store of exports that follow each other.
@@ -136,7 +137,7 @@ func noEvents() (*store.Event, error) { return nil, nil }
 
 // A Restored says what became of a restore.
 type Restored struct {
-	leveldb.Report
+	repair.Report
 	Identity store.Identity
 	Position uint64 // of the last commit
 	Time     time.Time

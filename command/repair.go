@@ -11,7 +11,7 @@ import (
 	"gorewind/backup"
 	"gorewind/internal/advice"
 	"gorewind/internal/term"
-	"gorewind/store/leveldb"
+	"gorewind/store/leveldb/repair"
 )
 
 type repairCmd struct {
@@ -40,7 +40,7 @@ func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	ctx, stop := untilSignal()
 	defer stop()
 	line := term.NewProgress(stderr)
-	done, err := leveldb.Repair(ctx, c.DataDir, leveldb.RepairOptions{
+	done, err := repair.Run(ctx, c.DataDir, repair.Options{
 		AcceptLoss: c.AcceptLoss,
 		All:        c.All,
 		Progress: func(what string, done, of int) {
@@ -59,14 +59,14 @@ func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 
 // unitOf returns what there is of a stage of a repair.
 func unitOf(stage string) string {
-	if stage == leveldb.Verifying {
+	if stage == repair.Verifying {
 		return backup.Events
 	}
 	return "tables"
 }
 
 // tell prints what came of it; it is an error when something would be lost.
-func (c *repairCmd) tell(w io.Writer, done leveldb.Repaired) error {
+func (c *repairCmd) tell(w io.Writer, done repair.Result) error {
 	lines := damageLines("damaged", done.Found)
 	var failed error
 	switch {

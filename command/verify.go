@@ -11,7 +11,7 @@ import (
 	"gorewind/backup"
 	"gorewind/internal/advice"
 	"gorewind/internal/term"
-	"gorewind/store/leveldb"
+	"gorewind/store/leveldb/repair"
 )
 
 type verifyCmd struct {
@@ -38,9 +38,9 @@ func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	ctx, stop := untilSignal()
 	defer stop()
 	line := term.NewProgress(stderr)
-	verify := leveldb.Verify
+	verify := repair.Verify
 	if c.All {
-		verify = leveldb.VerifyAll
+		verify = repair.VerifyAll
 	}
 	report, err := verify(ctx, c.DataDir, func(done, of int) {
 		line.Show("verifying "+c.DataDir, int64(done), int64(of), backup.Events)
@@ -62,7 +62,7 @@ func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 }
 
 // printVerified prints a report for people.
-func printVerified(w io.Writer, r leveldb.Report) error {
+func printVerified(w io.Writer, r repair.Report) error {
 	lines := []string{fmt.Sprintf("read: %s, %s, %s, %s", term.Counted(r.Streams, "stream"), term.Counted(r.Events, "event"), term.Counted(r.Octets, "octet"), term.Counted(r.Commits, "commit"))}
 	if r.Damaged > 0 && r.Commits == 0 {
 		lines = []string{"read: nothing"}
@@ -90,7 +90,7 @@ func printVerified(w io.Writer, r leveldb.Report) error {
 }
 
 // damageLines tells each piece of damage after a label.
-func damageLines(label string, r leveldb.Report) (lines []string) {
+func damageLines(label string, r repair.Report) (lines []string) {
 	for _, d := range r.Damage {
 		lines = append(lines, label+": "+strings.TrimPrefix(d.String(), "damaged: ")) // some begin as errors do
 	}

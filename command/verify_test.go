@@ -4,13 +4,13 @@ import (
 	"strings"
 	"testing"
 
-	"gorewind/store/leveldb"
+	"gorewind/store/leveldb/repair"
 )
 
 func TestVerifyReport(t *testing.T) {
-	r := leveldb.Report{
+	r := repair.Report{
 		Streams: 1, Events: 1000, Octets: 2000000, Commits: 7, Notes: []string{"odd"}, Damaged: 1234,
-		Damage: []leveldb.Damage{{Stream: []byte("s\xff"), First: 3, Last: 4, From: 9, UpTo: 9, What: "lost"}},
+		Damage: []repair.Damage{{Stream: []byte("s\xff"), First: 3, Last: 4, From: 9, UpTo: 9, What: "lost"}},
 	}
 	const want = `read: 1 stream, 1,000 events, 2,000,000 octets, 7 commits
 note: odd
@@ -25,7 +25,7 @@ damaged: and 1,233 more, which --all tells
 
 func TestVerifyTellsOfLoss(t *testing.T) {
 	var b strings.Builder
-	if err := printVerified(&b, leveldb.Report{Lost: 3}); err != nil || !strings.Contains(b.String(), "everything but 3 lost events is there") {
+	if err := printVerified(&b, repair.Report{Lost: 3}); err != nil || !strings.Contains(b.String(), "everything but 3 lost events is there") {
 		t.Error(b.String(), err)
 	}
 }

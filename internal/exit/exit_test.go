@@ -8,12 +8,13 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb"
+	"gorewind/store/leveldb/repair"
 )
 
 func TestFail(t *testing.T) {
 	damaged := &leveldb.Irreparable{
 		Cause: fmt.Errorf("%w: the commit at position 9 is missing", store.ErrDamaged),
-		Lost: leveldb.Report{Damaged: 22, Damage: []leveldb.Damage{
+		Lost: repair.Report{Damaged: 22, Damage: []repair.Damage{
 			{What: "the commit at position 9 is missing"}, // told already
 			{Stream: []byte("a"), First: 1, Last: 2, What: "gone; for good"},
 		}},

@@ -18,6 +18,7 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/internal/fixture"
 	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
@@ -64,19 +65,11 @@ var specimenCursors = []store.Cursor{
 // specimenRequests have keys, and specimens have their results.
 var (
 	specimenRequests = []store.Append{
-		{Key: []byte("old"), Groups: []store.Group{group(streamKeyed, "k1"), group(streamBusy, "a4")}},
-		{Key: []byte("young"), Groups: []store.Group{group(streamKeyed, "k2", "k3")}},
+		{Key: []byte("old"), Groups: []store.Group{fixture.Group(streamKeyed, "k1"), fixture.Group(streamBusy, "a4")}},
+		{Key: []byte("young"), Groups: []store.Group{fixture.Group(streamKeyed, "k2", "k3")}},
 	}
 	specimenIDs = [][]uint64{{1, 4}, {3}}
 )
-
-func group(stream string, events ...string) store.Group {
-	g := store.Group{Stream: []byte(stream)}
-	for _, e := range events {
-		g.Events = append(g.Events, []byte(e))
-	}
-	return g
-}
 
 // specimens makes the stores that are to be damaged.
 func specimens(t *testing.T, r *rand.Rand) []*specimen {
@@ -88,7 +81,7 @@ func specimens(t *testing.T, r *rand.Rand) []*specimen {
 		}),
 		writeYoung(t, old, "killed", true, func(d *DB, commit func(func())) {
 			commit(func() { replace(t, d, streamPlump, 2, "replaced") })
-			commit(func() { remove(t, d, streamAlike, 1) })
+			commit(func() { fixture.Remove(t, d, streamAlike, 1) })
 			commit(func() { storetest.Append(t, d, "born late", "", "x") })
 		}),
 		// Tables and a journal of several blocks.
@@ -96,7 +89,7 @@ func specimens(t *testing.T, r *rand.Rand) []*specimen {
 			for i := range 5 {
 				commit(func() { storetest.Append(t, d, streamLong, random(r, 13_000), fmt.Sprint(i)) })
 			}
-			commit(func() { remove(t, d, streamLong, 1) })
+			commit(func() { fixture.Remove(t, d, streamLong, 1) })
 		}),
 	}
 }
@@ -122,10 +115,10 @@ func writeOld(t *testing.T, r *rand.Rand, long int) (dir string) {
 	storetest.Append(t, d, streamEmptied, "e1", "e2")
 	storetest.Append(t, d, streamAlike, "l1")
 	replace(t, d, streamBusy, 3, "a3, replaced")
-	remove(t, d, streamBusy, 1)
-	remove(t, d, streamEmptied, emptiedIDs)
+	fixture.Remove(t, d, streamBusy, 1)
+	fixture.Remove(t, d, streamEmptied, emptiedIDs)
 	mustCommit(t, d, streamBusy, 2)
-	eventually(t, "erasures are pending", erased(d))
+	fixture.Eventually(t, "erasures are pending", fixture.Erased(d))
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +138,7 @@ func writeOld(t *testing.T, r *rand.Rand, long int) (dir string) {
 // mustRemember makes a request that has a key.
 func mustRemember(t *testing.T, d *DB, i int) {
 	t.Helper()
-	if r := request(t, d, specimenRequests[i]); r.Err != nil || !slices.Equal(r.IDs, specimenIDs[i]) {
+	if r := fixture.Request(t, d, specimenRequests[i]); r.Err != nil || !slices.Equal(r.IDs, specimenIDs[i]) {
 		t.Fatalf("want the ids %d, have %d, %v", specimenIDs[i], r.IDs, r.Err)
 	}
 }
@@ -165,7 +158,7 @@ func mustCommit(t *testing.T, d *DB, stream string, id uint64) {
 func writeYoung(t *testing.T, old, name string, kill bool, finish func(d *DB, commit func(func()))) *specimen {
 	t.Helper()
 	dir := t.TempDir()
-	copyDir(t, dir, old)
+	fixture.CopyDir(t, dir, old)
 	d := mustOpen(t, dir, Options{})
 	var stats leveldb.DBStats
 	if err := d.db.Stats(&stats); err != nil || len(stats.LevelTablesCounts) < 2 || stats.LevelTablesCounts[0] == 0 {
@@ -181,7 +174,7 @@ func writeYoung(t *testing.T, old, name string, kill bool, finish func(d *DB, co
 	commit(func() { storetest.Append(t, d, streamPlump, "p4") })
 	half := d.tip()
 	commit(func() {
-		r := request(t, d, store.Append{Groups: []store.Group{group(streamBusy, "a5"), group(streamAlike, "l3", "l4"), group(streamBusy, "a6")}})
+		r := fixture.Request(t, d, store.Append{Groups: []store.Group{fixture.Group(streamBusy, "a5"), fixture.Group(streamAlike, "l3", "l4"), fixture.Group(streamBusy, "a6")}})
 		if r.Err != nil {
 			t.Fatal(r.Err)
 		}
@@ -189,7 +182,7 @@ func writeYoung(t *testing.T, old, name string, kill bool, finish func(d *DB, co
 	commit(func() { mustCommit(t, d, streamBusy, 5) })
 	finish(d, commit)
 	killed := t.TempDir()
-	copyDir(t, killed, dir)
+	fixture.CopyDir(t, killed, dir)
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}

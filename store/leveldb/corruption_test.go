@@ -20,6 +20,7 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/repair"
 	"gorewind/store/storetest"
 )
 
@@ -213,7 +214,7 @@ func refusal(dir string, err error) error {
 
 // reported checks that Verify tells of the damage of a store that was refused.
 func reported(ctx context.Context, dir string, refusal error) error {
-	r, err := Verify(ctx, dir, nil)
+	r, err := repair.Verify(ctx, dir, nil)
 	if errors.Is(err, ErrFormat) || err == nil && r.Damaged > 0 {
 		return nil
 	}
@@ -261,7 +262,7 @@ func (c corruption) opened(ctx context.Context, dir string, d *DB) (outcome stri
 	if err := d.Close(); err != nil && (len(second.damaged) == 0 || !errors.Is(err, store.ErrDamaged)) {
 		wrong = append(wrong, fmt.Errorf("close again: %w", err))
 	}
-	report, err := Verify(ctx, dir, nil)
+	report, err := repair.Verify(ctx, dir, nil)
 	if err != nil {
 		wrong = append(wrong, fmt.Errorf("verify: %w", err))
 	}

@@ -17,8 +17,10 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/internal/fixture"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
+	"gorewind/store/leveldb/repair"
 	"gorewind/store/storetest"
 )
 
@@ -843,8 +845,8 @@ func (c *crashes) verify(on *simDisk) {
 	c.verified++
 	dir := c.t.TempDir()
 	on.export(c.t, dir, c.identity)
-	if r, err := Verify(c.t.Context(), dir, nil); err != nil || r.Damaged > 0 {
-		c.t.Errorf("clone %d: %v\n%s", c.made, err, told(r))
+	if r, err := repair.Verify(c.t.Context(), dir, nil); err != nil || r.Damaged > 0 {
+		c.t.Errorf("clone %d: %v\n%s", c.made, err, fixture.Told(r))
 	}
 	os.RemoveAll(dir)
 }

@@ -19,6 +19,7 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/internal/fixture"
 	"gorewind/store/leveldb/internal/record"
 	"gorewind/store/storetest"
 )
@@ -48,34 +49,10 @@ func leaks(t *testing.T, dir string, octets string) (found []string) {
 	return found
 }
 
-// eventually waits for something that takes the eraser a while.
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !done(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("after a minute: %s", what)
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-t.Context().Done():
-		}
-	}
-}
-
-func erased(d *DB) func() bool { return func() bool { return d.Info().Erasing == 0 } }
-
 func replace(t *testing.T, d *DB, stream string, id uint64, data string) {
 	t.Helper()
 	r := store.Replace{Stream: []byte(stream), ID: id, Data: []byte(data)}
 	if err := store.Await(func(done func(error)) { d.Replace(r, done) }); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func remove(t *testing.T, d *DB, stream string, upTo uint64) {
-	t.Helper()
-	r := store.Delete{Stream: []byte(stream), UpTo: store.Some(upTo)}
-	if err := store.Await(func(done func(error)) { d.Delete(r, done) }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -116,9 +93,9 @@ func TestErasedOctetsLeaveTheDisk(t *testing.T) {
 			replace(t, d, fmt.Sprint("s", s), uint64(i/4*3+2), "gone")
 		}
 	}
-	remove(t, d, "s2", 5*3-1)
-	remove(t, d, "s3", 5*3-1)
-	eventually(t, "erasures are pending", erased(d))
+	fixture.Remove(t, d, "s2", 5*3-1)
+	fixture.Remove(t, d, "s3", 5*3-1)
+	fixture.Eventually(t, "erasures are pending", fixture.Erased(d))
 	for i := range secrets {
 		if found := leaks(t, dir, secret(i)); i < secrets/2 && len(found) > 0 || i >= secrets/2 && len(found) == 0 {
 			t.Errorf("secret %d of %d is in %q", i, secrets, found)
@@ -142,7 +119,7 @@ func TestErasureGoesOnAfterACrash(t *testing.T) {
 	d := mustOpen(t, dir, Options{})
 	storetest.Append(t, d, "s", secret(1), secret(2), "left")
 	storetest.Append(t, d, "u", secret(3))
-	remove(t, d, "s", 2)
+	fixture.Remove(t, d, "s", 2)
 	replace(t, d, "u", 1, "")
 	copied := t.TempDir()
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil { // as a kill would leave it
@@ -166,7 +143,7 @@ func TestErasureGoesOnAfterACrash(t *testing.T) {
 		}
 	}
 	want()
-	eventually(t, "erasures are pending", erased(d))
+	fixture.Eventually(t, "erasures are pending", fixture.Erased(d))
 	want()
 	for i := 1; i <= 3; i++ {
 		if found := leaks(t, copied, secret(i)); len(found) > 0 {
@@ -181,7 +158,7 @@ func TestCloseErases(t *testing.T) {
 	dir := t.TempDir()
 	d := mustOpen(t, dir, Options{})
 	storetest.Append(t, d, "s", secret(1))
-	remove(t, d, "s", 1)
+	fixture.Remove(t, d, "s", 1)
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -288,10 +265,10 @@ func scatter(t *testing.T, d *DB, dir string, n, kilobytes int) {
 		if i%2 == 0 {
 			replace(t, d, fmt.Sprint("s", i), 2, "gone")
 		} else {
-			remove(t, d, fmt.Sprint("s", i), 2)
+			fixture.Remove(t, d, fmt.Sprint("s", i), 2)
 		}
 	}
-	eventually(t, "erasures are pending", erased(d))
+	fixture.Eventually(t, "erasures are pending", fixture.Erased(d))
 	t.Logf("%d erasures took %v while %d kilobytes were written", n, time.Since(began), stop())
 	if found := leaks(t, dir, "<secret number "); len(found) > 0 {
 		t.Errorf("secrets are in %q", found)
@@ -327,8 +304,8 @@ func TestErasureThatAFaultBringsBack(t *testing.T) {
 	d := mustOpen(t, dir, o)
 	defer d.Close()
 	storetest.Append(t, d, "s", "A", secret(1), "C")
-	remove(t, d, "s", 1)
-	eventually(t, "erasures are pending", erased(d))
+	fixture.Remove(t, d, "s", 1)
+	fixture.Eventually(t, "erasures are pending", fixture.Erased(d))
 	err := d.maintain(func(db *leveldb.DB) error { // as if its removal had been lost
 		e := record.Erasure{Kind: record.OpDelete, Number: 1, First: 1, Last: 1}
 		return db.Put(record.ErasureKey(4), e.Append(nil), nil)
@@ -340,8 +317,8 @@ func TestErasureThatAFaultBringsBack(t *testing.T) {
 	if errs := try(d, "s", "F"); errs[0] == nil {
 		t.Fatal("acknowledged although the disk failed")
 	}
-	remove(t, d, "s", 2)
-	eventually(t, "erasures are pending", erased(d))
+	fixture.Remove(t, d, "s", 2)
+	fixture.Eventually(t, "erasures are pending", fixture.Erased(d))
 	if found := leaks(t, dir, secret(1)); len(found) > 0 {
 		t.Errorf("the secret is in %q", found)
 	}
@@ -415,7 +392,7 @@ func TestErasureMeetsDamage(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	change(t, dir, func(db *leveldb.DB) error { return db.CompactRange(util.Range{}) })
+	fixture.Change(t, dir, func(db *leveldb.DB) error { return db.CompactRange(util.Range{}) })
 	tables, err := filepath.Glob(filepath.Join(dir, datadir.DBName, "*.ldb"))
 	if err != nil || len(tables) == 0 {
 		t.Fatal(tables, err)
@@ -433,13 +410,13 @@ func TestErasureMeetsDamage(t *testing.T) {
 	var log syncBuffer
 	d = mustOpen(t, dir, Options{eager: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	replace(t, d, "s", 3, "other")
-	eventually(t, "it is told", func() bool { return strings.Contains(log.String(), "cannot leave the disk") })
+	fixture.Eventually(t, "it is told", func() bool { return strings.Contains(log.String(), "cannot leave the disk") })
 	for i := range 20 {
 		if err := try(d, "t", fmt.Sprint(i))[0]; err != nil {
 			t.Errorf("write %d is refused: %v", i, err)
 		}
 	}
-	remove(t, d, "s", 1)
+	fixture.Remove(t, d, "s", 1)
 	if n := d.Info().Erasing; n != 2 {
 		t.Errorf("want both erasures pending, have %d", n)
 	}

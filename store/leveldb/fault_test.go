@@ -18,6 +18,8 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/internal/fixture"
+	"gorewind/store/leveldb/repair"
 	"gorewind/store/storetest"
 )
 
@@ -190,8 +192,8 @@ func TestP1P2FailedCommitIsUndone(t *testing.T) {
 			if err := d.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if r := mustVerify(t, dir); r.Damaged > 0 {
-				t.Error(told(r))
+			if r := fixture.MustVerify(t, dir); r.Damaged > 0 {
+				t.Error(fixture.Told(r))
 			}
 		})
 	}
@@ -238,38 +240,12 @@ func write(t *testing.T, n int) string {
 	return dir
 }
 
-// snapshot returns the names, sizes and sums of all files below dir but LOCK.
-func snapshot(t *testing.T, dir string) string {
-	t.Helper()
-	var b strings.Builder
-	err := filepath.Walk(dir, func(path string, fi os.FileInfo, err error) error {
-		if err != nil || fi.IsDir() || fi.Name() == nameLock {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		fmt.Fprintf(&b, "%s %d %08x\n", strings.TrimPrefix(path, dir), len(content), crc32.ChecksumIEEE(content))
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
-
-// copyDir copies a directory of files.
-func copyDir(t *testing.T, to, from string) {
-	t.Helper()
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // mustRefuse reports whether a damaged store is refused. If so, it verifies that
 // this changed nothing, and that the store is whole when it has the files of
 // intact again. Otherwise it has been repaired, and all events are there.
 func mustRefuse(t *testing.T, dir, intact string, events int) bool {
 	t.Helper()
-	before := snapshot(t, dir)
+	before := fixture.Snapshot(t, dir)
 	d, err := Open(dir, Options{})
 	if err == nil {
 		defer d.Close()
@@ -280,7 +256,7 @@ func mustRefuse(t *testing.T, dir, intact string, events int) bool {
 		}
 		return false
 	}
-	if after := snapshot(t, dir); after != before {
+	if after := fixture.Snapshot(t, dir); after != before {
 		t.Errorf("%v: want\n%shave\n%s", err, before, after)
 	}
 	if err := filepath.WalkDir(intact, func(path string, e fs.DirEntry, err error) error {
@@ -331,7 +307,7 @@ func TestRefusalChangesNothing(t *testing.T) {
 		name, step := filepath.Base(file), len(content)/7+1
 		try := func(change func(path string) error) {
 			dir := t.TempDir()
-			copyDir(t, dir, intact)
+			fixture.CopyDir(t, dir, intact)
 			if err := change(filepath.Join(dir, strings.TrimPrefix(file, intact))); err != nil {
 				t.Fatal(err)
 			}
@@ -369,13 +345,13 @@ func TestP9LostCommits(t *testing.T) {
 	}
 	for name, damage := range map[string]func(t *testing.T, dir string){
 		"G4 a bit in the middle of the journal": func(t *testing.T, dir string) {
-			edit(t, journal(t, dir), func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+			fixture.Edit(t, journal(t, dir), func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
 		},
 		"a bit in the beginning of the journal": func(t *testing.T, dir string) {
-			edit(t, journal(t, dir), func(b []byte) []byte { b[20] ^= 1; return b })
+			fixture.Edit(t, journal(t, dir), func(b []byte) []byte { b[20] ^= 1; return b })
 		},
 		"G5 the journal's end is cut": func(t *testing.T, dir string) {
-			edit(t, journal(t, dir), func(b []byte) []byte { return b[:len(b)-10] })
+			fixture.Edit(t, journal(t, dir), func(b []byte) []byte { return b[:len(b)-10] })
 		},
 		"the journal is gone": func(t *testing.T, dir string) {
 			if err := os.Remove(journal(t, dir)); err != nil {
@@ -391,7 +367,7 @@ func TestP9LostCommits(t *testing.T) {
 			if err := os.RemoveAll(filepath.Join(dir, "db")); err != nil {
 				t.Fatal(err)
 			}
-			edit(t, filepath.Join(dir, datadir.HighwaterName), func(b []byte) []byte { b[0] ^= 1; b[slotStride] ^= 1; return b })
+			fixture.Edit(t, filepath.Join(dir, datadir.HighwaterName), func(b []byte) []byte { b[0] ^= 1; b[slotStride] ^= 1; return b })
 		},
 		"the high-water file is gone": func(t *testing.T, dir string) {
 			if err := os.Remove(filepath.Join(dir, datadir.HighwaterName)); err != nil {
@@ -399,12 +375,12 @@ func TestP9LostCommits(t *testing.T) {
 			}
 		},
 		"both halves of the high-water file": func(t *testing.T, dir string) {
-			edit(t, filepath.Join(dir, datadir.HighwaterName), func(b []byte) []byte { b[0] ^= 1; b[slotStride] ^= 1; return b })
+			fixture.Edit(t, filepath.Join(dir, datadir.HighwaterName), func(b []byte) []byte { b[0] ^= 1; b[slotStride] ^= 1; return b })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, intact := write(t, 50), t.TempDir()
-			copyDir(t, intact, dir)
+			fixture.CopyDir(t, intact, dir)
 			damage(t, dir)
 			if !mustRefuse(t, dir, intact, 50) {
 				t.Fatal("opened as if nothing had happened")
@@ -431,8 +407,8 @@ func TestP9DamageBeforeTheHighwater(t *testing.T) {
 	}
 	for _, at := range []int{3, 60_000, 120_000} {
 		damaged := t.TempDir()
-		copyDir(t, damaged, dir)
-		edit(t, filepath.Join(damaged, datadir.DBName, filepath.Base(logs[0])), func(b []byte) []byte { b[at] ^= 1; return b })
+		fixture.CopyDir(t, damaged, dir)
+		fixture.Edit(t, filepath.Join(damaged, datadir.DBName, filepath.Base(logs[0])), func(b []byte) []byte { b[at] ^= 1; return b })
 		if !mustRefuse(t, damaged, dir, 20) {
 			t.Errorf("damage at %d: opened as if nothing had happened", at)
 		}
@@ -443,7 +419,7 @@ func TestP9DamageBeforeTheHighwater(t *testing.T) {
 // other half.
 func TestTornHighwater(t *testing.T) {
 	dir := write(t, 50)
-	edit(t, filepath.Join(dir, datadir.HighwaterName), func(b []byte) []byte { b[0] ^= 1; return b })
+	fixture.Edit(t, filepath.Join(dir, datadir.HighwaterName), func(b []byte) []byte { b[0] ^= 1; return b })
 	d := mustOpen(t, dir, Options{})
 	defer d.Close()
 	if have := d.Info().LastPosition; have != 50 {
@@ -464,7 +440,7 @@ func TestP9DamagedTable(t *testing.T) {
 	if err != nil || len(tables) == 0 {
 		t.Fatal(tables, err)
 	}
-	edit(t, tables[0], func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+	fixture.Edit(t, tables[0], func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
 	d = mustOpen(t, dir, Options{})
 	defer d.Close()
 	var last error
@@ -479,21 +455,10 @@ func TestP9DamagedTable(t *testing.T) {
 	}
 }
 
-func edit(t *testing.T, path string, change func([]byte) []byte) {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, change(b), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // forget removes the copy of a store's identity.
 func forget(t *testing.T, dir string) {
 	t.Helper()
-	edit(t, filepath.Join(dir, datadir.HighwaterName), func(b []byte) []byte { return b[:copyOffset] })
+	fixture.Edit(t, filepath.Join(dir, datadir.HighwaterName), func(b []byte) []byte { return b[:copyOffset] })
 }
 
 // TestIdentityIsKeptTwice: nothing but a copy can tell it again.
@@ -502,17 +467,17 @@ func TestIdentityIsKeptTwice(t *testing.T) {
 		"flipped": func(b []byte) []byte { b[20] ^= 1; return b },
 		"empty":   func(b []byte) []byte { return nil },
 	} {
-		for _, repair := range []bool{false, true} {
+		for _, repaired := range []bool{false, true} {
 			dir := write(t, 3)
 			d := mustOpen(t, dir, Options{})
 			want := d.identity
 			d.Close()
-			edit(t, filepath.Join(dir, datadir.DBName, datadir.FormatName), damage)
-			if r := mustVerify(t, dir); r.Damaged != 1 || !strings.Contains(told(r), datadir.FormatName) {
-				t.Errorf("%s: %s", name, told(r))
+			fixture.Edit(t, filepath.Join(dir, datadir.DBName, datadir.FormatName), damage)
+			if r := fixture.MustVerify(t, dir); r.Damaged != 1 || !strings.Contains(fixture.Told(r), datadir.FormatName) {
+				t.Errorf("%s: %s", name, fixture.Told(r))
 			}
-			if repair {
-				mustRepair(t, dir, RepairOptions{})
+			if repaired {
+				fixture.MustRepair(t, dir, repair.Options{})
 			} else {
 				mustOpen(t, dir, Options{}).Close()
 			}
@@ -522,8 +487,8 @@ func TestIdentityIsKeptTwice(t *testing.T) {
 				t.Errorf("%s: want %v, have %v", name, want, d.identity)
 			}
 			d.Close()
-			if r := mustVerify(t, dir); r.Damaged > 0 {
-				t.Errorf("%s: %s", name, told(r))
+			if r := fixture.MustVerify(t, dir); r.Damaged > 0 {
+				t.Errorf("%s: %s", name, fixture.Told(r))
 			}
 		}
 	}
@@ -542,7 +507,7 @@ func TestRefusedDirectories(t *testing.T) {
 		}, ErrNotEmpty},
 		"a newer format": {func(t *testing.T, dir string) {
 			mustOpen(t, dir, Options{}).Close()
-			edit(t, filepath.Join(dir, "db", datadir.FormatName), func(b []byte) []byte {
+			fixture.Edit(t, filepath.Join(dir, "db", datadir.FormatName), func(b []byte) []byte {
 				text := strings.Replace(string(b), "format 1", "format 7", 1)
 				text = text[:strings.Index(text, "checksum ")]
 				return fmt.Appendf(nil, "%schecksum %08x\n", text, crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)))
@@ -557,7 +522,7 @@ func TestRefusedDirectories(t *testing.T) {
 		}, store.ErrDamaged},
 		"another secret": {func(t *testing.T, dir string) {
 			mustOpen(t, dir, Options{}).Close()
-			edit(t, filepath.Join(dir, "db", datadir.FormatName), func(b []byte) []byte {
+			fixture.Edit(t, filepath.Join(dir, "db", datadir.FormatName), func(b []byte) []byte {
 				b[bytes.Index(b, []byte("secret "))+10] ^= 1
 				return b
 			})
@@ -565,21 +530,21 @@ func TestRefusedDirectories(t *testing.T) {
 		}, store.ErrDamaged},
 		"another format's text": {func(t *testing.T, dir string) {
 			mustOpen(t, dir, Options{}).Close()
-			edit(t, filepath.Join(dir, "db", datadir.FormatName), func(b []byte) []byte { return []byte("CURRENT\n") })
+			fixture.Edit(t, filepath.Join(dir, "db", datadir.FormatName), func(b []byte) []byte { return []byte("CURRENT\n") })
 			forget(t, dir)
 		}, ErrFormat},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			c.make(t, dir)
-			before := snapshot(t, dir)
+			before := fixture.Snapshot(t, dir)
 			if err := Probe(dir); !errors.Is(err, c.want) {
 				t.Errorf("probe: want %v, have %v", c.want, err)
 			}
 			if _, err := Open(dir, Options{}); !errors.Is(err, c.want) {
 				t.Errorf("open: want %v, have %v", c.want, err)
 			}
-			if after := snapshot(t, dir); after != before {
+			if after := fixture.Snapshot(t, dir); after != before {
 				t.Errorf("want\n%shave\n%s", before, after)
 			}
 		})

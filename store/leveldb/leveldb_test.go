@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/fixture"
+	"gorewind/store/leveldb/repair"
 	"gorewind/store/storetest"
 )
 
@@ -17,12 +19,26 @@ func mustOpen(t testing.TB, dir string, o Options) *DB {
 	return d
 }
 
+// writeVerified makes a store with something of every kind in it.
+func writeVerified(t *testing.T) (dir string) {
+	t.Helper()
+	return fixture.Everything(t, func(dir string) store.Store { return mustOpen(t, dir, Options{eager: true}) })
+}
+
+// contentsOf returns what the store in dir has.
+func contentsOf(t *testing.T, dir string) string {
+	t.Helper()
+	d := mustOpen(t, dir, Options{})
+	defer d.Close()
+	return fixture.Contents(t, d)
+}
+
 func TestConformance(t *testing.T) {
 	t.Run("disk", func(t *testing.T) {
 		storetest.Run(t, false, func(t *testing.T) func() store.Store {
 			dir := t.TempDir()
 			t.Cleanup(func() { // after it was closed
-				if r, err := Verify(context.Background(), dir, nil); err != nil || r.Damaged > 0 {
+				if r, err := repair.Verify(context.Background(), dir, nil); err != nil || r.Damaged > 0 {
 					t.Errorf("the store is not whole: %v, %v", r, err)
 				}
 			})

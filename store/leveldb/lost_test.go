@@ -9,7 +9,9 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/fixture"
 	"gorewind/store/leveldb/internal/record"
+	"gorewind/store/leveldb/repair"
 	"gorewind/store/storetest"
 )
 
@@ -64,7 +66,7 @@ func TestReadGoesOnBehindDamage(t *testing.T) {
 				if err := d.Close(); err != nil {
 					t.Fatal(err)
 				}
-				change(t, dir, func(db *leveldb.DB) error {
+				fixture.Change(t, dir, func(db *leveldb.DB) error {
 					number := min(first, 1) + 1
 					var lost leveldb.Batch
 					for _, last := range []uint64{30, 35, 55} { // of s/0: i is 10, 12 and 20
@@ -73,7 +75,7 @@ func TestReadGoesOnBehindDamage(t *testing.T) {
 					return db.Write(&lost, nil)
 				})
 				if repaired {
-					if done := mustRepair(t, dir, RepairOptions{AcceptLoss: true}); done.Left.Damaged == 0 {
+					if done := fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true}); done.Left.Damaged == 0 {
 						t.Error("nothing was lost")
 					}
 				}
@@ -106,10 +108,10 @@ func TestReadGoesOnBehindDamage(t *testing.T) {
 // events, and said nothing.
 func TestLostCommitIsTold(t *testing.T) {
 	dir := writeVerified(t)
-	change(t, dir, func(db *leveldb.DB) error {
+	fixture.Change(t, dir, func(db *leveldb.DB) error {
 		return errors.Join(db.Delete(record.CommitKey(6), nil), db.Delete(record.AppendEventKey(nil, 1, 4), nil))
 	})
-	mustRepair(t, dir, RepairOptions{AcceptLoss: true})
+	fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true})
 	d := mustOpen(t, dir, Options{})
 	defer d.Close()
 	want := []uint64{1, 2, 3, 5, 9}

@@ -15,6 +15,8 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/internal/fixture"
+	"gorewind/store/leveldb/repair"
 	"gorewind/store/storetest"
 )
 
@@ -349,8 +351,8 @@ func (x *trial) crashed(what string, on *simDisk, c crash) {
 func (x *trial) verify() {
 	dir := x.t.TempDir()
 	x.disk.export(x.t, dir, x.identity)
-	if r, err := Verify(context.Background(), dir, nil); err != nil || r.Damaged > 0 {
-		x.wrong("verify: %v\n%s", err, told(r))
+	if r, err := repair.Verify(context.Background(), dir, nil); err != nil || r.Damaged > 0 {
+		x.wrong("verify: %v\n%s", err, fixture.Told(r))
 	}
 	os.RemoveAll(dir)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/repair"
 )
 
 // recover repairs the database when it is opened, if nothing is missing then, and
@@ -14,7 +15,7 @@ import (
 func (d *DB) recover(least datadir.Highwater, cause error) error {
 	d.log.Warn("the database is damaged; looking whether it can be repaired without loss", "cause", cause)
 	var told time.Time
-	aside, left, err := lossless(d.disk, d.identity, least, func(what string, done, of int) {
+	aside, left, err := repair.Lossless(d.disk, d.identity, least, func(what string, done, of int) {
 		if time.Since(told) > 5*time.Second {
 			told = time.Now()
 			d.log.Info("repairing the database", "now", what, "percent", 100*done/max(of, 1))
@@ -37,7 +38,7 @@ func (d *DB) recover(least datadir.Highwater, cause error) error {
 // its repair.
 type Irreparable struct {
 	Cause error // what was found first
-	Lost  Report
+	Lost  repair.Report
 }
 
 // Error tells all of it in one line.

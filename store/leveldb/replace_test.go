@@ -8,6 +8,8 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/internal/fixture"
+	"gorewind/store/leveldb/repair"
 )
 
 // TestHalfReplaced: a crash between the two renames that put a repaired database in
@@ -15,12 +17,12 @@ import (
 func TestHalfReplaced(t *testing.T) {
 	dir := writeVerified(t)
 	db := filepath.Join(dir, datadir.DBName)
-	copyDir(t, filepath.Join(dir, nameNew), db)
+	fixture.CopyDir(t, filepath.Join(dir, nameNew), db)
 	if err := os.Rename(db, filepath.Join(dir, nameAside+"1")); err != nil {
 		t.Fatal(err)
 	}
-	if have := contents(t, dir); have != verifiedContents {
-		t.Errorf("want %s, have %s", verifiedContents, have)
+	if have := contentsOf(t, dir); have != fixture.EverythingContents {
+		t.Errorf("want %s, have %s", fixture.EverythingContents, have)
 	}
 }
 
@@ -28,11 +30,11 @@ func TestHalfReplaced(t *testing.T) {
 // stayed for ever, with octets that were erased elsewhere.
 func TestLeftover(t *testing.T) {
 	dir := writeVerified(t)
-	copyDir(t, filepath.Join(dir, nameNew), filepath.Join(dir, datadir.DBName))
-	if have := contents(t, dir); have != verifiedContents {
-		t.Errorf("want %s, have %s", verifiedContents, have)
+	fixture.CopyDir(t, filepath.Join(dir, nameNew), filepath.Join(dir, datadir.DBName))
+	if have := contentsOf(t, dir); have != fixture.EverythingContents {
+		t.Errorf("want %s, have %s", fixture.EverythingContents, have)
 	}
-	if !missing(filepath.Join(dir, nameNew)) {
+	if !fixture.Missing(filepath.Join(dir, nameNew)) {
 		t.Errorf("%s is still there", nameNew)
 	}
 }
@@ -43,25 +45,25 @@ func TestLeftover(t *testing.T) {
 func TestHalfLaid(t *testing.T) {
 	dir := writeVerified(t)
 	db, saved := filepath.Join(dir, datadir.DBName), filepath.Join(t.TempDir(), "saved")
-	copyDir(t, filepath.Join(dir, nameAside+"1"), db) // of an earlier repair
-	copyDir(t, filepath.Join(dir, nameNew), db)
+	fixture.CopyDir(t, filepath.Join(dir, nameAside+"1"), db) // of an earlier repair
+	fixture.CopyDir(t, filepath.Join(dir, nameNew), db)
 	if err := errors.Join(os.Remove(filepath.Join(dir, nameNew, datadir.FormatName)), os.Rename(db, saved)); err != nil {
 		t.Fatal(err)
 	}
-	before := snapshot(t, dir)
+	before := fixture.Snapshot(t, dir)
 	if _, err := Open(dir, Options{}); !errors.Is(err, store.ErrDamaged) {
 		t.Fatalf("open: want it to be damaged, have %v", err)
 	}
-	if _, err := Repair(t.Context(), dir, RepairOptions{AcceptLoss: true}); !errors.Is(err, store.ErrDamaged) {
+	if _, err := repair.Run(t.Context(), dir, repair.Options{AcceptLoss: true}); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("repair: want it to be damaged, have %v", err)
 	}
-	if after := snapshot(t, dir); after != before {
+	if after := fixture.Snapshot(t, dir); after != before {
 		t.Errorf("want\n%shave\n%s", before, after)
 	}
 	if err := os.Rename(saved, db); err != nil {
 		t.Fatal(err)
 	}
-	if have := contents(t, dir); have != verifiedContents {
-		t.Errorf("want %s, have %s", verifiedContents, have)
+	if have := contentsOf(t, dir); have != fixture.EverythingContents {
+		t.Errorf("want %s, have %s", fixture.EverythingContents, have)
 	}
 }

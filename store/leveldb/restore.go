@@ -14,6 +14,7 @@ import (
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
+	"gorewind/store/leveldb/repair"
 )
 
 // A Restore makes a store from the log of another, commit by commit, with the
@@ -102,10 +103,10 @@ func (r *Restore) refused(err error) error {
 	return ldb.Fault("leveldb", err)
 }
 
-// Finish verifies the store as Verify does, syncs it, puts it in its place, and
+// Finish verifies the store as repair.Verify does, syncs it, puts it in its place, and
 // closes it. A store that is not whole is an ErrDamaged, with the report that says why, and is
 // left as it is.
-func (r *Restore) Finish(ctx context.Context, progress func(done, of int)) (Report, error) {
+func (r *Restore) Finish(ctx context.Context, progress func(done, of int)) (repair.Report, error) {
 	report, err := r.finish(ctx, progress)
 	if err != nil {
 		return report, fmt.Errorf("restore store %s: %w", r.dir, err)
@@ -113,11 +114,11 @@ func (r *Restore) Finish(ctx context.Context, progress func(done, of int)) (Repo
 	return report, nil
 }
 
-func (r *Restore) finish(ctx context.Context, progress func(done, of int)) (Report, error) {
+func (r *Restore) finish(ctx context.Context, progress func(done, of int)) (repair.Report, error) {
 	if err := r.sync(); err != nil {
-		return Report{}, err
+		return repair.Report{}, err
 	}
-	report, err := verifyDatabase(ctx, r.db, progress)
+	report, err := repair.VerifyDatabase(ctx, r.db, progress)
 	if err == nil && report.Damaged > 0 {
 		err = fmt.Errorf("%w: %v", store.ErrDamaged, report.Damage[0])
 	}

@@ -18,7 +18,9 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/internal/fixture"
 	"gorewind/store/leveldb/internal/record"
+	"gorewind/store/leveldb/repair"
 	"gorewind/store/storetest"
 )
 
@@ -28,7 +30,7 @@ func TestRestoredConformance(t *testing.T) {
 	storetest.Run(t, false, func(t *testing.T) func() store.Store {
 		root, dir, n := t.TempDir(), "", 0
 		t.Cleanup(func() { // after it was closed
-			if r, err := Verify(context.Background(), dir, nil); err != nil || r.Damaged > 0 {
+			if r, err := repair.Verify(context.Background(), dir, nil); err != nil || r.Damaged > 0 {
 				t.Errorf("the store is not whole: %v, %v", r, err)
 			}
 		})
@@ -121,12 +123,12 @@ func busyStore(t *testing.T, dir string) *DB {
 	d := mustOpen(t, dir, Options{eager: true})
 	fill(t, d, "a", 50)
 	fill(t, d, "b", 3)
-	remove(t, d, "b", 3)
+	fixture.Remove(t, d, "b", 3)
 	storetest.Append(t, d, "b", "again", "")
 	replace(t, d, "a", 7, "other")
-	remove(t, d, "a", 4)
+	fixture.Remove(t, d, "a", 4)
 	mustCommit(t, d, "a", 9)
-	if r := request(t, d, v1Keyed()); r.Err != nil {
+	if r := fixture.Request(t, d, v1Keyed()); r.Err != nil {
 		t.Fatal(r.Err)
 	}
 	return d
@@ -244,10 +246,10 @@ func TestRestoreBeginsAnew(t *testing.T) {
 // share pages with others, so they are compared one by one.
 func sameKeys(t *testing.T, d *DB, dir string) {
 	t.Helper()
-	eventually(t, "erasures are pending", erased(d))
+	fixture.Eventually(t, "erasures are pending", fixture.Erased(d))
 	c := mustOpen(t, dir, Options{eager: true})
 	defer c.Close()
-	eventually(t, "erasures are pending", erased(c))
+	fixture.Eventually(t, "erasures are pending", fixture.Erased(c))
 	want, have := records(t, d), records(t, c)
 	if len(want) < 10 || !reflect.DeepEqual(want, have) {
 		t.Fatalf("%d records, of which the copy has %d that are other ones", len(want), len(have))
@@ -288,7 +290,7 @@ func TestRestoreErases(t *testing.T) {
 	storetest.Append(t, d, "s", "1", secret(1), secret(2), "4")
 	copyLog(t, d, r)
 	replace(t, d, "s", 3, "replaced")
-	remove(t, d, "s", 2)
+	fixture.Remove(t, d, "s", 2)
 	for e, err := range d.Log(t.Context(), r.Position()) {
 		if err != nil {
 			t.Fatal(err)
@@ -310,7 +312,7 @@ func TestRestoreErases(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := mustOpen(t, dir, Options{eager: true})
-	eventually(t, "erasures are pending", erased(c))
+	fixture.Eventually(t, "erasures are pending", fixture.Erased(c))
 	if have := content(t, c, "s"); have != content(t, d, "s") {
 		t.Fatalf("the stream has %s", have)
 	}
@@ -502,7 +504,7 @@ func TestRestoreGoesOnWithinACommit(t *testing.T) {
 	for id := uint64(1); id <= 30; id += 3 {
 		replace(t, d, "s", id, strings.Repeat("r", 2<<20))
 	}
-	remove(t, d, "s", 2)
+	fixture.Remove(t, d, "s", 2)
 	dir := t.TempDir()
 	log := slices.Collect(func(yield func(store.Entry) bool) {
 		for e, err := range d.Log(t.Context(), 0) {

@@ -15,6 +15,7 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/internal/fixture"
 	"gorewind/store/storetest"
 )
 
@@ -68,8 +69,8 @@ func TestFullDisk(t *testing.T) {
 			if err := d.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if r := mustVerify(t, dir); r.Damaged > 0 || r.Events != 4 {
-				t.Error(r.Events, told(r))
+			if r := fixture.MustVerify(t, dir); r.Damaged > 0 || r.Events != 4 {
+				t.Error(r.Events, fixture.Told(r))
 			}
 		})
 	}
@@ -81,7 +82,7 @@ func TestWritingGoesOnByItself(t *testing.T) {
 	f := &faults{create: 1}
 	d := mustOpen(t, write(t, 3), f.options())
 	defer d.Close()
-	eventually(t, "the database cannot be written to", func() bool {
+	fixture.Eventually(t, "the database cannot be written to", func() bool {
 		d.turn.Lock()
 		defer d.turn.Unlock()
 		return d.fault() == nil
@@ -216,7 +217,7 @@ func TestReadOnlyForLong(t *testing.T) {
 	f := new(faults)
 	d := mustOpen(t, write(t, 3), f.options())
 	defer d.Close()
-	remove(t, d, "s", 1)
+	fixture.Remove(t, d, "s", 1)
 	open := func() int { // goroutines and descriptors
 		entries, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
@@ -247,7 +248,7 @@ func TestReadOnlyForLong(t *testing.T) {
 		}
 		readers.Wait()
 	}
-	eventually(t, "what was opened is still open", func() bool { return open() < before+10 })
+	fixture.Eventually(t, "what was opened is still open", func() bool { return open() < before+10 })
 }
 
 // A hookedDisk tells when its files are opened.

@@ -18,39 +18,12 @@ import (
 
 	"gorewind/store"
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/internal/fixture"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/leveldb/internal/record"
+	"gorewind/store/leveldb/repair"
 	"gorewind/store/storetest"
 )
-
-// TestRepairDamagedTable: of a table that has several values of a key LevelDB can
-// make none without the damaged block, and recovers nothing then. What is lost is
-// lost, and everything else is there.
-func TestRepairDamagedTable(t *testing.T) {
-	dir := t.TempDir()
-	d := mustOpen(t, dir, Options{})
-	data := strings.Repeat("x", 3000)
-	for i := range 200 {
-		storetest.Append(t, d, fmt.Sprint(i%4), data)
-	}
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
-	mustOpen(t, dir, Options{}).Close() // makes a table of the journal
-	tables, err := filepath.Glob(filepath.Join(dir, datadir.DBName, "*.ldb"))
-	if err != nil || len(tables) != 1 {
-		t.Fatal(tables, err)
-	}
-	edit(t, tables[0], func(b []byte) []byte { b[len(b)/3] ^= 1; return b })
-	before := snapshot(t, dir)
-	if done := mustRepair(t, dir, RepairOptions{}); done.Aside != "" || done.Left.Events == 0 || snapshot(t, dir) != before {
-		t.Errorf("%v events are left; aside %q", done.Left.Events, done.Aside)
-	}
-	done := mustRepair(t, dir, RepairOptions{AcceptLoss: true})
-	if r := mustVerify(t, dir); r.Damaged > 0 || r.Lost == 0 || r.Lost > 10 || r.Events+r.Lost != 200 || r.Events != done.Left.Events {
-		t.Errorf("%d events and %d lost; %s", r.Events, r.Lost, told(r))
-	}
-}
 
 // unerased makes a store as a kill leaves it before anything was erased.
 func unerased(t *testing.T, write func(d *DB)) (dir string) {
@@ -80,7 +53,7 @@ func unerased(t *testing.T, write func(d *DB)) (dir string) {
 // one of which what is lost is as told.
 func damageBlock(t *testing.T, dir string, is func(lost ldb.Hole) bool) {
 	t.Helper()
-	change(t, dir, func(*leveldb.DB) error { return nil })
+	fixture.Change(t, dir, func(*leveldb.DB) error { return nil })
 	files, err := datadir.Dir(dir).Files(true)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +70,7 @@ func damageBlock(t *testing.T, dir string, is func(lost ldb.Hole) bool) {
 		t.Fatal(err)
 	}
 	for at := 100; at < len(whole); at += ldb.Settings.BlockSize / 2 {
-		edit(t, path, func([]byte) []byte {
+		fixture.Edit(t, path, func([]byte) []byte {
 			b := bytes.Clone(whole)
 			b[at] ^= 1
 			return b
@@ -126,16 +99,16 @@ func TestReplacedIsNotBack(t *testing.T) {
 	damageBlock(t, dir, func(lost ldb.Hole) bool {
 		return lost.After == nil && bytes.Equal(lost.Before, record.AppendEventKey(nil, 2, 1))
 	})
-	before := snapshot(t, dir)
-	if done := mustRepair(t, dir, RepairOptions{}); done.Left.Damaged == 0 || done.Aside != "" {
+	before := fixture.Snapshot(t, dir)
+	if done := fixture.MustRepair(t, dir, repair.Options{}); done.Left.Damaged == 0 || done.Aside != "" {
 		t.Errorf("nothing is said to be missing; aside %q", done.Aside)
 	}
-	if after := snapshot(t, dir); after != before {
+	if after := fixture.Snapshot(t, dir); after != before {
 		t.Errorf("want\n%shave\n%s", before, after)
 	}
 	const want = `stream "a", event 1: it was replaced`
-	if done := mustRepair(t, dir, RepairOptions{AcceptLoss: true}); !strings.Contains(told(done.Left), want) {
-		t.Errorf("want %s, have %s", want, told(done.Left))
+	if done := fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true}); !strings.Contains(fixture.Told(done.Left), want) {
+		t.Errorf("want %s, have %s", want, fixture.Told(done.Left))
 	}
 }
 
@@ -148,7 +121,7 @@ func TestErasuresAreNotForgotten(t *testing.T) {
 		events.Add(n)
 		replaced.Add(n)
 		for i := range n {
-			d.Append([]store.Append{{Groups: []store.Group{group(fmt.Sprint(i), "old")}}}, func([]store.Result) { events.Done() })
+			d.Append([]store.Append{{Groups: []store.Group{fixture.Group(fmt.Sprint(i), "old")}}}, func([]store.Result) { events.Done() })
 		}
 		events.Wait()
 		for i := range n {
@@ -166,7 +139,7 @@ func TestErasuresAreNotForgotten(t *testing.T) {
 	})
 	d := mustOpen(t, dir, Options{})
 	defer d.Close()
-	if have := d.Info().Erasing; have != n || missing(filepath.Join(dir, nameAside+"1")) {
+	if have := d.Info().Erasing; have != n || fixture.Missing(filepath.Join(dir, nameAside+"1")) {
 		t.Errorf("%d of %d erasures are forgotten", n-have, n)
 	}
 }
@@ -181,9 +154,9 @@ func TestLostEndIsTold(t *testing.T) {
 	for range 60 { // some 700 octets each
 		var groups []store.Group
 		for range 100 {
-			groups = append(groups, group("a", "x"), group("b", "x"))
+			groups = append(groups, fixture.Group("a", "x"), fixture.Group("b", "x"))
 		}
-		if r := request(t, d, store.Append{Groups: groups}); r.Err != nil {
+		if r := fixture.Request(t, d, store.Append{Groups: groups}); r.Err != nil {
 			t.Fatal(r.Err)
 		}
 	}
@@ -193,18 +166,18 @@ func TestLostEndIsTold(t *testing.T) {
 	damageBlock(t, dir, func(lost ldb.Hole) bool {
 		return lost.Before == nil && bytes.HasPrefix(lost.After, []byte{record.KindCommit})
 	})
-	before := snapshot(t, dir)
+	before := fixture.Snapshot(t, dir)
 	const want = "commits after the position"
 	if _, err := Open(dir, Options{}); !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), want) {
 		t.Fatalf("want %q, have %v", want, err)
 	}
-	if after := snapshot(t, dir); after != before {
+	if after := fixture.Snapshot(t, dir); after != before {
 		t.Errorf("want\n%shave\n%s", before, after)
 	}
-	if done := mustRepair(t, dir, RepairOptions{AcceptLoss: true}); done.Left.Damaged == 0 || missing(done.Aside) {
-		t.Errorf("%s; aside %q", told(done.Left), done.Aside)
+	if done := fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true}); done.Left.Damaged == 0 || fixture.Missing(done.Aside) {
+		t.Errorf("%s; aside %q", fixture.Told(done.Left), done.Aside)
 	}
-	if r := mustVerify(t, dir); r.Damaged > 0 {
-		t.Error(told(r))
+	if r := fixture.MustVerify(t, dir); r.Damaged > 0 {
+		t.Error(fixture.Told(r))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/fixture"
 	"gorewind/store/leveldb/internal/ldb"
 	"gorewind/store/storetest"
 )
@@ -50,7 +51,7 @@ func TestFormat1(t *testing.T) {
 		if have := describe(t, d); have != string(want) {
 			t.Errorf("%s: want\n%s\nhave\n%s", when, want, have)
 		}
-		eventually(t, "erasures are pending", erased(d))
+		fixture.Eventually(t, "erasures are pending", fixture.Erased(d))
 		if have := describe(t, d); have != string(want) {
 			t.Errorf("%s, erased: want\n%s\nhave\n%s", when, want, have)
 		}
@@ -77,11 +78,6 @@ func v1Keyed() store.Append {
 		{Stream: []byte("keyed"), Expected: store.Some(0), Events: [][]byte{[]byte("one"), []byte("two")}},
 		{Stream: []byte("orders/1"), Events: [][]byte{[]byte("three")}},
 	}}
-}
-
-func request(t *testing.T, d *DB, a store.Append) store.Result {
-	t.Helper()
-	return store.Await(func(done func([]store.Result)) { d.Append([]store.Append{a}, done) })[0]
 }
 
 // v1Cursors are all cursors of v1, and two that are not.
@@ -122,10 +118,10 @@ func describe(t *testing.T, d *DB) string {
 		id, err := d.Cursor(t.Context(), c.Consumer, c.Stream)
 		fmt.Fprintf(&b, "cursor of %q in %q: %d %v\n", c.Consumer, c.Stream, id, err)
 	}
-	fmt.Fprintf(&b, "the request again: %+v\n", request(t, d, v1Keyed()))
+	fmt.Fprintf(&b, "the request again: %+v\n", fixture.Request(t, d, v1Keyed()))
 	other := v1Keyed()
 	other.Groups[0].Events[0] = []byte("other")
-	fmt.Fprintf(&b, "another under its key: reused %t\n", errors.Is(request(t, d, other).Err, store.ErrKeyReused))
+	fmt.Fprintf(&b, "another under its key: reused %t\n", errors.Is(fixture.Request(t, d, other).Err, store.ErrKeyReused))
 	return b.String()
 }
 
@@ -138,7 +134,7 @@ func writeV1(t *testing.T) {
 	storetest.Append(t, d, "\x00\xff", strings.Repeat("\x00", 300))
 	storetest.Append(t, d, "large", strings.Repeat("l", 5000), "small", strings.Repeat("m", 9000))
 	storetest.Append(t, d, "emptied", "one", "two")
-	if r := request(t, d, v1Keyed()); r.Err != nil {
+	if r := fixture.Request(t, d, v1Keyed()); r.Err != nil {
 		t.Fatal(r.Err)
 	}
 	for _, c := range v1Cursors {
@@ -155,9 +151,9 @@ func writeV1(t *testing.T) {
 		}
 	}
 	replace(t, d, "orders/1", 2, "replaced")
-	remove(t, d, "orders/2", 2)
-	remove(t, d, "emptied", 2)
-	eventually(t, "erasures are pending", erased(d)) // which leaves a table
+	fixture.Remove(t, d, "orders/2", 2)
+	fixture.Remove(t, d, "emptied", 2)
+	fixture.Eventually(t, "erasures are pending", fixture.Erased(d)) // which leaves a table
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +163,7 @@ func writeV1(t *testing.T) {
 	storetest.Append(t, d, "orders/3", "one", secret(4), "three")
 	storetest.Append(t, d, "many", strings.Split(strings.Repeat("m", 60), "")...)
 	replace(t, d, "orders/1", 6, strings.Repeat("page", 1500))
-	remove(t, d, "orders/3", 2)
+	fixture.Remove(t, d, "orders/3", 2)
 	if err := os.WriteFile(v1Text, []byte(describe(t, d)), 0o644); err != nil {
 		t.Fatal(err)
 	}

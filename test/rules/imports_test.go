@@ -48,12 +48,12 @@ var rules = []rule{
 	{"store/leveldb/internal/ldb", "it knows LevelDB and the formats, and no engine", []string{"gorewind/store", "gorewind/store/leveldb/internal/record", goleveldb}},
 	{"store/leveldb/internal/datadir", "it knows databases and where they lie, and no engine", []string{"gorewind/store", "gorewind/store/leveldb/internal/ldb", "gorewind/store/leveldb/internal/record", goleveldb}},
 	{"store/leveldb/internal/logscan", "it reads databases, and knows no engine", []string{"gorewind/store", "gorewind/store/leveldb/internal/datadir", "gorewind/store/leveldb/internal/ldb", "gorewind/store/leveldb/internal/record", goleveldb}},
-	{"store/leveldb", "the engine knows neither wire nor sockets", []string{"gorewind/store", goleveldb, "gorewind/store/leveldb/internal/"}},
+	{"store/leveldb/internal/fixture", "tests of the engine use it", []string{"gorewind/store", "gorewind/store/storetest", "gorewind/store/leveldb/internal/datadir", "gorewind/store/leveldb/internal/ldb", "gorewind/store/leveldb/repair", goleveldb}},
+	{"store/leveldb/repair", "the engine calls it", []string{"gorewind/store", "gorewind/store/leveldb/internal/", goleveldb}},
+	{"store/leveldb", "the engine knows neither wire nor sockets", []string{"gorewind/store", goleveldb, "gorewind/store/leveldb/internal/", "gorewind/store/leveldb/repair"}},
 	{"server", "the broker runs on any engine", []string{"gorewind/store", "gorewind/wire", zmq4, unix}},
 	{"client", "it runs where no store is", []string{"gorewind/wire", zmq4, unix}},
-	{"backup", "copies are made of what a daemon tells, and stores of copies; it knows no sockets", []string{
-		"gorewind/client", "gorewind/wire", "gorewind/store", "gorewind/store/leveldb", zstd,
-	}},
+	{"backup", "copies are made of what a daemon tells, and stores of copies; it knows no sockets", []string{"gorewind/client", "gorewind/wire", "gorewind/store", "gorewind/store/leveldb", "gorewind/store/leveldb/repair", zstd}},
 	{"examples/go", "an example takes what every program has", []string{"gorewind/client", zmq4}},
 
 	{"internal/version", "everything may name the version", nil},
@@ -71,7 +71,7 @@ var rules = []rule{
 		"gorewind/internal/version", "gorewind/server", "gorewind/store", "gorewind/store/leveldb", "gorewind/wire", systemd, toml,
 	}},
 	{"command", "it asks the libraries and internal packages, and knows neither sockets nor terminals", []string{
-		"gorewind/backup", "gorewind/client", "gorewind/internal/", "gorewind/server", "gorewind/store", "gorewind/store/leveldb", "gorewind/wire", kong,
+		"gorewind/backup", "gorewind/client", "gorewind/internal/", "gorewind/server", "gorewind/store", "gorewind/store/leveldb", "gorewind/store/leveldb/repair", "gorewind/wire", kong,
 	}},
 	{"", "main runs the command line", []string{"gorewind/command"}},
 

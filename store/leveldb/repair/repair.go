@@ -1,4 +1,7 @@
-package leveldb
+// Package repair says whether a store is whole, and makes it whole again. It stands on what
+// reads databases and directories, and not on the engine, which calls it for a database that
+// is damaged when it is opened.
+package repair
 
 import (
 	"context"
@@ -25,8 +28,8 @@ import (
 // commits say is made anew (mend.go), all of it is verified, and when nothing is
 // missing the database takes the place of the damaged one, which is kept.
 
-// RepairOptions are what Repair may do and whom it tells.
-type RepairOptions struct {
+// Options are what Run may do and whom it tells.
+type Options struct {
 	// AcceptLoss has it make a store without what is lost.
 	AcceptLoss bool
 	// All has its reports tell every piece of damage.
@@ -40,20 +43,20 @@ type RepairOptions struct {
 // Verifying is what a repair does with what it has mended.
 const Verifying = "verifying"
 
-// A Repaired is what came of a Repair.
-type Repaired struct {
+// A Result is what came of a Run.
+type Result struct {
 	Found Report // of the store as it was
 	Left  Report // of what can be had; its damage is what is lost
 	Aside string // where the damaged database was put; empty: nothing was changed
 }
 
-// Repair repairs the store in dir, which must not be open. A store that is whole
+// Run repairs the store in dir, which must not be open. A store that is whole
 // is left as it is. Where something would be lost it changes nothing either,
 // unless that is accepted: then events that are lost stay so, reading them is an
 // ErrDamaged, their ids and positions are not given again, as far as they are
 // known, and the store has a new generation. The damaged database is kept beside
 // the new one. Errors are those of Verify.
-func Repair(ctx context.Context, dir string, o RepairOptions) (Repaired, error) {
+func Run(ctx context.Context, dir string, o Options) (Result, error) {
 	done, err := repairDirectory(ctx, dir, o)
 	if err != nil {
 		return done, fmt.Errorf("repair store %s: %w", dir, err)
@@ -61,7 +64,7 @@ func Repair(ctx context.Context, dir string, o RepairOptions) (Repaired, error) 
 	return done, nil
 }
 
-func repairDirectory(ctx context.Context, dir string, o RepairOptions) (done Repaired, err error) {
+func repairDirectory(ctx context.Context, dir string, o Options) (done Result, err error) {
 	if _, err := os.Stat(dir); err != nil {
 		return done, err // and nothing is made
 	}
@@ -92,11 +95,12 @@ func repairDirectory(ctx context.Context, dir string, o RepairOptions) (done Rep
 	return done, err
 }
 
-// lossless repairs the database of a store that is being opened, whose commits reach as
+// Lossless repairs the database of a store that is being opened, whose commits reach as
 // far as least, if nothing is missing then, and returns where the damaged one was put.
-// Otherwise aside is empty, and left says what would be. progress is as in RepairOptions.
-func lossless(on datadir.Disk, id store.Identity, least datadir.Highwater, progress func(what string, done, of int)) (aside string, left Report, err error) {
-	r := &repair{ctx: context.Background(), on: on, id: id, least: least, options: RepairOptions{Progress: progress}}
+// Otherwise aside is empty, and left says what would be. progress is that of Options.
+// It is for the engine.
+func Lossless(on datadir.Disk, id store.Identity, least datadir.Highwater, progress func(what string, done, of int)) (aside string, left Report, err error) {
+	r := &repair{ctx: context.Background(), on: on, id: id, least: least, options: Options{Progress: progress}}
 	aside, err = r.run()
 	return aside, r.left, err
 }
@@ -109,7 +113,7 @@ type repair struct {
 	copied  bool // id is only in the copy
 	least   datadir.Highwater
 	blind   bool // the high-water file tells nothing
-	options RepairOptions
+	options Options
 	left    Report     // of the best that could be had
 	end     record.Tip // of the log that was settled
 	tried   bool       // left is set

@@ -1,4 +1,4 @@
-package leveldb
+package repair
 
 import (
 	"context"
@@ -26,7 +26,8 @@ import (
 // in events, and of how much. It takes about 150 octets of memory a stream.
 //
 // Damage is no error: an error says why it could not be verified, or not to the
-// end. Among them are ErrInUse, ErrFormat, store.ErrUnavailable and ctx's.
+// end. Among them are leveldb.ErrInUse, leveldb.ErrFormat, store.ErrUnavailable
+// and ctx's.
 func Verify(ctx context.Context, dir string, progress func(done, of int)) (Report, error) {
 	return newVerifier(ctx, progress).verify(dir)
 }
@@ -39,8 +40,9 @@ func VerifyAll(ctx context.Context, dir string, progress func(done, of int)) (Re
 	return v.verify(dir)
 }
 
-// verifyDatabase verifies a database that is open, without the files beside it.
-func verifyDatabase(ctx context.Context, db *leveldb.DB, progress func(done, of int)) (Report, error) {
+// VerifyDatabase verifies a database that is open, without the files beside it. It is for the
+// engine. progress and errors are those of Verify.
+func VerifyDatabase(ctx context.Context, db *leveldb.DB, progress func(done, of int)) (Report, error) {
 	v := newVerifier(ctx, progress)
 	v.db = db
 	err := v.all()

@@ -1,4 +1,4 @@
-package leveldb
+package repair_test
 
 import (
 	"errors"
@@ -11,8 +11,11 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 
 	"gorewind/store"
+	engine "gorewind/store/leveldb"
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/internal/fixture"
 	"gorewind/store/leveldb/internal/record"
+	"gorewind/store/leveldb/repair"
 )
 
 // A loss is something that a repair cannot bring back.
@@ -31,7 +34,7 @@ var all = []string{"a.1", "a.2", "a.3", "a.4", "a.5", "b.2"}
 // them was not whole; and ids that only cursors and requests tell were given again.
 func TestRepairAcceptsLoss(t *testing.T) {
 	changes := func(f func(db *leveldb.DB) error) func(t *testing.T, dir string) {
-		return func(t *testing.T, dir string) { change(t, dir, f) }
+		return func(t *testing.T, dir string) { fixture.Change(t, dir, f) }
 	}
 	del := func(keys ...[]byte) func(t *testing.T, dir string) {
 		return changes(func(db *leveldb.DB) error {
@@ -50,7 +53,7 @@ func TestRepairAcceptsLoss(t *testing.T) {
 				t.Fatal(files, err)
 			}
 			for _, path := range files {
-				edit(t, path, f)
+				fixture.Edit(t, path, f)
 			}
 		}
 	}
@@ -78,7 +81,7 @@ func TestRepairAcceptsLoss(t *testing.T) {
 		}, "position 3145728 is missing", all, "a.6@3145729 c.1@3145730"},
 		"commits around the high-water mark": {func(t *testing.T, dir string) {
 			var c record.Commit
-			change(t, dir, func(db *leveldb.DB) error {
+			fixture.Change(t, dir, func(db *leveldb.DB) error {
 				value, err := db.Get(record.CommitKey(6), nil)
 				return errors.Join(err, c.Parse(record.CommitKey(6), value))
 			})
@@ -94,31 +97,31 @@ func TestRepairAcceptsLoss(t *testing.T) {
 				db.Delete(record.CommitKey(7), nil), db.Delete(record.CommitKey(8), nil), db.Delete(record.CommitKey(9), nil))
 		}), "position 9 is missing", all, "a.6@10 c.1@11"},
 		"all of its tables": {func(t *testing.T, dir string) {
-			mustOpen(t, dir, Options{}).Close() // makes one of the journal
+			mustOpen(t, dir, engine.Options{}).Close() // makes one of the journal
 			file("db/*.ldb", func(b []byte) []byte { clear(b); return b })(t, dir)
 		}, "is missing", []string{}, "a.1@10 c.1@11"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := writeVerified(t)
 			c.damage(t, dir)
-			before := snapshot(t, dir)
-			done := mustRepair(t, dir, RepairOptions{})
-			if done.Aside != "" || !strings.Contains(told(done.Left), c.tells) {
-				t.Errorf("want %q, have %s", c.tells, told(done.Left))
+			before := fixture.Snapshot(t, dir)
+			done := fixture.MustRepair(t, dir, repair.Options{})
+			if done.Aside != "" || !strings.Contains(fixture.Told(done.Left), c.tells) {
+				t.Errorf("want %q, have %s", c.tells, fixture.Told(done.Left))
 			}
-			if after := snapshot(t, dir); after != before {
+			if after := fixture.Snapshot(t, dir); after != before {
 				t.Errorf("want\n%shave\n%s", before, after)
 			}
-			done = mustRepair(t, dir, RepairOptions{AcceptLoss: true})
-			if missing(done.Aside) || done.Left.Damaged == 0 {
-				t.Errorf("aside %q, %s", done.Aside, told(done.Left))
+			done = fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true})
+			if fixture.Missing(done.Aside) || done.Left.Damaged == 0 {
+				t.Errorf("aside %q, %s", done.Aside, fixture.Told(done.Left))
 			}
-			if r := mustVerify(t, dir); r.Damaged > 0 {
-				t.Error(told(r))
+			if r := fixture.MustVerify(t, dir); r.Damaged > 0 {
+				t.Error(fixture.Told(r))
 			}
 			c.mustBeLeft(t, dir)
-			if r := mustVerify(t, dir); r.Damaged > 0 {
-				t.Error(told(r))
+			if r := fixture.MustVerify(t, dir); r.Damaged > 0 {
+				t.Error(fixture.Told(r))
 			}
 		})
 	}
@@ -127,12 +130,12 @@ func TestRepairAcceptsLoss(t *testing.T) {
 // mustBeLeft verifies what is left of a store, and that it goes on.
 func (c *loss) mustBeLeft(t *testing.T, dir string) {
 	t.Helper()
-	d := mustOpen(t, dir, Options{eager: true})
-	defer d.Close()
+	d := mustOpen(t, dir, engine.Options{})
 	if have := d.Info().Generation; have != 2 {
 		t.Errorf("want generation 2, have %d", have)
 	}
 	if c.left == nil {
+		d.Close()
 		return
 	}
 	left := []string{}
@@ -154,15 +157,20 @@ func (c *loss) mustBeLeft(t *testing.T, dir string) {
 	}
 	next, last := "", uint64(0)
 	for _, stream := range []string{"a", "c"} {
-		r := request(t, d, store.Append{Groups: []store.Group{{Stream: []byte(stream), Events: [][]byte{[]byte("next")}}}})
+		r := fixture.Request(t, d, store.Append{Groups: []store.Group{{Stream: []byte(stream), Events: [][]byte{[]byte("next")}}}})
 		next += fmt.Sprintf("%s.%d@%d ", stream, r.IDs[0], d.Info().LastPosition)
 		last = max(last, r.IDs[0])
 	}
 	if next = strings.TrimSpace(next); next != c.next {
 		t.Errorf("want %s, have %s", c.next, next)
 	}
-	remove(t, d, "a", last)
-	eventually(t, "erasures are pending", erased(d))
+	fixture.Remove(t, d, "a", last)
+	if err := d.Close(); err != nil { // which erases
+		t.Error(err)
+	}
+	d = mustOpen(t, dir, engine.Options{})
+	defer d.Close()
+	fixture.Eventually(t, "erasures are pending", fixture.Erased(d))
 }
 
 // TestSettledStoreIsMended: once loss was accepted, the commits do not tell
@@ -170,37 +178,27 @@ func (c *loss) mustBeLeft(t *testing.T, dir string) {
 // again, and forgot a cursor and a request.
 func TestSettledStoreIsMended(t *testing.T) {
 	dir := writeVerified(t)
-	change(t, dir, func(db *leveldb.DB) error {
+	fixture.Change(t, dir, func(db *leveldb.DB) error {
 		return errors.Join(db.Delete(record.CommitKey(8), nil), db.Delete(record.CommitKey(9), nil), db.Delete(record.AppendEventKey(nil, 1, 5), nil))
 	})
-	mustRepair(t, dir, RepairOptions{AcceptLoss: true})
-	change(t, dir, func(db *leveldb.DB) error { return db.Delete(record.NameKey(2), nil) })
-	done := mustRepair(t, dir, RepairOptions{})
-	if done.Left.Damaged > 0 || missing(done.Aside) {
-		t.Error(told(done.Left), done.Aside)
+	fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true})
+	fixture.Change(t, dir, func(db *leveldb.DB) error { return db.Delete(record.NameKey(2), nil) })
+	done := fixture.MustRepair(t, dir, repair.Options{})
+	if done.Left.Damaged > 0 || fixture.Missing(done.Aside) {
+		t.Error(fixture.Told(done.Left), done.Aside)
 	}
-	if r := mustVerify(t, dir); r.Damaged > 0 {
-		t.Error(told(r))
+	if r := fixture.MustVerify(t, dir); r.Damaged > 0 {
+		t.Error(fixture.Told(r))
 	}
-	d := mustOpen(t, dir, Options{})
+	d := mustOpen(t, dir, engine.Options{})
 	defer d.Close()
 	cursor, err := d.Cursor(t.Context(), []byte("c"), []byte("a"))
 	if err != nil || cursor != 4 {
 		t.Errorf("the cursor: want 4, have %d, %v", cursor, err)
 	}
-	next := request(t, d, store.Append{Groups: []store.Group{group("a", "6")}})
-	again := request(t, d, store.Append{Key: []byte("k"), Groups: []store.Group{group("a", "5")}})
+	next := fixture.Request(t, d, store.Append{Groups: []store.Group{fixture.Group("a", "6")}})
+	again := fixture.Request(t, d, store.Append{Key: []byte("k"), Groups: []store.Group{fixture.Group("a", "5")}})
 	if err := errors.Join(next.Err, again.Err); err != nil || next.IDs[0] != 6 || again.IDs[0] != 5 {
 		t.Errorf("want 6, and 5 again, have %d and %d, %v", next.IDs, again.IDs, err)
-	}
-}
-
-func TestSolve(t *testing.T) {
-	value := []byte("what a record has besides")
-	f := func(x uint64) uint64 { return record.Chain(x, 7, value) }
-	for _, want := range []uint64{0, 1, 1 << 63, 0x123456789abcdef} {
-		if x := solve(f, want); f(x) != want {
-			t.Errorf("want %x, have %x", want, f(x))
-		}
 	}
 }

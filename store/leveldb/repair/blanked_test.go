@@ -1,4 +1,4 @@
-package leveldb
+package repair_test
 
 import (
 	"errors"
@@ -9,7 +9,10 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
+	engine "gorewind/store/leveldb"
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/internal/fixture"
+	"gorewind/store/leveldb/repair"
 	"gorewind/store/storetest"
 )
 
@@ -54,36 +57,33 @@ func (r wornReader) ReadAt(b []byte, at int64) (int, error) {
 // damage only then.
 func TestBadPlace(t *testing.T) {
 	dir := t.TempDir()
-	d := mustOpen(t, dir, Options{})
+	d := mustOpen(t, dir, engine.Options{})
 	for range 200 {
 		storetest.Append(t, d, "a", strings.Repeat("x", 3000))
 	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	mustOpen(t, dir, Options{}).Close() // makes a table of the journal
-	repair := func(o RepairOptions) (aside string, err error) {
-		r := &repair{ctx: t.Context(), on: worn{datadir.Dir(dir), 300 << 10, 304 << 10}, options: o}
-		if r.id, _, err = datadir.ReadIdentity(datadir.Dir(dir)); err != nil {
+	mustOpen(t, dir, engine.Options{}).Close() // makes a table of the journal
+	mend := func(o repair.Options) (aside string, err error) {
+		id, _, err := datadir.ReadIdentity(datadir.Dir(dir))
+		if err != nil {
 			return "", err
 		}
-		if err := r.readHighwater(); err != nil {
-			return "", err
-		}
-		return r.run()
+		return repair.RunOn(t.Context(), worn{datadir.Dir(dir), 300 << 10, 304 << 10}, id, o)
 	}
-	before := snapshot(t, dir)
-	if aside, err := repair(RepairOptions{}); !errors.Is(err, syscall.EIO) || errors.Is(err, store.ErrDamaged) || aside != "" {
+	before := fixture.Snapshot(t, dir)
+	if aside, err := mend(repair.Options{}); !errors.Is(err, syscall.EIO) || errors.Is(err, store.ErrDamaged) || aside != "" {
 		t.Errorf("want that it cannot be read, have %v; aside %q", err, aside)
 	}
-	if after := snapshot(t, dir); after != before {
+	if after := fixture.Snapshot(t, dir); after != before {
 		t.Errorf("want\n%shave\n%s", before, after)
 	}
-	if aside, err := repair(RepairOptions{AcceptLoss: true}); err != nil || missing(aside) {
+	if aside, err := mend(repair.Options{AcceptLoss: true}); err != nil || fixture.Missing(aside) {
 		t.Errorf("%v; aside %q", err, aside)
 	}
 	// It is in two blocks.
-	if r := mustVerify(t, dir); r.Damaged > 0 || r.Lost == 0 || r.Lost > 12 || r.Events+r.Lost != 200 {
-		t.Errorf("%d events and %d lost; %s", r.Events, r.Lost, told(r))
+	if r := fixture.MustVerify(t, dir); r.Damaged > 0 || r.Lost == 0 || r.Lost > 12 || r.Events+r.Lost != 200 {
+		t.Errorf("%d events and %d lost; %s", r.Events, r.Lost, fixture.Told(r))
 	}
 }

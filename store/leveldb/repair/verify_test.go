@@ -1,4 +1,4 @@
-package leveldb
+package repair_test
 
 import (
 	"context"
@@ -12,85 +12,13 @@ import (
 
 	"github.com/syndtr/goleveldb/leveldb"
 
-	"gorewind/store"
+	engine "gorewind/store/leveldb"
 	"gorewind/store/leveldb/internal/datadir"
-	"gorewind/store/leveldb/internal/ldb"
+	"gorewind/store/leveldb/internal/fixture"
 	"gorewind/store/leveldb/internal/record"
+	"gorewind/store/leveldb/repair"
 	"gorewind/store/storetest"
 )
-
-// writeVerified makes a store with something of every kind in it:
-//
-//	positions 1 to 3  events 1 to 3 of a, number 1
-//	4, 5              events 1 and 2 of b, number 2
-//	6                 event 4 of a
-//	7                 event 1 of b is deleted, and erased
-//	8                 a cursor in a
-//	9                 event 5 of a, by a request with a key
-func writeVerified(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	d := mustOpen(t, dir, Options{eager: true})
-	storetest.Append(t, d, "a", "1", "2", "3")
-	storetest.Append(t, d, "b", "1", "2")
-	storetest.Append(t, d, "a", "4")
-	remove(t, d, "b", 1)
-	if err := store.Await(func(done func(error)) {
-		d.SetCursor(store.Cursor{Consumer: []byte("c"), Stream: []byte("a"), ID: 4}, done)
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if r := request(t, d, store.Append{Key: []byte("k"), Groups: []store.Group{{Stream: []byte("a"), Events: [][]byte{[]byte("5")}}}}); r.Err != nil {
-		t.Fatal(r.Err)
-	}
-	eventually(t, "erasures are pending", erased(d))
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-// mustVerify verifies a store, and that this changed nothing.
-func mustVerify(t *testing.T, dir string) Report {
-	t.Helper()
-	before := snapshot(t, dir)
-	r, err := Verify(t.Context(), dir, nil)
-	if err != nil {
-		t.Error(err)
-	}
-	if after := snapshot(t, dir); after != before {
-		t.Errorf("want\n%shave\n%s", before, after)
-	}
-	if r.Damaged < len(r.Damage) || len(r.Damage) > MaxDamage {
-		t.Errorf("%d pieces of damage, of which %d are told", r.Damaged, len(r.Damage))
-	}
-	return r
-}
-
-// told returns the damage of a report, a line each.
-func told(r Report) string {
-	var b strings.Builder
-	for _, d := range r.Damage {
-		fmt.Fprintln(&b, d)
-	}
-	return b.String()
-}
-
-// change changes what the database of a closed store has.
-func change(t *testing.T, dir string, f func(db *leveldb.DB) error) {
-	t.Helper()
-	files, err := datadir.Dir(dir).Files(false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, g, err := ldb.Open(files, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(f(db), db.Close(), g.Close()); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestVerifyGood(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -100,17 +28,17 @@ func TestVerifyGood(t *testing.T) {
 		"all kinds": {func() string { return writeVerified(t) }, "{2 6 6 6 0 0 [] 0 [] false false}"},
 		"empty": {func() string {
 			dir := t.TempDir()
-			mustOpen(t, dir, Options{}).Close()
+			mustOpen(t, dir, engine.Options{}).Close()
 			return dir
 		}, "{0 0 0 0 0 0 [] 0 [] false false}"},
 		"format 1, killed": {func() string {
 			dir := t.TempDir()
-			copyDir(t, dir, v1)
+			fixture.CopyDir(t, dir, filepath.Join("..", "testdata", "v1"))
 			return dir
 		}, "{7 75 20502 20 0 0 [] 0 [] false false}"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if have := fmt.Sprint(mustVerify(t, c.make())); have != c.want {
+			if have := fmt.Sprint(fixture.MustVerify(t, c.make())); have != c.want {
 				t.Errorf("want %s, have %s", c.want, have)
 			}
 		})
@@ -214,9 +142,9 @@ func TestVerifyDamage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			copyDir(t, dir, intact)
-			change(t, dir, c.damage)
-			if have := told(mustVerify(t, dir)); !strings.Contains(have, c.want) {
+			fixture.CopyDir(t, dir, intact)
+			fixture.Change(t, dir, c.damage)
+			if have := fixture.Told(fixture.MustVerify(t, dir)); !strings.Contains(have, c.want) {
 				t.Errorf("want %s\nhave %s", c.want, have)
 			}
 		})
@@ -228,12 +156,12 @@ func TestVerifyDamage(t *testing.T) {
 // lost commit excused cursors and requests.
 func TestVerifySettled(t *testing.T) {
 	settled := writeVerified(t)
-	change(t, settled, func(db *leveldb.DB) error {
+	fixture.Change(t, settled, func(db *leveldb.DB) error {
 		return errors.Join(db.Delete(record.AppendEventKey(nil, 1, 3), nil), db.Delete(record.CommitKey(5), nil))
 	})
-	mustRepair(t, settled, RepairOptions{AcceptLoss: true})
-	if r := mustVerify(t, settled); r.Damaged > 0 {
-		t.Fatal(told(r))
+	fixture.MustRepair(t, settled, repair.Options{AcceptLoss: true})
+	if r := fixture.MustVerify(t, settled); r.Damaged > 0 {
+		t.Fatal(fixture.Told(r))
 	}
 	for name, c := range map[string]struct {
 		damage func(db *leveldb.DB) error
@@ -255,9 +183,9 @@ func TestVerifySettled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			copyDir(t, dir, settled)
-			change(t, dir, c.damage)
-			if have := told(mustVerify(t, dir)); !strings.Contains(have, c.want) {
+			fixture.CopyDir(t, dir, settled)
+			fixture.Change(t, dir, c.damage)
+			if have := fixture.Told(fixture.MustVerify(t, dir)); !strings.Contains(have, c.want) {
 				t.Errorf("want %s\nhave %s", c.want, have)
 			}
 		})
@@ -277,7 +205,7 @@ func TestVerifyFiles(t *testing.T) {
 		"both of its halves": {func(dir string) error { return os.WriteFile(dir+high, []byte("x"), 0o644) },
 			"is readable, so nobody can tell", ""},
 		"one of its halves": {func(dir string) error {
-			edit(t, dir+high, func(b []byte) []byte { b[0] ^= 1; return b })
+			fixture.Edit(t, dir+high, func(b []byte) []byte { b[0] ^= 1; return b })
 			return nil
 		}, "", "one half of the file"},
 		"the database":     {func(dir string) error { return os.RemoveAll(dir + "/db") }, "the database is missing; it held commits up to position 9", ""},
@@ -287,15 +215,15 @@ func TestVerifyFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			copyDir(t, dir, intact)
+			fixture.CopyDir(t, dir, intact)
 			if c.want == "damaged" {
 				os.Remove(dir + "/db/CURRENT.bak")
 			}
 			if err := c.damage(dir); err != nil {
 				t.Fatal(err)
 			}
-			r := mustVerify(t, dir)
-			if have := told(r); !strings.Contains(have, c.want) || c.want == "" && have != "" {
+			r := fixture.MustVerify(t, dir)
+			if have := fixture.Told(r); !strings.Contains(have, c.want) || c.want == "" && have != "" {
 				t.Errorf("want %q, have %s", c.want, have)
 			}
 			if have := strings.Join(r.Notes, "\n"); !strings.Contains(have, c.note) || c.note == "" && have != "" {
@@ -320,14 +248,14 @@ func emptied(db string) error {
 // behind it are still verified.
 func TestVerifyTables(t *testing.T) {
 	intact := t.TempDir()
-	d := mustOpen(t, intact, Options{})
+	d := mustOpen(t, intact, engine.Options{})
 	for i := range 60 { // several blocks, of several streams
 		storetest.Append(t, d, fmt.Sprint(i%3), strings.Repeat("x", 1000))
 	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	mustOpen(t, intact, Options{}).Close() // which makes a table of the journal
+	mustOpen(t, intact, engine.Options{}).Close() // which makes a table of the journal
 	tables, err := filepath.Glob(filepath.Join(intact, "db", "*.ldb"))
 	if err != nil || len(tables) != 1 {
 		t.Fatal(tables, err)
@@ -340,15 +268,15 @@ func TestVerifyTables(t *testing.T) {
 	passed := false
 	for at := 0; at < len(table)-footer; at += 997 {
 		dir := t.TempDir()
-		copyDir(t, dir, intact)
-		edit(t, filepath.Join(dir, "db", filepath.Base(tables[0])), func(b []byte) []byte { b[at] ^= 4; return b })
-		r := mustVerify(t, dir)
+		fixture.CopyDir(t, dir, intact)
+		fixture.Edit(t, filepath.Join(dir, "db", filepath.Base(tables[0])), func(b []byte) []byte { b[at] ^= 4; return b })
+		r := fixture.MustVerify(t, dir)
 		if r.Damaged == 0 {
 			t.Errorf("nothing found although octet %d of %d is wrong", at, len(table))
 		}
 		if r.Events < 60 && r.Events > 30 {
 			passed = true
-			if have := told(r); !strings.Contains(have, `stream "`) || !strings.Contains(have, ".ldb") {
+			if have := fixture.Told(r); !strings.Contains(have, `stream "`) || !strings.Contains(have, ".ldb") {
 				t.Errorf("octet %d: want the streams and the file, have %s", at, have)
 			}
 		}
@@ -360,13 +288,13 @@ func TestVerifyTables(t *testing.T) {
 
 func TestVerifyCannot(t *testing.T) {
 	dir := writeVerified(t)
-	d := mustOpen(t, dir, Options{})
-	if _, err := Verify(t.Context(), dir, nil); !errors.Is(err, ErrInUse) {
+	d := mustOpen(t, dir, engine.Options{})
+	if _, err := repair.Verify(t.Context(), dir, nil); !errors.Is(err, engine.ErrInUse) {
 		t.Errorf("want it to be in use, have %v", err)
 	}
 	d.Close()
 	none := filepath.Join(t.TempDir(), "none")
-	if _, err := Verify(t.Context(), none, nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := repair.Verify(t.Context(), none, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("want that it does not exist, have %v", err)
 	}
 	if _, err := os.Stat(none); err == nil {
@@ -374,43 +302,34 @@ func TestVerifyCannot(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Verify(ctx, dir, nil); !errors.Is(err, context.Canceled) {
+	if _, err := repair.Verify(ctx, dir, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("want that it was cancelled, have %v", err)
 	}
 }
 
 // TestVerifyAll: a report has a bound, unless all is asked for.
 func TestVerifyAll(t *testing.T) {
-	const pieces = MaxDamage + 10
+	const pieces = repair.MaxDamage + 10
 	dir := writeVerified(t)
-	change(t, dir, func(db *leveldb.DB) (err error) {
+	fixture.Change(t, dir, func(db *leveldb.DB) (err error) {
 		for i := range pieces {
 			err = errors.Join(err, db.Put([]byte{'e', 1, byte(i)}, []byte("x"), nil))
 		}
 		return err
 	})
-	if r := mustVerify(t, dir); r.Damaged != pieces || len(r.Damage) != MaxDamage {
-		t.Errorf("want %d of %d pieces, have %d of %d", MaxDamage, pieces, len(r.Damage), r.Damaged)
+	if r := fixture.MustVerify(t, dir); r.Damaged != pieces || len(r.Damage) != repair.MaxDamage {
+		t.Errorf("want %d of %d pieces, have %d of %d", repair.MaxDamage, pieces, len(r.Damage), r.Damaged)
 	}
-	if r, err := VerifyAll(t.Context(), dir, nil); err != nil || r.Damaged != pieces || len(r.Damage) != pieces {
+	if r, err := repair.VerifyAll(t.Context(), dir, nil); err != nil || r.Damaged != pieces || len(r.Damage) != pieces {
 		t.Errorf("want all %d pieces, have %d of %d %v", pieces, len(r.Damage), r.Damaged, err)
 	}
 	for _, all := range []bool{false, true} {
-		want := MaxDamage
+		want := repair.MaxDamage
 		if all {
 			want = pieces
 		}
-		if r, err := Repair(t.Context(), dir, RepairOptions{All: all}); err != nil || len(r.Found.Damage) != want {
+		if r, err := repair.Run(t.Context(), dir, repair.Options{All: all}); err != nil || len(r.Found.Damage) != want {
 			t.Errorf("all %v: want %d pieces found, have %d %v", all, want, len(r.Found.Damage), err)
-		}
-	}
-	for _, r := range []*Report{{}, {all: true}} {
-		for i := range pieces {
-			r.add(Damage{First: uint64(i)})
-		}
-		r.begin(Damage{What: "first"})
-		if r.Damaged != pieces+1 || r.Damage[0].What != "first" || !r.all && len(r.Damage) != MaxDamage || r.all && len(r.Damage) != pieces+1 {
-			t.Errorf("all %v: have %d of %d, the first %q", r.all, len(r.Damage), r.Damaged, r.Damage[0].What)
 		}
 	}
 }

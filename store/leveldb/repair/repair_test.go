@@ -1,4 +1,4 @@
-package leveldb
+package repair_test
 
 import (
 	"bytes"
@@ -12,43 +12,12 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/util"
 
-	"gorewind/store"
+	engine "gorewind/store/leveldb"
 	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/internal/fixture"
 	"gorewind/store/leveldb/internal/record"
+	"gorewind/store/leveldb/repair"
 )
-
-// mustRepair repairs a store.
-func mustRepair(t *testing.T, dir string, o RepairOptions) Repaired {
-	t.Helper()
-	done, err := Repair(t.Context(), dir, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return done
-}
-
-// contents returns what a store has: events with their ids and positions, cursors,
-// and what a request with a key is answered again.
-func contents(t *testing.T, dir string) string {
-	t.Helper()
-	d := mustOpen(t, dir, Options{})
-	defer d.Close()
-	var b strings.Builder
-	for _, stream := range []string{"a", "b"} {
-		for e, err := range d.Read(t.Context(), store.Range{Stream: []byte(stream)}) {
-			if err != nil {
-				t.Error(err)
-			}
-			fmt.Fprintf(&b, "%s.%d@%d=%s ", stream, e.ID, e.Position, e.Data)
-		}
-	}
-	cursor, err := d.Cursor(t.Context(), []byte("c"), []byte("a"))
-	r := request(t, d, store.Append{Key: []byte("k"), Groups: []store.Group{{Stream: []byte("a"), Events: [][]byte{[]byte("5")}}}})
-	fmt.Fprint(&b, "cursor ", cursor, err, " again ", r)
-	return b.String()
-}
-
-const verifiedContents = "a.1@1=1 a.2@2=2 a.3@3=3 a.4@6=4 a.5@9=5 b.2@5=2 cursor 4 <nil> again {[5] <nil>}"
 
 // TestManifestIsRepaired: LevelDB opens some damaged manifests as if they were
 // empty, and removes every table; others it refuses. Whatever it is, the store is
@@ -82,23 +51,23 @@ func TestManifestIsRepaired(t *testing.T) {
 	kept := 0
 	for name, damage := range damages {
 		dir := t.TempDir()
-		copyDir(t, dir, intact)
+		fixture.CopyDir(t, dir, intact)
 		if err := damage(filepath.Join(dir, datadir.DBName)); err != nil {
 			t.Fatal(err)
 		}
-		before := snapshot(t, filepath.Join(dir, datadir.DBName))
+		before := fixture.Snapshot(t, filepath.Join(dir, datadir.DBName))
 		if strings.HasPrefix(name, "cut") && isOld(t, dir) {
 			continue
 		}
-		if have := contents(t, dir); have != verifiedContents {
-			t.Errorf("%s: want %s, have %s", name, verifiedContents, have)
+		if have := contentsOf(t, dir); have != fixture.EverythingContents {
+			t.Errorf("%s: want %s, have %s", name, fixture.EverythingContents, have)
 		}
-		if r := mustVerify(t, dir); r.Damaged > 0 {
-			t.Errorf("%s: %s", name, told(r))
+		if r := fixture.MustVerify(t, dir); r.Damaged > 0 {
+			t.Errorf("%s: %s", name, fixture.Told(r))
 		}
-		if aside := filepath.Join(dir, nameAside+"1"); !missing(aside) {
+		if aside := filepath.Join(dir, asideName+"1"); !fixture.Missing(aside) {
 			kept++
-			if after := snapshot(t, aside); after != before {
+			if after := fixture.Snapshot(t, aside); after != before {
 				t.Errorf("%s: want\n%shave\n%s", name, before, after)
 			}
 		}
@@ -113,24 +82,24 @@ func TestManifestIsRepaired(t *testing.T) {
 func isOld(t *testing.T, store string) bool {
 	t.Helper()
 	dir := t.TempDir()
-	copyDir(t, dir, store)
-	before := snapshot(t, dir)
-	d, err := Open(dir, Options{})
+	fixture.CopyDir(t, dir, store)
+	before := fixture.Snapshot(t, dir)
+	d, err := engine.Open(dir, engine.Options{})
 	if err == nil {
 		err = d.Close()
 	}
 	if err == nil {
 		return false
 	}
-	if refused := new(Irreparable); !errors.As(err, &refused) || !strings.Contains(err.Error(), "file missing") {
+	if refused := new(engine.Irreparable); !errors.As(err, &refused) || !strings.Contains(err.Error(), "file missing") {
 		t.Fatal(err)
 	}
-	if after := snapshot(t, dir); after != before {
+	if after := fixture.Snapshot(t, dir); after != before {
 		t.Errorf("want\n%shave\n%s", before, after)
 	}
-	mustRepair(t, dir, RepairOptions{AcceptLoss: true})
-	if have := contents(t, dir); have != verifiedContents {
-		t.Errorf("want %s, have %s", verifiedContents, have)
+	fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true})
+	if have := contentsOf(t, dir); have != fixture.EverythingContents {
+		t.Errorf("want %s, have %s", fixture.EverythingContents, have)
 	}
 	return true
 }
@@ -143,7 +112,7 @@ func isOld(t *testing.T, store string) bool {
 func TestOldManifest(t *testing.T) {
 	dir := writeVerified(t)
 	merge := func() (manifest string) {
-		change(t, dir, func(db *leveldb.DB) error {
+		fixture.Change(t, dir, func(db *leveldb.DB) error {
 			value, err := db.Get(record.StreamKey([]byte("a")), nil)
 			return errors.Join(err, db.Put(record.StreamKey([]byte("a")), value, nil), db.CompactRange(util.Range{}))
 		})
@@ -177,11 +146,6 @@ func TestOldManifest(t *testing.T) {
 	if !isOld(t, dir) {
 		t.Error("it was opened")
 	}
-}
-
-func missing(path string) bool {
-	_, err := os.Stat(path)
-	return errors.Is(err, os.ErrNotExist)
 }
 
 // TestRepairMends: what only repeats the commits is made anew, and nothing is lost.
@@ -222,19 +186,19 @@ func TestRepairMends(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := writeVerified(t)
-			change(t, dir, damage)
-			if r := mustVerify(t, dir); r.Damaged == 0 {
+			fixture.Change(t, dir, damage)
+			if r := fixture.MustVerify(t, dir); r.Damaged == 0 {
 				t.Error("it is not found to be damaged")
 			}
-			done := mustRepair(t, dir, RepairOptions{})
-			if done.Left.Damaged > 0 || missing(done.Aside) {
-				t.Error(told(done.Left), done.Aside)
+			done := fixture.MustRepair(t, dir, repair.Options{})
+			if done.Left.Damaged > 0 || fixture.Missing(done.Aside) {
+				t.Error(fixture.Told(done.Left), done.Aside)
 			}
-			if have := contents(t, dir); have != verifiedContents {
-				t.Errorf("want %s, have %s", verifiedContents, have)
+			if have := contentsOf(t, dir); have != fixture.EverythingContents {
+				t.Errorf("want %s, have %s", fixture.EverythingContents, have)
 			}
-			if r := mustVerify(t, dir); r.Damaged > 0 {
-				t.Error(told(r))
+			if r := fixture.MustVerify(t, dir); r.Damaged > 0 {
+				t.Error(fixture.Told(r))
 			}
 		})
 	}
@@ -243,11 +207,11 @@ func TestRepairMends(t *testing.T) {
 // TestRepairLeavesWhatIsWhole: there is nothing to repair.
 func TestRepairLeavesWhatIsWhole(t *testing.T) {
 	dir := writeVerified(t)
-	before := snapshot(t, dir)
-	if done := mustRepair(t, dir, RepairOptions{AcceptLoss: true}); done.Found.Damaged > 0 || done.Aside != "" {
-		t.Error(told(done.Found), done.Aside)
+	before := fixture.Snapshot(t, dir)
+	if done := fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true}); done.Found.Damaged > 0 || done.Aside != "" {
+		t.Error(fixture.Told(done.Found), done.Aside)
 	}
-	if after := snapshot(t, dir); after != before {
+	if after := fixture.Snapshot(t, dir); after != before {
 		t.Errorf("want\n%shave\n%s", before, after)
 	}
 }

@@ -1,0 +1,43 @@
+package repair_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	engine "gorewind/store/leveldb"
+	"gorewind/store/leveldb/internal/datadir"
+	"gorewind/store/leveldb/internal/fixture"
+	"gorewind/store/leveldb/repair"
+	"gorewind/store/storetest"
+)
+
+// TestRepairDamagedTable: of a table that has several values of a key LevelDB can
+// make none without the damaged block, and recovers nothing then. What is lost is
+// lost, and everything else is there.
+func TestRepairDamagedTable(t *testing.T) {
+	dir := t.TempDir()
+	d := mustOpen(t, dir, engine.Options{})
+	data := strings.Repeat("x", 3000)
+	for i := range 200 {
+		storetest.Append(t, d, fmt.Sprint(i%4), data)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, dir, engine.Options{}).Close() // makes a table of the journal
+	tables, err := filepath.Glob(filepath.Join(dir, datadir.DBName, "*.ldb"))
+	if err != nil || len(tables) != 1 {
+		t.Fatal(tables, err)
+	}
+	fixture.Edit(t, tables[0], func(b []byte) []byte { b[len(b)/3] ^= 1; return b })
+	before := fixture.Snapshot(t, dir)
+	if done := fixture.MustRepair(t, dir, repair.Options{}); done.Aside != "" || done.Left.Events == 0 || fixture.Snapshot(t, dir) != before {
+		t.Errorf("%v events are left; aside %q", done.Left.Events, done.Aside)
+	}
+	done := fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true})
+	if r := fixture.MustVerify(t, dir); r.Damaged > 0 || r.Lost == 0 || r.Lost > 10 || r.Events+r.Lost != 200 || r.Events != done.Left.Events {
+		t.Errorf("%d events and %d lost; %s", r.Events, r.Lost, fixture.Told(r))
+	}
+}
