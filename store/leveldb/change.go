@@ -112,7 +112,7 @@ func (d *DB) Delete(r store.Delete, done func(error)) {
 }
 
 // stageDelete puts the mark into c up to which a stream is deleted. Its pages are
-// removed afterwards; see erase.go.
+// removed afterwards; see deleted.go.
 func (d *DB) stageDelete(c *commit, r *store.Delete) error {
 	s, err := c.touch(&d.streams, d.db, r.Stream)
 	if err != nil {

@@ -403,3 +403,17 @@ func (c *commit) inverse() *leveldb.Batch {
 	b.Delete(record.CommitKey(c.record.Last))
 	return b
 }
+
+// putOperations adds the positions of a commit's operations, and the records of
+// what it erases, and reports whether there are such.
+func (c *commit) putOperations() (erased bool) {
+	for i := range c.record.Operations {
+		o := &c.record.Operations[i]
+		c.record.Last += o.Positions()
+		if e, erases := o.Erasure(); erases {
+			c.batch.Put(record.ErasureKey(c.record.Last), e.Append(nil))
+			erased = true
+		}
+	}
+	return erased
+}

@@ -13,6 +13,8 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/ldb"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // LevelDB's own CompactRange is for a database at rest. It goes on until no table
@@ -106,4 +108,22 @@ func (d *DB) levels(db *leveldb.DB) (int, error) {
 	var s leveldb.DBStats
 	err := db.Stats(&s)
 	return len(s.LevelTablesCounts), err
+}
+
+// pieces appends the range of some ids to ranges, in pieces of which none has
+// more data in tables, also old, than is to be compacted at once.
+func pieces(db *leveldb.DB, ranges []util.Range, number, first, last uint64) ([]util.Range, error) {
+	all := util.Range{Start: record.AppendEventKey(nil, number, first), Limit: record.AppendEventKey(nil, number, last)}
+	sizes, err := db.SizeOf([]util.Range{all})
+	if err != nil {
+		return nil, ldb.Fault(fmt.Sprintf("events of the stream number %d", number), err)
+	}
+	if first >= last || sizes.Sum() <= eraseRange {
+		return append(ranges, all), nil
+	}
+	middle := first + (last-first)/2
+	if ranges, err = pieces(db, ranges, number, first, middle); err != nil {
+		return nil, err
+	}
+	return pieces(db, ranges, number, middle+1, last)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
 	"gorewind/store"
@@ -132,4 +133,21 @@ func (d *DB) closeHandle() error {
 	err := errors.Join(d.db.Close(), d.guard.Close())
 	d.db, d.guard = nil, nil
 	return err
+}
+
+// errReopened: what was begun on a handle is to be done again on the next, since
+// what was not synced may be lost.
+var errReopened = errors.New("the database was opened again meanwhile")
+
+// maintain calls f while no commit is made.
+func (d *DB) maintain(f func(db *leveldb.DB) error) error {
+	d.turn.Lock()
+	defer d.turn.Unlock()
+	if d.eraser.abandoned() {
+		return store.ErrClosed
+	}
+	if err := d.revive(); err != nil {
+		return err
+	}
+	return f(d.db)
 }

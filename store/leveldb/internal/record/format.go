@@ -61,7 +61,7 @@ import (
 // the last id of each of its groups. p is something that was erased and may still be in
 // files, under the position of the operation that erased it: 'd', the events from
 // first to last id of a stream; 'r', what the page up to last id held before the
-// event first id was replaced. See erase.go of the engine.
+// event first id was replaced. See eraser.go of the engine.
 //
 // x is a commit, one record for each, under the last position that it took. Its
 // runs are in the order of positions: count events of a stream from first id
