@@ -12,7 +12,7 @@ func (d *DB) eraseLoop() {
 	defer close(e.ended)
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	resting := false
+	damaged := false // what is pending cannot leave the disk
 	for stopping := false; !stopping; {
 		select {
 		case <-e.wake:
@@ -24,24 +24,33 @@ func (d *DB) eraseLoop() {
 		case <-e.stop:
 			stopping = true
 		}
-		for e.pending.Load() > 0 && !resting {
-			err, wait := d.erase(), e.gather
-			if resting = ldb.IsDamage(err); resting {
-				d.leaveErased(err)
-				break
-			}
-			if err != nil {
-				if stopping || e.abandoned() {
-					return
-				}
-				d.log.Warn("old octets cannot be removed yet; trying again", "pending", e.pending.Load(), "error", err)
-				wait = eraseRetry
-			}
-			if e.pending.Load() > 0 {
-				stopping = e.pause(wait)
-			}
+		if !damaged {
+			stopping, damaged = d.erasePending(stopping)
 		}
 	}
+}
+
+// erasePending erases until no record is left. It reports whether it is time to finish, and
+// whether it met damage: then nothing more is to be erased.
+func (d *DB) erasePending(stopping bool) (finish, damaged bool) {
+	e := &d.eraser
+	for e.pending.Load() > 0 {
+		wait := e.gather
+		switch err := d.erase(); {
+		case ldb.IsDamage(err):
+			d.leaveErased(err)
+			return stopping, true
+		case err != nil && (stopping || e.abandoned()):
+			return true, false
+		case err != nil:
+			d.log.Warn("old octets cannot be removed yet; trying again", "pending", e.pending.Load(), "error", err)
+			wait = eraseRetry
+		}
+		if e.pending.Load() > 0 {
+			stopping = e.pause(wait)
+		}
+	}
+	return stopping, false
 }
 
 // leaveErased leaves what is erased where it is, until the store is opened the next
