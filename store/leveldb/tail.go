@@ -119,7 +119,7 @@ func (d *DB) Tail(ctx context.Context, from uint64) iter.Seq2[[]store.Event, err
 			var err error
 			switch {
 			case behind:
-				w := window{after: from, upTo: d.tip().Position, events: logscan.ChunkEvents, octets: recentOctets}
+				w := window{stretch: stretch{after: from, upTo: d.tip().Position}, events: logscan.ChunkEvents, octets: recentOctets}
 				var read []store.Event
 				read, upTo, err = d.readWindow(ctx, nil, &w)
 				events = make([]store.Event, 0, len(read))

@@ -17,17 +17,43 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
+// A stretch is neighbouring positions: those after one, up to another.
+type stretch struct {
+	after, upTo uint64
+	backward    bool // it is read from its end on
+}
+
+func (s *stretch) empty() bool { return s.after >= s.upTo }
+
+// start returns the position from which on it is read: the one before the first, or
+// backward the last.
+func (s *stretch) start() uint64 {
+	if s.backward {
+		return s.upTo
+	}
+	return s.after
+}
+
+// pass leaves out what was read: everything up to a position, or backward everything
+// after it.
+func (s *stretch) pass(reached uint64) {
+	if s.backward {
+		s.upTo = reached
+	} else {
+		s.after = reached
+	}
+}
+
 // A window is what is read of the log at once: the events of some neighbouring
 // commits that a selection takes, in the order of their positions. The commits
 // say which they are, and then each stream is read once: where streams
 // alternate, that is a seek for each stream and not for each event.
 type window struct {
-	after, upTo uint64
-	backward    bool
-	selection   *store.Selection  // nil: all streams
-	numbers     map[uint64][]byte // names of all streams that it selects, if they are known
-	events      int               // end when there are so many
-	octets      int               // or about so much data
+	stretch
+	selection *store.Selection  // nil: all streams
+	numbers   map[uint64][]byte // names of all streams that it selects, if they are known
+	events    int               // end when there are so many
+	octets    int               // or about so much data
 
 	pieces  []piece
 	spans   []span
@@ -90,10 +116,8 @@ func (w *window) plan(db *leveldb.DB) error {
 	step := it.Next
 	if w.backward {
 		step = it.Prev
-		w.reached = w.upTo
-	} else {
-		w.reached = w.after
 	}
+	w.reached = w.start()
 	for ok := it.Seek(w.from()); ok && w.left(); ok = step() {
 		if err := c.Parse(it.Key(), it.Value()); err != nil {
 			return err

@@ -25,7 +25,7 @@ func TestP10WindowOfReplacedEvents(t *testing.T) {
 		replace(t, d, "s", id+1, large)
 	}
 	for _, backward := range []bool{false, true} {
-		w := window{upTo: d.tip().Position, backward: backward}
+		w := window{stretch: stretch{upTo: d.tip().Position, backward: backward}}
 		found := 0
 		for w.after < w.upTo {
 			w.events, w.octets = windowEvents, windowOctets
