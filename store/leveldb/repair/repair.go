@@ -249,18 +249,38 @@ func (r *repair) treat(db *leveldb.DB, last bool) (whole bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	report, err := r.verify(db)
-	if err == nil && report.Damaged > 0 {
-		switch mended := mend(r.ctx, db, r.least); {
-		case mended == nil:
-			report, err = r.verify(db)
-		case !errors.Is(mended, store.ErrDamaged):
-			err = mended
-		}
-	}
+	report, err := r.verifyMended(db)
 	if err != nil {
 		return false, err
 	}
+	r.tellBesides(db, &report, doubts)
+	if !r.tried || last || report.Damaged < r.left.Damaged { // the last one is what is settled
+		r.left, r.tried = report, true
+	}
+	if report.Damaged == 0 || !last || !r.options.AcceptLoss {
+		return report.Damaged == 0, nil
+	}
+	err = r.settle(db)
+	return err == nil, err
+}
+
+// verifyMended verifies a database, as it is after it was mended if that is of use.
+func (r *repair) verifyMended(db *leveldb.DB) (Report, error) {
+	report, err := r.verify(db)
+	if err != nil || report.Damaged == 0 {
+		return report, err
+	}
+	switch err := mend(r.ctx, db, r.least); {
+	case err == nil:
+		return r.verify(db)
+	case !errors.Is(err, store.ErrDamaged):
+		return report, err
+	}
+	return report, nil // it cannot be read well enough
+}
+
+// tellBesides adds to a report what nothing in the database tells.
+func (r *repair) tellBesides(db *leveldb.DB, report *Report, doubts []Damage) {
 	if report.broken {
 		report.begin(Damage{What: "what the missing commits did besides: they may have replaced or deleted events, moved cursors, or had keys"})
 	}
@@ -271,20 +291,18 @@ func (r *repair) treat(db *leveldb.DB, last bool) (whole bool, err error) {
 	if r.blind {
 		report.add(Damage{What: "events at the end of the store, if there were any: nothing tells any more how far it reached"})
 	}
-	if !r.tried || last || report.Damaged < r.left.Damaged { // the last one is what is settled
-		r.left, r.tried = report, true
-	}
-	if report.Damaged == 0 || !last || !r.options.AcceptLoss {
-		return report.Damaged == 0, nil
-	}
+}
+
+// settle makes a store of what is left of a database, and verifies it.
+func (r *repair) settle(db *leveldb.DB) (err error) {
 	if r.end, err = settle(r.ctx, db, r.least); err != nil {
-		return false, err
+		return err
 	}
 	settled, err := r.verify(db)
 	if err == nil && settled.Damaged > 0 {
 		err = fmt.Errorf("%w: it cannot be repaired: %v", store.ErrDamaged, settled.Damage[0])
 	}
-	return err == nil, err
+	return err
 }
 
 // verify verifies all of a database.
