@@ -132,18 +132,26 @@ func (r *Restore) change(change *store.Change) error {
 	c.record.Operations = append(c.record.Operations, o)
 	c.record.Last += o.Positions()
 	r.gap = r.gap || o.Kind == record.OpLost
-	var s *stream
 	if o.Number > 0 {
-		var err error
-		if s, err = r.stream(change); err != nil {
-			return err
-		}
-		if err := r.reach(s, change, o.ID); err != nil {
-			return err
-		}
+		return r.changeStream(change, o)
 	}
-	if s == nil && (o.Kind == record.OpReplace || o.Kind == record.OpDelete || o.Kind == record.OpKey) {
+	switch o.Kind {
+	case record.OpReplace, record.OpDelete, record.OpKey:
 		return fmt.Errorf("%w: a change of the kind %d of no stream", store.ErrDamaged, change.Kind)
+	case record.OpCursor:
+		r.move(o)
+	}
+	return nil
+}
+
+// changeStream puts a change of a stream into the commit: o, as the log has it.
+func (r *Restore) changeStream(change *store.Change, o record.Operation) error {
+	s, err := r.stream(change)
+	if err != nil {
+		return err
+	}
+	if err := r.reach(s, change, o.ID); err != nil {
+		return err
 	}
 	switch o.Kind {
 	case record.OpReplace:
@@ -152,18 +160,29 @@ func (r *Restore) change(change *store.Change) error {
 		s.after.Deleted = o.ID
 		return r.erases(o)
 	case record.OpCursor:
-		key := record.CursorKey(o.Name, o.Number)
-		if o.ID == 0 {
-			c.batch.Delete(key)
-		} else {
-			c.batch.Put(key, binary.AppendUvarint(nil, o.ID))
-		}
+		r.move(o)
 	case record.OpKey:
-		if len(o.Sum) != record.SumOctets || len(o.IDs) == 0 {
-			return fmt.Errorf("%w: what is kept of the request with the key %+q", store.ErrDamaged, o.Name)
-		}
-		c.batch.Put(record.RequestKey(o.Number, o.Name), record.AppendRequest(nil, o.Sum, o.IDs))
+		return r.remember(o)
 	}
+	return nil
+}
+
+// move puts a cursor where it was moved.
+func (r *Restore) move(o record.Operation) {
+	key := record.CursorKey(o.Name, o.Number)
+	if o.ID == 0 {
+		r.commit.batch.Delete(key)
+	} else {
+		r.commit.batch.Put(key, binary.AppendUvarint(nil, o.ID))
+	}
+}
+
+// remember has the store know a request by its key.
+func (r *Restore) remember(o record.Operation) error {
+	if len(o.Sum) != record.SumOctets || len(o.IDs) == 0 {
+		return fmt.Errorf("%w: what is kept of the request with the key %+q", store.ErrDamaged, o.Name)
+	}
+	r.commit.batch.Put(record.RequestKey(o.Number, o.Name), record.AppendRequest(nil, o.Sum, o.IDs))
 	return nil
 }
 
