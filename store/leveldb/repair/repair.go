@@ -1,6 +1,38 @@
 // Package repair says whether a store is whole, and makes it whole again. It stands on what
 // reads databases and directories, and not on the engine, which calls it for a database that
 // is damaged when it is opened.
+//
+// A damaged database is repaired on an overlay, so that not an octet of it is
+// touched before it is known what comes of it. The remedies are tried in turn, each
+// on an overlay of its own:
+//
+//	open it as it is
+//	   │ something would be lost, or LevelDB refuses it
+//	open it in spite of what is damaged in its manifest
+//	   │ the same
+//	make its tables anew without their damaged blocks, and a manifest from the tables
+//
+// What is done with each, from top to bottom. As soon as nothing is damaged, the rest but
+// the last step is left out:
+//
+//	check    that the commits reach as far as the high-water file tells, and none is
+//	   │     missing; if not, the next remedy is taken at once, while there is one
+//	doubt    what the damaged blocks may have had is told (doubt.go)
+//	   │
+//	verify   that all that is there agrees (verify*.go)
+//	   │ damage
+//	mend     what only repeats the commits is made anew: streams' records and names,
+//	   │     cursors, requests with a key, records of erasures (mend.go)
+//	verify   again: what is damaged now would be lost
+//	   │ no other remedy is left, and the loss is accepted
+//	settle   lost events and commits are marked as such, and ids, positions and the
+//	   │     chain go on as they were (settle.go)
+//	verify   once more
+//	   │ nothing is damaged
+//	replace  the overlay takes the place of the damaged database, which is kept
+//
+// Where a loss is not accepted, the report of the best remedy says what would be lost, and
+// nothing is changed.
 package repair
 
 import (
@@ -20,13 +52,6 @@ import (
 	"gorewind/store/leveldb/internal/logscan"
 	"gorewind/store/leveldb/internal/record"
 )
-
-// A damaged database is repaired on an overlay, so that not an octet of it is
-// touched before it is known what comes of it. The remedies are tried in turn: it
-// is opened as it is, then in spite of what is damaged in its manifest, then with
-// a manifest that LevelDB makes from the tables. What only repeats what the
-// commits say is made anew (mend.go), all of it is verified, and when nothing is
-// missing the database takes the place of the damaged one, which is kept.
 
 // Options are what Run may do and whom it tells.
 type Options struct {

@@ -227,8 +227,12 @@ func (s *settler) lostCommit(g lostCommits, last record.Tip) *record.Commit {
 	return c
 }
 
-// solve returns the argument for which f has a value. f is a CRC of something
-// that has the argument's 64 bits in it, so that it is linear but for a constant.
+// solve returns the argument for which f has a value. f is a CRC-64 of something that has
+// the argument's 64 bits in it. Such a CRC is affine over GF(2): f(x) is f(0) XOR a linear
+// function of x's bits. CRC-64 maps 64 neighbouring bits to sums one to one, whatever comes
+// before and after them, so this function has an inverse; that is why a patch exists for
+// each chain, and only one. solve finds it by elimination, one bit of the argument after
+// the other.
 func solve(f func(uint64) uint64, value uint64) (argument uint64) {
 	zero := f(0)
 	var of, from [64]uint64 // by highest bit: a value, and the argument that makes it
