@@ -8,6 +8,10 @@
 //     opens the database again after a fault; ends when the committer has.
 //   - eraseLoop: has old octets leave the disk; ends when it was told to stop and
 //     is through, or to leave it.
+//
+// It stands on packages of which none knows it, from the highest down: repair, which
+// makes a damaged store whole; logscan, which reads what a database has; datadir, which
+// knows a store's directory; ldb, which guards goleveldb; and record, which has the formats.
 package leveldb
 
 import (
@@ -40,7 +44,7 @@ type Options struct {
 	GaveUp func(error)
 
 	// Progress is called every few seconds while Open repairs a damaged database,
-	// with what is told in RepairOptions. Default: nobody.
+	// with what is told in repair.Options. Default: nobody.
 	Progress func(what string, done, of int)
 
 	// wrap puts a layer between a disk and the engine, for tests.

@@ -686,7 +686,6 @@ func (d *simDisk) export(t testing.TB, dir string, id store.Identity) {
 		t.Fatal(err)
 	}
 	files := map[string]simContent{
-		filepath.Join(db, datadir.FormatName):     {data: []byte(datadir.IdentityText(id))},
 		filepath.Join(dir, datadir.HighwaterName): d.high.now,
 	}
 	for name, fd := range map[string]storage.FileDesc{"CURRENT": d.meta.now, "CURRENT.bak": d.meta.before} {
@@ -705,6 +704,9 @@ func (d *simDisk) export(t testing.TB, dir string, id store.Identity) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := datadir.Dir(dir).KeepIdentity(id, true); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 // A settler makes a store of what is left of one, where somebody accepted the
 // loss. Ids and positions stay what they were:
 //
-//   - events that are lost get pages that say so (pageLost);
+//   - events that are lost get pages that say so (record.LostPages);
 //   - commits that are lost are made anew from their events' pages, as far as these
 //     are there, and from records that only take positions (record.OpLost). Their patches
 //     are such that the chain comes out as the commits after them, or the

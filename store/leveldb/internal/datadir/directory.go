@@ -147,7 +147,7 @@ func Create(dir string) error {
 	if err := os.Mkdir(making, dirMode); err != nil {
 		return err
 	}
-	if err := writeSynced(filepath.Join(making, FormatName), IdentityText(NewIdentity())); err != nil {
+	if err := writeSynced(filepath.Join(making, FormatName), identityText(NewIdentity())); err != nil {
 		return err
 	}
 	if err := makeDatabase(making); err != nil {

@@ -32,15 +32,15 @@ func NewIdentity() store.Identity {
 	return store.Identity{ID: NewID(), Generation: 1, Secret: hex.EncodeToString(secret[:])}
 }
 
-// IdentityText returns what FORMAT has.
-func IdentityText(id store.Identity) string {
+// identityText returns what FORMAT has.
+func identityText(id store.Identity) string {
 	text := fmt.Sprintf("gorewind store\nformat %d\nid %s\ngeneration %d\nsecret %s\n", record.Version, id.ID, id.Generation, id.Secret)
 	return text + checksumLine(text)
 }
 
 // CheckIdentity refuses with an ErrInvalid what is no store's identity.
 func CheckIdentity(id store.Identity) error {
-	if parsed, err := parseIdentity(IdentityText(id), "given"); err != nil || parsed != id {
+	if parsed, err := parseIdentity(identityText(id), "given"); err != nil || parsed != id {
 		return fmt.Errorf("%w: the identity of the store is not one", store.ErrInvalid)
 	}
 	return nil
@@ -99,7 +99,7 @@ func parseIdentity(text, path string) (id store.Identity, err error) {
 		return id, fmt.Errorf("%w: %s says %d, this version reads %d", ErrFormat, path, version, record.Version)
 	}
 	_, err = fmt.Sscanf(rest, "format %d\nid %s\ngeneration %d\nsecret %s\n", &version, &id.ID, &id.Generation, &id.Secret)
-	if err != nil || IdentityText(id) != text {
+	if err != nil || identityText(id) != text {
 		return id, damaged
 	}
 	return id, nil
@@ -129,7 +129,7 @@ func (d Dir) identityCopy() (text string, ok bool) {
 func (d Dir) KeepIdentity(id store.Identity, copied bool) error {
 	if copied {
 		path := filepath.Join(d.Database(), FormatName)
-		if err := writeSynced(path+".new", IdentityText(id)); err != nil {
+		if err := writeSynced(path+".new", identityText(id)); err != nil {
 			return err
 		}
 		if err := os.Rename(path+".new", path); err != nil {
@@ -137,7 +137,7 @@ func (d Dir) KeepIdentity(id store.Identity, copied bool) error {
 		}
 		return syncDir(d.Database())
 	}
-	if text, ok := d.identityCopy(); ok && text == IdentityText(id) {
+	if text, ok := d.identityCopy(); ok && text == identityText(id) {
 		return nil
 	}
 	f, err := os.OpenFile(filepath.Join(string(d), HighwaterName), os.O_WRONLY, 0)
@@ -145,7 +145,7 @@ func (d Dir) KeepIdentity(id store.Identity, copied bool) error {
 		return err
 	}
 	b := make([]byte, copyOctets)
-	copy(b, IdentityText(id))
+	copy(b, identityText(id))
 	_, err = f.WriteAt(b, copyAt)
 	return errors.Join(err, f.Sync(), f.Close())
 }

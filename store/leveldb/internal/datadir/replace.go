@@ -21,8 +21,8 @@ const asideName = "db.damaged-"
 
 // Replace implements Disk. The new database is made in db.new, of hard links to
 // the tables that stay and copies of other files, so that no octet of the old one
-// is touched. Two renames put it in place; open ends what a crash between them
-// left.
+// is touched. Two renames put it in place; FinishReplace ends what a crash between
+// them left.
 func (d Dir) Replace(o *ldb.Overlay, id store.Identity) (aside string, err error) {
 	making := filepath.Join(string(d), newDBName)
 	if err := os.RemoveAll(making); err != nil {
@@ -91,7 +91,7 @@ func (d Dir) lay(o *ldb.Overlay, dir string, id store.Identity) error {
 		err = writeSynced(filepath.Join(dir, "CURRENT"), current.String()+"\n")
 	}
 	if err == nil {
-		err = writeSynced(filepath.Join(dir, FormatName), IdentityText(id))
+		err = writeSynced(filepath.Join(dir, FormatName), identityText(id))
 	}
 	if err == nil {
 		err = d.hand(dir)

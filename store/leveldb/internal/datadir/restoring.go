@@ -73,7 +73,7 @@ func (r Restoring) Make(id store.Identity, source string) error {
 		return err
 	}
 	path := filepath.Join(r.path(), FormatName)
-	if err := writeSynced(path+".new", IdentityText(id)); err != nil {
+	if err := writeSynced(path+".new", identityText(id)); err != nil {
 		return err
 	}
 	if err := os.Rename(path+".new", path); err != nil {
