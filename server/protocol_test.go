@@ -614,13 +614,13 @@ func parseLimit(t *testing.T, text string) int {
 // largeFrame reads a constant of the server's C code, which no Go test can.
 func largeFrame(t *testing.T) int {
 	t.Helper()
-	source, err := os.ReadFile("zmq.go")
+	source, err := os.ReadFile("sender.c")
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := regexp.MustCompile(`GW_COUNTED = (\d+)`).FindSubmatch(source)
 	if m == nil {
-		t.Fatal("want GW_COUNTED in zmq.go, have it not")
+		t.Fatal("want GW_COUNTED in sender.c, have it not")
 	}
 	return parseLimit(t, string(m[1]))
 }
