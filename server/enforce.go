@@ -94,7 +94,7 @@ func (l *loop) enforceLane(ln *lane, who *Client) {
 		l.stats.refused(refused)
 		ln.closed(r.task)
 		ln.count(r, -1)
-		*r = request{packed: ln.envelope.pack(nil, refused.Frames())}
+		*r = request{packed: ln.envelope.Pack(nil, refused.Frames())}
 		ln.count(r, +1)
 	}
 	if ln.task == nil {

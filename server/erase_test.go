@@ -24,7 +24,7 @@ func unsentIDs(l *loop) (ids []uint64) {
 		for t := c.toSend.first; t != nil; t = t.link.next {
 			for rest := t.chunk[t.sent:]; len(rest) > 0; {
 				var frames [][]byte
-				frames, rest = t.lane.envelope.unpack(rest)
+				frames, rest = t.lane.envelope.Unpack(rest)
 				if string(frames[0]) == wire.EVENT {
 					ids = append(ids, uint64(eventID(frames)))
 				}

@@ -59,7 +59,7 @@ func (h *hubTest) deal(stream, data string, first, last uint64) {
 func ids(q *query) (ids []int) {
 	for rest := q.task.chunk; len(rest) > 0; {
 		var frames [][]byte
-		frames, rest = q.task.lane.envelope.unpack(rest)
+		frames, rest = q.task.lane.envelope.Unpack(rest)
 		ids = append(ids, number(frames[1]))
 	}
 	return ids

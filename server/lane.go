@@ -3,6 +3,7 @@ package server
 import (
 	"slices"
 
+	"gorewind/server/internal/pack"
 	"gorewind/wire"
 )
 
@@ -11,7 +12,7 @@ import (
 type lane struct {
 	conn     *conn
 	key      string
-	envelope envelope
+	envelope pack.Envelope
 	writes   int   // that the store has
 	task     *task // that runs
 	queue    []request
@@ -51,12 +52,12 @@ func (c *conn) lane(frames [][]byte) *lane {
 		return &c.plain
 	}
 	var scratch [wire.MaxEnvelopeOctets + 4*wire.MaxEnvelopeFrames]byte
-	packed := packFrames(scratch[:0], frames...)
+	packed := pack.Frames(scratch[:0], frames...)
 	if ln, ok := c.lanes[string(packed)]; ok {
 		return ln
 	}
 	key := string(packed)
-	ln := &lane{conn: c, key: key, envelope: envelope{len(frames), key}}
+	ln := &lane{conn: c, key: key, envelope: pack.NewEnvelope(len(frames), key)}
 	if c.lanes == nil {
 		c.lanes = make(map[string]*lane)
 	}
@@ -132,7 +133,7 @@ func (l *loop) advance(ln *lane) {
 		case r.task != nil:
 			l.start(r.task)
 		case r.info:
-			l.answer(ln, ln.envelope.pack(nil, l.info().Frames()))
+			l.answer(ln, ln.envelope.Pack(nil, l.info().Frames()))
 		default:
 			l.answer(ln, r.packed)
 		}
@@ -142,7 +143,7 @@ func (l *loop) advance(ln *lane) {
 
 // reply answers a request in its turn.
 func (l *loop) reply(ln *lane, r wire.Reply) {
-	packed := ln.envelope.pack(nil, r.Frames())
+	packed := ln.envelope.Pack(nil, r.Frames())
 	if ln.idle() {
 		l.answer(ln, packed)
 		return
@@ -161,7 +162,7 @@ func (l *loop) settle(ln *lane, r wire.Reply) {
 	if e, ok := r.(*wire.Error); ok {
 		l.stats.refused(e)
 	}
-	l.answer(ln, ln.envelope.pack(nil, r.Frames()))
+	l.answer(ln, ln.envelope.Pack(nil, r.Frames()))
 }
 
 // answer hands a packed answer to the peer of a lane.

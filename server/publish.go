@@ -128,9 +128,9 @@ func (l *loop) appended(b *batch, results []store.Result) {
 		case !c.dead && !c.deaf:
 			before := len(c.out)
 			if a.appends {
-				c.out = ln.envelope.pack(c.out, wire.Appended{IDs: r.IDs}.Frames())
+				c.out = ln.envelope.Pack(c.out, wire.Appended{IDs: r.IDs}.Frames())
 			} else {
-				c.out = ln.envelope.packPublished(c.out, r.IDs[0])
+				c.out = ln.envelope.Published(c.out, r.IDs[0])
 			}
 			l.answered(c, len(c.out)-before)
 			fallthrough

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"gorewind/server/internal/pack"
 	"gorewind/store"
 	"gorewind/wire"
 )
@@ -19,7 +20,7 @@ type query struct {
 	store    string // ID.GENERATION of the store that is meant, if not empty
 	since    time.Time
 	meta     bool
-	stamp    stamp
+	stamp    pack.Stamp
 
 	at, next place // before the chunk and after it
 
@@ -286,9 +287,9 @@ func (q *query) pack(b []byte, e *store.Event) []byte {
 	case q.follow && e.Time.Before(q.since):
 		return b // it came before a time that is yet to come
 	case q.meta:
-		b = env.packMeta(b, id, e, &q.stamp)
+		b = env.Meta(b, id, e, &q.stamp)
 	default:
-		b = env.packEvent(b, id, e.Data)
+		b = env.Event(b, id, e.Data)
 	}
 	q.next.left--
 	return b
@@ -329,7 +330,7 @@ func (q *query) stale(t *task, e *erasures) bool {
 	held := make(map[uint64]span)
 	for rest := t.chunk; len(rest) > 0; {
 		var frames [][]byte
-		if frames, rest = t.lane.envelope.unpack(rest); string(frames[0]) != wire.EVENT {
+		if frames, rest = t.lane.envelope.Unpack(rest); string(frames[0]) != wire.EVENT {
 			continue
 		}
 		stream := e.hash(frames[3])

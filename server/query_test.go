@@ -9,7 +9,6 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
-	"gorewind/store"
 	"gorewind/wire"
 )
 
@@ -165,27 +164,5 @@ func TestStopAfterACommit(t *testing.T) {
 	}
 	if have := sub.next(); have[1] != id(1) {
 		t.Errorf("broadcast: have %q", have)
-	}
-}
-
-// TestPackingDoesNotAllocate for each event.
-func TestPackingDoesNotAllocate(t *testing.T) {
-	e := &store.Event{Stream: []byte("s"), ID: 1, Position: 2, Time: time.Now(), Data: []byte("x")}
-	var env envelope
-	var s stamp
-	b := make([]byte, 0, 1000)
-	s.of(e.Time)
-	for name, pack := range map[string]func(){
-		"event":  func() { env.packEvent(b, 1, e.Data) },
-		"meta":   func() { env.packMeta(b, 1, e, &s) },
-		"stream": func() { env.packStream(b, e.Stream, 1) },
-	} {
-		if n := testing.AllocsPerRun(100, pack); n > 0 {
-			t.Errorf("%s: %v allocations", name, n)
-		}
-	}
-	want := wire.Event{ID: 7, Data: e.Data, Meta: &wire.Meta{Stream: e.Stream, ID: e.ID, Position: e.Position, Time: e.Time}}
-	if have, want := env.packMeta(nil, 7, e, new(stamp)), env.pack(nil, want.Frames()); !slices.Equal(want, have) {
-		t.Errorf("want %q, have %q", want, have)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"gorewind/server/internal/pack"
 	"gorewind/store"
 )
 
@@ -71,7 +72,7 @@ func relayBatch(ctx context.Context, events []store.Event, buffers chan []byte, 
 		}
 		for n < len(events) && len(packed) < relayOctets {
 			e := &events[n]
-			packed = packBroadcast(packed, e.Stream, e.ID, e.Data)
+			packed = pack.Broadcast(packed, e.Stream, e.ID, e.Data)
 			octets += len(e.Data)
 			n++
 		}

@@ -40,7 +40,7 @@ func (s *streams) fill(r *reader, t *task) {
 			t.chunk = t.pack(b, r.explain(err))
 			return
 		}
-		b = t.lane.envelope.packStream(b, stream.Name, stream.Last)
+		b = t.lane.envelope.Stream(b, stream.Name, stream.Last)
 		s.next = append(s.next[:0:0], stream.Name...)
 		if s.nextLeft--; s.nextLeft == 0 {
 			break

@@ -92,7 +92,7 @@ func (t *task) pack(b []byte, r wire.Reply) []byte {
 	if e, ok := r.(*wire.Error); ok {
 		t.failed = e
 	}
-	return t.lane.envelope.pack(b, r.Frames())
+	return t.lane.envelope.Pack(b, r.Frames())
 }
 
 // task deals with a request whose answer takes time. size is what its source
@@ -251,7 +251,7 @@ func (l *loop) giveBack(t *task) {
 	unsent := len(t.chunk) - t.sent
 	for rest := t.chunk; len(rest) > unsent; {
 		var frames [][]byte
-		frames, rest = t.lane.envelope.unpack(rest)
+		frames, rest = t.lane.envelope.Unpack(rest)
 		t.source.pass(frames)
 	}
 	l.releaseChunk(t)

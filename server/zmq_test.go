@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"gorewind/server/internal/pack"
+
 	zmq "github.com/pebbe/zmq4"
 )
 
@@ -79,7 +81,7 @@ func TestManySmallFramesCount(t *testing.T) {
 	p := newPeer()
 	defer p.release()
 	d := direct{router: raw(router)}
-	packed := envelope{}.pack(nil, slices.Repeat([][]byte{make([]byte, 8)}, frames))
+	packed := pack.Envelope{}.Pack(nil, slices.Repeat([][]byte{make([]byte, 8)}, frames))
 	sent, state := 0, sentAll
 	for ; state == sentAll && sent < routerSend; sent++ {
 		if _, state, err = d.send([]byte(id), p, false, packed); err != nil {
