@@ -8,6 +8,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/server/internal/zsock"
 	"gorewind/store"
 	"gorewind/wire"
 )
@@ -218,8 +219,8 @@ func TestRightsAreNotTakenOver(t *testing.T) {
 	for _, name := range []string{"fast", "plain"} {
 		t.Run(name, func(t *testing.T) {
 			if name == "plain" {
-				layout = func() bool { return false }
-				defer func() { layout = knownLayout }()
+				fast = func() bool { return false }
+				defer func() { fast = zsock.Fast }()
 			}
 			c := found(t, map[string]rules{"master": {write: []string{"**"}}, "reader": {read: []string{"**"}}}, Options{})
 			for _, routing := range []string{"shared", "\x00made"} { // the second looks like one of libzmq's

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	zmq "github.com/pebbe/zmq4"
+	"gorewind/server/internal/zsock"
 )
 
 // admissions bounds how many connections there are. Only those count that were
@@ -27,7 +27,7 @@ type admissions struct {
 // door's connection gets the descriptor that the other's had, its coming may be
 // heard of before that one's end.
 type caller struct {
-	door *zmq.Socket
+	door *zsock.Monitor
 	fd   int
 }
 

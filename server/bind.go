@@ -1,65 +1,21 @@
 package server
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"math"
-	"net"
-	"os"
-	"regexp"
-	"strconv"
 	"strings"
-	"syscall"
 
 	zmq "github.com/pebbe/zmq4"
-)
 
-// vacant returns an error if there is something at the path of a unix socket that
-// libzmq would take away: a socket that somebody serves, or another kind of file.
-func vacant(path string) error {
-	if c, err := net.Dial("unix", path); err == nil {
-		c.Close()
-		return errors.New("another process serves it; stop it or choose another endpoint")
-	}
-	if fi, err := os.Lstat(path); err == nil && fi.Mode().Type() != fs.ModeSocket {
-		return errors.New("there is a file that is not a socket; choose another path")
-	}
-	return nil
-}
+	"gorewind/server/internal/zsock"
+)
 
 // ErrEndpoint is what New returns where an endpoint is not written as ZeroMQ has it:
 // that will not be better when it is tried again.
-var ErrEndpoint = errors.New("that is no endpoint")
-
-// endpointLike is what to give instead.
-const endpointLike = "such as tcp://127.0.0.1:PORT or ipc:///tmp/gorewind"
-
-// endpointForm is that of endpoints that can be bound on some machine.
-var endpointForm = regexp.MustCompile(`^(ipc://.+|tcp://(\*|[^\[\]:/]+|\[[^\]]+\]):(\*|\d{1,5}))$`)
+var ErrEndpoint = zsock.ErrEndpoint
 
 // CheckEndpoint returns an ErrEndpoint for what no machine could bind. It binds nothing,
 // so that one may be asked about which is in use.
-func CheckEndpoint(endpoint string) error {
-	m := endpointForm.FindStringSubmatch(endpoint)
-	if m != nil {
-		if port, err := strconv.Atoi(m[3]); err != nil || port <= math.MaxUint16 { // * is none
-			return nil
-		}
-	}
-	return fmt.Errorf("%w; give one %s", ErrEndpoint, endpointLike)
-}
-
-// unbound says why an endpoint cannot be bound, and which to choose.
-func unbound(err error) error {
-	switch zmq.AsErrno(err) {
-	case zmq.Errno(syscall.EADDRINUSE):
-		return fmt.Errorf("cannot bind: %w; choose an endpoint that is free", err)
-	case zmq.Errno(syscall.EINVAL), zmq.Errno(syscall.EPROTONOSUPPORT), zmq.ENOCOMPATPROTO:
-		return fmt.Errorf("%w: %w; give one %s", ErrEndpoint, err, endpointLike)
-	}
-	return fmt.Errorf("cannot bind: %w; choose an endpoint of this machine, %s", err, endpointLike)
-}
+func CheckEndpoint(endpoint string) error { return zsock.CheckEndpoint(endpoint) }
 
 // bindAll binds endpoints and returns them with their real ports.
 func (s *Server) bindAll(z *zmq.Socket, flag string, endpoints []string) (addrs []string, err error) {
@@ -67,51 +23,17 @@ func (s *Server) bindAll(z *zmq.Socket, flag string, endpoints []string) (addrs 
 		return nil, fmt.Errorf("%s is empty; give an endpoint such as tcp://127.0.0.1:9002", flag)
 	}
 	for _, e := range endpoints {
-		if path, ok := strings.CutPrefix(e, "ipc://"); ok {
-			if s.opts.IPCMode != 0 && strings.HasPrefix(path, "@") {
-				return nil, fmt.Errorf("%s %s: --ipc-mode means nothing here, since it is no file; give a path", flag, e)
-			}
-			if err := vacant(path); err != nil {
-				return nil, fmt.Errorf("%s %s: cannot bind: %w", flag, e, err)
-			}
+		if s.opts.IPCMode != 0 && strings.HasPrefix(e, "ipc://@") {
+			return nil, fmt.Errorf("%s %s: --ipc-mode means nothing here, since it is no file; give a path", flag, e)
 		}
-		if strings.Contains(e, "[") { // only there: with it on, 127.0.0.1 is logged as an address of IPv6
-			if err := z.SetIpv6(true); err != nil {
-				return nil, fmt.Errorf("%s %s: %w", flag, e, err)
-			}
-		}
-		if err := s.bind(z, e); err != nil {
-			return nil, fmt.Errorf("%s %s: %w", flag, e, unbound(err))
-		}
-		addr, err := z.GetLastEndpoint()
+		addr, err := zsock.Bind(z, e, s.opts.IPCMode)
 		if err != nil {
 			return nil, fmt.Errorf("%s %s: %w", flag, e, err)
 		}
-		if s.opts.Curve == nil && !local(addr) {
+		if s.opts.Curve == nil && !zsock.Local(addr) {
 			s.log.Warn("ANYBODY WHO REACHES THIS ENDPOINT MAY READ AND WRITE EVERYTHING; use --curve-key and --clients, or bind to 127.0.0.1", "endpoint", addr)
 		}
 		addrs = append(addrs, addr)
 	}
 	return addrs, nil
-}
-
-// bind binds one endpoint. A file of a socket has its mode from the beginning, so
-// that nobody enters before it has: nothing else of this process makes files yet.
-func (s *Server) bind(z *zmq.Socket, endpoint string) error {
-	if s.opts.IPCMode != 0 && strings.HasPrefix(endpoint, "ipc://") {
-		before := syscall.Umask(0o777 &^ int(s.opts.IPCMode.Perm()))
-		defer syscall.Umask(before)
-	}
-	return z.Bind(endpoint)
-}
-
-// local reports whether only this machine reaches an endpoint that was bound.
-func local(addr string) bool {
-	hostPort, ok := strings.CutPrefix(addr, "tcp://")
-	if !ok {
-		return strings.HasPrefix(addr, "ipc://") || strings.HasPrefix(addr, "inproc://")
-	}
-	host, _, err := net.SplitHostPort(hostPort)
-	ip := net.ParseIP(host)
-	return err == nil && ip != nil && ip.IsLoopback()
 }

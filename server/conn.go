@@ -3,6 +3,8 @@ package server
 import (
 	"sync/atomic"
 	"time"
+
+	"gorewind/server/internal/zsock"
 )
 
 // Bounds of one peer. protocol.md tells what happens at each.
@@ -29,10 +31,10 @@ type conn struct {
 	chosen bool   // by the peer, so that it may come back over another connection
 	fd     int
 	token  uintptr
-	pin    pin
+	pin    zsock.Pin
 	user   string  // its key in Z85; empty without CURVE
 	bucket *bucket // that its requests take from; nil: without a limit
-	peer   peer
+	peer   zsock.Peer
 	dead   bool // it is gone: what is under way has nobody to be answered to
 	deaf   bool // it was given up: nothing from it takes effect until it reconnects
 
@@ -64,13 +66,13 @@ type conn struct {
 	heapSlot int // in the loop's retries, or -1
 }
 
-func newConn(id []byte, from origin) *conn {
+func newConn(id []byte, from zsock.Origin) *conn {
 	c := &conn{
-		id: append([]byte(nil), id...), chosen: id[0] != 0, fd: from.fd,
-		token: from.token, pin: from.pin, user: string(from.user), heapSlot: -1,
+		id: append([]byte(nil), id...), chosen: id[0] != 0, fd: from.FD,
+		token: from.Token, pin: from.Pin, user: string(from.User), heapSlot: -1,
 	}
 	c.plain.conn = c
-	c.peer = newPeer()
+	c.peer = zsock.NewPeer()
 	return c
 }
 

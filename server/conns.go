@@ -5,6 +5,8 @@ import (
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
+
+	"gorewind/server/internal/zsock"
 )
 
 // observe takes note of which connections came and went.
@@ -28,34 +30,35 @@ func (l *loop) observePub() {
 	l.watch(l.pubEyes, func(event zmq.Event, fd int) {
 		switch event {
 		case zmq.EVENT_ACCEPTED:
-			l.subs.stalled[fd] = 0
+			l.subs.Came(fd)
 		case zmq.EVENT_DISCONNECTED:
-			delete(l.subs.stalled, fd)
+			l.subs.Ended(fd)
 		}
 	})
 }
 
 // watch reads a monitor to its end.
-func (l *loop) watch(monitor *zmq.Socket, note func(event zmq.Event, fd int)) {
+func (l *loop) watch(monitor *zsock.Monitor, note func(event zmq.Event, fd int)) {
 	for {
-		event, _, fd, err := monitor.RecvEvent(zmq.DONTWAIT)
-		if err != nil {
+		event, fd, more := monitor.Next()
+		if !more {
 			return
 		}
 		asked := monitor == l.monitor && len(l.byFD[fd]) > 0
 		note(event, fd)
-		connections := len(l.live) + len(l.subs.stalled)
+		connections := len(l.live) + l.subs.Len()
 		l.stats.Connections.Store(int64(connections))
-		l.stats.Subscribers.Store(int64(len(l.subs.stalled)))
-		was := l.gate.closed
+		l.stats.Subscribers.Store(int64(l.subs.Len()))
+		was := l.gate.Closed()
+		var err error
 		switch event {
 		case zmq.EVENT_LISTENING:
-			l.gate.listeners = append(l.gate.listeners, fd)
+			l.gate.Listening(fd)
 		case zmq.EVENT_ACCEPTED:
-			err = l.gate.accepted(fd)
+			err = l.gate.Accepted(fd)
 			l.admissions.accepted(caller{monitor, fd}, time.Now())
 		case zmq.EVENT_DISCONNECTED:
-			err = l.gate.ended(connections)
+			err = l.gate.Ended(connections)
 			l.admissions.ended(caller{monitor, fd}, asked, time.Now())
 		default:
 			l.failed(event, fd)
@@ -64,9 +67,9 @@ func (l *loop) watch(monitor *zmq.Socket, note func(event zmq.Event, fd int)) {
 			l.log.Error("cannot hold connections off", "error", err)
 		}
 		switch {
-		case l.gate.closed && !was:
+		case l.gate.Closed() && !was:
 			l.log.Warn("file descriptors run short: new connections wait", "connections", connections)
-		case was && !l.gate.closed:
+		case was && !l.gate.Closed():
 			l.log.Info("there are file descriptors again: new connections are taken", "connections", connections)
 		}
 	}
@@ -86,30 +89,30 @@ func (l *loop) exorcise() {
 
 func (l *loop) forgetGhosts() {
 	for _, c := range l.ghosts {
-		c.pin.release()
+		c.pin.Release()
 	}
 	clear(l.ghosts)
 	l.last = nil
-	l.transport.forget()
+	l.transport.Forget()
 }
 
 // connOf returns the connection that a message came over.
-func (l *loop) connOf(m message) *conn {
-	if m.from.same && l.last != nil {
+func (l *loop) connOf(m zsock.Message) *conn {
+	if m.From.Same && l.last != nil {
 		return l.last
 	}
 	for _, known := range []map[string]*conn{l.conns, l.ghosts} {
-		if c := known[string(m.id)]; c != nil && c.token == m.from.token && c.user == string(m.from.user) {
-			if m.from.pin != c.pin {
-				m.from.pin.release()
+		if c := known[string(m.ID)]; c != nil && c.token == m.From.Token && c.user == string(m.From.User) {
+			if m.From.Pin != c.pin {
+				m.From.Pin.Release()
 			}
 			return c
 		}
 	}
-	if before := l.conns[string(m.id)]; before != nil {
+	if before := l.conns[string(m.ID)]; before != nil {
 		l.drop(before) // the peer chose its routing id, and is back under it
 	}
-	c := newConn(m.id, m.from)
+	c := newConn(m.ID, m.From)
 	c.bucket = l.bucketOf(c.user)
 	if !l.live[c.fd] {
 		c.dead = true
@@ -122,9 +125,9 @@ func (l *loop) connOf(m message) *conn {
 }
 
 func (l *loop) haunt(c *conn) {
-	c.peer.release()
+	c.peer.Release()
 	if before := l.ghosts[string(c.id)]; before != nil {
-		before.pin.release()
+		before.pin.Release()
 	}
 	l.ghosts[string(c.id)] = c
 }

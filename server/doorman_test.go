@@ -13,6 +13,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/server/internal/zsock"
 	"gorewind/wire"
 )
 
@@ -351,7 +352,7 @@ func TestAdmissions(t *testing.T) {
 // for nothing, in the end.
 func TestAdmissionsOfTwoDoors(t *testing.T) {
 	now := time.Now()
-	one, other := caller{new(zmq.Socket), 7}, caller{new(zmq.Socket), 7}
+	one, other := caller{new(zsock.Monitor), 7}, caller{new(zsock.Monitor), 7}
 	a := admissions{most: 1, handshake: time.Second, came: make(map[caller]arrival)}
 	a.accepted(one, now)
 	a.accepted(other, now)

@@ -3,6 +3,7 @@ package server
 import (
 	"syscall"
 
+	"gorewind/server/internal/zsock"
 	"gorewind/wire"
 )
 
@@ -28,13 +29,13 @@ type claim interface {
 
 // whose returns whose a message is, by the rules of this moment. Without CURVE that is
 // nobody.
-func (l *loop) whose(m message) (c *Client, refused *wire.Error) {
+func (l *loop) whose(m zsock.Message) (c *Client, refused *wire.Error) {
 	rules := l.access.Load()
 	if rules == nil {
 		return nil, nil
 	}
 	// Not by its connection: what came under a routing id before says nothing.
-	if c = rules.clients[string(m.from.user)]; c == nil {
+	if c = rules.clients[string(m.From.User)]; c == nil {
 		return nil, unknownKey()
 	}
 	return c, nil
@@ -112,8 +113,8 @@ func (l *loop) cutAll() {
 	for fd := range l.live {
 		_ = syscall.Shutdown(fd, syscall.SHUT_RDWR) // it fails where the other side was first
 	}
-	for fd := range l.subs.stalled {
+	for fd := range l.subs.All() {
 		_ = syscall.Shutdown(fd, syscall.SHUT_RDWR)
 	}
-	l.log.Info("dropped all connections", "requests", len(l.live), "broadcasts", len(l.subs.stalled))
+	l.log.Info("dropped all connections", "requests", len(l.live), "broadcasts", l.subs.Len())
 }

@@ -1,8 +1,10 @@
 package server
 
+import "gorewind/server/internal/zsock"
+
 // The bounds that protocol.md states, for the test that compares it.
 const (
-	MaxPinned        = maxPinned
+	MaxPinned        = zsock.MaxPinned
 	MaxQueued        = maxQueued
 	MaxQueuedOctets  = maxQueuedOctets
 	MaxRequestFrames = maxRequestFrames

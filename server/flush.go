@@ -3,6 +3,8 @@ package server
 import (
 	"container/heap"
 	"time"
+
+	"gorewind/server/internal/zsock"
 )
 
 func (l *loop) flushLater(c *conn) {
@@ -101,16 +103,16 @@ func (l *loop) resume(c *conn) {
 // is gone it drops c.
 func (l *loop) send(c *conn, packed []byte) (n int, ok bool, err error) {
 	for {
-		sent, state, err := l.transport.send(c.id, c.peer, c.chosen, packed[n:])
+		sent, state, err := l.transport.Send(c.id, c.peer, c.chosen, packed[n:])
 		n += sent
 		switch {
 		case err != nil:
 			return n, false, err
-		case state == peerGone:
+		case state == zsock.PeerGone:
 			l.drop(c)
 			return n, false, nil
-		case state != sendNews:
-			return n, state == sentAll, nil
+		case state != zsock.SendNews:
+			return n, state == zsock.SentAll, nil
 		}
 		if l.observe(); c.dead {
 			return n, false, nil

@@ -4,14 +4,8 @@ import (
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
-)
 
-// What libzmq says of a handshake that broke the protocol, where it says more than
-// that: the peer's first message of CURVE cannot be read with the server's key, or
-// the peer does not speak CURVE.
-const (
-	cryptographicError = 0x11000001
-	mechanismMismatch  = 0x11000002
+	"gorewind/server/internal/zsock"
 )
 
 // failed takes note of a handshake that failed. The doorman has told of those that
@@ -30,9 +24,9 @@ func (l *loop) failed(event zmq.Event, value int) {
 		return
 	}
 	why, o := "it did not speak CURVE", &l.handshakes[0]
-	if value == cryptographicError {
+	if value == zsock.CryptographicError {
 		why, o = "it did not know this server's key", &l.handshakes[1]
-	} else if value != mechanismMismatch {
+	} else if value != zsock.MechanismMismatch {
 		why = "it did not speak ZeroMQ's protocol"
 	}
 	o.logged(func(times int) { l.log.Warn("a handshake failed", "why", why, "times", times) })

@@ -9,6 +9,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/server/internal/zsock"
 	"gorewind/store"
 	"gorewind/wire"
 )
@@ -42,18 +43,18 @@ type loop struct {
 	admissions  admissions
 	handshakes  [2]occasion // that failed, of CURVE and of others
 
-	router    *zmq.Socket // requests in, answers out
-	pub       *zmq.Socket // broadcasts
-	monitor   *zmq.Socket // PAIR: tells of router's connections
-	pubEyes   *zmq.Socket // PAIR: tells of pub's
-	transport transport
-	poller    *poller
+	router    *zmq.Socket    // requests in, answers out
+	pub       *zmq.Socket    // broadcasts
+	monitor   *zsock.Monitor // tells of router's connections
+	pubEyes   *zsock.Monitor // tells of pub's
+	transport zsock.Transport
+	poller    *zsock.Poller
 
 	conns  map[string]*conn // by routing id
 	byFD   map[int][]*conn
 	live   map[int]bool // descriptors of router's connections, as the monitor tells
-	subs   subscribers
-	gate   gate
+	subs   zsock.Subscribers
+	gate   zsock.Gate
 	ghosts map[string]*conn // that are gone, but of which messages may wait
 	last   *conn            // that the last message was of
 
@@ -92,23 +93,23 @@ func (l *loop) run() error {
 	l.observePub()
 	for !l.finished() {
 		listening := l.accepting()
-		ready, err := l.poller.wait(listening, l.timeout(drained, listening))
+		ready, err := l.poller.Wait(listening, l.timeout(drained, listening))
 		if err != nil {
 			return err
 		}
-		if ready[fromWake] {
+		if ready[zsock.FromWake] {
 			posts = l.out.take(posts)
 			for _, f := range posts {
 				f()
 			}
 		}
-		if ready[fromMonitor] {
+		if ready[zsock.FromMonitor] {
 			l.observe()
 		}
-		if ready[fromPubEyes] {
+		if ready[zsock.FromPubMonitor] {
 			l.observePub()
 		}
-		if (ready[fromRouter] || !drained) && l.accepting() {
+		if (ready[zsock.FromRouter] || !drained) && l.accepting() {
 			if drained, err = l.receive(); err != nil {
 				return err
 			}
@@ -176,7 +177,7 @@ func (l *loop) timeout(drained, listening bool) time.Duration {
 // handling: whatever connection a message came over, it is known by then
 // whether that is gone.
 func (l *loop) receive() (drained bool, err error) {
-	drained, err = l.transport.receive(burst, l.observe, func(m message) {
+	drained, err = l.transport.Receive(burst, l.observe, func(m zsock.Message) {
 		l.stats.Received.Add(1)
 		l.handle(m)
 	})
@@ -187,8 +188,8 @@ func (l *loop) receive() (drained bool, err error) {
 }
 
 // handle deals with one message.
-func (l *loop) handle(m message) {
-	if m.from.odd {
+func (l *loop) handle(m zsock.Message) {
+	if m.From.Odd {
 		l.stats.Dropped.Add(1)
 		return
 	}
@@ -198,7 +199,7 @@ func (l *loop) handle(m message) {
 		l.stats.Dropped.Add(1)
 		return
 	}
-	env, request, err := wire.Split(m.frames)
+	env, request, err := wire.Split(m.Frames)
 	if errors.Is(err, wire.ErrEnvelope) {
 		l.stats.Dropped.Add(1)
 		return
@@ -209,7 +210,7 @@ func (l *loop) handle(m message) {
 		l.trace(c, request)
 	}
 	switch {
-	case m.cut:
+	case m.Cut:
 		l.refuse(ln, wire.Errorf(wire.TooLarge, "send less at once",
 			"the message has more than %d frames or %d octets", maxRequestFrames, maxRequestOctets))
 	case err != nil:
@@ -225,7 +226,7 @@ func (l *loop) handle(m message) {
 
 // heard reports whether a request is to be dealt with, and answers if not. CANCEL
 // has no answer of its own, and is not counted.
-func (l *loop) heard(ln *lane, m message, request [][]byte) bool {
+func (l *loop) heard(ln *lane, m zsock.Message, request [][]byte) bool {
 	var refused *wire.Error
 	if l.who, refused = l.whose(m); refused == nil {
 		if isCancel := len(request) > 0 && string(request[0]) == wire.CANCEL; isCancel {
@@ -285,7 +286,7 @@ func (l *loop) show() {
 // stop has the loop take no more requests and end what does not end by itself.
 func (l *loop) stop() {
 	l.stopping = true
-	if err := l.gate.shutForGood(); err != nil {
+	if err := l.gate.ShutForGood(); err != nil {
 		l.log.Warn("connections that come before the end will not be answered", "error", err)
 	}
 	for _, c := range l.conns {

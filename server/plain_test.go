@@ -5,20 +5,14 @@ import (
 	"testing"
 
 	zmq "github.com/pebbe/zmq4"
-)
 
-// TestRawIsTheSocket: the fast transport reads pebbe's Socket by its layout. When
-// this fails, pebbe has changed it: the daemon still serves, on the plain one.
-func TestRawIsTheSocket(t *testing.T) {
-	if !knownLayout() {
-		t.Error("the first field of pebbe's Socket is not that of libzmq")
-	}
-}
+	"gorewind/server/internal/zsock"
+)
 
 // TestPlain has the plain transport do what the fast one does.
 func TestPlain(t *testing.T) {
-	layout = func() bool { return false }
-	defer func() { layout = knownLayout }()
+	fast = func() bool { return false }
+	defer func() { fast = zsock.Fast }()
 	for name, test := range map[string]func(*testing.T){
 		"envelopes":             TestEnvelopes,
 		"order":                 TestOrderOfAnEnvelope,

@@ -614,7 +614,7 @@ func parseLimit(t *testing.T, text string) int {
 // largeFrame reads a constant of the server's C code, which no Go test can.
 func largeFrame(t *testing.T) int {
 	t.Helper()
-	source, err := os.ReadFile("sender.c")
+	source, err := os.ReadFile("internal/zsock/sender.c")
 	if err != nil {
 		t.Fatal(err)
 	}

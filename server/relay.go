@@ -92,11 +92,11 @@ func relayBatch(ctx context.Context, events []store.Event, buffers chan []byte, 
 // sendBroadcasts sends packed broadcasts, up to the event at a position.
 func (l *loop) sendBroadcasts(packed []byte, events, octets int, position uint64) {
 	l.broadcasts = position
-	if err := l.transport.broadcast(l.subs.pinned, packed); err != nil {
+	if err := l.transport.Broadcast(l.subs.Pinned, packed); err != nil {
 		l.log.Error("broadcast failed", "error", err)
 		return
 	}
 	l.stats.Broadcast.Add(uint64(events))
 	l.stats.BroadcastOctets.Add(uint64(octets))
-	l.stats.CutOff.Add(uint64(l.subs.bound(l.log)))
+	l.stats.CutOff.Add(uint64(l.subs.Bound(l.log)))
 }

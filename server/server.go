@@ -28,6 +28,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/server/internal/zsock"
 	"gorewind/store"
 	"gorewind/wire"
 )
@@ -64,7 +65,7 @@ const DefaultMaxEvent = 1 << 20
 // that is lowered later may be full for ever.
 const (
 	routerSend = 8000   // for each peer; large frames are counted apart, see maxUnsentOctets
-	pubSend    = 50_000 // for each subscriber; large frames are counted apart, see maxPinned
+	pubSend    = 50_000 // for each subscriber; large frames are counted apart, see zsock.MaxPinned
 
 	routerReceiveOctets = 128 << 20 // for each peer, at the largest events
 	routerReceiveLeast  = 64
@@ -76,6 +77,19 @@ const (
 func routerReceive(maxEvent int) int {
 	return min(max(routerReceiveOctets/maxEvent, routerReceiveLeast), routerReceiveMost)
 }
+
+// sendMark returns the high-water mark for messages that wait for a peer: most of
+// them, or where their octets are not counted, so many that the largest events
+// keep a bound of octets.
+func sendMark(most, octets, maxEvent int) int {
+	if fast() {
+		return most
+	}
+	return min(most, max(1, octets/maxEvent))
+}
+
+// fast is zsock.Fast, save in a test.
+var fast = zsock.Fast
 
 // A Server is a broker on bound sockets.
 type Server struct {
@@ -119,8 +133,8 @@ func New(o Options) (*Server, error) {
 		jobs: s.jobs, batch: new(batch),
 		conns: make(map[string]*conn), byFD: make(map[int][]*conn),
 		live: make(map[int]bool), ghosts: make(map[string]*conn),
-		gate:      gate{files: o.MaxFiles, filter: dropAll},
-		subs:      subscribers{stalled: make(map[int]int), pinned: newPeer()},
+		gate:      zsock.NewGate(o.MaxFiles),
+		subs:      zsock.NewSubscribers(),
 		hub:       hub{streams: make(map[string]*watch), selections: make(map[*watch]struct{}), followers: make(map[*query]struct{})},
 		waits:     waits{byCursor: make(map[string]map[*wait]struct{})},
 		erasures:  erasures{seed: maphash.MakeSeed()},
@@ -165,8 +179,8 @@ func (s *Server) open() (err error) {
 	if err := s.zctx.SetIoThreads(1); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
-	seed()
-	if !layout() {
+	zsock.Seed()
+	if !fast() {
 		s.log.Warn("pebbe/zmq4 is not as this program knows it; messages go one by one, which is slow: build with the version in go.mod")
 	}
 	if l.out, err = newOutbox(); err != nil {
@@ -183,21 +197,23 @@ func (s *Server) open() (err error) {
 			return fmt.Errorf("zeromq: %w", err)
 		}
 	}
-	if err := errors.Join(configure(l.router, s.opts.Handshake), configure(l.pub, s.opts.Handshake),
+	if err := errors.Join(zsock.Configure(l.router, s.opts.Handshake), zsock.Configure(l.pub, s.opts.Handshake),
 		s.secure(l.router, routerDomain), s.secure(l.pub, pubDomain),
 		l.router.SetRouterMandatory(1),
 		l.router.SetRcvhwm(routerReceive(s.opts.MaxEvent)),
 		l.router.SetSndhwm(sendMark(routerSend, maxUnsentOctets, s.opts.MaxEvent)),
 		l.router.SetMaxmsgsize(int64(max(2*s.opts.MaxEvent, 64<<10))),
-		l.pub.SetSndhwm(sendMark(pubSend, maxPinned, s.opts.MaxEvent)),
+		l.pub.SetSndhwm(sendMark(pubSend, zsock.MaxPinned, s.opts.MaxEvent)),
 		l.pub.SetMaxmsgsize(2*wire.MaxStream), // a subscription
 		s.eyes(),
 	); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
 	const maxID = 255 // octets of a routing id, a frame of its own
-	l.transport = newTransport(l.router, l.pub, l.monitor, 1+maxRequestFrames, maxID+maxRequestOctets, s.opts.Curve != nil)
-	if l.poller, err = newPoller(l.router, l.out.wake, l.monitor, l.pubEyes); err != nil {
+	l.transport = zsock.NewTransport(fast(), l.router, l.pub, l.monitor, zsock.Limits{
+		Frames: 1 + maxRequestFrames, Octets: maxID + maxRequestOctets, Unsent: maxUnsentOctets, Users: s.opts.Curve != nil,
+	})
+	if l.poller, err = zsock.NewPoller(l.router, l.out.wake, l.monitor, l.pubEyes); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
 	if s.routerAddrs, err = s.bindAll(l.router, "--router", s.opts.Router); err != nil {
@@ -207,46 +223,14 @@ func (s *Server) open() (err error) {
 	return err
 }
 
-// configure sets what both doors share.
-func configure(z *zmq.Socket, handshake time.Duration) error {
-	return errors.Join(
-		z.SetLinger(0),
-		z.SetBacklog(backlog),
-		z.SetHandshakeIvl(handshake),
-		z.SetTcpKeepalive(1), // so that a peer that vanished without a word is noticed
-		z.SetTcpKeepaliveIdle(60),
-		z.SetTcpKeepaliveIntvl(10),
-		z.SetTcpKeepaliveCnt(6),
-	)
-}
-
 // eyes makes the monitors.
 func (s *Server) eyes() (err error) {
 	l := s.loop
-	if l.monitor, err = s.watch(l.router, "inproc://router"); err != nil {
+	if l.monitor, err = zsock.NewMonitor(s.zctx, l.router, "inproc://router"); err != nil {
 		return err
 	}
-	l.pubEyes, err = s.watch(l.pub, "inproc://pub")
+	l.pubEyes, err = zsock.NewMonitor(s.zctx, l.pub, "inproc://pub")
 	return err
-}
-
-// watched is what monitors tell of.
-const watched = zmq.EVENT_LISTENING | zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED |
-	zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-
-// watch returns a socket that tells of another one's connections.
-func (s *Server) watch(z *zmq.Socket, name string) (*zmq.Socket, error) {
-	eyes, err := s.zctx.NewSocket(zmq.PAIR)
-	if err != nil {
-		return nil, err
-	}
-	return eyes, errors.Join(
-		// Without a bound: libzmq's I/O thread waits for room here, and no peer
-		// may have it wait.
-		eyes.SetRcvhwm(0),
-		z.Monitor(name, watched),
-		eyes.Connect(name),
-	)
 }
 
 // RouterAddrs returns the endpoints for requests, with their real ports.
@@ -297,9 +281,9 @@ func (s *Server) Close() (err error) {
 				l.drop(c)
 			}
 			l.forgetGhosts()
-			l.transport.close()
+			l.transport.Close()
 		}
-		l.subs.pinned.release()
+		l.subs.Pinned.Release()
 		if l.out != nil {
 			errs = append(errs, l.out.close())
 		}
@@ -310,9 +294,9 @@ func (s *Server) Close() (err error) {
 				errs = append(errs, z.Monitor("", 0), z.SetLinger(linger), z.Close())
 			}
 		}
-		for _, z := range []*zmq.Socket{l.monitor, l.pubEyes} {
-			if z != nil {
-				errs = append(errs, z.SetLinger(0), z.Close())
+		for _, m := range []*zsock.Monitor{l.monitor, l.pubEyes} {
+			if m != nil {
+				errs = append(errs, m.Close())
 			}
 		}
 		err = errors.Join(append(errs, s.zctx.Term())...)

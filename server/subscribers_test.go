@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	zmq "github.com/pebbe/zmq4"
+
+	"gorewind/server/internal/zsock"
 )
 
 // TestOneLargeEventSilencesNobody: high-water marks were lowered while messages
@@ -45,13 +47,13 @@ func TestStalledSubscriberIsCutOff(t *testing.T) {
 	for i := range 400 {
 		p.ask("PUBLISH", "s", large).want("PUBLISHED", id(i+1))
 		sub.recv().want("s", id(i+1), large)
-		most = max(most, d.loop.subs.pinned.unsent())
+		most = max(most, d.loop.subs.Pinned.Unsent())
 	}
 	if d.Stats.CutOff.Load() == 0 {
 		t.Error("nobody was cut off")
 	}
-	if most > 3*maxPinned {
-		t.Errorf("want about %d octets pinned at most, have %d", maxPinned, most)
+	if most > 3*zsock.MaxPinned {
+		t.Errorf("want about %d octets pinned at most, have %d", zsock.MaxPinned, most)
 	}
-	eventually(t, "the large frames are not let go of", func() bool { return d.loop.subs.pinned.unsent() <= maxPinned })
+	eventually(t, "the large frames are not let go of", func() bool { return d.loop.subs.Pinned.Unsent() <= zsock.MaxPinned })
 }

@@ -1,4 +1,4 @@
-package server
+package zsock
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A poller waits until one of the loop's sources has something. It polls the
+// A Poller waits until one of the loop's sources has something. It polls the
 // descriptors that libzmq signals on, which takes two system calls a turn:
 // libzmq's own zmq_poll looks into every socket before and after it waits, two
 // or three calls for each, and that was a tenth of the loop's time.
@@ -16,26 +16,28 @@ import (
 // libzmq signals once, and not again until everything that was there has been
 // taken. The loop takes all that wake and the monitors have; the ROUTER, which
 // it may leave with messages, is asked each time.
-type poller struct {
+type Poller struct {
 	router *zmq.Socket
 	fds    [sources]unix.PollFd
 }
 
-// The sources, in the order of poller.fds.
+// The sources, in the order of Poller.fds.
 const (
-	fromRouter = iota
-	fromWake
-	fromMonitor
-	fromPubEyes
+	FromRouter = iota
+	FromWake
+	FromMonitor
+	FromPubMonitor
 	sources
 )
 
-// A readiness says which sources may have something.
-type readiness [sources]bool
+// A Readiness says which sources may have something.
+type Readiness [sources]bool
 
-func newPoller(router *zmq.Socket, wake int, monitor, pubEyes *zmq.Socket) (*poller, error) {
-	p := &poller{router: router}
-	for i, z := range [sources]*zmq.Socket{fromRouter: router, fromMonitor: monitor, fromPubEyes: pubEyes} {
+// NewPoller returns a poller of a ROUTER, a descriptor that becomes readable to wake the
+// loop, and the monitors of ROUTER and of PUB.
+func NewPoller(router *zmq.Socket, wake int, monitor, pubMonitor *Monitor) (*Poller, error) {
+	p := &Poller{router: router}
+	for i, z := range [sources]*zmq.Socket{FromRouter: router, FromMonitor: monitor.socket, FromPubMonitor: pubMonitor.socket} {
 		fd := wake
 		if z != nil {
 			var err error
@@ -48,16 +50,16 @@ func newPoller(router *zmq.Socket, wake int, monitor, pubEyes *zmq.Socket) (*pol
 	return p, nil
 }
 
-// wait waits until a source may have something, for the ROUTER only if listening
+// Wait waits until a source may have something, for the ROUTER only if listening
 // is set, at most for a time. A negative time is no limit.
-func (p *poller) wait(listening bool, timeout time.Duration) (ready readiness, err error) {
+func (p *Poller) Wait(listening bool, timeout time.Duration) (ready Readiness, err error) {
 	fds := p.fds[:]
 	if !listening {
-		fds = fds[fromWake:]
+		fds = fds[FromWake:]
 	} else if state, err := p.router.GetEvents(); err != nil {
 		return ready, fmt.Errorf("poll: %w", err)
 	} else if state&zmq.POLLIN != 0 {
-		ready[fromRouter] = true
+		ready[FromRouter] = true
 		timeout = 0
 	}
 	if _, err := poll(fds, timeout); err != nil && err != unix.EINTR {

@@ -1,4 +1,4 @@
-package server
+package zsock
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"gorewind/server/internal/pack"
-
 	zmq "github.com/pebbe/zmq4"
+
+	"gorewind/server/internal/pack"
 )
 
 // TestOneTurnOfReceiveEnds: a buffer nearly always fills in the middle of a
@@ -36,14 +36,14 @@ func TestOneTurnOfReceiveEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := newReceiver(router, maxRequestFrames, maxRequestOctets, false)
-	defer r.close()
+	r := newReceiver(router, Limits{Frames: 16_384, Octets: 9 << 20})
+	defer r.Close()
 	got := 0
 	for drained := false; !drained; {
 		before := got
-		drained, err = r.receive(burst, func() {}, func(m message) {
-			if len(m.frames) != 3 || string(m.frames[1]) != data || m.cut {
-				t.Fatalf("message %d has %d frames", got, len(m.frames))
+		drained, err = r.Receive(1024, func() {}, func(m Message) {
+			if len(m.Frames) != 3 || string(m.Frames[1]) != data || m.Cut {
+				t.Fatalf("message %d has %d frames", got, len(m.Frames))
 			}
 			got++
 		})
@@ -74,22 +74,23 @@ func TestManySmallFramesCount(t *testing.T) {
 	}
 	defer dealer.Close()
 	const endpoint, id, frames = "inproc://many-frames", "reader", 1000
-	if err := errors.Join(router.SetSndhwm(routerSend), router.SetRouterMandatory(1), dealer.SetIdentity(id),
+	const mark, maxUnsent = 8000, 8 << 20
+	if err := errors.Join(router.SetSndhwm(mark), router.SetRouterMandatory(1), dealer.SetIdentity(id),
 		dealer.SetRcvtimeo(10*time.Second), router.Bind(endpoint), dealer.Connect(endpoint)); err != nil {
 		t.Fatal(err)
 	}
-	p := newPeer()
-	defer p.release()
-	d := direct{router: raw(router)}
+	p := NewPeer()
+	defer p.Release()
+	d := direct{router: raw(router), maxUnsent: maxUnsent}
 	packed := pack.Envelope{}.Pack(nil, slices.Repeat([][]byte{make([]byte, 8)}, frames))
-	sent, state := 0, sentAll
-	for ; state == sentAll && sent < routerSend; sent++ {
-		if _, state, err = d.send([]byte(id), p, false, packed); err != nil {
+	sent, state := 0, SentAll
+	for ; state == SentAll && sent < mark; sent++ {
+		if _, state, err = d.Send([]byte(id), p, false, packed); err != nil {
 			t.Fatal(err)
 		}
 	}
 	sent--
-	if most := maxUnsentOctets/(64*frames) + 1; state != peerFull || sent > most {
+	if most := maxUnsent/(64*frames) + 1; state != PeerFull || sent > most {
 		t.Fatalf("want the peer full after %d messages at most, have %v after %d", most, state, sent)
 	}
 	for range sent {
@@ -97,7 +98,15 @@ func TestManySmallFramesCount(t *testing.T) {
 			t.Fatalf("have %d frames, %v", len(message), err)
 		}
 	}
-	if p.unsent() != 0 {
-		t.Errorf("everything was read, and %d octets count", p.unsent())
+	if p.Unsent() != 0 {
+		t.Errorf("everything was read, and %d octets count", p.Unsent())
+	}
+}
+
+// TestRawIsTheSocket: the fast transport reads pebbe's Socket by its layout. When
+// this fails, pebbe has changed it: the daemon still serves, on the plain one.
+func TestRawIsTheSocket(t *testing.T) {
+	if !Fast() {
+		t.Error("the first field of pebbe's Socket is not that of libzmq")
 	}
 }

@@ -1,4 +1,4 @@
-package server
+package zsock
 
 import (
 	"encoding/binary"
@@ -19,16 +19,18 @@ import (
 //     were read. What comes over the second until then is not answered.
 type plain struct {
 	router, pub, monitor *zmq.Socket
-	maxFrames, maxOctets int
-	users                bool
+	limits               Limits
 }
 
-func (p *plain) close()  {}
-func (p *plain) forget() {}
+// Close implements Transport.
+func (p *plain) Close() {}
 
-// receive implements transport.
-func (p *plain) receive(most int, before func(), handle func(message)) (drained bool, err error) {
-	var taken []message
+// Forget implements Transport.
+func (p *plain) Forget() {}
+
+// Receive implements Transport.
+func (p *plain) Receive(most int, before func(), handle func(Message)) (drained bool, err error) {
+	var taken []Message
 	octets := 0
 	for len(taken) < most && octets < receiveBuffer {
 		m, err := p.take()
@@ -39,10 +41,10 @@ func (p *plain) receive(most int, before func(), handle func(message)) (drained 
 		if err != nil {
 			return false, fmt.Errorf("receive: %w", err)
 		}
-		if len(m.frames) > 0 || m.cut {
+		if len(m.Frames) > 0 || m.Cut {
 			taken = append(taken, m)
 		}
-		for _, f := range m.frames {
+		for _, f := range m.Frames {
 			octets += len(f)
 		}
 	}
@@ -54,12 +56,12 @@ func (p *plain) receive(most int, before func(), handle func(message)) (drained 
 }
 
 // take receives one message.
-func (p *plain) take() (m message, err error) {
-	if m.id, err = p.router.RecvBytes(zmq.DONTWAIT); err != nil {
+func (p *plain) take() (m Message, err error) {
+	if m.ID, err = p.router.RecvBytes(zmq.DONTWAIT); err != nil {
 		return m, err
 	}
-	m.from.fd = -1
-	octets := len(m.id)
+	m.From.FD = -1
+	octets := len(m.ID)
 	for n := 2; ; n++ {
 		more, err := p.router.GetRcvmore()
 		if err != nil || !more {
@@ -67,7 +69,7 @@ func (p *plain) take() (m message, err error) {
 		}
 		const descriptor, user = "__fd", "User-Id"
 		wanted := []string{descriptor, user}
-		if !p.users {
+		if !p.limits.Users {
 			wanted = wanted[:1]
 		}
 		frame, metadata, err := p.router.RecvBytesWithMetadata(0, wanted...)
@@ -75,35 +77,35 @@ func (p *plain) take() (m message, err error) {
 			return m, err
 		}
 		if n == 2 {
-			m.from.user = []byte(metadata[user])
+			m.From.User = []byte(metadata[user])
 		}
 		if fd, err := strconv.Atoi(metadata[descriptor]); err == nil && n == 2 {
-			m.from.fd = fd
-			if m.id[0] != 0 {
-				m.from.token = uintptr(fd) + 1
+			m.From.FD = fd
+			if m.ID[0] != 0 {
+				m.From.Token = uintptr(fd) + 1
 			}
 		}
 		octets += len(frame)
-		if m.cut = m.cut || n > p.maxFrames || octets > p.maxOctets; !m.cut {
-			m.frames = append(m.frames, frame)
+		if m.Cut = m.Cut || n > p.limits.Frames || octets > p.limits.Octets; !m.Cut {
+			m.Frames = append(m.Frames, frame)
 		}
 	}
 }
 
-// send implements transport.
-func (p *plain) send(id []byte, _ peer, watch bool, packed []byte) (sent int, state sendState, err error) {
+// Send implements Transport.
+func (p *plain) Send(id []byte, _ Peer, watch bool, packed []byte) (sent int, state SendState, err error) {
 	for sent < len(packed) {
 		if watch {
 			if news, err := p.news(); err != nil || news {
-				return sent, sendNews, err
+				return sent, SendNews, err
 			}
 		}
 		switch _, err := p.router.SendBytes(id, zmq.SNDMORE|zmq.DONTWAIT); zmq.AsErrno(err) {
 		case 0:
 		case zmq.Errno(syscall.EAGAIN):
-			return sent, peerFull, nil
+			return sent, PeerFull, nil
 		case zmq.EHOSTUNREACH:
-			return sent, peerGone, nil
+			return sent, PeerGone, nil
 		default:
 			return sent, 0, fmt.Errorf("send: %w", err)
 		}
@@ -113,7 +115,7 @@ func (p *plain) send(id []byte, _ peer, watch bool, packed []byte) (sent int, st
 		}
 		sent += n
 	}
-	return sent, sentAll, nil
+	return sent, SentAll, nil
 }
 
 // news reports whether the monitor has something to tell.
@@ -128,8 +130,8 @@ func (p *plain) news() (bool, error) {
 	return events&zmq.POLLIN != 0, nil
 }
 
-// broadcast implements transport.
-func (p *plain) broadcast(_ peer, packed []byte) error {
+// Broadcast implements Transport.
+func (p *plain) Broadcast(_ Peer, packed []byte) error {
 	for len(packed) > 0 {
 		n, err := sendPacked(p.pub, packed)
 		if err != nil {

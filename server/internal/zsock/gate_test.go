@@ -1,10 +1,10 @@
-package server
+package zsock
 
 import "testing"
 
 func TestGate(t *testing.T) {
 	on := map[int]bool{}
-	g := gate{files: 2000, listeners: []int{3, 4}, filter: func(fd int, drop bool) error { on[fd] = drop; return nil }}
+	g := Gate{files: 2000, listeners: []int{3, 4}, filter: func(fd int, drop bool) error { on[fd] = drop; return nil }}
 	steps := []struct {
 		fd, left int // a descriptor that came, or the connections left after one ended
 		closed   bool
@@ -15,9 +15,9 @@ func TestGate(t *testing.T) {
 	for i, s := range steps {
 		var err error
 		if s.fd > 0 {
-			err = g.accepted(s.fd)
+			err = g.Accepted(s.fd)
 		} else {
-			err = g.ended(s.left)
+			err = g.Ended(s.left)
 		}
 		if err != nil || g.closed != s.closed || on[3] != s.closed || on[4] != s.closed {
 			t.Errorf("step %d: want closed %v, have %v, %v, %v", i, s.closed, g.closed, on, err)

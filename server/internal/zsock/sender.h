@@ -15,7 +15,7 @@ long gw_peer_octets(gw_peer *p);
 // gw_peer_release may be called while libzmq has messages; they hold the count.
 void gw_peer_release(gw_peer *p);
 
-// Results of gw_send, in the order of sendState.
+// Results of gw_send, in the order of SendState.
 enum { GW_ALL, GW_FULL, GW_GONE, GW_NEWS };
 
 // gw_send sends packed messages to a peer of a ROUTER, or to a PUB when id is

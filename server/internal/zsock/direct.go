@@ -1,4 +1,4 @@
-package server
+package zsock
 
 /*
 #cgo pkg-config: libzmq
@@ -17,22 +17,23 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// This file is where the server touches libzmq past pebbe's API, whose several
+// This file is where the broker touches libzmq past pebbe's API, whose several
 // cgo calls for every frame are most of what a message costs: here one call
 // moves many messages.
 
-// seed makes libzmq number peers from where nobody can guess. It numbers them
+// Seed makes libzmq number peers from where nobody can guess. It numbers them
 // from rand(), which starts alike in every process, and aborts when a peer has
 // chosen the number that is next as its routing id.
-func seed() { C.srand(C.uint(rand.Uint32())) }
+func Seed() { C.srand(C.uint(rand.Uint32())) }
 
 // raw returns the socket that pebbe's Socket wraps, its first field.
 func raw(s *zmq.Socket) unsafe.Pointer {
 	return *(*unsafe.Pointer)(unsafe.Pointer(s))
 }
 
-// knownLayout reports whether raw is right about pebbe's Socket.
-func knownLayout() bool {
+// Fast reports whether there is a fast transport: whether raw is right about pebbe's
+// Socket.
+func Fast() bool {
 	first := reflect.TypeFor[zmq.Socket]().Field(0)
 	return first.Name == "soc" && first.Type.Kind() == reflect.UnsafePointer
 }
@@ -41,10 +42,11 @@ func knownLayout() bool {
 type direct struct {
 	*receiver
 	router, pub, monitor unsafe.Pointer
+	maxUnsent            C.long
 }
 
-func newDirect(router, pub, monitor *zmq.Socket, maxFrames, maxOctets int, users bool) direct {
-	return direct{newReceiver(router, maxFrames, maxOctets, users), raw(router), raw(pub), raw(monitor)}
+func newDirect(router, pub, monitor *zmq.Socket, l Limits) direct {
+	return direct{newReceiver(router, l), raw(router), raw(pub), raw(monitor), C.long(l.Unsent)}
 }
 
 // A receiver takes messages off a ROUTER.
@@ -53,39 +55,41 @@ type receiver struct {
 	state  *C.gw_receiver
 	buf    []byte
 	frames [][]byte // of the message that is being put together
-	origin origin
+	origin Origin
 	users  []byte // of origin
 }
 
-// A pin is a reference that must be released once, unless it is 0.
-type pin C.uintptr_t
+// A Pin is a reference that must be released once, unless it is 0.
+type Pin C.uintptr_t
 
-func (p pin) release() { C.gw_unpin(C.uintptr_t(p)) }
+// Release lets go of it.
+func (p Pin) Release() { C.gw_unpin(C.uintptr_t(p)) }
 
 const (
 	receiveBuffer = 256 << 10
 	receiveFrames = 8192 // described in one call
 )
 
-func newReceiver(s *zmq.Socket, maxFrames, maxOctets int, users bool) *receiver {
+func newReceiver(s *zmq.Socket, l Limits) *receiver {
 	withUsers := C.int(0)
-	if users {
+	if l.Users {
 		withUsers = 1
 	}
 	return &receiver{
 		socket: raw(s),
-		state:  C.gw_receiver_new(receiveFrames, C.uint32_t(maxFrames), C.size_t(maxOctets), withUsers),
+		state:  C.gw_receiver_new(receiveFrames, C.uint32_t(l.Frames), C.size_t(l.Octets), withUsers),
 		buf:    make([]byte, receiveBuffer),
 	}
 }
 
-func (r *receiver) close() {
+// Close implements Transport.
+func (r *receiver) Close() {
 	C.gw_receiver_free(r.state)
 	r.state = nil
 }
 
-// receive implements transport.
-func (r *receiver) receive(max int, before func(), handle func(message)) (drained bool, err error) {
+// Receive implements Transport.
+func (r *receiver) Receive(max int, before func(), handle func(Message)) (drained bool, err error) {
 	for {
 		rc := C.gw_receive(r.socket, r.state, (*C.char)(unsafe.Pointer(unsafe.SliceData(r.buf))), C.size_t(len(r.buf)), C.int(max))
 		if rc < 0 {
@@ -97,14 +101,14 @@ func (r *receiver) receive(max int, before func(), handle func(message)) (draine
 				r.frames = r.frames[:0]
 			}
 			if f.flags&C.GW_ORIGIN != 0 {
-				r.origin = origin{f.flags&C.GW_SAME != 0, f.flags&C.GW_ODD != 0, int(f.fd), uintptr(f.token), pin(f.pin), r.user(i)}
+				r.origin = Origin{f.flags&C.GW_SAME != 0, f.flags&C.GW_ODD != 0, int(f.fd), uintptr(f.token), Pin(f.pin), r.user(i)}
 			}
 			cut := f.flags&C.GW_CUT != 0
 			if !cut {
 				r.frames = append(r.frames, r.buf[f.off:f.off+f.len:f.off+f.len])
 			}
 			if f.flags&C.GW_LAST != 0 && (cut || len(r.frames) > 1) {
-				handle(message{r.frames[0], r.origin, r.frames[1:], cut})
+				handle(Message{r.frames[0], r.origin, r.frames[1:], cut})
 				r.frames = r.frames[:0]
 			}
 		}
@@ -135,7 +139,7 @@ func (r *receiver) user(i int) []byte {
 	if r.state.users == nil {
 		return nil
 	}
-	user := unsafe.Slice((*byte)(unsafe.Pointer(&unsafe.Slice(r.state.users, i+1)[i])), keyOctets)
+	user := unsafe.Slice((*byte)(unsafe.Pointer(&unsafe.Slice(r.state.users, i+1)[i])), C.GW_USER)
 	if user[0] == 0 {
 		return nil
 	}
@@ -143,8 +147,8 @@ func (r *receiver) user(i int) []byte {
 	return r.users
 }
 
-// forget implements transport.
-func (r *receiver) forget() {
+// Forget implements Transport.
+func (r *receiver) Forget() {
 	r.state.token, r.state.id_len = 0, 0
 }
 
@@ -161,41 +165,42 @@ func (r *receiver) shrink() {
 	}
 }
 
-// A peer counts what libzmq has of a peer's unsent octets in large frames.
-type peer struct{ p *C.gw_peer }
+// A Peer counts what libzmq has of a peer's unsent octets in large frames.
+type Peer struct{ p *C.gw_peer }
 
-func newPeer() peer { return peer{C.gw_peer_new()} }
+// NewPeer returns the count of a new peer.
+func NewPeer() Peer { return Peer{C.gw_peer_new()} }
 
-// unsent returns how many octets of large frames libzmq has.
-func (p peer) unsent() int { return int(C.gw_peer_octets(p.p)) }
+// Unsent returns how many octets of large frames libzmq has.
+func (p Peer) Unsent() int { return int(C.gw_peer_octets(p.p)) }
 
-// release may be called while libzmq has messages; they hold the count.
-func (p peer) release() { C.gw_peer_release(p.p) }
+// Release may be called while libzmq has messages; they hold the count.
+func (p Peer) Release() { C.gw_peer_release(p.p) }
 
-// send implements transport.
-func (d direct) send(id []byte, p peer, watch bool, packed []byte) (sent int, state sendState, err error) {
+// Send implements Transport.
+func (d direct) Send(id []byte, p Peer, watch bool, packed []byte) (sent int, state SendState, err error) {
 	monitor := d.monitor
 	if !watch {
 		monitor = nil
 	}
-	return sendRaw(d.router, (*C.char)(unsafe.Pointer(unsafe.SliceData(id))), len(id), p.p, monitor, packed)
+	return d.send(d.router, (*C.char)(unsafe.Pointer(unsafe.SliceData(id))), len(id), p, monitor, packed)
 }
 
-// broadcast implements transport.
-func (d direct) broadcast(p peer, packed []byte) error {
-	_, _, err := sendRaw(d.pub, nil, 0, p.p, nil, packed)
+// Broadcast implements Transport.
+func (d direct) Broadcast(p Peer, packed []byte) error {
+	_, _, err := d.send(d.pub, nil, 0, p, nil, packed)
 	return err
 }
 
-func sendRaw(socket unsafe.Pointer, id *C.char, idLen int, p *C.gw_peer, monitor unsafe.Pointer, packed []byte) (int, sendState, error) {
+func (d direct) send(socket unsafe.Pointer, id *C.char, idLen int, p Peer, monitor unsafe.Pointer, packed []byte) (int, SendState, error) {
 	if len(packed) == 0 {
-		return 0, sentAll, nil
+		return 0, SentAll, nil
 	}
 	var consumed C.size_t
-	rc := C.gw_send(socket, id, C.size_t(idLen), p, maxUnsentOctets, monitor,
+	rc := C.gw_send(socket, id, C.size_t(idLen), p.p, d.maxUnsent, monitor,
 		(*C.char)(unsafe.Pointer(unsafe.SliceData(packed))), C.size_t(len(packed)), &consumed)
 	if rc < 0 {
 		return int(consumed), 0, fmt.Errorf("send: %w", zmq.Errno(-rc))
 	}
-	return int(consumed), sendState(rc), nil
+	return int(consumed), SendState(rc), nil
 }
