@@ -1,10 +1,8 @@
 package server
 
 import (
-	"fmt"
-
+	"gorewind/server/internal/auth"
 	"gorewind/store"
-	"gorewind/wire"
 )
 
 // A Right is what a client needs for a command.
@@ -12,9 +10,9 @@ type Right string
 
 // The rights.
 const (
-	Read  Right = "read"  // QUERY, STREAMS, COMMIT, CURSOR, WAIT; of everything: broadcasts
-	Write Right = "write" // PUBLISH, APPEND
-	Admin Right = "admin" // REPLACE, DELETE; of everything: LOG
+	Read  Right = Right(auth.Read)  // QUERY, STREAMS, COMMIT, CURSOR, WAIT; of everything: broadcasts
+	Write Right = Right(auth.Write) // PUBLISH, APPEND
+	Admin Right = Right(auth.Admin) // REPLACE, DELETE; of everything: LOG
 )
 
 // A Client is somebody whom the server knows by a key, and the streams for which
@@ -29,103 +27,28 @@ type Client struct {
 
 // An Access is the clients that a server knows. It does not change: to have other
 // rules, a server is given another one.
-type Access struct{ clients map[string]*Client }
+type Access struct{ rules *auth.Rules }
 
 // NewAccess returns an Access of clients. Each has a name and a key of its own.
 func NewAccess(clients []Client) (*Access, error) {
-	a := &Access{clients: make(map[string]*Client, len(clients))}
-	names := make(map[string]bool, len(clients))
+	known := make([]auth.Client, len(clients))
 	for i, c := range clients {
-		switch {
-		case c.Name == "":
-			return nil, fmt.Errorf("client %d has no name; give it one, for the log", i+1)
-		case names[c.Name]:
-			return nil, fmt.Errorf("two clients are called %q; give each a name of its own", c.Name)
-		case !IsKey(c.Key):
-			return nil, fmt.Errorf("client %q: its key %q is none; give the 40 characters that gorewind keygen prints", c.Name, c.Key)
-		case a.clients[c.Key] != nil:
-			return nil, fmt.Errorf("client %q has the key of %q; give each a key of its own", c.Name, a.clients[c.Key].Name)
-		}
-		names[c.Name] = true
-		a.clients[c.Key] = &c
+		known[i] = auth.Client(c)
 	}
-	return a, nil
+	rules, err := auth.NewRules(known)
+	if err != nil {
+		return nil, err
+	}
+	return &Access{rules}, nil
 }
 
 // Len returns how many clients there are.
-func (a *Access) Len() int { return len(a.clients) }
+func (a *Access) Len() int { return a.rules.Len() }
 
-// of returns the streams for which c has a right.
-func (c *Client) of(right Right) *store.Selection {
-	switch right {
-	case Read:
-		return c.Read
-	case Write:
-		return c.Write
-	}
-	return c.Admin
-}
-
-// may returns why c may not do something to a stream, nil if it may.
-func (c *Client) may(command string, right Right, stream []byte) *wire.Error {
-	if c.of(right).Matches(stream) {
+// decides returns the rules of a; nil if a is, and everybody may do everything.
+func (a *Access) decides() *auth.Rules {
+	if a == nil {
 		return nil
 	}
-	return denied(command, right, "that stream").With(wire.Hex("stream", stream))
-}
-
-// maySelect does so for several streams. A part of an answer would look like a
-// whole one: so whoever may not have all of it gets none.
-func (c *Client) maySelect(command string, right Right, streams *store.Selection) *wire.Error {
-	if c.of(right).Covers(streams) {
-		return nil
-	}
-	return denied(command, right, "every stream that is asked for")
-}
-
-// mayIn does so for a stream or, if it is empty, for the whole store.
-func (c *Client) mayIn(command string, right Right, stream []byte) *wire.Error {
-	if len(stream) > 0 {
-		return c.may(command, right, stream)
-	}
-	return c.mayAll(command, right)
-}
-
-// everything is all streams.
-var everything = store.Prefix(nil)
-
-// mayAll does so for what is of the whole store.
-func (c *Client) mayAll(command string, right Right) *wire.Error {
-	if c.of(right).Covers(everything) {
-		return nil
-	}
-	return denied(command, right, "all streams")
-}
-
-func denied(command string, right Right, streams string) *wire.Error {
-	return wire.Errorf(wire.Denied, "ask for less, or have the server's operator allow it",
-		"%s takes the right %s for %s, which this key has not", command, right, streams).
-		With(wire.Param{Name: "command", Value: command}, wire.Param{Name: "right", Value: string(right)})
-}
-
-// unknownKey is for a key that was removed while its connection goes on.
-func unknownKey() *wire.Error {
-	return wire.Errorf(wire.Denied, "have the server's operator add it", "the server knows this key no more")
-}
-
-// narrows reports whether somebody may do less by the rules of b than by those of
-// a.
-func (a *Access) narrows(b *Access) bool {
-	for key, old := range a.clients {
-		c := b.clients[key]
-		if c == nil {
-			return true
-		}
-		for _, right := range []Right{Read, Write, Admin} {
-			if !c.of(right).Covers(old.of(right)) {
-				return true
-			}
-		}
-	}
-	return false
+	return a.rules
 }

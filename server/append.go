@@ -3,6 +3,7 @@ package server
 import (
 	"strconv"
 
+	"gorewind/server/internal/auth"
 	"gorewind/store"
 	"gorewind/wire"
 )
@@ -60,9 +61,9 @@ func keepAppend(w wire.Append, octets, events int) store.Append {
 	return a
 }
 
-func (a appending) check(c *Client) *wire.Error {
+func (a appending) check(c *auth.Client) *wire.Error {
 	for i := range a.Groups {
-		if refused := c.may(wire.APPEND, Write, a.Groups[i].Stream); refused != nil {
+		if refused := c.May(wire.APPEND, auth.Write, a.Groups[i].Stream); refused != nil {
 			return refused.With(wire.Param{Name: "group", Value: strconv.Itoa(i)})
 		}
 	}

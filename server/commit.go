@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 
+	"gorewind/server/internal/auth"
 	"gorewind/store"
 	"gorewind/wire"
 )
@@ -17,7 +18,9 @@ func (l *loop) commit(ln *lane, w wire.Commit) {
 
 // Who reads a stream says how far; and what is of the whole store is for who reads
 // all of it.
-func (c commit) check(who *Client) *wire.Error { return who.mayIn(wire.COMMIT, Read, c.Stream) }
+func (c commit) check(who *auth.Client) *wire.Error {
+	return who.MayIn(wire.COMMIT, auth.Read, c.Stream)
+}
 
 func (c commit) octets() int { return len(c.Consumer) + len(c.Stream) }
 

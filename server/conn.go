@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gorewind/server/internal/auth"
 	"gorewind/server/internal/zsock"
 )
 
@@ -32,8 +33,8 @@ type conn struct {
 	fd     int
 	token  uintptr
 	pin    zsock.Pin
-	user   string  // its key in Z85; empty without CURVE
-	bucket *bucket // that its requests take from; nil: without a limit
+	user   string       // its key in Z85; empty without CURVE
+	bucket *auth.Bucket // that its requests take from; nil: without a limit
 	peer   zsock.Peer
 	dead   bool // it is gone: what is under way has nobody to be answered to
 	deaf   bool // it was given up: nothing from it takes effect until it reconnects

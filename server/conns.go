@@ -6,12 +6,13 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/server/internal/auth"
 	"gorewind/server/internal/zsock"
 )
 
 // observe takes note of which connections came and went.
 func (l *loop) observe() {
-	l.watch(l.monitor, func(event zmq.Event, fd int) {
+	l.watch(l.monitor, auth.Requests, func(event zmq.Event, fd int) {
 		switch event {
 		case zmq.EVENT_ACCEPTED:
 			l.live[fd] = true
@@ -27,7 +28,7 @@ func (l *loop) observe() {
 
 // observePub does so for PUB.
 func (l *loop) observePub() {
-	l.watch(l.pubEyes, func(event zmq.Event, fd int) {
+	l.watch(l.pubEyes, auth.Broadcasts, func(event zmq.Event, fd int) {
 		switch event {
 		case zmq.EVENT_ACCEPTED:
 			l.subs.Came(fd)
@@ -37,14 +38,14 @@ func (l *loop) observePub() {
 	})
 }
 
-// watch reads a monitor to its end.
-func (l *loop) watch(monitor *zsock.Monitor, note func(event zmq.Event, fd int)) {
+// watch reads a door's monitor to its end.
+func (l *loop) watch(monitor *zsock.Monitor, door auth.Door, note func(event zmq.Event, fd int)) {
 	for {
 		event, fd, more := monitor.Next()
 		if !more {
 			return
 		}
-		asked := monitor == l.monitor && len(l.byFD[fd]) > 0
+		asked := door == auth.Requests && len(l.byFD[fd]) > 0
 		note(event, fd)
 		connections := len(l.live) + l.subs.Len()
 		l.stats.Connections.Store(int64(connections))
@@ -56,10 +57,10 @@ func (l *loop) watch(monitor *zsock.Monitor, note func(event zmq.Event, fd int))
 			l.gate.Listening(fd)
 		case zmq.EVENT_ACCEPTED:
 			err = l.gate.Accepted(fd)
-			l.admissions.accepted(caller{monitor, fd}, time.Now())
+			l.admissions.Accepted(auth.Caller{Door: door, FD: fd}, time.Now())
 		case zmq.EVENT_DISCONNECTED:
 			err = l.gate.Ended(connections)
-			l.admissions.ended(caller{monitor, fd}, asked, time.Now())
+			l.admissions.Ended(auth.Caller{Door: door, FD: fd}, asked, time.Now())
 		default:
 			l.failed(event, fd)
 		}
@@ -113,7 +114,7 @@ func (l *loop) connOf(m zsock.Message) *conn {
 		l.drop(before) // the peer chose its routing id, and is back under it
 	}
 	c := newConn(m.ID, m.From)
-	c.bucket = l.bucketOf(c.user)
+	c.bucket = l.rates.Bucket(c.user)
 	if !l.live[c.fd] {
 		c.dead = true
 		l.haunt(c)

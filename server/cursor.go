@@ -1,6 +1,9 @@
 package server
 
-import "gorewind/wire"
+import (
+	"gorewind/server/internal/auth"
+	"gorewind/wire"
+)
 
 // cursor is the source of CURSOR.
 type cursor struct {
@@ -15,7 +18,9 @@ func (l *loop) cursor(ln *lane, w wire.Cursor) {
 }
 
 // check implements source.
-func (c *cursor) check(who *Client) *wire.Error { return who.mayIn(wire.CURSOR, Read, c.stream) }
+func (c *cursor) check(who *auth.Client) *wire.Error {
+	return who.MayIn(wire.CURSOR, auth.Read, c.stream)
+}
 
 // fill implements source.
 func (c *cursor) fill(r *reader, t *task) {

@@ -5,18 +5,15 @@ import (
 	"fmt"
 
 	zmq "github.com/pebbe/zmq4"
+
+	"gorewind/server/internal/auth"
 )
 
 // Curve is a CURVE key pair, in Z85.
 type Curve struct{ Public, Secret string }
 
-// keyOctets is the length of a key in Z85.
-const keyOctets = 40
-
 // IsKey reports whether text is a CURVE key in Z85.
-func IsKey(text string) bool {
-	return len(text) == keyOctets && zmq.Z85encode(zmq.Z85decode(text)) == text
-}
+func IsKey(text string) bool { return auth.IsKey(text) }
 
 // NewCurve makes a key pair.
 func NewCurve() (Curve, error) {

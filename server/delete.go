@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 
+	"gorewind/server/internal/auth"
 	"gorewind/store"
 	"gorewind/wire"
 )
@@ -19,7 +20,7 @@ func (l *loop) delete(ln *lane, w wire.Delete) {
 // optional is a bound as the store has it.
 func optional(b wire.Bound) store.Optional { return store.Optional{N: b.ID, Given: b.Given} }
 
-func (d deletion) check(c *Client) *wire.Error { return c.may(wire.DELETE, Admin, d.Stream) }
+func (d deletion) check(c *auth.Client) *wire.Error { return c.May(wire.DELETE, auth.Admin, d.Stream) }
 
 func (d deletion) octets() int { return len(d.Stream) }
 

@@ -13,7 +13,6 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
-	"gorewind/server/internal/zsock"
 	"gorewind/wire"
 )
 
@@ -314,87 +313,6 @@ func TestConnectionLimit(t *testing.T) {
 	}
 }
 
-// TestAdmissions goes through what time does, without it.
-func TestAdmissions(t *testing.T) {
-	now := time.Now()
-	a := admissions{most: 2, handshake: time.Second, came: make(map[caller]arrival)}
-	come := func(fd int, want bool) {
-		t.Helper()
-		a.accepted(caller{fd: fd}, now)
-		if have := a.admit(now); have != want {
-			t.Fatalf("connection %d at %v: want %v, have %v", fd, now, want, have)
-		}
-	}
-	a.accepted(caller{fd: 1}, now) // only knocks
-	come(2, true)
-	a.ended(caller{fd: 1}, false, now)
-	come(1, true) // its number is used again
-	come(3, false)
-	a.ended(caller{fd: 3}, false, now)
-	now = now.Add(2 * time.Second) // 1 and 2 are old
-	come(4, false)
-	a.ended(caller{fd: 4}, false, now)
-	a.ended(caller{fd: 2}, false, now)
-	come(5, true)
-	come(6, false)
-	now = now.Add(2 * time.Second)
-	a.ended(caller{fd: 6}, false, now)
-	a.ended(caller{fd: 5}, false, now)
-	a.ended(caller{fd: 1}, false, now)
-	a.age(now)
-	if len(a.came) != 0 || a.younger != 0 || len(a.young) != 0 || len(a.admitted) != 0 {
-		t.Errorf("something is left: %+v", a)
-	}
-}
-
-// TestAdmissionsOfTwoDoors: a descriptor that was one door's may be heard of as the
-// other's before its end is. Strangers who came and went at both had a limit count
-// for nothing, in the end.
-func TestAdmissionsOfTwoDoors(t *testing.T) {
-	now := time.Now()
-	one, other := caller{new(zsock.Monitor), 7}, caller{new(zsock.Monitor), 7}
-	a := admissions{most: 1, handshake: time.Second, came: make(map[caller]arrival)}
-	a.accepted(one, now)
-	a.accepted(other, now)
-	a.ended(one, false, now)
-	if !a.admit(now) {
-		t.Fatal("the first one is not let in")
-	}
-	now = now.Add(2 * time.Second)
-	a.accepted(one, now)
-	if a.admit(now) {
-		t.Error("a second one is let in")
-	}
-	a.ended(one, false, now)
-	a.ended(other, false, now)
-	if len(a.came) != 0 || a.younger != 0 {
-		t.Errorf("something is left: %+v", a)
-	}
-}
-
-// TestAdmissionsBesideStrangers: of those who came and went, only those count who may
-// be strangers.
-func TestAdmissionsBesideStrangers(t *testing.T) {
-	now := time.Now()
-	a := admissions{most: 2, handshake: time.Minute, came: make(map[caller]arrival)}
-	for range 5 {
-		a.accepted(caller{fd: 1}, now)
-		if !a.admit(now) {
-			t.Fatal("it is kept out by who went")
-		}
-		a.ended(caller{fd: 1}, true, now)
-	}
-	for fd := 10; fd < 20; fd++ {
-		a.accepted(caller{fd: fd}, now)
-	}
-	for fd, want := range []bool{true, true, false} {
-		a.accepted(caller{fd: fd}, now)
-		if have := a.admit(now); have != want {
-			t.Errorf("connection %d: want %v, have %v", fd, want, have)
-		}
-	}
-}
-
 // TestRequestLimit: who asks too often gets BUSY in his turn, and nobody else; keys
 // share the limit of all their connections.
 func TestRequestLimit(t *testing.T) {
@@ -458,26 +376,6 @@ func TestRequestLimitOfConnections(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestBucket(t *testing.T) {
-	var b bucket
-	now := time.Now()
-	take := func(want int) {
-		t.Helper()
-		have := 0
-		for b.take(10, now) {
-			have++
-		}
-		if have != want {
-			t.Errorf("want %d, have %d", want, have)
-		}
-	}
-	take(10)
-	now = now.Add(500 * time.Millisecond)
-	take(5)
-	now = now.Add(time.Hour)
-	take(10)
 }
 
 // TestIPCMode: the files of ipc endpoints have the mode from the beginning, whatever

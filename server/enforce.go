@@ -3,6 +3,7 @@ package server
 import (
 	"syscall"
 
+	"gorewind/server/internal/auth"
 	"gorewind/server/internal/zsock"
 	"gorewind/wire"
 )
@@ -11,10 +12,10 @@ import (
 // and may not have any more ends with ERROR DENIED. It must have had some from the
 // beginning.
 func (s *Server) Allow(rules *Access) {
-	before := s.access.Swap(rules)
-	drop := s.opts.Drop && before.narrows(rules)
+	before := s.access.Swap(rules.rules)
+	drop := s.opts.Drop && before.Narrows(rules.rules)
 	s.loop.out.post(func() {
-		s.loop.enforce(rules)
+		s.loop.enforce(rules.rules)
 		if drop {
 			s.loop.cutAll()
 		}
@@ -24,19 +25,19 @@ func (s *Server) Allow(rules *Access) {
 // A claim is what somebody asks for.
 type claim interface {
 	// check returns why a client may not have it, nil if it may.
-	check(c *Client) *wire.Error
+	check(c *auth.Client) *wire.Error
 }
 
 // whose returns whose a message is, by the rules of this moment. Without CURVE that is
 // nobody.
-func (l *loop) whose(m zsock.Message) (c *Client, refused *wire.Error) {
+func (l *loop) whose(m zsock.Message) (c *auth.Client, refused *wire.Error) {
 	rules := l.access.Load()
 	if rules == nil {
 		return nil, nil
 	}
 	// Not by its connection: what came under a routing id before says nothing.
-	if c = rules.clients[string(m.From.User)]; c == nil {
-		return nil, unknownKey()
+	if c = rules.Of(m.From.User); c == nil {
+		return nil, auth.UnknownKey()
 	}
 	return c, nil
 }
@@ -54,14 +55,10 @@ func (l *loop) allowed(ln *lane, x claim) bool {
 }
 
 // enforce ends what connections may not have any more.
-func (l *loop) enforce(rules *Access) {
-	for user := range l.buckets {
-		if rules.clients[user] == nil {
-			delete(l.buckets, user)
-		}
-	}
+func (l *loop) enforce(rules *auth.Rules) {
+	l.rates.Forget(rules)
 	for _, c := range l.conns {
-		who := rules.clients[c.user]
+		who := rules.Of([]byte(c.user))
 		l.enforceLane(&c.plain, who)
 		for _, ln := range c.lanes {
 			l.enforceLane(ln, who)
@@ -70,10 +67,10 @@ func (l *loop) enforce(rules *Access) {
 }
 
 // enforceLane answers what waits in a lane in its turn, and what runs now.
-func (l *loop) enforceLane(ln *lane, who *Client) {
+func (l *loop) enforceLane(ln *lane, who *auth.Client) {
 	refusal := func(x claim) *wire.Error {
 		if who == nil {
-			return unknownKey()
+			return auth.UnknownKey()
 		}
 		return x.check(who)
 	}

@@ -5,8 +5,21 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/server/internal/auth"
 	"gorewind/server/internal/zsock"
 )
+
+// newDoorman returns who answers libzmq about those who connect.
+func (s *Server) newDoorman() (*auth.Doorman, error) {
+	d := &auth.Doorman{Log: s.log, Rules: &s.access, Full: &s.Stats.Full}
+	if s.opts.MaxConnections > 0 {
+		d.Admit = s.admit
+	}
+	if err := d.Open(s.zctx); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
 
 // failed takes note of a handshake that failed. The doorman has told of those that
 // were refused.
@@ -29,7 +42,7 @@ func (l *loop) failed(event zmq.Event, value int) {
 	} else if value != zsock.MechanismMismatch {
 		why = "it did not speak ZeroMQ's protocol"
 	}
-	o.logged(func(times int) { l.log.Warn("a handshake failed", "why", why, "times", times) })
+	o.Logged(func(times int) { l.log.Warn("a handshake failed", "why", why, "times", times) })
 }
 
 // letIn answers the doorman, with all connections known that came before it was
@@ -37,5 +50,29 @@ func (l *loop) failed(event zmq.Event, value int) {
 func (l *loop) letIn() bool {
 	l.observe()
 	l.observePub()
-	return l.admissions.admit(time.Now())
+	return l.admissions.Admit(time.Now())
+}
+
+// admit asks the loop whether there may be one more connection.
+func (s *Server) admit() bool {
+	answer := make(chan bool, 1)
+	s.loop.out.post(func() { answer <- s.loop.letIn() })
+	select {
+	case ok := <-answer:
+		return ok
+	case <-s.closed:
+		return false
+	}
+}
+
+// secure sets what a door asks of those who connect.
+func (s *Server) secure(z *zmq.Socket, door auth.Door) error {
+	if s.doorman == nil {
+		return nil
+	}
+	secret := ""
+	if s.opts.Curve != nil {
+		secret = s.opts.Curve.Secret
+	}
+	return s.doorman.Guard(z, door, secret)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"gorewind/server/internal/auth"
 	"gorewind/store"
 	"gorewind/wire"
 )
@@ -36,7 +37,7 @@ func (l *loop) entries(ln *lane, w wire.Log) {
 
 // check implements source. It tells the store's secret, and all that makes a copy the
 // same store.
-func (*entries) check(c *Client) *wire.Error { return c.mayAll(wire.LOG, Admin) }
+func (*entries) check(c *auth.Client) *wire.Error { return c.MayAll(wire.LOG, auth.Admin) }
 
 // octets implements source.
 func (*entries) octets() int { return selectionOctets }

@@ -9,6 +9,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/server/internal/auth"
 	"gorewind/server/internal/zsock"
 	"gorewind/store"
 	"gorewind/wire"
@@ -36,12 +37,11 @@ type loop struct {
 	complained atomic.Int64 // when an error of the store was logged, in seconds; readers use it too
 	jobs       chan<- *task // chunks to be read; never full, see maxChunkOctets
 
-	access      *atomic.Pointer[Access] // nil in it: everybody may do everything
-	who         *Client                 // whose message is handled; nil: anybody's
-	maxRequests int                     // a second, of a key or a connection; 0: no limit
-	buckets     map[string]*bucket      // of keys, for that
-	admissions  admissions
-	handshakes  [2]occasion // that failed, of CURVE and of others
+	access     *atomic.Pointer[auth.Rules] // nil in it: everybody may do everything
+	who        *auth.Client                // whose message is handled; nil: anybody's
+	rates      auth.Rates
+	admissions auth.Admissions
+	handshakes [2]auth.Occasion // that failed, of CURVE and of others
 
 	router    *zmq.Socket    // requests in, answers out
 	pub       *zmq.Socket    // broadcasts
@@ -232,7 +232,7 @@ func (l *loop) heard(ln *lane, m zsock.Message, request [][]byte) bool {
 		if isCancel := len(request) > 0 && string(request[0]) == wire.CANCEL; isCancel {
 			return true
 		}
-		refused = l.busy(ln.conn)
+		refused = l.rates.Busy(ln.conn.bucket)
 	}
 	if refused != nil {
 		l.refuse(ln, refused)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"gorewind/server/internal/auth"
 	"gorewind/store"
 	"gorewind/wire"
 )
@@ -46,7 +47,9 @@ func (b *batch) keep(octets []byte) []byte {
 // publication is a PUBLISH that waits in its lane.
 type publication wire.Publish
 
-func (p publication) check(c *Client) *wire.Error { return c.may(wire.PUBLISH, Write, p.Stream) }
+func (p publication) check(c *auth.Client) *wire.Error {
+	return c.May(wire.PUBLISH, auth.Write, p.Stream)
+}
 
 func (p publication) octets() int { return len(p.Stream) + len(p.Data) }
 

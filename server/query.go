@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"gorewind/server/internal/auth"
 	"gorewind/server/internal/pack"
 	"gorewind/store"
 	"gorewind/wire"
@@ -107,14 +108,14 @@ func selection(w wire.Query) (s *store.Selection, refused *wire.Error) {
 }
 
 // check implements source.
-func (q *query) check(c *Client) *wire.Error {
+func (q *query) check(c *auth.Client) *wire.Error {
 	switch {
 	case q.r.Select == nil:
-		return c.may(wire.QUERY, Read, q.r.Stream)
+		return c.May(wire.QUERY, auth.Read, q.r.Stream)
 	case q.consumer != nil: // it begins at a cursor of the whole store
-		return c.mayAll(wire.QUERY, Read)
+		return c.MayAll(wire.QUERY, auth.Read)
 	}
-	return c.maySelect(wire.QUERY, Read, q.r.Select)
+	return c.MaySelect(wire.QUERY, auth.Read, q.r.Select)
 }
 
 // begin implements source.

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 
+	"gorewind/server/internal/auth"
 	"gorewind/store"
 	"gorewind/wire"
 )
@@ -19,7 +20,7 @@ func (l *loop) replace(ln *lane, w wire.Replace) {
 	l.write(ln, replace{Stream: bytes.Clone(w.Stream), ID: w.ID, Data: bytes.Clone(w.Data)})
 }
 
-func (r replace) check(c *Client) *wire.Error { return c.may(wire.REPLACE, Admin, r.Stream) }
+func (r replace) check(c *auth.Client) *wire.Error { return c.May(wire.REPLACE, auth.Admin, r.Stream) }
 
 func (r replace) octets() int { return len(r.Stream) + len(r.Data) }
 

@@ -28,6 +28,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/server/internal/auth"
 	"gorewind/server/internal/zsock"
 	"gorewind/store"
 	"gorewind/wire"
@@ -101,8 +102,8 @@ type Server struct {
 	loop *loop
 	jobs chan *task
 
-	access  atomic.Pointer[Access] // nil in it: no CURVE
-	doorman *doorman               // nil: everybody is let in
+	access  atomic.Pointer[auth.Rules] // nil in it: no CURVE
+	doorman *auth.Doorman              // nil: everybody is let in
 	closed  chan struct{}
 
 	routerAddrs, pubAddrs []string
@@ -119,7 +120,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opts: o, log: o.Log, jobs: make(chan *task, maxChunkOctets/chunkOctets), closed: make(chan struct{})}
-	s.access.Store(o.Access)
+	s.access.Store(o.Access.decides())
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -139,8 +140,8 @@ func New(o Options) (*Server, error) {
 		waits:     waits{byCursor: make(map[string]map[*wait]struct{})},
 		erasures:  erasures{seed: maphash.MakeSeed()},
 		liveEvery: liveEvery,
-		access:    &s.access, maxRequests: o.MaxRequests, buckets: make(map[string]*bucket),
-		admissions: admissions{most: o.MaxConnections, handshake: o.Handshake + time.Second, came: make(map[caller]arrival)},
+		access:    &s.access, rates: auth.NewRates(o.MaxRequests),
+		admissions: auth.NewAdmissions(o.MaxConnections, o.Handshake+time.Second),
 	}
 	if err := s.open(); err != nil {
 		s.Close()
@@ -198,7 +199,7 @@ func (s *Server) open() (err error) {
 		}
 	}
 	if err := errors.Join(zsock.Configure(l.router, s.opts.Handshake), zsock.Configure(l.pub, s.opts.Handshake),
-		s.secure(l.router, routerDomain), s.secure(l.pub, pubDomain),
+		s.secure(l.router, auth.Requests), s.secure(l.pub, auth.Broadcasts),
 		l.router.SetRouterMandatory(1),
 		l.router.SetRcvhwm(routerReceive(s.opts.MaxEvent)),
 		l.router.SetSndhwm(sendMark(routerSend, maxUnsentOctets, s.opts.MaxEvent)),
@@ -301,7 +302,7 @@ func (s *Server) Close() (err error) {
 		}
 		err = errors.Join(append(errs, s.zctx.Term())...)
 		if s.doorman != nil {
-			<-s.doorman.done
+			s.doorman.Wait()
 		}
 	})
 	return err

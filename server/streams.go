@@ -3,6 +3,7 @@ package server
 import (
 	"math"
 
+	"gorewind/server/internal/auth"
 	"gorewind/store"
 	"gorewind/wire"
 )
@@ -26,8 +27,8 @@ func (l *loop) streams(ln *lane, w wire.Streams) {
 }
 
 // check implements source.
-func (s *streams) check(c *Client) *wire.Error {
-	return c.maySelect(wire.STREAMS, Read, store.Prefix(s.prefix))
+func (s *streams) check(c *auth.Client) *wire.Error {
+	return c.MaySelect(wire.STREAMS, auth.Read, store.Prefix(s.prefix))
 }
 
 // fill implements source.

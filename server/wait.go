@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"time"
 
+	"gorewind/server/internal/auth"
 	"gorewind/wire"
 )
 
@@ -40,7 +41,7 @@ func (l *loop) waitFor(ln *lane, r wire.Wait) {
 }
 
 // check implements source.
-func (w *wait) check(c *Client) *wire.Error { return c.mayIn(wire.WAIT, Read, w.want.Stream) }
+func (w *wait) check(c *auth.Client) *wire.Error { return c.MayIn(wire.WAIT, auth.Read, w.want.Stream) }
 
 // begin implements source.
 func (w *wait) begin(l *loop, t *task) {

@@ -53,6 +53,7 @@ var rules = []rule{
 	{"store/leveldb", "the engine knows neither wire nor sockets", []string{"gorewind/store", goleveldb, "gorewind/store/leveldb/internal/", "gorewind/store/leveldb/repair"}},
 	{"server/internal/pack", "what is sent is packed without knowing who sends it", []string{"gorewind/store", "gorewind/wire"}},
 	{"server/internal/zsock", "it moves messages, whatever they say", []string{zmq4, unix}},
+	{"server/internal/auth", "who may do what is decided without knowing how it is done", []string{"gorewind/store", "gorewind/wire", zmq4}},
 	{"server", "the broker runs on any engine", []string{"gorewind/server/internal/", "gorewind/store", "gorewind/wire", zmq4, unix}},
 	{"client", "it runs where no store is", []string{"gorewind/wire", zmq4, unix}},
 	{"backup", "copies are made of what a daemon tells, and stores of copies; it knows no sockets", []string{"gorewind/client", "gorewind/wire", "gorewind/store", "gorewind/store/leveldb", "gorewind/store/leveldb/repair", zstd}},

@@ -1,10 +1,10 @@
-package server
+package auth
 
 import "time"
 
-// An occasion is something that strangers can bring about as often as they like.
+// An Occasion is something that strangers can bring about as often as they like.
 // It is logged now and then, with how often it was.
-type occasion struct {
+type Occasion struct {
 	next  time.Time
 	times int // since it was logged
 }
@@ -12,8 +12,8 @@ type occasion struct {
 // occasionEvery is how often it is logged.
 const occasionEvery = 10 * time.Second
 
-// logged calls log if it is time to.
-func (o *occasion) logged(log func(times int)) {
+// Logged calls log if it is time to.
+func (o *Occasion) Logged(log func(times int)) {
 	o.times++
 	now := time.Now()
 	if now.Before(o.next) {

@@ -1,46 +1,50 @@
-package server
+package auth
 
 import (
 	"slices"
 	"time"
-
-	"gorewind/server/internal/zsock"
 )
 
-// admissions bounds how many connections there are. Only those count that were
+// Admissions bounds how many connections there are. Only those count that were
 // let in: whoever has a connection and does not get through the handshake keeps
 // nobody out. libzmq does not tell which connection it was let in, only when one
 // comes, and when it ends; but it ends those whose handshake takes too long. So all
 // that are older than that are in, and of the others as many at most as were let
 // in of late. It is the loop's.
-type admissions struct {
+type Admissions struct {
 	most      int                // 0: no limit
 	handshake time.Duration      // how long one may take
-	came      map[caller]arrival // until they end
+	came      map[Caller]arrival // until they end
 	arrivals  int                // so far
 	young     []arrival          // in order of time; some have ended
 	younger   int                // of came, those of young
 	admitted  []time.Time        // of late, in order
 }
 
-// A caller is who has a descriptor, at the door that a monitor watches. When one
+// NewAdmissions returns the admissions of a server that has no connection. There may be
+// so many; 0: no limit. A handshake takes so long at most.
+func NewAdmissions(most int, handshake time.Duration) Admissions {
+	return Admissions{most: most, handshake: handshake, came: make(map[Caller]arrival)}
+}
+
+// A Caller is who has a descriptor, at a door. When one
 // door's connection gets the descriptor that the other's had, its coming may be
 // heard of before that one's end.
-type caller struct {
-	door *zsock.Monitor
-	fd   int
+type Caller struct {
+	Door Door
+	FD   int
 }
 
 // An arrival is a connection that came at a time. Descriptors are used again,
 // numbers are not.
 type arrival struct {
-	caller
+	Caller
 	number int
 	at     time.Time
 }
 
-// accepted is called when a connection has come.
-func (a *admissions) accepted(c caller, now time.Time) {
+// Accepted is called when a connection has come.
+func (a *Admissions) Accepted(c Caller, now time.Time) {
 	if a.most == 0 {
 		return
 	}
@@ -51,9 +55,9 @@ func (a *admissions) accepted(c caller, now time.Time) {
 	a.age(now)
 }
 
-// ended is called when a connection has ended. A request came over it if it asked:
+// Ended is called when a connection has ended. A request came over it if it asked:
 // then it was let in for certain, and keeps nobody out while strangers come.
-func (a *admissions) ended(c caller, asked bool, now time.Time) {
+func (a *Admissions) Ended(c Caller, asked bool, now time.Time) {
 	if a.most == 0 {
 		return
 	}
@@ -73,9 +77,9 @@ func (a *admissions) ended(c caller, asked bool, now time.Time) {
 }
 
 // age moves on what is no longer young.
-func (a *admissions) age(now time.Time) {
+func (a *Admissions) age(now time.Time) {
 	for len(a.young) > 0 && now.Sub(a.young[0].at) > a.handshake {
-		if first := a.young[0]; a.came[first.caller].number == first.number {
+		if first := a.young[0]; a.came[first.Caller].number == first.number {
 			a.younger--
 		}
 		a.young = a.young[1:]
@@ -85,8 +89,8 @@ func (a *admissions) age(now time.Time) {
 	}
 }
 
-// admit reports whether one of the young connections may be let in, and counts it.
-func (a *admissions) admit(now time.Time) bool {
+// Admit reports whether one of the young connections may be let in, and counts it.
+func (a *Admissions) Admit(now time.Time) bool {
 	a.age(now)
 	others := max(a.younger-1, 0)
 	if len(a.came)-a.younger+min(others, len(a.admitted)) >= a.most {
