@@ -2,10 +2,15 @@ package server_test
 
 import (
 	"fmt"
-	"os"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -16,7 +21,7 @@ type inherited struct {
 	was   string // the case, in the words of the system that it is from
 
 	// What has it: a transcript as in protocol.md, a program, tests elsewhere,
-	// each a file and a name in it, or several of these.
+	// each a name as wantTest takes it, or several of these.
 	play string
 	run  func(p *player)
 	in   []string
@@ -35,7 +40,7 @@ var ancestors = []inherited{
 			S: END
 			C: QUERY "mystream" "" ""
 			S: END`,
-		in: []string{"store/storetest/append.go R1 empty"},
+		in: []string{"store: R1 empty"},
 	}, {
 		label: "R2",
 		was:   "an event of 10 random octets is published: its stream is listed once, a query gives exactly that id and data; the same with two",
@@ -57,22 +62,22 @@ var ancestors = []inherited{
 			S: EVENT <1> "\x8a\x00\xff\n:\\\"E\x01\xc3"
 			S: EVENT <2> "\x00\x00END\x7f\x80\xfe\r "
 			S: END`,
-		in: []string{"store/storetest/append.go R2 one and two events"},
+		in: []string{"store: R2 one and two events"},
 	}, {
 		label: "R3",
 		was:   "stream1, stream2, stream4 and stream11 get 5 events each: after each a query gives that stream's events only, in order",
 		play:  namesThatBeginAlike(),
-		in:    []string{"store/storetest/append.go R3 prefix names do not mix"},
+		in:    []string{"store: R3 prefix names do not mix"},
 	}, {
 		label: "R4",
 		was:   "4 writers at once publish 100 events each, to a stream of their own",
 		play:  writersAtOnce(),
-		in:    []string{"store/storetest/append.go R4 A5 G6 parallel writers"},
+		in:    []string{"store: R4 A5 G6 parallel writers"},
 	}, {
 		label: "R5",
 		was:   "of 5000 ids in a row each is greater than the one before and reads back the same, past 255 and 256 too",
 		play:  manyIDs(),
-		in:    []string{"store/storetest/append.go R5 ids cross 255", "wire/wire_test.go TestIDsSortBytewise"},
+		in:    []string{"store: R5 ids cross 255", "wire: TestIDsSortBytewise"},
 	}, {
 		label: "R6",
 		was:   "names and ids of any octets, among them : and 0 and 255, come back from the keys that they are stored under, and sort by stream, then id",
@@ -94,11 +99,11 @@ var ancestors = []inherited{
 			C: QUERY "a\x00b" "" ""
 			S: EVENT <1> "5"
 			S: END`,
-		in: []string{"store/leveldb/internal/record/format_test.go TestR6KeysSort", "store/storetest/append.go R6 F36 names of any octets"},
+		in: []string{"store: TestR6KeysSort", "store: R6 F36 names of any octets"},
 	}, {
 		label: "R7",
 		was:   "a server is started and stopped 3 times on one store; a second start while it runs is an error",
-		in:    []string{"main_test.go TestStop", "main_test.go TestSecondDaemonIsRefused", "store/storetest/close.go P7 R7 F37 reopen"},
+		in:    []string{"TestStop", "TestSecondDaemonIsRefused", "store: P7 R7 F37 reopen"},
 	}, {
 		label: "R8",
 		was:   "an unknown command, PUBLISH with 0, 1 and 3 frames, QUERY with 0 to 2 and 4, from and to that are unknown: one ERROR each and no EVENT, and the server lives",
@@ -140,12 +145,12 @@ var ancestors = []inherited{
 		label: "P2",
 		was:   "a SUB gets 200 events in the order in which they were published, each with the id before its own; no id twice",
 		play:  manyBroadcasts(),
-		in:    []string{"server/server_test.go TestBroadcasts"},
+		in:    []string{"server: TestBroadcasts"},
 	}, {
 		label: "P3",
 		was:   "of 200 events a query without bounds gives all in order; with from, with to, with both those between; of two neighbours the second",
 		play:  manyBounds(),
-		in:    []string{"server/server_test.go TestQueryBounds"},
+		in:    []string{"server: TestQueryBounds"},
 		here:  "an answer is not cut at 100 events, so one query has all",
 	}, {
 		label: "P4",
@@ -190,15 +195,15 @@ var ancestors = []inherited{
 		label: "P7",
 		was:   "a store has the same events after it was closed and opened again; where its file was damaged it does not open",
 		in: []string{
-			"store/storetest/close.go P7 R7 F37 reopen",
-			"store/leveldb/fault_test.go TestP9LostCommits",
-			"store/leveldb/fault_test.go TestP9DamagedTable",
+			"store: P7 R7 F37 reopen",
+			"store: TestP9LostCommits",
+			"store: TestP9DamagedTable",
 		},
 		here: "where commits are missing it does not open; where a table is damaged it opens, and reading what is damaged is an error",
 	}, {
 		label: "P8",
 		was:   "--help is status 0; a configuration that is missing or wrong is another, with no file made; so is a number that is none; a request to stop is followed",
-		in:    []string{"main_test.go TestHelpAndVersion", "main_test.go TestP8Refusals", "main_test.go TestStop"},
+		in:    []string{"TestHelpAndVersion", "TestP8Refusals", "TestStop"},
 		here:  "the request to stop is a signal, not a word that anyone could send; no configuration at all is a good one",
 	},
 }
@@ -226,16 +231,76 @@ func (c inherited) check(t *testing.T) {
 	}
 }
 
-// wantTest checks that a file has the test of a name, as a function or as a case.
+// wantTest checks that the module has the test of a name, as a function or as a case.
+// "store: name" is one below the directory store.
 func wantTest(t *testing.T, place string) {
 	t.Helper()
-	file, name, _ := strings.Cut(place, " ")
-	source, err := os.ReadFile("../" + file)
+	room, name, ok := strings.Cut(place, ": ")
+	if !ok {
+		room, name = "", place
+	}
+	files, err := testsByName()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := string(source); !strings.Contains(text, "func "+name+"(") && !strings.Contains(text, strconv.Quote(name)) {
-		t.Errorf("want the test %q in %s, have it not", name, file)
+	if !slices.ContainsFunc(files[name], func(file string) bool { return !ok || strings.HasPrefix(file, room+"/") }) {
+		t.Errorf("want the test %q, have it not; that name is in %q", place, files[name])
+	}
+}
+
+// testsByName returns in which files of the module each test is, by its function's name
+// or, of a case, by a string that the file has. The lists of this package do not count:
+// they would find themselves.
+var testsByName = sync.OnceValues(func() (map[string][]string, error) {
+	files := make(map[string][]string)
+	const module = ".."
+	err := filepath.WalkDir(module, func(path string, d fs.DirEntry, err error) error {
+		name := filepath.ToSlash(strings.TrimPrefix(path, module+string(filepath.Separator)))
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != module && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || d.Name() == "testdata"):
+			return filepath.SkipDir
+		case d.Name() == "ancestors_test.go" || d.Name() == "cousins_test.go":
+			return nil
+		case strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "store/storetest/") && strings.HasSuffix(name, ".go"):
+			return collectTests(files, path, name)
+		}
+		return nil
+	})
+	return files, err
+})
+
+func collectTests(files map[string][]string, path, name string) error {
+	f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+	if err != nil {
+		return err
+	}
+	for n := range ast.Preorder(f) {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			if n.Recv == nil && strings.HasPrefix(n.Name.Name, "Test") {
+				files[n.Name.Name] = append(files[n.Name.Name], name)
+			}
+		case *ast.BasicLit:
+			if text, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING && !strings.HasPrefix(text, "Test") {
+				files[text] = append(files[text], name)
+			}
+		}
+	}
+	return nil
+}
+
+// TestWantedTests: what nobody has is not found, nor what only the lists have.
+func TestWantedTests(t *testing.T) {
+	files, err := testsByName()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, missing := range []string{"TestNobodyHasWritten", "R1 empties", ancestors[0].in[0]} {
+		if where := files[missing]; where != nil {
+			t.Errorf("%q is found in %q", missing, where)
+		}
 	}
 }
 

@@ -42,7 +42,7 @@ var cousins = []inherited{
 			S: END
 			B: "s" <1> "d"
 			B: "s" <2> "another"`,
-		in:   []string{"store/storetest/key.go F3 the same request again"},
+		in:   []string{"store: F3 the same request again"},
 		here: "the key stands for the client's id of the event",
 	}, {
 		label: "F4",
@@ -55,7 +55,7 @@ var cousins = []inherited{
 			C: QUERY "s" "" ""
 			S: EVENT <1> "d"
 			S: END`,
-		in: []string{"store/storetest/key.go F4 another request"},
+		in: []string{"store: F4 another request"},
 	}, {
 		label: "F5",
 		was:   "as F4, but asking for it to be replaced: the other body is taken",
@@ -68,7 +68,7 @@ var cousins = []inherited{
 			C: QUERY "s" "" ""
 			S: EVENT <1> "other"
 			S: END`,
-		in:   []string{"store/storetest/replace.go F5 F11 replace"},
+		in:   []string{"store: F5 F11 replace"},
 		here: "what is not there is not inserted but UNKNOWN-ID, and a replacement is not broadcast",
 	}, {
 		label: "F6",
@@ -141,7 +141,7 @@ var cousins = []inherited{
 			C2: PUBLISH "/p/987" "two"
 			S2: PUBLISHED <1>
 			S: "f" "" EVENT <2> "two" "/p/987" <1> <2> "2…"`,
-		in: []string{"store/selection_test.go F12"},
+		in: []string{"store: F12"},
 	}, {
 		label: "F13",
 		was:   "of visits/123 and care-recipient/123 a subscription to visits/{id} gets the first only, and then what comes to visits",
@@ -155,11 +155,11 @@ var cousins = []inherited{
 			S2: APPENDED <2> <1> <2>
 			S: "f" "" EVENT <4> "four" "visits/4" <1> <4> "2…"
 			S: "f" "" EVENT <5> "five" "visits/123" <2> <5> "2…"`,
-		in: []string{"store/selection_test.go F13"},
+		in: []string{"store: F13"},
 	}, {
 		label: "F14",
 		was:   "an event that is in the history and in the live feed comes once",
-		in:    []string{"server/follow_test.go TestFollowersAndWriters", "store/storetest/tail.go F12 F14 E7 E8 tail"},
+		in:    []string{"server: TestFollowersAndWriters", "store: F12 F14 E7 E8 tail"},
 	}, {
 		label: "F15",
 		was:   "three events and then a fourth: a subscription after the third, by its id or by its number, gets the fourth only",
@@ -174,7 +174,7 @@ var cousins = []inherited{
 			C: "position" "" QUERY "s" <4> "" "match=glob" follow
 			S: "position" "" EVENT <5> "4" "s" <4> <5> "2…"
 			S: "position" "" LIVE`,
-		in: []string{"store/storetest/tail.go F15 E9 tail from any position"},
+		in: []string{"store: F15 E9 tail from any position"},
 	}, {
 		label: "F16",
 		was:   "a subscription may have two templates",
@@ -196,7 +196,7 @@ var cousins = []inherited{
 			C: "f" "" QUERY "s" "" "" "consumer=mailer" follow
 			S: "f" "" EVENT <2> "2"
 			S: "f" "" LIVE`,
-		in: []string{"server/wait_test.go TestConsumers", "store/storetest/cursor.go F17 E11 G4 cursors"},
+		in: []string{"server: TestConsumers", "store: F17 E11 G4 cursors"},
 	}, {
 		label: "F18",
 		was:   "of two connections of one consumer the second gets nothing until the first is gone",
@@ -215,7 +215,7 @@ var cousins = []inherited{
 			S: COMMITTED <2>
 			C: CURSOR "mailer" "s"
 			S: CURSOR <2>`,
-		in:   []string{"store/storetest/cursor.go F19 ids that were never given"},
+		in:   []string{"store: F19 ids that were never given"},
 		here: "nothing is committed that was never given",
 	}, {
 		label: "F20",
@@ -228,7 +228,7 @@ var cousins = []inherited{
 			C: QUERY "s" "" ""
 			S: EVENT <1> "d"
 			S: END`,
-		in: []string{"server/wait_test.go TestWait"},
+		in: []string{"server: TestWait"},
 	}, {
 		label: "F21",
 		was:   "an event waits 200 ms for a consumer, which gets it and acknowledges it: the answer comes within 50 ms",
@@ -242,7 +242,7 @@ var cousins = []inherited{
 			C2: COMMIT "mailer" "s" <1>
 			S2: COMMITTED <1>
 			S: "w" "" REACHED <1>`,
-		in:   []string{"server/wait_test.go TestWaitRacesWithCommit"},
+		in:   []string{"server: TestWaitRacesWithCommit"},
 		here: "COMMIT is the acknowledgement, of all events before, too",
 	}, {
 		label: "F22",
@@ -281,7 +281,7 @@ var cousins = []inherited{
 			S: "f" "" END
 			C: PUBLISH "s" "d"
 			S: PUBLISHED <1>`,
-		in: []string{"server/follow_test.go TestFollowersEnd", "store/storetest/read.go F25 cancelled"},
+		in: []string{"server: TestFollowersEnd", "store: F25 cancelled"},
 	}, {
 		label: "F26",
 		was:   "events differ if their id, type, data, stream or number does; a number that one of them has not makes no difference",
@@ -341,7 +341,7 @@ var cousins = []inherited{
 			C2: "f" "" QUERY "s" <2> "" follow
 			S2: "f" "" EVENT <3> "3"
 			S2: "f" "" LIVE`,
-		in: []string{"client/reconnect_test.go TestReconnect"},
+		in: []string{"client: TestReconnect"},
 	}, {
 		label: "F30",
 		was:   "-1 is expected: of an empty stream it holds, of one with events it is a conflict; two events in an empty stream end at position 1",
@@ -359,7 +359,7 @@ var cousins = []inherited{
 	}, {
 		label: "F32",
 		was:   "of 5 writers at once that expect an empty stream 1 succeeds and 4 fail",
-		in:    []string{"server/append_test.go TestOneOfFiveWins", "store/storetest/append.go F32 five writers expect an empty stream"},
+		in:    []string{"server: TestOneOfFiveWins", "store: F32 five writers expect an empty stream"},
 	}, {
 		label: "F33",
 		was:   "a read right after the write returned has it",
@@ -375,7 +375,7 @@ var cousins = []inherited{
 			C2: STREAMS "" ""
 			S2: STREAM "s" <1>
 			S2: END`,
-		in: []string{"store/storetest/order.go F33 done is seen"},
+		in: []string{"store: F33 done is seen"},
 	}, {
 		label: "F34",
 		was:   "backwards with a limit of 5 the last 5 of 20 come, the last first",
@@ -389,7 +389,7 @@ var cousins = []inherited{
 			C2: PUBLISH "s" "d"
 			S2: PUBLISHED <1>
 			S: "f" "" EVENT <1> "d"`,
-		in:   []string{"server/follow_test.go TestLiveAgain"},
+		in:   []string{"server: TestLiveAgain"},
 		here: "LIVE comes once, and again only when there was nothing else for 10 s; it has no position",
 	}, {
 		label: "F36",
@@ -411,14 +411,14 @@ var cousins = []inherited{
 			S: EVENT <1> "1" "Foo/Bar/2" <1> <1> "2…"
 			S: EVENT <2> "2" "Foo/Bar/10" <1> <2> "2…"
 			S: END`,
-		in:   []string{"store/storetest/streams.go F36 streams in byte order"},
+		in:   []string{"store: F36 streams in byte order"},
 		here: "the order is that of octets, so 10 is before 2",
 	}, {
 		label: "F37",
 		was:   "a writer that was started again goes on after the last position; two that compete lose nothing and reorder nothing",
 		in: []string{
-			"main_test.go TestStop", "kill_test.go TestKill", "store/storetest/close.go P7 R7 F37 reopen",
-			"main_test.go TestSecondDaemonIsRefused", "server/server_test.go TestBroadcasts",
+			"TestStop", "TestKill", "store: P7 R7 F37 reopen",
+			"TestSecondDaemonIsRefused", "server: TestBroadcasts",
 		},
 		here: "a store has one writer, and a second one is refused; clients compete in R4 and A5",
 	}, {
@@ -446,7 +446,7 @@ var cousins = []inherited{
 			p.say(`C: PUBLISH "s" "d"`)
 			p.say(`S: ERROR READ-ONLY …`)
 		},
-		in:   []string{"store/leveldb/fault_test.go TestP2DiskStaysDead"},
+		in:   []string{"store: TestP2DiskStaysDead"},
 		here: "an event may be empty",
 	}, {
 		label: "G2",
@@ -549,12 +549,12 @@ var cousins = []inherited{
 	}, {
 		label: "G7",
 		was:   "a key or a value that cannot be read is an error and no crash",
-		in:    []string{"store/leveldb/fault_test.go TestP9DamagedTable", "store/leveldb/internal/record/format_test.go TestP9EveryBitOfAPage"},
+		in:    []string{"store: TestP9DamagedTable", "store: TestP9EveryBitOfAPage"},
 	}, {
 		label: "G8",
 		was:   "0 to 9999 are written while a consumer reads to the end and reconnects, over and over: it gets each next to the one before",
 		run:   readToTheEndAgain,
-		in:    []string{"store/storetest/tail.go G8 a follower sees each event once"},
+		in:    []string{"store: G8 a follower sees each event once"},
 		here:  "none comes twice",
 	},
 
@@ -589,7 +589,7 @@ var cousins = []inherited{
 			S: EVENT <2> "b" "s2" <1> <2> "2…"
 			S: EVENT <1> "a" "s1" <1> <1> "2…"
 			S: END`,
-		in:   []string{"store/storetest/selection.go E2 in the order of commits"},
+		in:   []string{"store: E2 in the order of commits"},
 		here: "a new store is empty, so positions begin with 1",
 	}, {
 		label: "E3",
@@ -626,7 +626,7 @@ var cousins = []inherited{
 			S: EVENT <2> "b" "s2" <1> <2> "2…"
 			S: EVENT <3> "c" "s2" <2> <3> "2…"
 			S: END`,
-		in:   []string{"store/storetest/read.go P3 P6 E4 bounds"},
+		in:   []string{"store: P3 P6 E4 bounds"},
 		here: "after is exclusive, and the last EVENT's second frame tells where to go on",
 	}, {
 		label: "E5",
@@ -647,7 +647,7 @@ var cousins = []inherited{
 			S: END
 			C: APPEND "" "s" <0> 1 "c"
 			S: APPENDED <3>`,
-		in:   []string{"store/storetest/delete.go E5 delete with an expectation"},
+		in:   []string{"store: E5 delete with an expectation"},
 		here: "ids go on",
 	}, {
 		label: "E6",
@@ -675,7 +675,7 @@ var cousins = []inherited{
 			S: "f" "" EVENT <3> "b" "s" <3> <3> "2…"
 			S: "f" "" EVENT <4> "c" "s" <4> <4> "2…"
 			S: "f" "" EVENT <5> "d" "t" <1> <5> "2…"`,
-		in:   []string{"store/storetest/tail.go F12 F14 E7 E8 tail"},
+		in:   []string{"store: F12 F14 E7 E8 tail"},
 		here: "what is new is what comes after INFO's position",
 	}, {
 		label: "E8",
@@ -739,7 +739,7 @@ var cousins = []inherited{
 			S: END
 			C: CURSOR "b" "s"
 			S: CURSOR <0>`,
-		in:   []string{"store/storetest/cursor.go E11 consumers and streams do not mix"},
+		in:   []string{"store: E11 consumers and streams do not mix"},
 		here: "handlers are the client's; what is read does not count before its COMMIT",
 	}, {
 		label: "E12",
@@ -783,14 +783,14 @@ var cousins = []inherited{
 			S: EVENT <5> "e" "user/2" <2> <5> "2…"
 			S: EVENT <6> "f" "user/2" <3> <6> "2…"
 			S: END`,
-		in: []string{"store/storetest/append.go A1 A3 groups"},
+		in: []string{"store: A1 A3 groups"},
 	}, {
 		label: "A3b",
 		was:   "0 is expected of an empty aggregate, which it is",
 		play: `
 			C: APPEND "" "user/id" <0> 1 "added"
 			S: APPENDED <1>`,
-		in: []string{"store/storetest/append.go A3b F30 zero, and it is empty"},
+		in: []string{"store: A3b F30 zero, and it is empty"},
 	}, {
 		label: "A4",
 		was:   "after user.id.added and user.id.removed, user.id.>, user.*.* and > find both, user.id.added the first",
@@ -812,19 +812,19 @@ var cousins = []inherited{
 			S: EVENT <1> "a" "user.id.added" <1> <1> "2…"
 			S: EVENT <2> "b" "user.id.removed" <1> <2> "2…"
 			S: END`,
-		in:   []string{"store/selection_test.go A4"},
+		in:   []string{"store: A4"},
 		here: "the names of streams are matched, so what is to be told apart by kind has a stream for each; > is **",
 	}, {
 		label: "A5",
 		was:   "of pushes at once to one aggregate all succeed, with sequences of their own and no gap; to several likewise",
 		run:   oneStreamAtOnce,
-		in:    []string{"store/storetest/append.go A5 parallel writers of one stream"},
+		in:    []string{"store: A5 parallel writers of one stream"},
 		here:  "for several see R4",
 	}, {
 		label: "A6",
 		was:   "which subjects each of eight patterns matches",
 		play:  matches(),
-		in:    []string{"store/selection_test.go A6"},
+		in:    []string{"store: A6"},
 	}, {
 		label: "A7",
 		was:   "no token, a word with * or > in it and > before the end are invalid; a.*.b, a.*.>, a.> and > are valid",
@@ -854,7 +854,7 @@ var cousins = []inherited{
 			S: END
 			C: QUERY ">" "" "" "match=glob" "separator=."
 			S: END`,
-		in:   []string{"store/selection_test.go A7"},
+		in:   []string{"store: A7"},
 		here: "wildcards may stand anywhere, and > is an octet like others",
 	}, {
 		label: "A8",
@@ -879,7 +879,7 @@ var cousins = []inherited{
 			S: EVENT <5> "5" "b" <1> <5> "2…"
 			S: END`,
 		run:  betweenTimes,
-		in:   []string{"store/storetest/read.go A8 since and until"},
+		in:   []string{"store: A8 since and until"},
 		here: "upto and since are inclusive; bounds of a selection are positions and hold for all of it",
 	},
 }
