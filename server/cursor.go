@@ -23,12 +23,12 @@ func (c *cursor) check(who *auth.Client) *wire.Error {
 }
 
 // fill implements source.
-func (c *cursor) fill(r *reader, t *task) {
-	t.last = true
+func (c *cursor) fill(r *reader, k *chunk) {
+	k.last = true
 	id, err := r.store.Cursor(r, c.consumer, c.stream)
 	if err != nil {
-		t.chunk = t.pack(nil, r.explain(err))
+		k.packed = k.pack(nil, r.explain(err))
 		return
 	}
-	t.chunk = t.pack(nil, wire.CursorReply{ID: id})
+	k.packed = k.pack(nil, wire.CursorReply{ID: id})
 }

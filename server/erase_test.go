@@ -22,7 +22,7 @@ func unsentIDs(l *loop) (ids []uint64) {
 			continue
 		}
 		for t := c.toSend.first; t != nil; t = t.link.next {
-			for rest := t.chunk[t.sent:]; len(rest) > 0; {
+			for rest := t.chunk.packed[t.sent:]; len(rest) > 0; {
 				var frames [][]byte
 				frames, rest = t.lane.envelope.Unpack(rest)
 				if string(frames[0]) == wire.EVENT {

@@ -64,7 +64,7 @@ func (l *loop) flush(c *conn) error {
 			l.readLater(c)
 			return nil
 		}
-		n, ok, err := l.send(c, t.chunk[t.sent:])
+		n, ok, err := l.send(c, t.chunk.packed[t.sent:])
 		l.precedence.sent(began, l.queued)
 		if err != nil || c.dead {
 			return err

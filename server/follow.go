@@ -42,7 +42,7 @@ func (l *loop) woken(t *task) {
 	switch {
 	case t.ended:
 		l.releaseChunk(t)
-	case len(t.chunk) > 0:
+	case len(t.chunk.packed) > 0:
 		c.toSend.push(t)
 		l.flushLater(c)
 	default:
@@ -81,10 +81,11 @@ func (l *loop) enliven(now time.Time) {
 
 // tellLive sends LIVE to a follower that is in no fifo and not in the hub.
 func (l *loop) tellLive(t *task) {
-	t.chunk, t.last, t.prompt, t.epoch = t.pack(nil, wire.Live{}), false, true, l.erasures.now.Load()
+	part := &t.chunk
+	part.packed, part.last, part.prompt, part.epoch = part.pack(nil, wire.Live{}), false, true, l.erasures.now.Load()
 	c := t.lane.conn
 	c.inHand++
-	l.charge(t, len(t.chunk))
+	l.charge(t, len(part.packed))
 	c.toSend.push(t)
 	l.flushLater(c)
 }

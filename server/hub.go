@@ -18,7 +18,7 @@ import (
 // event that was dealt with, and takes back only those who are past it. A
 // follower joins before it reads first: what was dealt with earlier can be read.
 type hub struct {
-	mu         sync.Mutex // protects the fields below, and what parked tasks have
+	mu         sync.Mutex // protects the fields below, all parkings, and of who is parked the chunk and the reading
 	streams    map[string]*watch
 	selections map[*watch]struct{}
 	followers  map[*query]struct{}
@@ -244,7 +244,8 @@ func (d *dealing) rouse(w *watch, q *query) *query {
 		q.reach.at.Store(q.at.n)
 	}
 	t := q.task
-	t.chunk, t.last, t.prompt, t.epoch = nil, false, true, d.epoch
+	c := &t.chunk
+	c.packed, c.last, c.prompt, c.epoch = nil, false, true, d.epoch
 	d.woken = append(d.woken, t)
 	if !w.touched {
 		w.touched = true
@@ -258,21 +259,22 @@ func (d *dealing) rouse(w *watch, q *query) *query {
 func (d *dealing) pack(q *query, e *store.Event) {
 	const most = maxChunkOctets / 2 // leaves room for readers
 	t := q.task
-	if d.loop.inHand.Load() > most || t.lane.conn.octets.Load() > maxReadAhead*chunkOctets || len(t.chunk) >= chunkOctets {
+	c := &t.chunk
+	if d.loop.inHand.Load() > most || t.lane.conn.octets.Load() > maxReadAhead*chunkOctets || len(c.packed) >= chunkOctets {
 		q.full = true
 		return
 	}
-	before := len(t.chunk)
-	if t.chunk = q.pack(t.chunk, e); len(t.chunk) == before {
+	before := len(c.packed)
+	if q.pack(c, e); len(c.packed) == before {
 		q.full = true // it is not for it, and what follows may not be
 		return
 	}
 	d.loop.stats.sent(1, len(e.Data))
 	if q.next.left == 0 {
-		t.chunk = t.pack(t.chunk, wire.End{})
-		t.last, q.full = true, true
+		c.packed = c.pack(c.packed, wire.End{})
+		c.last, q.full = true, true
 	}
-	d.loop.charge(t, len(t.chunk))
+	d.loop.charge(t, len(c.packed))
 }
 
 // wake takes those who were woken out of the hub and posts them to the loop.

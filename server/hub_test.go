@@ -32,7 +32,10 @@ func newHubTest(t testing.TB) *hubTest {
 
 // follower returns one that has joined.
 func (h *hubTest) follower(c *conn, r store.Range, at uint64) *query {
-	q := &query{r: r, follow: true, slot: -1, at: place{n: at, left: math.MaxUint64, live: true}}
+	q := &query{
+		question: question{follow: true}, parking: parking{slot: -1},
+		reading: reading{r: r, at: place{n: at, left: math.MaxUint64, live: true}},
+	}
 	q.task = &task{lane: &lane{conn: c}, source: q}
 	h.hub.join(q)
 	h.hub.look(q)
@@ -57,7 +60,7 @@ func (h *hubTest) deal(stream, data string, first, last uint64) {
 
 // ids returns what q has packed.
 func ids(q *query) (ids []int) {
-	for rest := q.task.chunk; len(rest) > 0; {
+	for rest := q.task.chunk.packed; len(rest) > 0; {
 		var frames [][]byte
 		frames, rest = q.task.lane.envelope.Unpack(rest)
 		ids = append(ids, number(frames[1]))
@@ -71,7 +74,7 @@ func TestHubDealsWhatIsNew(t *testing.T) {
 	h.park(q, true)
 	h.deal("t", "x", 1, 9)
 	h.deal("s", "x", 1, 3) // q has read them from the store
-	if q.slot < 0 || q.task.chunk != nil {
+	if q.slot < 0 || q.task.chunk.packed != nil {
 		t.Fatal("it was woken by what it has had")
 	}
 	h.deal("s", "x", 3, 5)
@@ -110,7 +113,7 @@ func TestHubSkips(t *testing.T) {
 	h.park(parked, true)
 	away := h.follower(c, store.Range{Select: store.Prefix(nil)}, 0)
 	h.hub.skip(100, h.loop)
-	if parked.slot >= 0 || parked.task.chunk != nil {
+	if parked.slot >= 0 || parked.task.chunk.packed != nil {
 		t.Error("want it woken to read, have it parked or with a chunk")
 	}
 	for _, q := range []*query{parked, away} {
@@ -156,7 +159,7 @@ func TestHubMatchesForATime(t *testing.T) {
 		if q.slot >= 0 {
 			t.Fatal("one is parked that has not had the event")
 		}
-		if len(q.task.chunk) == 0 {
+		if len(q.task.chunk.packed) == 0 {
 			h.park(q, false)
 		}
 	}

@@ -43,22 +43,22 @@ func (*entries) check(c *auth.Client) *wire.Error { return c.MayAll(wire.LOG, au
 func (*entries) octets() int { return selectionOctets }
 
 // fill implements source.
-func (s *entries) fill(r *reader, t *task) {
+func (s *entries) fill(r *reader, c *chunk) {
 	s.next = s.at
-	b, err := s.read(r, t, newChunk(selectionOctets))
+	b, err := s.read(r, c, newChunk(selectionOctets))
 	switch {
 	case err != nil:
-		b = t.pack(b, r.explain(err))
-		t.last = true
+		b = c.pack(b, r.explain(err))
+		c.last = true
 	case s.next.left == 0 || s.next.position >= s.upTo:
-		b = t.pack(b, wire.End{})
-		t.last = true
+		b = c.pack(b, wire.End{})
+		c.last = true
 	}
-	t.chunk = b
+	c.packed = b
 }
 
 // read packs entries from the place on.
-func (s *entries) read(r *reader, t *task, b []byte) ([]byte, error) {
+func (s *entries) read(r *reader, c *chunk, b []byte) ([]byte, error) {
 	info := r.store.Info()
 	if refused := otherStore(s.store, info); refused != nil {
 		return b, refused
@@ -71,7 +71,7 @@ func (s *entries) read(r *reader, t *task, b []byte) ([]byte, error) {
 	}
 	if !s.next.begun {
 		i := r.store.Identity()
-		b = t.pack(b, wire.StoreReply{ID: i.ID, Generation: i.Generation, Secret: i.Secret, Position: s.upTo})
+		b = c.pack(b, wire.StoreReply{ID: i.ID, Generation: i.Generation, Secret: i.Secret, Position: s.upTo})
 		s.next.begun = true
 	}
 	for e, err := range r.store.Log(r, s.next.position) {
@@ -81,10 +81,10 @@ func (s *entries) read(r *reader, t *task, b []byte) ([]byte, error) {
 		if s.next.left == 0 || e.First > s.upTo {
 			break
 		}
-		b = t.pack(b, entryReply(&e))
+		b = c.pack(b, entryReply(&e))
 		s.next.position = e.Position
 		s.next.left--
-		if len(b) >= selectionOctets || t.small {
+		if len(b) >= selectionOctets || c.small {
 			break
 		}
 	}

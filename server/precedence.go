@@ -22,7 +22,9 @@ const (
 
 // short reports whether what is left of a task, or has just come for it, is so
 // little that it need not wait behind replays.
-func (t *task) short() bool { return (t.last || t.prompt) && len(t.chunk)-t.sent <= precedenceShort }
+func (t *task) short() bool {
+	return (t.chunk.last || t.chunk.prompt) && len(t.chunk.packed)-t.sent <= precedenceShort
+}
 
 // sent is called when a chunk has been handed to libzmq, which took from began
 // on, while so many writes are under way.

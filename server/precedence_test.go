@@ -58,7 +58,7 @@ func TestShortAnswersGoFirst(t *testing.T) {
 		{100, true, false, true}, {precedenceShort + 1, true, false, false}, {100, false, false, false},
 		{100, false, true, true}, {precedenceShort + 1, false, true, false},
 	} {
-		task := &task{chunk: make([]byte, c.octets), last: c.last, prompt: c.prompt}
+		task := &task{chunk: chunk{packed: make([]byte, c.octets), last: c.last, prompt: c.prompt}}
 		if task.short() != c.want {
 			t.Errorf("%+v: have %v", c, task.short())
 		}

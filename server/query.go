@@ -12,28 +12,44 @@ import (
 	"gorewind/wire"
 )
 
-// A query is the source of QUERY.
+// A query is the source of QUERY. Each of its parts has an owner of its own.
 type query struct {
-	task     *task
-	r        store.Range // once it is fixed, the place is what bounds it on one side
-	fixed    bool
+	question       // nobody's: it does not change once a task has it
+	reading        // the task's owner's: the loop's, a reader's or the hub's, by turns, as the chunk is
+	parking        // the hub's, under its mutex
+	parked   bool  // the loop's: it gave the task to the hub
+	task     *task // nobody's: it does not change once it has begun
+	reach    reach // anybody's
+}
+
+// A question is what a QUERY asks for, besides a reading's range.
+type question struct {
 	consumer []byte // begin after its cursor, if not nil
 	store    string // ID.GENERATION of the store that is meant, if not empty
 	since    time.Time
 	meta     bool
-	stamp    pack.Stamp
+	follow   bool
+}
+
+// A reading is how a query goes on. It is handed over with the chunk. Anybody may look at
+// the stream or the selection of its range, which do not change.
+type reading struct {
+	r     store.Range // once it is fixed, the place is what bounds it on one side
+	fixed bool
+	stamp pack.Stamp
 
 	at, next place // before the chunk and after it
 
-	follow bool
-	parked bool   // the loop gave it to the hub
-	watch  *watch // the hub's
-	seen   uint64 // the last event that the hub had dealt with, before looking into the store
-	skips  uint64
-	slot   int // in watch.parked, or -1
-	reach  reach
-	woken  bool // from the hub, by the events that it deals with at the moment
-	full   bool // no more of them are packed
+	seen  uint64 // the last event that the hub had dealt with, before looking into the store
+	skips uint64 // the hub's, then
+}
+
+// A parking is what the hub knows of a follower.
+type parking struct {
+	watch *watch
+	slot  int  // in watch.parked, or -1
+	woken bool // from the hub, by the events that it deals with at the moment
+	full  bool // no more of them are packed
 }
 
 // A place is how far a query has come.
@@ -53,11 +69,12 @@ const (
 // query deals with a QUERY.
 func (l *loop) query(ln *lane, w wire.Query) {
 	q := &query{
-		r: store.Range{
+		question: question{store: w.Store, since: w.Since, meta: w.Meta, follow: w.Follow},
+		reading: reading{r: store.Range{
 			After: optional(w.After), UpTo: optional(w.UpTo),
 			Since: w.Since, Until: w.Until, Nearest: w.Nearest, Backward: w.Desc,
-		},
-		store: w.Store, since: w.Since, meta: w.Meta, follow: w.Follow, slot: -1,
+		}},
+		parking: parking{slot: -1},
 	}
 	if w.Consumer != nil {
 		q.consumer = append([]byte{}, w.Consumer...)
@@ -135,27 +152,27 @@ func (q *query) octets() int {
 }
 
 // fill implements source.
-func (q *query) fill(r *reader, t *task) {
+func (q *query) fill(r *reader, c *chunk) {
 	if q.follow {
 		r.hub.look(q)
 	}
 	err := q.fix(r)
 	q.next = q.at
-	t.chunk = newChunk(q.octets())
+	c.packed = newChunk(q.octets())
 	whole := false
 	if err == nil {
-		whole, err = q.read(r, t)
+		whole, err = q.read(r, c)
 	}
 	q.next.more = !whole
 	switch {
 	case err != nil:
-		t.chunk = t.pack(t.chunk, q.refusal(r, err))
-		t.last = true
+		c.packed = c.pack(c.packed, q.refusal(r, err))
+		c.last = true
 	case q.next.left == 0 || whole && !q.follow:
-		t.chunk = t.pack(t.chunk, wire.End{})
-		t.last = true
+		c.packed = c.pack(c.packed, wire.End{})
+		c.last = true
 	case whole && !q.next.live:
-		t.chunk = t.pack(t.chunk, wire.Live{})
+		c.packed = c.pack(c.packed, wire.Live{})
 		q.next.live = true
 	}
 }
@@ -204,13 +221,13 @@ func otherStore(name string, i store.Info) error {
 func storeName(i store.Info) string { return fmt.Sprintf("%s.%d", i.ID, i.Generation) }
 
 // read packs events from the place on and reports whether there are no more.
-func (q *query) read(r *reader, t *task) (whole bool, err error) {
+func (q *query) read(r *reader, c *chunk) (whole bool, err error) {
 	if whole, err = q.bound(r); whole || err != nil {
 		return whole, err
 	}
 	want := q.r
 	want.Progress = true // a selection that takes little of a large store lets others have the reader
-	if want.Octets = q.octets(); t.small {
+	if want.Octets = q.octets(); c.small {
 		want.Octets = 1
 	}
 	if q.at.left <= math.MaxInt {
@@ -226,10 +243,10 @@ func (q *query) read(r *reader, t *task) (whole bool, err error) {
 			r.stats.sent(n, octets)
 			return false, nil
 		}
-		t.chunk = q.pack(t.chunk, &e)
+		q.pack(c, &e)
 		n++
 		octets += len(e.Data)
-		if len(t.chunk) >= q.octets() || t.small {
+		if len(c.packed) >= q.octets() || c.small {
 			r.stats.sent(n, octets)
 			return q.atEnd(), nil
 		}
@@ -277,23 +294,21 @@ func (q *query) atEnd() bool {
 
 // pack appends an event and moves the place after the chunk over it. It does
 // not allocate.
-func (q *query) pack(b []byte, e *store.Event) []byte {
+func (q *query) pack(c *chunk, e *store.Event) {
 	id := e.ID
 	if q.r.Select != nil {
 		id = e.Position
 	}
 	q.next.over(id, q.r.Backward)
-	env := q.task.lane.envelope
 	switch {
 	case q.follow && e.Time.Before(q.since):
-		return b // it came before a time that is yet to come
+		return // it came before a time that is yet to come
 	case q.meta:
-		b = env.Meta(b, id, e, &q.stamp)
+		c.packed = c.envelope.Meta(c.packed, id, e, &q.stamp)
 	default:
-		b = env.Event(b, id, e.Data)
+		c.packed = c.envelope.Event(c.packed, id, e.Data)
 	}
 	q.next.left--
-	return b
 }
 
 func (p *place) over(id uint64, backward bool) {
@@ -322,16 +337,16 @@ func (q *query) passAll() {
 }
 
 // stale implements source.
-func (q *query) stale(t *task, e *erasures) bool {
+func (q *query) stale(c *chunk, e *erasures) bool {
 	if q.r.Select == nil {
 		stream := e.hash(q.r.Stream)
 		held := span{min(q.at.n, q.next.n), max(q.at.n, q.next.n)}
-		return e.since(t.epoch, func(x erasure) bool { return x.stream == stream && held.overlaps(x.span) })
+		return e.since(c.epoch, func(x erasure) bool { return x.stream == stream && held.overlaps(x.span) })
 	}
 	held := make(map[uint64]span)
-	for rest := t.chunk; len(rest) > 0; {
+	for rest := c.packed; len(rest) > 0; {
 		var frames [][]byte
-		if frames, rest = t.lane.envelope.Unpack(rest); string(frames[0]) != wire.EVENT {
+		if frames, rest = c.envelope.Unpack(rest); string(frames[0]) != wire.EVENT {
 			continue
 		}
 		stream := e.hash(frames[3])
@@ -342,7 +357,7 @@ func (q *query) stale(t *task, e *erasures) bool {
 			held[stream] = span{id, id}
 		}
 	}
-	return e.since(t.epoch, func(x erasure) bool {
+	return e.since(c.epoch, func(x erasure) bool {
 		s, ok := held[x.stream]
 		return ok && s.overlaps(x.span)
 	})

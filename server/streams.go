@@ -32,26 +32,26 @@ func (s *streams) check(c *auth.Client) *wire.Error {
 }
 
 // fill implements source.
-func (s *streams) fill(r *reader, t *task) {
+func (s *streams) fill(r *reader, c *chunk) {
 	b := newChunk(chunkOctets)
 	s.next, s.nextLeft = s.after, s.left
-	t.last = true
+	c.last = true
 	for stream, err := range r.store.Streams(r, s.prefix, s.after) {
 		if err != nil {
-			t.chunk = t.pack(b, r.explain(err))
+			c.packed = c.pack(b, r.explain(err))
 			return
 		}
-		b = t.lane.envelope.Stream(b, stream.Name, stream.Last)
+		b = c.envelope.Stream(b, stream.Name, stream.Last)
 		s.next = append(s.next[:0:0], stream.Name...)
 		if s.nextLeft--; s.nextLeft == 0 {
 			break
 		}
-		if len(b) >= chunkOctets || t.small {
-			t.chunk, t.last = b, false
+		if len(b) >= chunkOctets || c.small {
+			c.packed, c.last = b, false
 			return
 		}
 	}
-	t.chunk = t.pack(b, wire.End{})
+	c.packed = c.pack(b, wire.End{})
 }
 
 // pass implements source.

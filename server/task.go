@@ -2,40 +2,30 @@ package server
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"gorewind/store"
 	"gorewind/wire"
 )
 
-const (
-	chunkOctets     = 256 << 10 // of packed messages, about; at least one event
-	selectionOctets = 2 << 20   // of a selection's: the more events, the fewer seeks each costs
-	maxChunkOctets  = 64 << 20  // of all chunks in memory: above it, reading waits
-)
-
 // A task is a request whose answer takes time. It is read in chunks, the next one
 // only when the last has gone out. Between chunks a task keeps nothing but its
 // place, which is its source's.
 //
-// It is the loop's; while a reader or the hub has it (away), all above away are
-// theirs, and its source.
+// The loop has it, or hands it over: to a reader, while it is away, or to the hub, while
+// its follower is parked. What goes with it is its chunk, and its source's place.
 type task struct {
+	// Nobody's: these do not change.
 	lane   *lane
 	source source
-	size   int         // octets of what the source keeps of the request
-	small  bool        // one event is enough
-	chunk  []byte      // packed messages that are ready to be sent
-	last   bool        // the chunk ends the answer
-	failed *wire.Error // that it ends it with, or nil
-	prompt bool        // the chunk is events that have just come
-	epoch  uint64      // of the erasures before the chunk was read
+	size   int // octets of what the source keeps of the request
 
-	away      bool
+	chunk chunk // of whoever has the task
+
+	// The loop's, also while somebody else has the task.
+	away      bool // a reader has it, or it is on its way from the hub though it has ended
 	link      link
 	sent      int // octets of chunk
-	charge    int // octets that count in loop.inHand
 	heard     time.Time
 	ended     bool
 	counted   bool // it is one of conn.running
@@ -54,7 +44,7 @@ type source interface {
 
 	// fill packs the next chunk, from its place on. One that is empty and not the
 	// last says that there is nothing at the moment. It is a reader's to call.
-	fill(r *reader, t *task)
+	fill(r *reader, c *chunk)
 
 	// pass moves the place over a message that was sent, and passAll over the
 	// whole chunk.
@@ -62,7 +52,7 @@ type source interface {
 	passAll()
 
 	// stale reports whether the chunk holds what was erased since it was read.
-	stale(t *task, e *erasures) bool
+	stale(c *chunk, e *erasures) bool
 
 	// rest is called when there may be nothing to read, and reports whether that
 	// is so and the task waits for something else.
@@ -78,22 +68,14 @@ type source interface {
 // simple is what a source does that need not care.
 type simple struct{}
 
-func (simple) begin(*loop, *task)          {}
-func (simple) octets() int                 { return chunkOctets }
-func (simple) pass([][]byte)               {}
-func (simple) passAll()                    {}
-func (simple) stale(*task, *erasures) bool { return false }
-func (simple) rest(*loop, *task) bool      { return false }
-func (simple) end(*loop, *task)            {}
-func (simple) cancelled() wire.Reply       { return nil }
-
-// pack appends a message of t's answer.
-func (t *task) pack(b []byte, r wire.Reply) []byte {
-	if e, ok := r.(*wire.Error); ok {
-		t.failed = e
-	}
-	return t.lane.envelope.Pack(b, r.Frames())
-}
+func (simple) begin(*loop, *task)           {}
+func (simple) octets() int                  { return chunkOctets }
+func (simple) pass([][]byte)                {}
+func (simple) passAll()                     {}
+func (simple) stale(*chunk, *erasures) bool { return false }
+func (simple) rest(*loop, *task) bool       { return false }
+func (simple) end(*loop, *task)             {}
+func (simple) cancelled() wire.Reply        { return nil }
 
 // task deals with a request whose answer takes time. size is what its source
 // keeps of the request.
@@ -104,7 +86,7 @@ func (l *loop) task(ln *lane, s source, size int) {
 	if !l.allowed(ln, s) {
 		return
 	}
-	t := &task{lane: ln, source: s, size: size}
+	t := &task{lane: ln, source: s, size: size, chunk: chunk{envelope: ln.envelope}}
 	if ln.idle() {
 		l.start(t)
 		return
@@ -190,8 +172,8 @@ func (l *loop) readNext() {
 		c.inHand++
 		l.reading++
 		l.charge(t, charge)
-		t.small = probing
-		t.prompt = false
+		t.chunk.small = probing
+		t.chunk.prompt = false
 		t.away = true
 		l.jobs <- t
 		l.readLater(c)
@@ -201,22 +183,22 @@ func (l *loop) readNext() {
 // charge has n octets of a task count, instead of what counted before. Whoever
 // has the task may call it.
 func (l *loop) charge(t *task, n int) {
-	more := int64(n - t.charge)
+	more := int64(n - t.chunk.charge)
 	l.inHand.Add(more)
 	t.lane.conn.octets.Add(more)
-	t.charge = n
+	t.chunk.charge = n
 }
 
 // read is called when a reader is done with a task.
 func (l *loop) read(t *task) {
 	t.away = false
 	l.reading--
-	l.charge(t, len(t.chunk))
+	l.charge(t, len(t.chunk.packed))
 	c := t.lane.conn
 	switch {
 	case t.ended:
 		l.releaseChunk(t)
-	case len(t.chunk) > 0:
+	case len(t.chunk.packed) > 0:
 		c.toSend.push(t)
 		l.flushLater(c)
 		return
@@ -242,14 +224,14 @@ func (l *loop) releaseChunk(t *task) {
 	t.lane.conn.inHand--
 	l.charge(t, 0)
 	t.sent = 0
-	recycleChunk(t.chunk)
-	t.chunk = nil
+	recycleChunk(t.chunk.packed)
+	t.chunk.packed = nil
 }
 
 // giveBack forgets the chunk and goes back to the last message that was sent.
 func (l *loop) giveBack(t *task) {
-	unsent := len(t.chunk) - t.sent
-	for rest := t.chunk; len(rest) > unsent; {
+	unsent := len(t.chunk.packed) - t.sent
+	for rest := t.chunk.packed; len(rest) > unsent; {
 		var frames [][]byte
 		frames, rest = t.lane.envelope.Unpack(rest)
 		t.source.pass(frames)
@@ -260,13 +242,13 @@ func (l *loop) giveBack(t *task) {
 // stale reports whether a chunk must not be sent because of what was erased.
 func (l *loop) stale(t *task) bool {
 	now := l.erasures.now.Load()
-	if t.epoch == now || len(t.chunk) == 0 {
+	if t.chunk.epoch == now || len(t.chunk.packed) == 0 {
 		return false
 	}
-	if t.source.stale(t, &l.erasures) {
+	if t.source.stale(&t.chunk, &l.erasures) {
 		return true
 	}
-	t.epoch = now
+	t.chunk.epoch = now
 	return false
 }
 
@@ -275,12 +257,12 @@ func (l *loop) sentChunk(t *task, at time.Time) {
 	l.releaseChunk(t)
 	t.source.passAll()
 	t.heard = at
-	if !t.last {
+	if !t.chunk.last {
 		l.next(t)
 		return
 	}
-	if t.failed != nil {
-		l.stats.refused(t.failed)
+	if t.chunk.failed != nil {
+		l.stats.refused(t.chunk.failed)
 	}
 	l.endTask(t.lane)
 	l.advance(t.lane)
@@ -297,7 +279,7 @@ func (l *loop) endTask(ln *lane) {
 	l.stats.QueriesRunning.Add(-1)
 	t.source.end(l, t)
 	t.leave()
-	if !t.away && t.chunk != nil {
+	if !t.away && t.chunk.packed != nil {
 		l.releaseChunk(t)
 	}
 	c := ln.conn
@@ -323,47 +305,6 @@ func (l *loop) finish(ln *lane, r wire.Reply) {
 	l.advance(ln)
 }
 
-// chunks and selectionChunks recycle the memory of chunks.
-var (
-	chunks          = newPool(chunkOctets)
-	selectionChunks = newPool(selectionOctets)
-)
-
-func newPool(octets int) *sync.Pool {
-	return &sync.Pool{New: func() any {
-		b := make([]byte, 0, octets+octets/8)
-		return &b
-	}}
-}
-
-// newChunk returns memory for a chunk of so many octets.
-func newChunk(octets int) []byte {
-	pool := chunks
-	if octets > chunkOctets {
-		pool = selectionChunks
-	}
-	return (*pool.Get().(*[]byte))[:0]
-}
-
-func recycleChunk(b []byte) {
-	switch n := cap(b); {
-	case n >= chunkOctets && n <= 2*chunkOctets:
-		chunks.Put(&b)
-	case n >= selectionOctets && n <= 2*selectionOctets:
-		selectionChunks.Put(&b)
-	}
-}
-
-// fit returns a chunk in memory that is not much larger than it.
-func fit(b []byte) []byte {
-	if len(b) >= cap(b)/4 {
-		return b
-	}
-	small := append([]byte(nil), b...)
-	recycleChunk(b)
-	return small
-}
-
 // A reader is what sources read with.
 type reader struct {
 	context.Context
@@ -377,10 +318,11 @@ type reader struct {
 func readers(ctx context.Context, s store.Store, jobs <-chan *task, l *loop) {
 	r := &reader{ctx, s, &l.hub, l.explain, l.stats}
 	for t := range jobs {
-		t.epoch = l.erasures.now.Load()
-		t.last, t.failed = false, nil
-		t.source.fill(r, t)
-		t.chunk = fit(t.chunk)
+		c := &t.chunk
+		c.epoch = l.erasures.now.Load()
+		c.last, c.failed = false, nil
+		t.source.fill(r, c)
+		c.packed = fit(c.packed)
 		l.out.post(func() { l.read(t) })
 	}
 }

@@ -57,13 +57,13 @@ func (w *wait) begin(l *loop, t *task) {
 }
 
 // fill implements source.
-func (w *wait) fill(r *reader, t *task) {
+func (w *wait) fill(r *reader, c *chunk) {
 	id, err := r.store.Cursor(r, w.want.Consumer, w.want.Stream)
 	switch {
 	case err != nil:
-		t.chunk, t.last = t.pack(nil, r.explain(err)), true
+		c.packed, c.last = c.pack(nil, r.explain(err)), true
 	case id >= w.want.ID:
-		t.chunk, t.last = t.pack(nil, wire.Reached{Cursor: id}), true
+		c.packed, c.last = c.pack(nil, wire.Reached{Cursor: id}), true
 	}
 }
 
@@ -108,7 +108,7 @@ func (l *loop) moved(consumer, stream []byte, id uint64) {
 		if id < w.want.ID {
 			continue
 		}
-		if w.task.away || len(w.task.chunk) > 0 {
+		if w.task.away || len(w.task.chunk.packed) > 0 {
 			w.reached = id // if what it has seen is not as new
 			continue
 		}
@@ -121,7 +121,7 @@ func (l *loop) expire(now time.Time) {
 	d := &l.waits.deadlines
 	for len(*d) > 0 && !(*d)[0].deadline.After(now) {
 		w := heap.Pop(d).(*wait)
-		if t := w.task; !t.counted || w.looked && !t.away && len(t.chunk) == 0 {
+		if t := w.task; !t.counted || w.looked && !t.away && len(t.chunk.packed) == 0 {
 			l.finish(w.task.lane, timedOut())
 		}
 	}
