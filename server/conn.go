@@ -26,7 +26,8 @@ const holdAnswers = 1 << 20
 // Total bound of what full peers leave here; who would exceed it is given up.
 const maxUnreadTotal = 128 << 20
 
-// A conn is one connection of a peer. All of it is owned by the loop.
+// A conn is one connection of a peer. All of it is owned by the loop, save octets, which
+// is counted by whoever has a task.
 type conn struct {
 	id     []byte // routing id
 	chosen bool   // by the peer, so that it may come back over another connection

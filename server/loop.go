@@ -27,22 +27,25 @@ const (
 // and the monitors, and everything below them. Other goroutines reach it by
 // posting to out.
 type loop struct {
-	store      store.Store
-	log        *slog.Logger
-	debug      bool // each request is logged
+	// What it is made with. None of it changes while it runs.
+	store     store.Store
+	log       *slog.Logger
+	debug     bool // each request is logged
+	info      func() wire.InfoReply
+	maxEvent  int
+	liveEvery time.Duration
+
+	// What other goroutines touch too: each has a lock of its own, or is atomic.
 	stats      *Stats
-	info       func() wire.InfoReply
-	maxEvent   int
 	out        *outbox
-	complained atomic.Int64 // when an error of the store was logged, in seconds; readers use it too
 	jobs       chan<- *task // chunks to be read; never full, see maxChunkOctets
-
+	hub        hub
+	erasures   erasures
 	access     *atomic.Pointer[auth.Rules] // nil in it: everybody may do everything
-	who        *auth.Client                // whose message is handled; nil: anybody's
-	rates      auth.Rates
-	admissions auth.Admissions
-	handshakes [2]auth.Occasion // that failed, of CURVE and of others
+	inHand     atomic.Int64                // octets of chunks in memory, also of those that are being read; the hub adds to it too
+	complained atomic.Int64                // when an error of the store was logged, in seconds; readers use it too
 
+	// The sockets.
 	router    *zmq.Socket    // requests in, answers out
 	pub       *zmq.Socket    // broadcasts
 	monitor   *zsock.Monitor // tells of router's connections
@@ -50,36 +53,45 @@ type loop struct {
 	transport zsock.Transport
 	poller    *zsock.Poller
 
-	conns  map[string]*conn // by routing id
-	byFD   map[int][]*conn
-	live   map[int]bool // descriptors of router's connections, as the monitor tells
-	subs   zsock.Subscribers
-	gate   zsock.Gate
-	ghosts map[string]*conn // that are gone, but of which messages may wait
-	last   *conn            // that the last message was of
+	// Connections, and which there may be.
+	conns      map[string]*conn // by routing id
+	byFD       map[int][]*conn
+	live       map[int]bool     // descriptors of router's connections, as the monitor tells
+	ghosts     map[string]*conn // that are gone, but of which messages may wait
+	last       *conn            // that the last message was of
+	gate       zsock.Gate
+	admissions auth.Admissions
+	handshakes [2]auth.Occasion // that failed, of CURVE and of others
 
-	batch        *batch // writes that will go to the store next
+	// The message that is handled, and how many there may be.
+	who   *auth.Client // whose it is; nil: anybody's
+	rates auth.Rates
+
+	// Writes, and how many of them the store has.
+	batch        *batch // that will go to the store next
 	spare        []*batch
 	queued       int // events that the store has
 	queuedOctets int
 	stalled      bool // there are too many of them: receiving waits
 
-	flushes    []*conn // that may have something to send
+	// Answers on their way: what is read, and what is sent.
 	reads      []*conn // that may have a task whose chunk can be read
+	reading    int     // chunks
+	flushes    []*conn // that may have something to send
 	retries    retries
 	precedence precedence
-	unread     int          // octets of answers in all conns' out
-	inHand     atomic.Int64 // octets of chunks in memory, also of those that are being read; the hub adds to it too
-	reading    int          // chunks
-	broadcasts uint64       // position up to which PUB has everything
+	unread     int // octets of answers in all conns' out
 
-	hub       hub
-	parked    fifo // tasks that the hub has
-	liveEvery time.Duration
+	// Tasks that wait for what is yet to come.
+	parked    fifo      // that the hub has
 	enlivenAt time.Time // parked: when to look who has heard nothing for long
 	waits     waits
-	erasures  erasures
 
+	// Broadcasts.
+	subs       zsock.Subscribers
+	broadcasts uint64 // position up to which PUB has everything
+
+	// The end.
 	stopping bool
 	settled  bool      // stopping, and the store has answered everything
 	deadline time.Time // settled: when to stop waiting for peers and broadcasts
