@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"log/slog"
 
 	"gorewind/internal/metrics"
@@ -15,5 +16,9 @@ type HTTP struct {
 
 // listen serves HTTP if it is to. What it returns is nil if it is not.
 func (o *HTTP) listen(log *slog.Logger) (*metrics.Server, error) {
-	return metrics.Listen(metrics.Options{Addr: o.Addr, Pprof: o.Pprof, Version: version.Number, Log: log})
+	web, err := metrics.Listen(metrics.Options{Addr: o.Addr, Pprof: o.Pprof, Version: version.Number, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("--http %w", err)
+	}
+	return web, nil
 }

@@ -87,7 +87,7 @@ func Listen(o Options) (*Server, error) {
 	}
 	l, err := net.Listen("tcp", o.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("--http %s: cannot bind: %w; choose an address of this machine that is free", o.Addr, err)
+		return nil, fmt.Errorf("%s: cannot bind: %w; choose an address of this machine that is free", o.Addr, err)
 	}
 	if l.Addr().(*net.TCPAddr).IP.IsUnspecified() {
 		o.Log.Warn("metrics are served on all addresses: whoever reaches this machine can read them", "http", l.Addr().String())
