@@ -782,8 +782,8 @@ func TestRestoreTellsWhatIsGood(t *testing.T) {
 	}
 	to := filepath.Join(t.TempDir(), "restored")
 	_, err = Restore(t.Context(), dir, to, RestoreOptions{Progress: quiet})
-	if want := fmt.Sprintf("--upto %d", second.After); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), want) {
-		t.Errorf("want a word of %s, have %v", want, err)
+	if broken := (*BrokenError)(nil); !errors.Is(err, ErrFile) || !errors.As(err, &broken) || broken.UpTo != second.After {
+		t.Errorf("want that it is good up to %d, have %v", second.After, err)
 	}
 	if _, r := restoredBackup(t, dir, RestoreOptions{UpTo: second.After}); r.Position < second.After { // and what was deleted later takes one
 		t.Errorf("want everything up to the position %d, have %d", second.After, r.Position)

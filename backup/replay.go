@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -24,7 +25,7 @@ type Replayed struct {
 // order, in batches. Each has a key, made of the export's checksum and its number, so
 // that a repetition stores nothing twice: what was interrupted is gone on with by the
 // same call. The events get new ids, positions and times, and nothing else of the
-// export is kept.
+// export is kept. A TooLargeError comes before anything was appended.
 func Replay(ctx context.Context, path string, to *client.Client, progress Progress) (Replayed, error) {
 	info, err := to.Info(ctx)
 	if err != nil {
@@ -33,8 +34,7 @@ func Replay(ctx context.Context, path string, to *client.Client, progress Progre
 	checked, err := readFile(ctx, path, progress.part("checking "+path), func(c *Commit) error {
 		return c.each(func(e *store.Event) error {
 			if uint64(len(e.Data)) > info.MaxEvent {
-				return fmt.Errorf("the event %d of the stream %+q has %d octets, and the daemon takes %d: start it with --max-event-bytes %d, then repeat this",
-					e.ID, e.Stream, len(e.Data), info.MaxEvent, len(e.Data))
+				return &TooLargeError{bytes.Clone(e.Stream), e.ID, len(e.Data), info.MaxEvent}
 			}
 			return nil
 		})
@@ -48,6 +48,19 @@ func Replay(ctx context.Context, path string, to *client.Client, progress Progre
 	}
 	err = b.flush()
 	return Replayed{checked, b.number}, err
+}
+
+// A TooLargeError says which event of an export a daemon does not take.
+type TooLargeError struct {
+	Stream []byte
+	ID     uint64
+	Octets int    // that the event has
+	Limit  uint64 // of octets that the daemon takes
+}
+
+// Error says which.
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("the event %d of the stream %+q has %d octets, and the daemon takes %d", e.ID, e.Stream, e.Octets, e.Limit)
 }
 
 // A batcher appends events in batches.

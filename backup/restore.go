@@ -71,7 +71,7 @@ func Restore(ctx context.Context, backup, dir string, o RestoreOptions) (Restore
 			break
 		}
 		if errors.Is(err, ErrFile) && s.After > 0 {
-			err = fmt.Errorf("%w; what comes before this file is restored with --upto %d", err, s.After)
+			err = &BrokenError{err, s.After}
 		}
 		if err != nil {
 			return Restored{}, err
@@ -79,6 +79,21 @@ func Restore(ctx context.Context, backup, dir string, o RestoreOptions) (Restore
 	}
 	return r.finish(ctx, o.Progress.verifying(dir))
 }
+
+// A BrokenError says of a backup why one of its files is refused, and up to which
+// position what comes before that can be restored.
+type BrokenError struct {
+	Err  error // an ErrFile
+	UpTo uint64
+}
+
+// Error says both.
+func (e *BrokenError) Error() string {
+	return fmt.Sprintf("%v; what comes before this file is restored with UpTo %d", e.Err, e.UpTo)
+}
+
+// Unwrap makes a BrokenError an ErrFile.
+func (e *BrokenError) Unwrap() error { return e.Err }
 
 // newGeneration returns the generation of a store that is made of a copy. It is the
 // time, in milliseconds: nobody knows what else was restored or repaired of the same

@@ -108,6 +108,9 @@ func (c *importCmd) append(stdout io.Writer, line *term.Progress) error {
 		return err
 	})
 	line.Clear()
+	if large := (*backup.TooLargeError)(nil); errors.As(err, &large) {
+		err = fmt.Errorf("%w: start it with --max-event-bytes %d, then repeat this", err, large.Octets)
+	}
 	switch err = c.misplaced(err); {
 	case isInterrupted(err):
 		return fmt.Errorf("%w before the end; the same command goes on", err)

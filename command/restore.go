@@ -2,6 +2,7 @@ package command
 
 import (
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/alecthomas/kong"
@@ -52,6 +53,9 @@ func (c *restoreCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	}
 	r, err := backup.Restore(ctx, c.Dir, c.DataDir, o)
 	line.Clear()
+	if broken := (*backup.BrokenError)(nil); errors.As(err, &broken) {
+		err = fmt.Errorf("%w; what comes before this file is restored with --upto %d", broken.Err, broken.UpTo)
+	}
 	if err != nil {
 		if what := advice.Misplaced(c.Dir, backup.OfBackup); what != "" {
 			return errors.New(what)

@@ -78,6 +78,31 @@ func TestCopies(t *testing.T) {
 	}
 }
 
+// TestRestoreSaysUpTo: where a file of a backup is damaged, it is told with which flag what
+// comes before it can be had.
+func TestRestoreSaysUpTo(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	d := daemontest.Start(t, "--in-memory")
+	p := daemontest.Dial(t, d.Router)
+	for range 2 { // each backup adds a file
+		p.Ask(wire.Publish{Stream: []byte("s"), Data: []byte("data")})
+		daemontest.Succeed(t, "backup", "--connect", d.Router, in("backup"))
+	}
+	segments, err := filepath.Glob(in("backup/*.jsonl.zst"))
+	if err != nil || len(segments) != 2 {
+		t.Fatalf("want 2 files, have %q %v", segments, err)
+	}
+	if err := os.Truncate(segments[1], 10); err != nil {
+		t.Fatal(err)
+	}
+	_, errs, status := daemontest.Run(dir, "restore", in("backup"), "--data-dir", in("new"))
+	if want := "; what comes before this file is restored with --upto 1; take another copy"; status != exit.Failure || !strings.Contains(errs, want) {
+		t.Errorf("want %q, have status %d, %s", want, status, errs)
+	}
+	daemontest.Succeed(t, "restore", in("backup"), "--upto", "1", "--data-dir", in("before"))
+}
+
 // TestImportAppends: the events of an export are appended to what a daemon has, each
 // once, also when the import is killed and repeated.
 func TestImportAppends(t *testing.T) {
