@@ -22,7 +22,7 @@ func (l *loop) append(ln *lane, w wire.Append) {
 		events += len(g.Events)
 		for _, e := range g.Events {
 			if len(e) > l.maxEvent {
-				l.refuse(ln, tooLarge(len(e), l.maxEvent).With(
+				l.refuse(ln, l.tooLarge(len(e)).With(
 					wire.Param{Name: "group", Value: strconv.Itoa(i)}, wire.Hex("stream", g.Stream)))
 				return
 			}

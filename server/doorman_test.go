@@ -405,7 +405,7 @@ func TestIPCMode(t *testing.T) {
 		t.Errorf("an unknown key: %v", fate)
 	}
 	_, err = New(Options{Router: []string{"ipc://@abstract"}, Pub: []string{"tcp://127.0.0.1:*"}, IPCMode: 0o660})
-	if err == nil || !strings.Contains(err.Error(), "--ipc-mode") {
+	if err == nil || !strings.Contains(err.Error(), "IPCMode means nothing") {
 		t.Errorf("a mode for what is no file: have %v", err)
 	}
 }
@@ -456,11 +456,12 @@ func TestCurveNeedsAccess(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, o := range map[string]Options{
-		"--curve-key needs --clients": {Curve: &k},
-		"--clients needs --curve-key": {Access: nobody},
-		"--max-connections is -1":     {MaxConnections: -1},
-		"--max-requests is -1":        {MaxRequests: -1},
-		"--handshake-time is 1ns":     {Handshake: 1},
+		"Curve needs Access":      {Curve: &k},
+		"Access needs Curve":      {Access: nobody},
+		"MaxConnections is -1":    {MaxConnections: -1},
+		"MaxRequests is -1":       {MaxRequests: -1},
+		"Handshake is 1ns":        {Handshake: 1},
+		"--handshake-time is 1ns": {Handshake: 1, Names: map[string]string{"Handshake": "--handshake-time"}},
 	} {
 		o.Router, o.Pub = []string{"tcp://127.0.0.1:*"}, []string{"tcp://127.0.0.1:*"}
 		if _, err := New(o); err == nil || !strings.Contains(err.Error(), want) {

@@ -11,7 +11,7 @@ import (
 
 // newDoorman returns who answers libzmq about those who connect.
 func (s *Server) newDoorman() (*auth.Doorman, error) {
-	d := &auth.Doorman{Log: s.log, Rules: &s.access, Full: &s.Stats.Full}
+	d := &auth.Doorman{Log: s.log, Rules: &s.access, Full: &s.Stats.Full, Name: s.opts.name}
 	if s.opts.MaxConnections > 0 {
 		d.Admit = s.admit
 	}

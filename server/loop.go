@@ -33,6 +33,7 @@ type loop struct {
 	debug     bool // each request is logged
 	info      func() wire.InfoReply
 	maxEvent  int
+	name      func(option string) string // what users know an option by
 	liveEvery time.Duration
 
 	// What other goroutines touch too: each has a lock of its own, or is atomic.

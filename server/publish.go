@@ -62,7 +62,7 @@ func (l *loop) publish(ln *lane, args [][]byte) {
 	case refused != nil:
 		l.refuse(ln, refused)
 	case len(p.Data) > l.maxEvent:
-		l.refuse(ln, tooLarge(len(p.Data), l.maxEvent))
+		l.refuse(ln, l.tooLarge(len(p.Data)))
 	case l.who != nil && !l.who.Write.Matches(p.Stream):
 		l.refuse(ln, publication(p).check(l.who))
 	case ln.ready():
@@ -72,10 +72,10 @@ func (l *loop) publish(ln *lane, args [][]byte) {
 	}
 }
 
-func tooLarge(octets, limit int) *wire.Error {
-	return wire.Errorf(wire.TooLarge, "send smaller events, or have the server run with a larger --max-event-bytes",
-		"the event has %d octets, the limit is %d", octets, limit).
-		With(wire.Param{Name: "limit", Value: strconv.Itoa(limit)})
+func (l *loop) tooLarge(octets int) *wire.Error {
+	return wire.Errorf(wire.TooLarge, "send smaller events, or have the server run with a larger "+l.name("MaxEvent"),
+		"the event has %d octets, the limit is %d", octets, l.maxEvent).
+		With(wire.Param{Name: "limit", Value: strconv.Itoa(l.maxEvent)})
 }
 
 // stage puts an event into the next batch.

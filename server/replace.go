@@ -14,7 +14,7 @@ type replace store.Replace
 // replace deals with a REPLACE.
 func (l *loop) replace(ln *lane, w wire.Replace) {
 	if len(w.Data) > l.maxEvent {
-		l.refuse(ln, tooLarge(len(w.Data), l.maxEvent))
+		l.refuse(ln, l.tooLarge(len(w.Data)))
 		return
 	}
 	l.write(ln, replace{Stream: bytes.Clone(w.Stream), ID: w.ID, Data: bytes.Clone(w.Data)})

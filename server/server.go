@@ -16,6 +16,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +54,14 @@ type Options struct {
 	MaxRequests    int           // a second, of a key or, without CURVE, a connection. Default: no limit
 	Handshake      time.Duration // how long one may take. Default: DefaultHandshake
 	IPCMode        fs.FileMode   // of the files of ipc endpoints. Default: as the umask says
+
+	// Names are what the program's users know these fields by, such as "--max-event-bytes"
+	// for "MaxEvent": errors, the log and answers say so. Default: as they are called here.
+	Names map[string]string
 }
+
+// name returns what users know a field by.
+func (o *Options) name(field string) string { return cmp.Or(o.Names[field], field) }
 
 // DefaultHandshake is how long a handshake may take unless told otherwise.
 const DefaultHandshake = 10 * time.Second
@@ -130,7 +138,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.zctx = zctx
 	s.loop = &loop{
-		log: s.log, debug: s.log.Enabled(context.Background(), slog.LevelDebug), stats: &s.Stats, info: s.info, maxEvent: o.MaxEvent,
+		log: s.log, debug: s.log.Enabled(context.Background(), slog.LevelDebug), stats: &s.Stats, info: s.info, maxEvent: o.MaxEvent, name: s.opts.name,
 		jobs: s.jobs, batch: new(batch),
 		conns: make(map[string]*conn), byFD: make(map[int][]*conn),
 		live: make(map[int]bool), ghosts: make(map[string]*conn),
@@ -157,17 +165,17 @@ func (o *Options) Check() error {
 	}
 	switch {
 	case o.MaxEvent < 1 || o.MaxEvent > store.MaxEvent:
-		return fmt.Errorf("--max-event-bytes is %d; it must be 1 to %d", o.MaxEvent, store.MaxEvent)
+		return fmt.Errorf("%s is %d; it must be 1 to %d", o.name("MaxEvent"), o.MaxEvent, store.MaxEvent)
 	case o.Curve != nil && o.Access == nil: // libzmq would let everybody in who knows the server's key
-		return errors.New("--curve-key needs --clients; give a file that says which keys may do what")
+		return fmt.Errorf("%s needs %s, which says which keys may do what", o.name("Curve"), o.name("Access"))
 	case o.Curve == nil && o.Access != nil:
-		return errors.New("--clients needs --curve-key; without it nobody has a key")
+		return fmt.Errorf("%s needs %s; without it nobody has a key", o.name("Access"), o.name("Curve"))
 	case o.MaxConnections < 0:
-		return fmt.Errorf("--max-connections is %d; give 1 or more, or 0 for no limit", o.MaxConnections)
+		return fmt.Errorf("%s is %d; give 1 or more, or 0 for no limit", o.name("MaxConnections"), o.MaxConnections)
 	case o.MaxRequests < 0:
-		return fmt.Errorf("--max-requests is %d; give 1 or more, or 0 for no limit", o.MaxRequests)
+		return fmt.Errorf("%s is %d; give 1 or more, or 0 for no limit", o.name("MaxRequests"), o.MaxRequests)
 	case o.Handshake < time.Millisecond:
-		return fmt.Errorf("--handshake-time is %v; give 1ms or more", o.Handshake)
+		return fmt.Errorf("%s is %v; give 1ms or more", o.name("Handshake"), o.Handshake)
 	}
 	return nil
 }
@@ -217,10 +225,10 @@ func (s *Server) open() (err error) {
 	if l.poller, err = zsock.NewPoller(l.router, l.out.wake, l.monitor, l.pubEyes); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
-	if s.routerAddrs, err = s.bindAll(l.router, "--router", s.opts.Router); err != nil {
+	if s.routerAddrs, err = s.bindAll(l.router, s.opts.name("Router"), s.opts.Router); err != nil {
 		return err
 	}
-	s.pubAddrs, err = s.bindAll(l.pub, "--pub", s.opts.Pub)
+	s.pubAddrs, err = s.bindAll(l.pub, s.opts.name("Pub"), s.opts.Pub)
 	return err
 }
 

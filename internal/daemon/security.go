@@ -27,8 +27,15 @@ type Security struct {
 	IPCMode        fs.FileMode   // of the files of ipc endpoints; 0 leaves it to the umask
 }
 
-// Limit adds to a server's options what takes no file.
+// Flags are those of gorewind serve by which users know a server's options.
+var Flags = map[string]string{
+	"Router": "--router", "Pub": "--pub", "MaxEvent": "--max-event-bytes", "Curve": "--curve-key", "Access": "--clients",
+	"MaxConnections": "--max-connections", "MaxRequests": "--max-requests", "Handshake": "--handshake-time", "IPCMode": "--ipc-mode",
+}
+
+// Limit adds to a server's options what takes no file, and how users know them.
 func (s *Security) Limit(o *server.Options) {
+	o.Names = Flags
 	o.MaxConnections, o.MaxRequests, o.Handshake, o.Drop, o.IPCMode = s.MaxConnections, s.MaxRequests, s.Handshake, s.Drop, s.IPCMode
 }
 

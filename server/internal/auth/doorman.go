@@ -27,6 +27,7 @@ type Doorman struct {
 	Rules *atomic.Pointer[Rules] // nil in it: no CURVE
 	Admit func() bool            // nil: as many connections as like
 	Full  *atomic.Uint64         // counts connections that were one too many
+	Name  func(string) string    // what users know the server's option Access by, and MaxConnections
 
 	socket *zmq.Socket
 	done   chan struct{}
@@ -123,7 +124,7 @@ func (d *Doorman) judge(q [][]byte) (status, text, user string) {
 		switch {
 		case c == nil:
 			d.strangers.Logged(func(times int) {
-				d.Log.Warn("refused connections of a key that --clients does not have", "key", user, "address", string(q[zapAddress]), "times", times)
+				d.Log.Warn(fmt.Sprintf("refused connections of a key that %s does not have", d.Name("Access")), "key", user, "address", string(q[zapAddress]), "times", times)
 			})
 			return zapRefused, "unknown key", ""
 		case Door(q[zapDomain]) == Broadcasts && c.MayAll("", Read) != nil:
@@ -135,7 +136,7 @@ func (d *Doorman) judge(q [][]byte) (status, text, user string) {
 	}
 	if d.Admit != nil && !d.Admit() {
 		d.crowd.Logged(func(times int) {
-			d.Log.Warn("refused connections: there are as many as --max-connections", "address", string(q[zapAddress]), "times", times)
+			d.Log.Warn("refused connections: there are as many as "+d.Name("MaxConnections"), "address", string(q[zapAddress]), "times", times)
 		})
 		d.Full.Add(1)
 		return zapLater, "too many connections", ""
