@@ -10,9 +10,9 @@ type Right string
 
 // The rights.
 const (
-	Read  Right = Right(auth.Read)  // QUERY, STREAMS, COMMIT, CURSOR, WAIT; of everything: broadcasts
-	Write Right = Right(auth.Write) // PUBLISH, APPEND
-	Admin Right = Right(auth.Admin) // REPLACE, DELETE; of everything: LOG
+	Read  Right = "read"  // QUERY, STREAMS, COMMIT, CURSOR, WAIT; of everything: broadcasts
+	Write Right = "write" // PUBLISH, APPEND
+	Admin Right = "admin" // REPLACE, DELETE; of everything: LOG
 )
 
 // A Client is somebody whom the server knows by a key, and the streams for which

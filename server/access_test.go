@@ -8,6 +8,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/server/internal/auth"
 	"gorewind/server/internal/zsock"
 	"gorewind/store"
 	"gorewind/wire"
@@ -93,6 +94,15 @@ type script struct{ strings.Builder }
 
 func logTo(s *script) *slog.Logger {
 	return slog.New(slog.NewTextHandler(s, nil))
+}
+
+// TestRightsAreThoseOfTheRules, which answer with their words.
+func TestRightsAreThoseOfTheRules(t *testing.T) {
+	for have, want := range map[Right]auth.Right{Read: auth.Read, Write: auth.Write, Admin: auth.Admin} {
+		if string(have) != string(want) {
+			t.Errorf("want %s, have %s", want, have)
+		}
+	}
 }
 
 // TestRights sends every command with every right, in and out of its streams.

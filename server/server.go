@@ -13,6 +13,10 @@
 //
 // The store calls back with results, on its committer or on the loop's own
 // goroutine; that only posts to the loop.
+//
+// It stands on wire, the contract in store and pebbe/zmq4, and has packages below the
+// loop, none of which knows it: internal/zsock is what is ZeroMQ's own, internal/auth
+// decides who may do what, internal/pack writes what is sent.
 package server
 
 import (
