@@ -39,7 +39,7 @@ func TestPublishLines(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd := d.Command(t, args...)
-		cmd.Stdin = in
+		cmd.Path, cmd.Stdin = daemontest.PlainBinary(), in // its memory is measured
 		l := daemontest.StartClient(t, cmd)
 		in.Close()
 		if err := send(out, lines); err != nil {

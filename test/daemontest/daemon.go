@@ -31,8 +31,19 @@ var Serving = regexp.MustCompile(`msg"?[=:]"?serving"?[ ,]"?router"?[=:]"?([^" ]
 // Start runs gorewind serve on free ports and waits until it serves.
 func Start(t testing.TB, args ...string) *Daemon {
 	t.Helper()
+	return startBinary(t, Binary(), args)
+}
+
+// StartPlain is Start without the race detector, for what measures memory.
+func StartPlain(t testing.TB, args ...string) *Daemon {
+	t.Helper()
+	return startBinary(t, PlainBinary(), args)
+}
+
+func startBinary(t testing.TB, binary string, args []string) *Daemon {
+	t.Helper()
 	args = append([]string{"serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"}, args...)
-	return StartCommand(t, exec.Command(Binary(), args...))
+	return StartCommand(t, exec.Command(binary, args...))
 }
 
 // StartCommand runs a command that becomes gorewind serve.

@@ -89,7 +89,7 @@ func change(ctx context.Context, c *client.Client, stream string, i uint64) erro
 func TestCopiesMemory(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	d := daemontest.Start(t, "--data-dir", in("data"))
+	d := daemontest.StartPlain(t, "--data-dir", in("data"))
 	c := daemontest.Connect(t, d)
 	data := make([]byte, 64<<10)
 	rand.NewChaCha8([32]byte{}).Read(data)
@@ -114,7 +114,7 @@ func TestCopiesMemory(t *testing.T) {
 	if _, err := c.Append(t.Context(), client.Append{Groups: []client.Group{{Stream: "grown", Events: grown}}}); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(daemontest.Binary(), "backup", "--connect", d.Router, in("backup")).CombinedOutput(); err != nil {
+	if out, err := exec.Command(daemontest.PlainBinary(), "backup", "--connect", d.Router, in("backup")).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	large := make([]byte, 1<<20)
@@ -134,7 +134,7 @@ func TestCopiesMemory(t *testing.T) {
 		{"restore", in("backup"), "--data-dir", in("restored")},
 	} {
 		began := time.Now()
-		used := daemontest.PeakMemory(t, exec.Command(daemontest.Binary(), args...))
+		used := daemontest.PeakMemory(t, exec.Command(daemontest.PlainBinary(), args...))
 		if t.Logf("%s: %d MiB in %v", args[0], used>>10, time.Since(began).Round(time.Millisecond)); used > most {
 			t.Errorf("%q: want %d KiB at most, have %d", args, most, used)
 		}
