@@ -4,73 +4,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"gorewind/internal/exit"
 	"gorewind/test/daemontest"
 )
-
-func TestComplete(t *testing.T) {
-	// A file that is wrong must not keep anybody from completing.
-	t.Setenv("GOREWIND_CONFIG", "none.toml")
-	for _, c := range []struct {
-		words string // separated by blanks
-		kind  string
-		want  []string // some of them
-		not   []string
-	}{
-		{words: "", kind: "words", want: []string{"serve", "completion", "config"}, not: []string{"complete", "--help"}},
-		{words: "ver", kind: "words", want: []string{"verify"}, not: []string{"serve"}},
-		{words: "-", kind: "words", want: []string{"--help", "--config", "--version"}, not: []string{"--router"}},
-		{words: "serve ", kind: "words", want: []string{"--router", "--config"}, not: []string{"--accept-loss"}},
-		{words: "--config x serve --da", kind: "words", want: []string{"--data-dir"}, not: []string{"--router"}},
-		{words: "serve --router x --pub=y --in-memory --data-dir z -", kind: "words", want: []string{"--router", "--pub", "--log-level"}, not: []string{"--in-memory", "--data-dir"}},
-		{words: "serve --log-level ", kind: "words", want: []string{"debug", "warn"}, not: []string{"--log-level"}},
-		{words: "serve --log-level=de", kind: "words", want: []string{"--log-level=debug"}, not: []string{"debug", "--log-level=info"}},
-		{words: "serve --router ", kind: "words", not: []string{"--pub"}},
-		{words: "serve --config ", kind: "files"},
-		{words: "--config=", kind: "files"},
-		{words: "verify --data-dir x", kind: "directories"},
-		{words: "completion ", kind: "words", want: []string{"bash", "fish"}, not: []string{"--help"}},
-		{words: "completion --config ser bas", kind: "words", want: []string{"bash"}},
-		{words: "config ", kind: "words", want: []string{"serve", "verify"}, not: []string{"--json"}},
-		{words: "config --j", kind: "words", want: []string{"--json"}},
-		{words: "config --json serve --log-format ", kind: "words", want: []string{"json"}},
-		{words: "config serve --j", kind: "words", not: []string{"--json"}},
-		{words: "serve -- --lo", kind: "words", not: []string{"--log-level"}},
-		{words: "frobnicate ", kind: "words", want: []string{"serve"}},
-		{words: "serve --frobnicate --lo", kind: "words", want: []string{"--log-level"}},
-	} {
-		stdout, stderr, status := daemontest.Run(t.TempDir(), append([]string{"complete"}, strings.Split(c.words, " ")...)...)
-		lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
-		if status != exit.OK || stderr != "" || lines[0] != c.kind {
-			t.Errorf("%q: want %s, have status %d\n%s%s", c.words, c.kind, status, stdout, stderr)
-		}
-		var have []string
-		for _, line := range lines[1:] {
-			text, _, ok := strings.Cut(line, "\t")
-			if !ok {
-				t.Errorf("%q: want a tab in %q", c.words, line)
-			}
-			have = append(have, text)
-		}
-		for _, want := range c.want {
-			if !slices.Contains(have, want) {
-				t.Errorf("%q: want %q among %q", c.words, want, have)
-			}
-		}
-		for _, not := range c.not {
-			if slices.Contains(have, not) {
-				t.Errorf("%q: want no %q among %q", c.words, not, have)
-			}
-		}
-	}
-	if stdout, _, _ := daemontest.Run(t.TempDir(), "complete"); !strings.Contains(stdout, "serve\t") {
-		t.Errorf("without a word: have %q", stdout)
-	}
-}
 
 // shells start each shell with its script, at a terminal, and have it print the
 // line that was typed and completed in << >>, and end, at a ^X d. fish tells its

@@ -125,67 +125,6 @@ accuracy-of-other-commands-is-theirs = 1
 	}
 }
 
-func TestConfigRefusals(t *testing.T) {
-	for name, c := range map[string]struct {
-		text string
-		args []string
-		want []string
-	}{
-		"misspelt key":         {text: "\ndata-dri = 'x'", want: []string{`:2: unknown key "data-dri"; did you mean "data-dir"?`}},
-		"key of a variable":    {text: "MAX_EVENT_BYTES = 1", want: []string{`:1: unknown key "MAX_EVENT_BYTES"; did you mean "max-event-bytes"?`}},
-		"unknown key":          {text: "in-memory = true\nfrobnicate = 1", want: []string{`:2: unknown key "frobnicate"; see gorewind --help for the flags`}},
-		"a file in a file":     {text: "config = 'x'", want: []string{`:1: unknown key "config"`}},
-		"accepted in a file":   {text: "accept-loss = true", want: []string{`:1: --accept-loss is a flag that only the command line gives; take it out`}},
-		"flag of a request":    {text: "\nlimit = 3", args: []string{"query", "s"}, want: []string{`:2: --limit is a flag that only the command line gives; take it out`}},
-		"table":                {text: "[serve]\nlog-level = 'info'", want: []string{`:1: "serve" is a table`}},
-		"no TOML":              {text: "in-memory = true\nlog-level info", want: []string{":2: column 11: toml: "}},
-		"text without quotes":  {text: "router = tcp://127.0.0.1:*", want: []string{":1: column 10: toml: this is no value; give text in quotes"}},
-		"a word of no quotes":  {text: "data-dir = data", want: []string{":1: column 12: toml: this is no value; give text in quotes"}},
-		"time without quotes":  {text: "patience = 5s", args: []string{"ping"}, want: []string{":1: column 13: toml: this is no value; give text in quotes"}},
-		"twice":                {text: "in-memory = true\nin-memory = false", want: []string{":2: column 1: ", "already defined"}},
-		"string for a number":  {text: "\n\nmax-event-bytes = '10'", want: []string{"--max-event-bytes: ", "takes a whole number", ":3"}},
-		"number for a string":  {text: "log-level = 1", want: []string{"--log-level: ", "takes a string", ":1"}},
-		"string for a boolean": {text: "in-memory = 'true'", want: []string{"--in-memory: ", `takes true or false, and has "true"; see `, ":1"}},
-		"string for a list":    {text: "router = 'tcp://127.0.0.1:*'", want: []string{"--router: ", "takes a list of strings", ":1"}},
-		"numbers in a list":    {text: "router = ['a', 1]", want: []string{"--router: ", `takes a list of strings, ["one", "two"], and has 1 in its list`, ":1"}},
-		"time":                 {text: "patience = '5 s'", args: []string{"ping"}, want: []string{"--patience: ", `takes a string like "5s"`, ":1"}},
-		"time as a number":     {text: "patience = 5", args: []string{"ping"}, want: []string{"--patience: ", `takes a string like "5s"`, ":1"}},
-		"not among its values": {text: "\nlog-level = 'loud'", want: []string{"--log-level must be one of", "gorewind.toml:2"}},
-		"out of range":         {text: "max-event-bytes = 0", want: []string{"--max-event-bytes is 0", "gorewind.toml:1"}},
-		"no value":             {args: []string{"serve", "--max-event-bytes"}, want: []string{"--max-event-bytes needs a value; see gorewind serve --help"}},
-		"no value of a list":   {args: []string{"serve", "--pub"}, want: []string{"--pub needs a value; see gorewind serve --help"}},
-		"no file":              {args: []string{"serve", "--config", "none.toml"}, want: []string{"--config: ", "none.toml: no such file or directory; give a file"}},
-		"a directory":          {args: []string{"serve", "--config", "."}, want: []string{"--config: ", "is a directory; give a file"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			args := c.args
-			if len(args) == 0 {
-				args = []string{"serve"}
-			}
-			if c.text != "" {
-				args = append(args, "--config", writeConfig(t, c.text))
-			}
-			// config refuses what the command itself does, in the same words.
-			var refusals []string
-			for _, line := range [][]string{args, append([]string{"config"}, args...)} {
-				stdout, stderr, status := daemontest.Run(t.TempDir(), line...)
-				if status != exit.Usage || stdout != "" || strings.Count(stderr, "\n") != 1 {
-					t.Errorf("%q: want one line and status %d, have %d\n%s", line, exit.Usage, status, stderr)
-				}
-				for _, want := range c.want {
-					if !strings.Contains(stderr, want) {
-						t.Errorf("%q: want %q in\n%s", line, want, stderr)
-					}
-				}
-				refusals = append(refusals, stderr)
-			}
-			if refusals[0] != refusals[1] {
-				t.Errorf("want the same refusal, have\n%s%s", refusals[0], refusals[1])
-			}
-		})
-	}
-}
-
 // TestConfigBlamesTheEnvironment: whose value is refused did not type it.
 func TestConfigBlamesTheEnvironment(t *testing.T) {
 	t.Setenv("GOREWIND_MAX_EVENT_BYTES", "0")
