@@ -34,7 +34,7 @@ func Start(t testing.TB, args ...string) *Daemon {
 	return startBinary(t, Binary(), args)
 }
 
-// StartPlain is Start without the race detector, for what measures memory.
+// StartPlain is Start without the race detector, for what measures memory or time.
 func StartPlain(t testing.TB, args ...string) *Daemon {
 	t.Helper()
 	return startBinary(t, PlainBinary(), args)

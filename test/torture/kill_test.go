@@ -146,7 +146,7 @@ func inOrder(t *testing.T, stream, data string, last map[string][2]int) {
 func TestManyStreams(t *testing.T) {
 	const streams, ahead = 1_000_000, 20_000
 	dir := t.TempDir()
-	d := daemontest.Start(t, "--data-dir", dir)
+	d := daemontest.StartPlain(t, "--data-dir", dir)
 	p := daemontest.Dial(t, d.Router)
 	frames := [][]byte{[]byte(wire.PUBLISH), nil, []byte("small")}
 	sent := 0
@@ -164,7 +164,7 @@ func TestManyStreams(t *testing.T) {
 	}
 	d.Kill()
 	began := time.Now()
-	d = daemontest.Start(t, "--data-dir", dir)
+	d = daemontest.StartPlain(t, "--data-dir", dir)
 	p = daemontest.Dial(t, d.Router)
 	if have := p.Events("stream 999999", 0); len(have) != 1 {
 		t.Errorf("the last stream has %d events", len(have))
