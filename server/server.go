@@ -17,6 +17,11 @@
 // It stands on wire, the contract in store and pebbe/zmq4, and has packages below the
 // loop, none of which knows it: internal/zsock is what is ZeroMQ's own, internal/auth
 // decides who may do what, internal/pack writes what is sent.
+//
+// A word on the wire has a file of its name. The path of a PUBLISH: the loop (loop.go)
+// receives it, its envelope's lane (lane.go) gives it its turn, and publish.go adds it to a
+// batch that goes to the store, whose answer comes back by the outbox (outbox.go) and leaves
+// with flush.go, while relay.go broadcasts what is on disk.
 package server
 
 import (
