@@ -12,6 +12,10 @@
 // It stands on packages of which none knows it, from the highest down: repair, which
 // makes a damaged store whole; logscan, which reads what a database has; datadir, which
 // knows a store's directory; ldb, which guards goleveldb; and record, which has the formats.
+//
+// The path of an Append: call.go takes it and measures it, queue.go gathers it with others,
+// and commit.go checks what it expects, gives ids and positions, writes one batch with one
+// fsync, and answers. A Read goes by read.go for one stream, and by select.go for several.
 package leveldb
 
 import (
