@@ -26,7 +26,7 @@ func numbered(from, to int) (lines []string) {
 // TestPublishLines: a hundred thousand lines are events in their order, in memory
 // that does not grow with them.
 func TestPublishLines(t *testing.T) {
-	d := daemontest.Start(t, "--data-dir", t.TempDir())
+	d := daemontest.StartPlain(t, "--data-dir", t.TempDir())
 	const n = 100_000
 	lines := numbered(1, n)
 	padding := strings.Repeat("x", 1000)

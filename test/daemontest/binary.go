@@ -18,21 +18,20 @@ var Binary = sync.OnceValue(func() string {
 	if path := os.Getenv(BinaryVariable); path != "" {
 		return path
 	}
-	return build(filepath.Join(testDir, "gorewind"), raceFlags...)
+	return build(filepath.Join(testDir, "gorewind"), Raced)
 })
 
 // PlainBinary returns the path of the program without the race detector, for what
 // measures its memory.
 var PlainBinary = sync.OnceValue(func() string {
-	if len(raceFlags) == 0 {
+	if !Raced {
 		return Binary()
 	}
-	return build(filepath.Join(testDir, "plain", "gorewind"))
+	return build(filepath.Join(testDir, "plain", "gorewind"), false)
 })
 
-func build(path string, flags ...string) string {
-	args := append([]string{"build", "-o", path}, flags...)
-	if out, err := exec.Command("go", append(args, "gorewind")...).CombinedOutput(); err != nil {
+func build(path string, raced bool) string {
+	if out, err := exec.Command("go", "build", fmt.Sprint("-race=", raced), "-o", path, "gorewind").CombinedOutput(); err != nil {
 		panic(fmt.Sprintf("%v\n%s", err, out))
 	}
 	return path

@@ -2,5 +2,5 @@
 
 package daemontest
 
-// raceFlags build the program as the test was built.
-var raceFlags = []string{"-race"}
+// Raced: the tests have the race detector, and so has the program.
+const Raced = true
