@@ -1,0 +1,14 @@
+package term
+
+import (
+	"testing"
+
+	"gorewind/backup"
+)
+
+// TestUnits: they are those of package backup, which tells how far it is.
+func TestUnits(t *testing.T) {
+	if octets != backup.Octets || positions != backup.Positions {
+		t.Errorf("have %q and %q", octets, positions)
+	}
+}
