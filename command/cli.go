@@ -1,8 +1,12 @@
 // Package command is gorewind's command line. A file has a command of the same name, its
-// flags and what it does; cli.go lists them all and runs the one that is asked for. What
-// commands share is in a file of its own: session.go talks to a daemon, explain.go puts
-// its refusals in the words of the command line, and selection.go, input.go, output.go,
-// id.go and moment.go are flags and arguments of several.
+// flags and what it does; cli.go lists them all and runs the one that is asked for. kong
+// makes a flag of each exported field, under the field's name or the name in its tag.
+//
+// What several commands take or say has a file of its own: session.go talks to a daemon,
+// explain.go puts its refusals in the words of the command line, selection.go, input.go,
+// output.go, id.go and moment.go are flags and arguments, lines.go is publish --lines, and
+// copies.go is what becomes of copies. It stands on the public packages and on internal,
+// and knows neither sockets nor terminals.
 package command
 
 import (

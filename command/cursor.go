@@ -2,11 +2,13 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/alecthomas/kong"
 
 	"gorewind/client"
+	"gorewind/wire"
 )
 
 type cursorCmd struct {
@@ -38,4 +40,23 @@ func (c *cursorCmd) Run(kctx *kong.Context) error {
 		_, err = fmt.Fprintln(kctx.Stdout, at)
 		return err
 	})
+}
+
+// A consumer says whose cursor is meant.
+type consumer struct {
+	Consumer string `arg:"" help:"The consumer, who begins to exist with the first commit."`
+	Stream   string `arg:"" help:"The stream; \"\" is the whole store, where ids are positions."`
+}
+
+// check refuses what names no cursor.
+func (c *consumer) check() error {
+	switch {
+	case c.Consumer == "":
+		return errors.New("which consumer? Give CONSUMER")
+	case len(c.Consumer) > wire.MaxConsumer:
+		return fmt.Errorf("CONSUMER has %d octets; it may have %d", len(c.Consumer), wire.MaxConsumer)
+	case len(c.Stream) > wire.MaxStream:
+		return fmt.Errorf("STREAM has %d octets; it may have %d", len(c.Stream), wire.MaxStream)
+	}
+	return nil
 }

@@ -68,12 +68,6 @@ func (c *exportCmd) Validate() error {
 	return nil
 }
 
-// copyCures say what to do where no copy can be made.
-var copyCures = cures{
-	wire.Damaged: "see gorewind verify and gorewind repair, or go on without what cannot be read with --accept-loss",
-	wire.Denied:  "show a key that has it with --client-key, or ask the operator of the daemon for the right",
-}
-
 // Run exports until everything there was is in the file, or a signal comes.
 func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if c.File == "-" && term.IsScreen(kctx.Stdout) {
@@ -111,12 +105,6 @@ func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	}
 	_, err = fmt.Fprintln(to, exportedText(&t))
 	return err
-}
-
-// isInterrupted reports whether a command was stopped, or its daemon has gone.
-func isInterrupted(err error) bool {
-	var gone *goneError
-	return errors.Is(err, errStopped) || errors.As(err, &gone)
 }
 
 func (c *exportCmd) selection() *backup.Selection {

@@ -193,3 +193,9 @@ func untilSignal() (ctx context.Context, stop context.CancelFunc) {
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
 }
+
+// isInterrupted reports whether a command was stopped, or its daemon has gone.
+func isInterrupted(err error) bool {
+	var gone *goneError
+	return errors.Is(err, errStopped) || errors.As(err, &gone)
+}
