@@ -13,7 +13,7 @@
 // by itself, for as long as it takes, and the context of a call bounds how long
 // that waits. What was under way then:
 //
-//   - What reads (Query, Follow, Streams, Cursor, Wait, Info, Ping) is asked again,
+//   - What reads (Query, Follow, Streams, Log, Cursor, Wait, Info, Ping) is asked again,
 //     from the place that it had reached. Follow yields each event once.
 //   - An Append with a key is sent again under it, until it is answered, and so is
 //     a Commit without Rewind.

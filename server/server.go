@@ -19,9 +19,10 @@
 // decides who may do what, internal/pack writes what is sent.
 //
 // A word on the wire has a file of its name. The path of a PUBLISH: the loop (loop.go)
-// receives it, its envelope's lane (lane.go) gives it its turn, and publish.go adds it to a
-// batch that goes to the store, whose answer comes back by the outbox (outbox.go) and leaves
-// with flush.go, while relay.go broadcasts what is on disk.
+// receives it through zsock, its envelope's lane (lane.go) gives it its turn, and publish.go
+// adds it to a batch that goes to the store, which for an engine on disk is the path of an
+// Append in store/leveldb. The store's answer reaches the loop by way of outbox.go and the
+// peer with flush.go, while relay.go broadcasts what is on disk.
 package server
 
 import (

@@ -11,8 +11,10 @@ import (
 type Code string
 
 // The codes of ERROR. They are part of the protocol: never change or remove
-// one, add new ones at the end. Clients treat a code that they do not know as
-// INTERNAL.
+// one, add new ones before INTERNAL, which stays the last. Clients treat a code that
+// they do not know as INTERNAL. A new one is also counted (server/stats.go), described
+// (protocol.md), and has an exit status and words for the command line
+// (command/explain.go).
 const (
 	Malformed      Code = "MALFORMED"
 	UnknownCommand Code = "UNKNOWN-COMMAND"

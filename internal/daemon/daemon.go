@@ -1,5 +1,6 @@
-// Package daemon is gorewind serve without its flags: it wires the broker to a store, to the
-// metrics and to whoever started it, and runs them until it is told to stop.
+// Package daemon is what gorewind serve does once its flags are parsed: it wires the broker
+// to a store, to the metrics and to whoever started it, and runs them until it is told to
+// stop. What it says names the flags, since that is how its users know its options.
 //
 // Run owns every goroutine that it starts, and has awaited them all when it returns.
 package daemon

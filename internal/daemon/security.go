@@ -27,7 +27,8 @@ type Security struct {
 	IPCMode        fs.FileMode   // of the files of ipc endpoints; 0 leaves it to the umask
 }
 
-// Flags are those of gorewind serve by which users know a server's options.
+// Flags are those of gorewind serve, by the fields of a server's options: its errors and its
+// log name these to users.
 var Flags = map[string]string{
 	"Router": "--router", "Pub": "--pub", "MaxEvent": "--max-event-bytes", "Curve": "--curve-key", "Access": "--clients",
 	"MaxConnections": "--max-connections", "MaxRequests": "--max-requests", "Handshake": "--handshake-time", "IPCMode": "--ipc-mode",

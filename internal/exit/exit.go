@@ -1,5 +1,6 @@
-// Package exit is how gorewind ends: the statuses, which error has which, and how a
-// failure is told.
+// Package exit is how gorewind ends: the statuses, errors that carry one, and how a failure
+// is told. Which status a refusal of the daemon has is decided in command/explain.go. It
+// stands on term and, for the pieces of a damaged store, on the engine.
 package exit
 
 import "errors"

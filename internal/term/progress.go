@@ -25,6 +25,7 @@ type Progress struct {
 	of    int64
 }
 
+// NewProgress returns one that shows its bar on w, if that is a screen.
 func NewProgress(w io.Writer) *Progress {
 	if !IsScreen(w) {
 		return new(Progress)

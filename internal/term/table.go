@@ -24,11 +24,13 @@ const tablePage = 1000
 // An Align is the side of a column at which its cells stand.
 type Align = text.Align
 
+// The sides.
 const (
 	Left  = text.AlignDefault // AlignLeft
 	Right = text.AlignRight
 )
 
+// NewTable returns a table on w with a column for each of these sides.
 func NewTable(w io.Writer, aligns ...Align) *Table {
 	t := &Table{w: w, page: pretty.NewWriter(), aligns: aligns, widths: make([]int, len(aligns))}
 	t.page.SetStyle(pretty.Style{Box: pretty.BoxStyle{PaddingRight: "  "}, Options: pretty.OptionsNoBordersAndSeparators})

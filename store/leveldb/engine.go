@@ -14,8 +14,9 @@
 // knows a store's directory; ldb, which guards goleveldb; and record, which has the formats.
 //
 // The path of an Append: call.go takes it and measures it, queue.go gathers it with others,
-// and commit.go checks what it expects, gives ids and positions, writes one batch with one
-// fsync, and answers. A Read goes by read.go for one stream, and by select.go for several.
+// unless nothing else waits, and commit.go checks what it expects, gives ids and positions,
+// writes one batch and answers. LevelDB writes that through ldb's guard to the journal, with
+// one fsync. A Read goes by read.go for one stream, and by select.go for several.
 package leveldb
 
 import (

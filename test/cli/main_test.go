@@ -1,3 +1,5 @@
+// Package cli tests the command line as its users have it: it starts the program, reads what
+// it prints and looks at its exit status. Tables of command lines are in testdata/scripts.
 package cli
 
 import (

@@ -53,6 +53,7 @@ func Contents(t *testing.T, d *Daemon) string {
 	return b.String() + strings.Join(lines, "")
 }
 
+// Connect returns a client of the daemon, which is closed when the test ends.
 func Connect(t testing.TB, d *Daemon) *client.Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -65,6 +66,7 @@ func Connect(t testing.TB, d *Daemon) *client.Client {
 	return c
 }
 
+// FirstDifference says where two texts differ first, by their lines.
 func FirstDifference(want, have string) string {
 	w, h := strings.Split(want, "\n"), strings.Split(have, "\n")
 	for i := range min(len(w), len(h)) {

@@ -1,3 +1,5 @@
+// Package docs runs what the documents show: the commands and programs of README.rst, the
+// examples, and clients that are not ours.
 package docs
 
 import (

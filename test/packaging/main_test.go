@@ -1,3 +1,5 @@
+// Package packaging tests what is installed: the Debian package, the unit, the image, the
+// dashboard and the alerts.
 package packaging
 
 import (

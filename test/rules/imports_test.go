@@ -1,3 +1,5 @@
+// Package rules holds the house together: which package may import what, and that nothing
+// that is looked for by name is lost when files move.
 package rules
 
 import (

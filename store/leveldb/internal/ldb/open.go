@@ -1,6 +1,6 @@
 // Package ldb opens goleveldb's databases, and stands between LevelDB and their files: it
 // makes up for what LevelDB leaves out, says what its errors mean, and reads what it would
-// not. It stands on the formats of package record only.
+// not. It stands on the contract in store and the formats of package record.
 package ldb
 
 import (
