@@ -203,7 +203,7 @@ var ancestors = []inherited{
 	}, {
 		label: "P8",
 		was:   "--help is status 0; a configuration that is missing or wrong is another, with no file made; so is a number that is none; a request to stop is followed",
-		in:    []string{"TestHelpAndVersion", "TestP8Refusals", "TestStop"},
+		in:    []string{"TestHelpAndVersion", "TestScripts", "TestStop"},
 		here:  "the request to stop is a signal, not a word that anyone could send; no configuration at all is a good one",
 	},
 }
