@@ -8,7 +8,6 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gorewind/internal/config"
-	"gorewind/test/daemontest"
 )
 
 // TestMan: the manual page says of every command and flag what the help says, and
@@ -18,7 +17,7 @@ func TestMan(t *testing.T) {
 	if _, err := exec.LookPath("groff"); err != nil {
 		t.Skip(err)
 	}
-	groff := daemontest.Command(t, "groff", "-man", "-ww", "-Tascii", "-P-cbou", "-rLL=1000n")
+	groff := exec.CommandContext(t.Context(), "groff", "-man", "-ww", "-Tascii", "-P-cbou", "-rLL=1000n")
 	groff.Stdin = strings.NewReader(source)
 	var page, complaints strings.Builder
 	groff.Stdout, groff.Stderr = &page, &complaints

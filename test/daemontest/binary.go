@@ -6,6 +6,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+
+	// The program is built in a process of its own. By this go test knows what that is made
+	// of, and keeps no result of a test after it has changed.
+	_ "gorewind/command"
 )
 
 // BinaryVariable is the environment variable that names a program to be tested in the
@@ -22,7 +26,7 @@ var Binary = sync.OnceValue(func() string {
 })
 
 // PlainBinary returns the path of the program without the race detector, for what
-// measures its memory.
+// measures its memory or time. With the detector it is built whatever BinaryVariable says.
 var PlainBinary = sync.OnceValue(func() string {
 	if !Raced {
 		return Binary()

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"gorewind/client"
-
 	"gorewind/wire"
 )
 
