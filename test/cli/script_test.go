@@ -22,8 +22,13 @@ import (
 //	refuse STATUS TEXT ARGUMENT...
 //
 // for a command line that has to fail with that status: it prints nothing, tells of it in one
-// line that has the text, in which " ... " stands for anything, and changes no file; and
-// refuse-alike, for one that gorewind config has to refuse in the same words.
+// line that has the text, in which " ... " stands for anything and a $ at its end for the end
+// of the line, and changes no file; refuse-alike, for one that gorewind config has to refuse
+// in the same words; and
+//
+//	complete KIND WORD...
+//
+// for words whose last one is to be completed by something of that kind.
 //
 // $LONG is a name that no stream may have, and $TAKEN an address that is in use. Nothing
 // answers where clients look for a daemon.
@@ -45,7 +50,8 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"refuse": func(ts *testscript.TestScript, _ bool, args []string) { refuse(ts, args[0], args[1], args[2:]) },
+			"complete": func(ts *testscript.TestScript, _ bool, args []string) { complete(ts, args[0], args[1:]) },
+			"refuse":   func(ts *testscript.TestScript, _ bool, args []string) { refuse(ts, args[0], args[1], args[2:]) },
 			"refuse-alike": func(ts *testscript.TestScript, _ bool, args []string) {
 				told := refuse(ts, args[0], args[1], args[2:])
 				if have := refuse(ts, args[0], args[1], slices.Concat([]string{"config"}, args[2:])); have != told {
@@ -54,6 +60,21 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// complete has words completed. The first line says by what, and each other has a word and,
+// after a tab, what it means.
+func complete(ts *testscript.TestScript, kind string, words []string) {
+	ts.Check(ts.Exec("gorewind", append([]string{"complete"}, words...)...))
+	lines := strings.Split(strings.TrimSuffix(ts.ReadFile("stdout"), "\n"), "\n")
+	if errs := ts.ReadFile("stderr"); lines[0] != kind || errs != "" {
+		ts.Fatalf("want %s, have %q\n%s", kind, lines[0], errs)
+	}
+	for _, line := range lines[1:] {
+		if strings.Count(line, "\t") != 1 {
+			ts.Fatalf("want a tab in %q", line)
+		}
+	}
 }
 
 // refuse runs a command line that has to fail, and returns what it told.
@@ -70,6 +91,9 @@ func refuse(ts *testscript.TestScript, status, text string, args []string) (told
 	}
 	if strings.Count(told, "\n") != 1 || !strings.HasPrefix(told, "gorewind: ") {
 		ts.Fatalf("want one line, have\n%s", told)
+	}
+	if end, whole := strings.CutSuffix(text, "$"); whole {
+		text = end + "\n"
 	}
 	rest := told
 	for _, part := range strings.Split(text, " ... ") {

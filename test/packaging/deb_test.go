@@ -93,6 +93,8 @@ func TestDeb(t *testing.T) {
 		`-rw-r--r-- root/root +\d+ .* ./usr/share/doc/gorewind/protocol.md.gz`,
 		`-rw-r--r-- root/root +\d+ .* ./usr/share/doc/gorewind/changelog.gz`,
 		`-rw-r--r-- root/root +\d+ .* ./usr/share/doc/gorewind/copyright`,
+		`-rw-r--r-- root/root +\d+ .* ./usr/share/doc/gorewind/packaging/dashboard.json`,
+		`-rw-r--r-- root/root +\d+ .* ./usr/share/doc/gorewind/packaging/alerts.yml`,
 	} {
 		if !regexp.MustCompile(`(?m)^` + line + `$`).MatchString(files) {
 			t.Errorf("want %s in\n%s", line, files)
