@@ -13,7 +13,7 @@ build: need-build
 
 # Everything that a change must pass.
 test: need-test check
-	go test -race -timeout 14m ./...
+	go test -race -timeout 18m ./...
 	go test -run 'TestNthFault/rotation|TestErasureMeetsDamage' ./store/leveldb # see there
 
 check: need-build
