@@ -110,12 +110,8 @@ func refuse(ts *testscript.TestScript, status, text string, args []string) (told
 }
 
 // filesOf lists the files below the directory of a script.
-func filesOf(ts *testscript.TestScript) (names []string) {
-	ts.Check(filepath.Walk(ts.Getenv("WORK"), func(path string, fi os.FileInfo, err error) error {
-		if err == nil {
-			names = append(names, path+" "+strconv.FormatInt(fi.Size(), 10))
-		}
-		return err
-	}))
+func filesOf(ts *testscript.TestScript) []string {
+	names, err := daemontest.ListFiles(ts.Getenv("WORK"))
+	ts.Check(err)
 	return names
 }

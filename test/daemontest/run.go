@@ -23,17 +23,25 @@ func Run(dir string, args ...string) (stdout, stderr string, status int) {
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// Files lists everything below dir.
-func Files(t *testing.T, dir string) (names []string) {
+// Files lists everything below dir, with its size.
+func Files(t *testing.T, dir string) []string {
 	t.Helper()
-	err := filepath.Walk(dir, func(path string, fi os.FileInfo, err error) error {
-		names = append(names, fmt.Sprint(path, fi.Size()))
-		return err
-	})
+	names, err := ListFiles(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return names
+}
+
+// ListFiles is Files for who is not a test.
+func ListFiles(dir string) (names []string, err error) {
+	err = filepath.Walk(dir, func(path string, fi os.FileInfo, err error) error {
+		if err == nil {
+			names = append(names, fmt.Sprint(path, " ", fi.Size()))
+		}
+		return err
+	})
+	return names, err
 }
 
 // Succeed runs the program and fails unless it does what it was asked to.

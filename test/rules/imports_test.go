@@ -3,6 +3,7 @@
 package rules
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -110,7 +111,7 @@ func packages(t *testing.T) (found []listed) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p listed
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
 			return found
