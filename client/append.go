@@ -45,7 +45,7 @@ func (c *Client) Append(ctx context.Context, a Append) (ids []uint64, err error)
 	}
 	r, err := send(ctx, c, request)
 	if err == nil && len(r.IDs) != len(a.Groups) {
-		return nil, strange(r)
+		return nil, unexpected(r)
 	}
 	return r.IDs, err
 }

@@ -95,7 +95,7 @@ func (c *Client) ask(ctx context.Context, r wire.Request) (wire.Reply, error) {
 // answer was lost meanwhile.
 func (c *Client) persist(ctx context.Context, r wire.Request) (reply wire.Reply, lost bool, err error) {
 	reply, err = c.ask(ctx, r)
-	for passing(err) {
+	for transient(err) {
 		lost = lost || errors.Is(err, errLost)
 		reply, err = c.ask(ctx, r)
 	}
@@ -134,7 +134,7 @@ func expect[R wire.Reply](reply wire.Reply, err error) (r R, _ error) {
 	}
 	r, ok := reply.(R)
 	if !ok {
-		return r, strange(reply)
+		return r, unexpected(reply)
 	}
 	return r, nil
 }

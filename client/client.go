@@ -103,13 +103,13 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	case <-c.loop.ready:
 		c.store = c.loop.store
 		return c, nil
-	case <-c.loop.barred:
+	case <-c.loop.refused:
 		err := c.Close()
-		return nil, &notLetInError{o.Endpoint, c.loop.refused, err}
+		return nil, &refusedError{o.Endpoint, c.loop.refusal, err}
 	case <-ctx.Done():
 		err := errors.Join(ctx.Err(), c.Close())
-		if c.loop.refused != nil {
-			return nil, &notLetInError{o.Endpoint, c.loop.refused, err}
+		if c.loop.refusal != nil {
+			return nil, &refusedError{o.Endpoint, c.loop.refusal, err}
 		}
 		return nil, &unansweredError{o.Endpoint, c.loop.why, err}
 	}

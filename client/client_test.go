@@ -463,7 +463,7 @@ func TestConcurrency(t *testing.T) {
 func TestNothingIsLeft(t *testing.T) {
 	router, _ := serve(t, anyPort, openMemory(t))
 	use := func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 		defer cancel()
 		c, err := client.Dial(ctx, client.Options{Endpoint: router})
 		if err != nil {
@@ -484,7 +484,7 @@ func TestNothingIsLeft(t *testing.T) {
 	for range 5 {
 		use()
 	}
-	deadline := time.After(patience)
+	deadline := time.After(testTimeout)
 	for runtime.NumGoroutine() > goroutines || descriptors(t) > files {
 		select {
 		case <-deadline:

@@ -97,8 +97,8 @@ func parseHexID(s string) (uint64, bool) {
 	return wire.ParseID(octets)
 }
 
-// strange is the error for an answer that the protocol does not have there.
-func strange(what any) error {
+// unexpected returns the error for a reply that the protocol does not allow there.
+func unexpected(what any) error {
 	return fmt.Errorf("%w: %.100v; see whether the endpoint is that of a gorewind server", wire.ErrReply, what)
 }
 
@@ -107,8 +107,8 @@ func ended(err error) bool {
 	return errors.Is(err, ErrClosed) || errors.Is(err, ErrHandshake) || IsCode(err, wire.OtherStore)
 }
 
-// passing reports whether an error tells of a server or a connection that ended,
-// so that the same request may fare better over the next.
-func passing(err error) bool {
+// transient reports whether err comes from a server or a connection that ended, so that
+// the same request may succeed over the next connection.
+func transient(err error) bool {
 	return errors.Is(err, errLost) || IsCode(err, wire.Stopping)
 }

@@ -14,7 +14,7 @@ import (
 	"gorewind/wire"
 )
 
-const patience = 20 * time.Second
+const testTimeout = 20 * time.Second
 
 // anyPort is where a test's server binds.
 const anyPort = "tcp://127.0.0.1:*"
@@ -120,7 +120,7 @@ func greet(r request, store string) {
 
 func dial(t *testing.T, endpoint string, timeout time.Duration) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	c, err := client.Dial(ctx, client.Options{Endpoint: endpoint, Timeout: timeout})
 	if err != nil {
@@ -135,7 +135,7 @@ func dial(t *testing.T, endpoint string, timeout time.Duration) *client.Client {
 }
 
 func patient(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -145,7 +145,7 @@ func receive[T any](t *testing.T, c <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		t.Fatal("nothing came")
 	}
 	return v

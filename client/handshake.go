@@ -12,17 +12,17 @@ import (
 // refused since.
 var ErrHandshake = errors.New("the server did not let this client in")
 
-// A notLetInError: a connection came no further than the handshake.
-type notLetInError struct {
+// A refusedError says that a connection failed in the handshake.
+type refusedError struct {
 	endpoint string
 	why      error
 	err      error // what ended the wait, or nil
 }
 
-func (e *notLetInError) Error() string { return e.endpoint + ": " + e.why.Error() }
+func (e *refusedError) Error() string { return e.endpoint + ": " + e.why.Error() }
 
 // Unwrap has errors.Is find both.
-func (e *notLetInError) Unwrap() []error { return []error{e.why, e.err} }
+func (e *refusedError) Unwrap() []error { return []error{e.why, e.err} }
 
 // mechanismMismatch is what libzmq says of a protocol error where one side asks for
 // CURVE and the other does not.

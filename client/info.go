@@ -40,14 +40,14 @@ func parseInfo(r wire.InfoReply) (Info, error) {
 	}
 	i.Version, i.Store = facts["version"], facts["store"]
 	if i.Store == "" {
-		return i, strange("INFO without store")
+		return i, unexpected("INFO without store")
 	}
 	for name, n := range map[string]*uint64{
 		"generation": &i.Generation, "position": &i.Position, "max-event-bytes": &i.MaxEvent,
 	} {
 		var err error
 		if *n, err = strconv.ParseUint(facts[name], 10, 64); err != nil {
-			return i, strange(fmt.Sprintf("INFO with %s=%s", name, facts[name]))
+			return i, unexpected(fmt.Sprintf("INFO with %s=%s", name, facts[name]))
 		}
 	}
 	return i, nil

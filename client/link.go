@@ -31,8 +31,8 @@ type link struct {
 	heard    time.Time // when the last message came, or the first request after silence went
 	pinged   bool      // since then
 	broken   error     // why it is to be closed
-	refused  error     // why the server did not let it in, if that is known
-	final    bool      // and will not
+	refusal  error     // why the server refused it, if known
+	final    bool      // the refusal is: to retry is no use
 	curve    bool
 }
 
@@ -116,7 +116,7 @@ func (k *link) gone() bool {
 			return ended
 		}
 		if event&failedHandshakes != 0 {
-			k.refused, k.final = handshakeError(event, value, k.curve)
+			k.refusal, k.final = handshakeError(event, value, k.curve)
 			continue // its end follows
 		}
 		if event == zmq.EVENT_CONNECTED {

@@ -28,8 +28,8 @@ type loop struct {
 	out   *outbox
 	ready chan struct{} // closed when store is known
 
-	refused error         // why the server did not let us in the last time
-	barred  chan struct{} // closed when it will not, before store is known
+	refusal error         // why the server refused the last connection
+	refused chan struct{} // closed when that refusal is final and store is unknown
 
 	link    *link // nil while there is none
 	links   int   // so far
@@ -37,10 +37,10 @@ type loop struct {
 	backoff time.Duration
 	why     error // the last link ended
 
-	queue  []*call          // yet to be sent
-	flying map[uint64]*call // sent and not answered, by number
-	number uint64           // the last that was given
-	check  time.Time        // when to look for silence
+	queue    []*call          // yet to be sent
+	inFlight map[uint64]*call // sent and not answered, by number
+	number   uint64           // the last that was given
+	check    time.Time        // when to look for silence
 
 	store    string // ID.GENERATION
 	over     error  // why nothing is sent any more
@@ -49,8 +49,8 @@ type loop struct {
 
 func newLoop(o Options, zctx *zmq.Context, out *outbox) *loop {
 	return &loop{
-		opts: o, zctx: zctx, out: out, ready: make(chan struct{}), barred: make(chan struct{}),
-		backoff: minBackoff, flying: make(map[uint64]*call),
+		opts: o, zctx: zctx, out: out, ready: make(chan struct{}), refused: make(chan struct{}),
+		backoff: minBackoff, inFlight: make(map[uint64]*call),
 	}
 }
 
@@ -75,7 +75,7 @@ func (l *loop) run() {
 		l.lose(time.Now(), ErrClosed)
 		l.why = why // which a Dial tells that has waited in vain
 	}
-	l.settle()
+	l.failPending()
 }
 
 // wait waits until there is something to do.
@@ -85,7 +85,7 @@ func (l *loop) wait() {
 	switch {
 	case l.link != nil:
 		fds = l.link.fds[:]
-		if len(l.flying) > 0 {
+		if len(l.inFlight) > 0 {
 			timeout = max(time.Until(l.check), 0)
 		}
 		ready, err := l.link.ready(len(l.queue) > 0 && l.sending())
@@ -119,14 +119,14 @@ func (l *loop) turn(now time.Time) {
 		l.watch(now)
 		if gone && l.link.broken == nil {
 			l.link.broken = l.link.end(l.opts.Endpoint)
-			l.bar()
+			l.noteRefusal()
 		}
 		if l.link.broken != nil {
 			l.lose(now, l.link.broken)
 		}
 	}
 	if l.over != nil {
-		l.settle()
+		l.failPending()
 	}
 }
 
@@ -143,16 +143,16 @@ func (l *loop) open(now time.Time) error {
 	return nil
 }
 
-// bar takes note of why the connection was refused, if it was, and gives up where
-// that is for good: a key that the server does not know, or knows no more.
-func (l *loop) bar() {
-	l.refused = l.link.refused
+// noteRefusal records why the server refused the connection, if it did. It gives up when
+// the refusal is final: the server does not know the key, or no longer knows it.
+func (l *loop) noteRefusal() {
+	l.refusal = l.link.refusal
 	if !l.link.final || l.over != nil {
 		return
 	}
-	l.over = &notLetInError{l.opts.Endpoint, l.refused, nil}
+	l.over = &refusedError{l.opts.Endpoint, l.refusal, nil}
 	if l.store == "" {
-		close(l.barred)
+		close(l.refused)
 	}
 }
 
@@ -187,9 +187,9 @@ func (l *loop) greet(reply wire.Reply, err error) verdict {
 
 // lose ends a connection, and with it what was sent over it.
 func (l *loop) lose(now time.Time, why error) {
-	flying := l.flying
-	l.flying = make(map[uint64]*call)
-	for _, c := range flying {
+	inFlight := l.inFlight
+	l.inFlight = make(map[uint64]*call)
+	for _, c := range inFlight {
 		c.take(nil, fmt.Errorf("%w: %w", errLost, why))
 	}
 	// CANCEL is for what is lost now.
@@ -206,8 +206,8 @@ func (l *loop) retry(now time.Time, why error) {
 	l.backoff = min(2*l.backoff, maxBackoff)
 }
 
-// settle ends what nobody will answer.
-func (l *loop) settle() {
+// failPending fails the requests that were never sent.
+func (l *loop) failPending() {
 	queue := l.queue
 	l.queue = nil
 	for _, c := range queue {
@@ -226,8 +226,8 @@ func (l *loop) add(c *call) {
 
 // drop forgets a call, and has the server end it if it lasts.
 func (l *loop) drop(c *call) {
-	if l.flying[c.number] == c {
-		delete(l.flying, c.number)
+	if l.inFlight[c.number] == c {
+		delete(l.inFlight, c.number)
 		l.cancel(c)
 		return
 	}
@@ -266,12 +266,12 @@ func (l *loop) direct(now time.Time, c *call) bool {
 	if !sent || c.take == nil {
 		return sent
 	}
-	if len(l.flying) == 0 {
+	if len(l.inFlight) == 0 {
 		l.link.heard, l.link.pinged = now, false // nothing was owed before
 		l.check = now.Add(l.opts.Timeout / checks)
 	}
 	c.frames, c.heard = nil, now
-	l.flying[c.number] = c
+	l.inFlight[c.number] = c
 	return true
 }
 
@@ -286,7 +286,7 @@ func (l *loop) receive(now time.Time, all bool) {
 			return
 		}
 		l.link.heard, l.link.pinged = now, false
-		if c := l.flying[number]; c != nil {
+		if c := l.inFlight[number]; c != nil {
 			c.heard = now
 			l.deliver(c, frames)
 		}
@@ -297,7 +297,7 @@ func (l *loop) receive(now time.Time, all bool) {
 func (l *loop) deliver(c *call, frames [][]byte) {
 	reply, err := wire.ParseReply(frames)
 	if err != nil {
-		reply, err = nil, strange(fmt.Sprintf("%q", frames))
+		reply, err = nil, unexpected(fmt.Sprintf("%q", frames))
 	}
 	if refused, ok := reply.(*wire.Error); ok && refused.Code == wire.Stopping {
 		l.link.draining = true
@@ -310,7 +310,7 @@ func (l *loop) deliver(c *call, frames [][]byte) {
 		verdict = refuse
 	}
 	if verdict == last || verdict == refuse {
-		delete(l.flying, c.number)
+		delete(l.inFlight, c.number)
 	}
 	if verdict == enough || verdict == refuse {
 		l.cancel(c)
@@ -319,10 +319,10 @@ func (l *loop) deliver(c *call, frames [][]byte) {
 
 // watch gives up a connection over which nothing comes, or nothing more.
 func (l *loop) watch(now time.Time) {
-	if l.link.draining && len(l.flying) == 0 {
+	if l.link.draining && len(l.inFlight) == 0 {
 		l.link.broken = errors.New("the server stops")
 	}
-	if len(l.flying) == 0 || now.Before(l.check) {
+	if len(l.inFlight) == 0 || now.Before(l.check) {
 		return
 	}
 	l.check = now.Add(l.opts.Timeout / checks)
@@ -331,7 +331,7 @@ func (l *loop) watch(now time.Time) {
 		l.link.broken = fmt.Errorf("nothing was heard from %s for %v", l.opts.Endpoint, l.opts.Timeout)
 		return
 	}
-	for _, c := range l.flying {
+	for _, c := range l.inFlight {
 		if c.live && now.Sub(c.heard) >= l.opts.Timeout {
 			l.link.broken = fmt.Errorf("neither EVENT nor LIVE was heard from %s for %v", l.opts.Endpoint, l.opts.Timeout)
 			return

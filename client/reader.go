@@ -170,7 +170,7 @@ func (r *reader) take(reply wire.Reply, err error) verdict {
 	_, isStore := reply.(wire.StoreReply)
 	due := r.room == 0 || r.cut // END is
 	switch {
-	case passing(err):
+	case transient(err):
 		r.asked = false // the next page goes on from here
 		return last
 	case err != nil:
@@ -179,7 +179,7 @@ func (r *reader) take(reply wire.Reply, err error) verdict {
 		r.asked = false
 		return last
 	case isEnd && r.left > 0 && r.source.follows():
-		return r.end(strange("END of what was to go on"), last)
+		return r.end(unexpected("END of what was to go on"), last)
 	case isEnd:
 		return r.end(nil, last)
 	case isLive && r.source.follows():
@@ -189,7 +189,7 @@ func (r *reader) take(reply wire.Reply, err error) verdict {
 		r.replies = append(r.replies, reply)
 		return more
 	case r.room == 0 || !r.source.has(reply):
-		return r.end(strange(reply), refuse)
+		return r.end(unexpected(reply), refuse)
 	}
 	r.replies = append(r.replies, reply)
 	r.after = reply

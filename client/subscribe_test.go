@@ -19,7 +19,7 @@ func broadcaster(t *testing.T) (s *zmq.Socket, endpoint string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	if err := errors.Join(s.SetLinger(0), s.SetRcvtimeo(patience), s.Bind(anyPort)); err != nil {
+	if err := errors.Join(s.SetLinger(0), s.SetRcvtimeo(testTimeout), s.Bind(anyPort)); err != nil {
 		t.Fatal(err)
 	}
 	if endpoint, err = s.GetLastEndpoint(); err != nil {
