@@ -1,8 +1,11 @@
-# Targets: run build test check fuzz torture disk soak model bench profile bench-peers deb deb-test clean
+# Targets: run build install uninstall test check fuzz torture disk soak model bench profile bench-peers deb deb-test clean
 LENGTH ?= 10m
 ROUNDS ?= 10
 RACE ?=
 CRASHES ?= 200000
+PREFIX ?= /usr/local
+DESTDIR ?=
+BINARY ?= gorewind
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 run: build
@@ -10,6 +13,30 @@ run: build
 
 build: need-build
 	go build -o gorewind .
+
+gorewind:
+	$(MAKE) build
+
+# Run make build first, so that what takes root only copies: sudo may know no Go. DESTDIR
+# stands before every path, for packages.
+share = $(DESTDIR)$(PREFIX)/share
+bin = $(DESTDIR)$(PREFIX)/bin/gorewind
+man = $(share)/man/man1/gorewind.1
+bash = $(share)/bash-completion/completions/gorewind
+zsh = $(share)/zsh/site-functions/_gorewind
+fish = $(share)/fish/vendor_completions.d/gorewind.fish
+
+install: $(BINARY)
+	install -d $(dir $(bin) $(man) $(bash) $(zsh) $(fish))
+	install -m 755 $(BINARY) $(bin)
+	$(bin) man >$(man)
+	$(bin) completion bash >$(bash)
+	$(bin) completion zsh >$(zsh)
+	$(bin) completion fish >$(fish)
+	chmod 644 $(man) $(bash) $(zsh) $(fish)
+
+uninstall:
+	rm -f $(bin) $(man) $(bash) $(zsh) $(fish)
 
 # Everything that a change must pass.
 test: need-test check
@@ -83,9 +110,11 @@ clean:
 	rm -rf gorewind profile build
 
 # What is missing is installed on Debian and its kin; elsewhere it is named.
-need-build:
+need-build: need-go
 	@pkg-config --exists 'libzmq >= 4.2' 2>/dev/null || sh .ci/install \
 		'libzmq 4.2 or newer with its headers, pkg-config, a C compiler' libzmq3-dev pkg-config gcc
+need-go:
+	@sh .ci/need-go
 need-test: need-build
 	@/usr/bin/python3 -c 'import zmq' 2>/dev/null || python3 -c 'import zmq' 2>/dev/null || sh .ci/install \
 		'Python 3 with pyzmq' python3-zmq
@@ -97,4 +126,4 @@ need-deb: need-build
 need-deb-test:
 	@command -v debootstrap >/dev/null || sh .ci/install debootstrap debootstrap
 
-.PHONY: run build test check fuzz torture disk soak model bench profile bench-peers deb deb-test clean need-build need-test need-deb need-deb-test
+.PHONY: run build install uninstall test check fuzz torture disk soak model bench profile bench-peers deb deb-test clean need-go need-build need-test need-deb need-deb-test
