@@ -41,7 +41,7 @@ func (c *backupCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return c.verify(kctx.Stdout, line)
 	}
 	var s backup.Summary
-	err := c.talk(copyCures, func(ctx context.Context, cl *client.Client) (err error) {
+	err := c.withClient(copyHints, func(ctx context.Context, cl *client.Client) (err error) {
 		o := backup.BackupOptions{AcceptLoss: c.AcceptLoss, Progress: line.Show}
 		s, err = backup.Backup(ctx, backup.Daemon{Client: cl}, c.Dir, o)
 		return err

@@ -114,7 +114,7 @@ func (c *benchCmd) reachable() error {
 			continue
 		}
 		if err := load.CheckEndpoint(e.endpoint); err != nil {
-			return exit.Misused(fmt.Errorf("%s: %w", e.flag, err))
+			return exit.AsUsage(fmt.Errorf("%s: %w", e.flag, err))
 		}
 	}
 	return nil

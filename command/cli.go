@@ -4,7 +4,7 @@
 //
 // What several commands take or say has a file of its own: session.go talks to a daemon,
 // explain.go puts its refusals in the words of the command line, selection.go, input.go,
-// output.go, id.go and moment.go are flags and arguments, lines.go is publish --lines, and
+// output.go, id.go and timeflag.go are flags and arguments, lines.go is publish --lines, and
 // copies.go is what becomes of copies. It stands on the public packages and on internal,
 // and knows neither sockets nor terminals.
 package command

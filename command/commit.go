@@ -40,12 +40,12 @@ func (c *commitCmd) Validate() error {
 
 // Run moves a cursor.
 func (c *commitCmd) Run(kctx *kong.Context) error {
-	own := cures{
+	own := hints{
 		wire.Behind:         "to go back, give --rewind",
 		wire.OutcomeUnknown: "see with gorewind cursor where it is, and run it again",
 		wire.UnknownID:      "give one that was given already",
 	}
-	return c.talk(own, func(ctx context.Context, cl *client.Client) error {
+	return c.withClient(own, func(ctx context.Context, cl *client.Client) error {
 		err := cl.Commit(ctx, client.Commit{Consumer: c.Consumer, Stream: c.Stream, ID: uint64(*c.ID), Rewind: c.Rewind})
 		if err != nil {
 			return err

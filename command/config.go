@@ -76,7 +76,7 @@ func checkFiles(asked *kong.Context) error {
 	for flag, endpoints := range map[string][]string{"router": serve.Router, "pub": serve.Pub} {
 		for _, e := range endpoints {
 			if err := server.CheckEndpoint(e); err != nil {
-				return exit.Misused(fmt.Errorf("--%s %s: %w", flag, e, err))
+				return exit.AsUsage(fmt.Errorf("--%s %s: %w", flag, e, err))
 			}
 		}
 	}

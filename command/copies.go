@@ -15,8 +15,8 @@ import (
 	"gorewind/wire"
 )
 
-// copyCures say what to do where no copy can be made.
-var copyCures = cures{
+// copyHints say what to do where no copy can be made.
+var copyHints = hints{
 	wire.Damaged: "see gorewind verify and gorewind repair, or go on without what cannot be read with --accept-loss",
 	wire.Denied:  "show a key that has it with --client-key, or ask the operator of the daemon for the right",
 }

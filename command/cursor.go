@@ -32,7 +32,7 @@ func (c *cursorCmd) Validate() error { return c.check() }
 
 // Run prints a cursor.
 func (c *cursorCmd) Run(kctx *kong.Context) error {
-	return c.talk(nil, func(ctx context.Context, cl *client.Client) error {
+	return c.withClient(nil, func(ctx context.Context, cl *client.Client) error {
 		at, err := cl.Cursor(ctx, c.Consumer, c.Stream)
 		if err != nil {
 			return err

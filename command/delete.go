@@ -51,12 +51,12 @@ func (c *deleteCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 			d.Expected = client.Some(told.last) // nothing goes that was not told
 		}
 	}
-	own := cures{
+	own := hints{
 		wire.OutcomeUnknown: "run it again",
 		wire.UnknownID:      "give --upto an id that it has given, deleted or not",
 		wire.Conflict:       "nothing was deleted; look again, then decide anew",
 	}
-	return c.talk(own, func(ctx context.Context, cl *client.Client) error {
+	return c.withClient(own, func(ctx context.Context, cl *client.Client) error {
 		there, err := c.look(ctx, cl)
 		seen := err == nil
 		if err != nil && !errors.As(err, new(*wire.Error)) {
@@ -107,7 +107,7 @@ func (c *deleteCmd) ask(stdout, stderr io.Writer) (there doomed, agreed bool, er
 	if !term.IsTerminal(os.Stdin) {
 		return there, false, errUnasked
 	}
-	err = c.talk(nil, func(ctx context.Context, cl *client.Client) (err error) {
+	err = c.withClient(nil, func(ctx context.Context, cl *client.Client) (err error) {
 		there, err = c.look(ctx, cl)
 		return err
 	})

@@ -12,11 +12,12 @@ import (
 	"gorewind/wire"
 )
 
-// cures say what to do about refusals, in the words of a command's flags.
-type cures map[wire.Code]string
+// hints say what to do about an ERROR of the daemon, by its code, in terms of a command's
+// flags.
+type hints map[wire.Code]string
 
-// commonCures are those where a command has none of its own.
-var commonCures = cures{
+// commonHints apply where a command has no hint of its own.
+var commonHints = hints{
 	wire.Conflict:       "see what came in between with gorewind query, then decide anew",
 	wire.KeyReused:      "give each request a key of its own",
 	wire.BadRange:       "swap --after and --upto, or add --nearest",
@@ -26,22 +27,22 @@ var commonCures = cures{
 	wire.OutcomeUnknown: "look whether it did before you repeat it",
 }
 
-// explain puts what a daemon refused, which it says to the authors of clients, in
-// the words of the command line.
-func explain(err error, own cures) error {
+// explain rewrites an ERROR of the daemon for users of the command line. The daemon
+// addresses authors of clients: it speaks of frames and options.
+func explain(err error, own hints) error {
 	var refused *wire.Error
 	var done *exit.Error
 	switch {
 	case errors.As(err, &done):
 		return err
 	case errors.Is(err, client.ErrHandshake):
-		return exit.With(exit.Failure, notLetIn(err, "--router"))
+		return exit.With(exit.Failure, refusedHint(err, "--router"))
 	case !errors.As(err, &refused):
 		return err
 	}
 	do := own[refused.Code]
 	if do == "" {
-		do = commonCures[refused.Code]
+		do = commonHints[refused.Code]
 	}
 	if do == "" {
 		do = flagged.Replace(refused.Do)
@@ -55,11 +56,11 @@ func explain(err error, own cures) error {
 	case wire.OutcomeUnknown:
 		status = exit.Unknown
 	}
-	return exit.With(status, fmt.Errorf("%s; %s", happened(refused), do))
+	return exit.With(status, fmt.Errorf("%s; %s", describe(refused), do))
 }
 
-// happened says what happened.
-func happened(e *wire.Error) string {
+// describe says what happened, without what to do about it.
+func describe(e *wire.Error) string {
 	facts := make(map[string]string)
 	for _, p := range e.Params {
 		facts[p.Name] = p.Value
@@ -92,14 +93,14 @@ func happened(e *wire.Error) string {
 	return flagged.Replace(e.What)
 }
 
-// flagged turns frames and options into arguments and flags.
+// flagged replaces the names of frames and options with those of arguments and flags.
 var flagged = strings.NewReplacer(
 	"the frame stream", "STREAM", "no glob: invalid:", "no glob:",
 	"the frame also", "--also",
 	"send a glob as the protocol describes it", "* stands for octets without the separator, ** for any, and \\ takes what follows as it is",
 )
 
-// decoded returns the octets of a fact, quoted.
+// decoded returns the bytes of a fact, which are in hex, as quoted text.
 func decoded(fact string) string {
 	octets, err := hex.DecodeString(fact)
 	if err != nil {
@@ -108,7 +109,7 @@ func decoded(fact string) string {
 	return strconv.Quote(string(octets))
 }
 
-// decimal returns the id of a fact as people read it.
+// decimal returns the id of a fact, which is in hex, in decimal.
 func decimal(fact string) string {
 	octets, _ := hex.DecodeString(fact)
 	n, ok := wire.ParseID(octets)

@@ -83,7 +83,7 @@ func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	}
 	var t backup.Trailer
 	to := kctx.Stdout
-	err := c.talk(copyCures, func(ctx context.Context, cl *client.Client) (err error) {
+	err := c.withClient(copyHints, func(ctx context.Context, cl *client.Client) (err error) {
 		if c.File == "-" {
 			t, err = backup.Export(ctx, backup.Daemon{Client: cl}, kctx.Stdout, o)
 			to = stderr

@@ -49,9 +49,9 @@ func (c *followCmd) Validate() error {
 
 // Run shows events until a signal comes.
 func (c *followCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	own := c.cures()
+	own := c.hints()
 	own[wire.Behind] = "somebody else commits for this consumer; give each its own --consumer"
-	return c.stay(stderr, own, func(ctx context.Context, cl *client.Client) error {
+	return c.withReconnectingClient(stderr, own, func(ctx context.Context, cl *client.Client) error {
 		o := c.options()
 		o.Meta = c.meta()
 		if c.New {

@@ -24,25 +24,25 @@ func TestID(t *testing.T) {
 	}
 }
 
-func TestMoment(t *testing.T) {
+func TestTimeFlag(t *testing.T) {
 	midnight := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
 		"2026-03-01":                  midnight,
 		"2026-03-01T09:30:00Z":        midnight.Add(9*time.Hour + 30*time.Minute),
 		"2026-03-01T09:30:00.5+01:00": midnight.Add(8*time.Hour + 30*time.Minute + time.Second/2),
 	} {
-		var have moment
+		var have timeFlag
 		if err := have.UnmarshalText([]byte(text)); err != nil || !have.Equal(want) {
 			t.Errorf("%q: want %v, have %v, %v", text, want, have, err)
 		}
 	}
-	var ago moment
+	var ago timeFlag
 	before := time.Now()
 	if err := ago.UnmarshalText([]byte("90m")); err != nil || ago.Before(before.Add(-90*time.Minute)) || ago.After(time.Now().Add(-90*time.Minute)) {
 		t.Errorf("90m: have %v, %v", ago, err)
 	}
 	for _, text := range []string{"", "yesterday", "-2h", "2026-03-01 09:30:00", "17"} {
-		var have moment
+		var have timeFlag
 		if err := have.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q: want an error, have %v", text, have)
 		}

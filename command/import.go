@@ -101,7 +101,7 @@ func spool(stdin *os.File) (*os.File, error) {
 // append appends the events to what the daemon has.
 func (c *importCmd) append(stdout io.Writer, line *term.Progress) error {
 	var r backup.Replayed
-	err := c.talk(nil, func(ctx context.Context, cl *client.Client) (err error) {
+	err := c.withClient(nil, func(ctx context.Context, cl *client.Client) (err error) {
 		r, err = backup.Replay(ctx, c.File, cl, line.Show)
 		return err
 	})

@@ -30,7 +30,7 @@ Examples:
 
 // Run prints facts.
 func (c *infoCmd) Run(kctx *kong.Context) error {
-	return c.talk(nil, func(ctx context.Context, cl *client.Client) error {
+	return c.withClient(nil, func(ctx context.Context, cl *client.Client) error {
 		info, err := cl.Info(ctx)
 		if err != nil {
 			return err

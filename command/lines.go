@@ -158,7 +158,7 @@ func (s *lineStore) store(ctx context.Context, batches <-chan batch) error {
 		select {
 		case b = <-batches:
 		case <-ctx.Done():
-			return s.standing(interrupted(ctx, nil))
+			return s.withProgress(interrupted(ctx, nil))
 		}
 		if len(b.lines) > 0 {
 			if err := s.add(ctx, b); err != nil {
@@ -169,7 +169,7 @@ func (s *lineStore) store(ctx context.Context, batches <-chan batch) error {
 			return nil
 		}
 		if b.err != nil {
-			return s.standing(b.err)
+			return s.withProgress(b.err)
 		}
 	}
 }
@@ -197,7 +197,7 @@ func (s *lineStore) add(ctx context.Context, b batch) error {
 // failed says what became of the lines when a batch was not stored.
 func (s *lineStore) failed(ctx context.Context, b batch, err error) error {
 	unknown := fmt.Sprintf("see with gorewind query %q --desc --limit 1 whether lines %d to %d are there", s.Stream, b.first, b.last())
-	own := cures{
+	own := hints{
 		wire.OutcomeUnknown: unknown,
 		wire.KeyReused:      fmt.Sprintf("lines %d to %d are not what they were when this was run before, or the input ended among them then: see what is there, and store the rest with another key", b.first, b.last()),
 	}
@@ -211,11 +211,11 @@ func (s *lineStore) failed(ctx context.Context, b batch, err error) error {
 	if s.Key == "" && exit.StatusOf(err) == exit.Unknown {
 		return fmt.Errorf("%w; lines up to %d are stored, and later ones are not", err, s.stored)
 	}
-	return s.standing(err)
+	return s.withProgress(err)
 }
 
-// standing adds to an error how far the input is stored, and how to go on.
-func (s *lineStore) standing(err error) error {
+// withProgress adds to an error how many lines are stored, and how to resume.
+func (s *lineStore) withProgress(err error) error {
 	if s.Key != "" {
 		return fmt.Errorf("%w; %s stored: with the same lines and the same --key it goes on there", err, term.Counted(s.stored, "line"))
 	}

@@ -26,7 +26,7 @@ func (o *output) form(w io.Writer) render.Form {
 	case o.Raw0:
 		return render.Raw{End: 0}
 	case o.Color == "always" || term.IsTerminal(w):
-		return render.Human{Palette: term.Palette{Coloured: o.Color == "always" || o.Color == "auto" && term.TakesColour(w)}}
+		return render.Pretty{Palette: term.Palette{Coloured: o.Color == "always" || o.Color == "auto" && term.TakesColour(w)}}
 	}
 	return render.Columns{}
 }

@@ -28,7 +28,7 @@ Examples:
 
 // Run asks a daemon for an answer, and tells how long it took.
 func (c *pingCmd) Run(kctx *kong.Context) error {
-	return c.talk(nil, func(ctx context.Context, cl *client.Client) error {
+	return c.withClient(nil, func(ctx context.Context, cl *client.Client) error {
 		info, err := cl.Info(ctx)
 		if err != nil {
 			return err

@@ -74,7 +74,7 @@ func (c *publishCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		case c.Data != nil && *c.Data != "-":
 			return exit.UsageError("--lines is for the standard input; leave DATA out")
 		}
-		return c.talk(c.cures(), func(ctx context.Context, cl *client.Client) error {
+		return c.withClient(c.hints(), func(ctx context.Context, cl *client.Client) error {
 			return c.lines(ctx, cl, kctx.Stdout, stderr)
 		})
 	}
@@ -82,7 +82,7 @@ func (c *publishCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return c.talk(c.cures(), func(ctx context.Context, cl *client.Client) error {
+	return c.withClient(c.hints(), func(ctx context.Context, cl *client.Client) error {
 		id, err := c.publish(ctx, cl, data)
 		if err != nil {
 			return err
@@ -92,13 +92,13 @@ func (c *publishCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	})
 }
 
-// cures says what to do where the command line has more to say than the daemon.
-func (c *publishCmd) cures() cures {
+// hints returns what to do if the outcome of the write is unknown.
+func (c *publishCmd) hints() hints {
 	unknown := fmt.Sprintf("see whether it is there with gorewind query %q --desc --limit 10 before you repeat it; with --key it could be repeated safely", c.Stream)
 	if c.Key != "" {
 		unknown = "run it again with the same --key and the same data, which stores nothing twice"
 	}
-	return cures{wire.OutcomeUnknown: unknown}
+	return hints{wire.OutcomeUnknown: unknown}
 }
 
 // publish stores one event.

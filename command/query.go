@@ -15,9 +15,9 @@ import (
 type queryCmd struct {
 	connection
 	selection
-	UpTo  *id    `env:"-" name:"upto" placeholder:"ID" help:"Only what comes up to this id or position, which is among it. Default: to the last."`
-	Until moment `env:"-" placeholder:"TIME" help:"What was stored before this time. Default: to the last."`
-	Desc  bool   `env:"-" help:"The last event first. Default: false."`
+	UpTo  *id      `env:"-" name:"upto" placeholder:"ID" help:"Only what comes up to this id or position, which is among it. Default: to the last."`
+	Until timeFlag `env:"-" placeholder:"TIME" help:"What was stored before this time. Default: to the last."`
+	Desc  bool     `env:"-" help:"The last event first. Default: false."`
 	output
 }
 
@@ -42,7 +42,7 @@ func (c *queryCmd) Validate() error { return c.check() }
 
 // Run shows events.
 func (c *queryCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	return c.talk(c.cures(), func(ctx context.Context, cl *client.Client) (err error) {
+	return c.withClient(c.hints(), func(ctx context.Context, cl *client.Client) (err error) {
 		o := c.options()
 		o.UpTo, o.Until, o.Desc, o.Meta = c.UpTo.bound(), c.Until.Time, c.Desc, c.meta()
 		p, found := c.printer(kctx.Stdout), false

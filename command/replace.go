@@ -37,8 +37,8 @@ func (c *replaceCmd) Run(kctx *kong.Context) error {
 	if err != nil {
 		return err
 	}
-	own := cures{wire.OutcomeUnknown: "run it again, unless somebody else has replaced the event since"}
-	return c.talk(own, func(ctx context.Context, cl *client.Client) error {
+	own := hints{wire.OutcomeUnknown: "run it again, unless somebody else has replaced the event since"}
+	return c.withClient(own, func(ctx context.Context, cl *client.Client) error {
 		if err := fits(ctx, cl, data); err != nil {
 			return err
 		}

@@ -14,10 +14,10 @@ import (
 )
 
 type restoreCmd struct {
-	Dir     string `arg:"" placeholder:"DIR" help:"A backup, as gorewind backup makes it."`
-	DataDir string `env:"-" placeholder:"DIR" help:"Where the store is made; there must be none. Required."`
-	Upto    *id    `env:"-" placeholder:"POSITION" help:"Only what was committed up to this position. Default: everything."`
-	Until   moment `env:"-" placeholder:"TIME" help:"Only what was committed before this time: RFC 3339, a day, or how long ago such as 90m. Default: everything."`
+	Dir     string   `arg:"" placeholder:"DIR" help:"A backup, as gorewind backup makes it."`
+	DataDir string   `env:"-" placeholder:"DIR" help:"Where the store is made; there must be none. Required."`
+	Upto    *id      `env:"-" placeholder:"POSITION" help:"Only what was committed up to this position. Default: everything."`
+	Until   timeFlag `env:"-" placeholder:"TIME" help:"Only what was committed before this time: RFC 3339, a day, or how long ago such as 90m. Default: everything."`
 }
 
 // Help implements kong's.

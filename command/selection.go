@@ -17,12 +17,12 @@ type selection struct {
 	Also      []string `env:"-" sep:"none" placeholder:"GLOB" help:"With --prefix or --glob, select the streams that match this too. May be given several times. Default: none."`
 	Separator string   `env:"-" placeholder:"OCTET" help:"The separator of the parts of names in globs. Default: /."`
 
-	After    *id    `env:"-" placeholder:"ID" help:"Only what comes after this id or, with --prefix or --glob, this position. Default: from the first."`
-	Limit    uint64 `env:"-" placeholder:"N" help:"At most so many events. Default: all."`
-	Since    moment `env:"-" placeholder:"TIME" help:"From this time on: RFC 3339, a day, or how long ago such as 90m. Default: from the first."`
-	Nearest  bool   `env:"-" help:"It is no error that the stream does not hold the event that --after or another bound names. Default: false."`
-	Consumer string `env:"-" placeholder:"NAME" help:"Only what comes after what this consumer has committed. Default: none."`
-	Store    string `env:"-" placeholder:"ID.GENERATION" help:"Fail unless this is the store, which --after is from; see gorewind info. Default: none."`
+	After    *id      `env:"-" placeholder:"ID" help:"Only what comes after this id or, with --prefix or --glob, this position. Default: from the first."`
+	Limit    uint64   `env:"-" placeholder:"N" help:"At most so many events. Default: all."`
+	Since    timeFlag `env:"-" placeholder:"TIME" help:"From this time on: RFC 3339, a day, or how long ago such as 90m. Default: from the first."`
+	Nearest  bool     `env:"-" help:"It is no error that the stream does not hold the event that --after or another bound names. Default: false."`
+	Consumer string   `env:"-" placeholder:"NAME" help:"Only what comes after what this consumer has committed. Default: none."`
+	Store    string   `env:"-" placeholder:"ID.GENERATION" help:"Fail unless this is the store, which --after is from; see gorewind info. Default: none."`
 }
 
 var storeForm = regexp.MustCompile(`^[0-9a-f]+\.[0-9]+$`)
@@ -76,11 +76,11 @@ func (s *selection) options() client.QueryOptions {
 	return o
 }
 
-// cures says what to do where the daemon's words are of another kind.
-func (s *selection) cures() cures {
+// hints returns what to do about an unknown id, in terms of the flags of this selection.
+func (s *selection) hints() hints {
 	unknown := fmt.Sprintf("it may be deleted, or never have been: gorewind query %q shows what there is, and --nearest passes over what is missing", s.Stream)
 	if s.Prefix || s.Glob {
 		unknown = "with --prefix and --glob, --after and --upto are positions, not ids; --nearest passes over what is missing"
 	}
-	return cures{wire.UnknownID: unknown}
+	return hints{wire.UnknownID: unknown}
 }

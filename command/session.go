@@ -17,14 +17,14 @@ import (
 	"gorewind/wire"
 )
 
-// A connection is how a client command reaches a daemon.
+// connection holds the flags with which a client command reaches a daemon.
 type connection struct {
 	Connect string `default:"tcp://127.0.0.1:9002" placeholder:"ENDPOINT" help:"Where the daemon takes requests, its --router. Default: ${default}."`
 	keys
 	Patience time.Duration `default:"5s" placeholder:"TIME" help:"Give up when no daemon answers for so long. Default: ${default}."`
 }
 
-// dial connects, or says why it could not.
+// dial connects to the daemon. Its errors say which flag to check.
 func (c *connection) dial(ctx context.Context) (*client.Client, error) {
 	curve, err := c.curve()
 	if err != nil {
@@ -32,14 +32,14 @@ func (c *connection) dial(ctx context.Context) (*client.Client, error) {
 	}
 	dialing, cancel := context.WithTimeout(ctx, c.Patience)
 	defer cancel()
-	waits := time.AfterFunc(time.Second, c.tellOfSilence)
+	waits := time.AfterFunc(time.Second, c.warnIfSlow)
 	defer waits.Stop()
 	cl, err := client.Dial(dialing, client.Options{Endpoint: c.Connect, Curve: curve})
 	if errors.Is(err, client.ErrHandshake) {
-		return nil, notLetIn(err, "--router")
+		return nil, refusedHint(err, "--router")
 	}
 	if errors.Is(err, client.ErrEndpoint) {
-		return nil, exit.Misused(fmt.Errorf("--connect: %w", err))
+		return nil, exit.AsUsage(fmt.Errorf("--connect: %w", err))
 	}
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("%w, or give its endpoint with --connect", err)
@@ -47,27 +47,27 @@ func (c *connection) dial(ctx context.Context) (*client.Client, error) {
 	return cl, err
 }
 
-// tellOfSilence tells a person what a command waits for. The error at the end of
-// --patience is what programs see.
-func (c *connection) tellOfSilence() {
+// warnIfSlow tells a user at a terminal what the command waits for. Programs see the error
+// at the end of --patience.
+func (c *connection) warnIfSlow() {
 	if term.IsTerminal(os.Stderr) && c.Patience > time.Second {
 		fmt.Fprintf(os.Stderr, "gorewind: no answer from %s yet; trying for %v (--patience)\n", c.Connect, c.Patience)
 	}
 }
 
-// notLetIn adds to an error of a handshake what to do about it. The endpoint has to be
-// that of a flag of gorewind serve.
-func notLetIn(err error, flag string) error {
+// refusedHint adds to a failed handshake what to check. flag is the flag of gorewind serve
+// that sets the endpoint.
+func refusedHint(err error, flag string) error {
 	return fmt.Errorf("%w; see whether this is its %s, and --client-key and --server-key are what its operator gave you", err, flag)
 }
 
-// keys are how a client command shows who it is.
+// keys holds the flags with which a client command authenticates.
 type keys struct {
 	ClientKey string `placeholder:"FILE" help:"Show this CURVE key, a file NAME.key_secret of gorewind keygen. Default: none."`
 	ServerKey string `placeholder:"FILE" help:"The daemon's public CURVE key, a file NAME.key or the key itself. Default: none."`
 }
 
-// curve returns what a client needs for CURVE, nil if it is not asked for.
+// curve reads the keys for CURVE. It returns nil if no flag names one.
 func (k *keys) curve() (*client.Curve, error) {
 	switch {
 	case k.ClientKey == "" && k.ServerKey == "":
@@ -77,30 +77,31 @@ func (k *keys) curve() (*client.Curve, error) {
 	}
 	pair, err := keyfile.ReadPair(k.ClientKey)
 	if err != nil {
-		return nil, exit.Misused(fmt.Errorf("--client-key: %w", err))
+		return nil, exit.AsUsage(fmt.Errorf("--client-key: %w", err))
 	}
 	of, err := keyfile.ReadPublic(k.ServerKey)
 	if err != nil {
-		return nil, exit.Misused(fmt.Errorf("--server-key: %w", err))
+		return nil, exit.AsUsage(fmt.Errorf("--server-key: %w", err))
 	}
 	return &client.Curve{Public: pair.Public, Secret: pair.Secret, Server: of}, nil
 }
 
 var errStopped = errors.New("stopped by a signal")
 
-// talk has a command talk to a daemon until it is done, or a signal comes, or no
-// daemon answers any more.
-func (c *connection) talk(own cures, do func(context.Context, *client.Client) error) error {
-	return c.converse(nil, own, do)
+// withClient connects and calls do. It gives up on a signal, or when the daemon stops
+// answering. own overrides commonHints.
+func (c *connection) withClient(own hints, do func(context.Context, *client.Client) error) error {
+	return c.runWithClient(nil, own, do)
 }
 
-// stay is talk for a command that lasts: it waits for a daemon that has gone, and
-// says so.
-func (c *connection) stay(stderr io.Writer, own cures, do func(context.Context, *client.Client) error) error {
-	return c.converse(stderr, own, do)
+// withReconnectingClient is withClient for a long-running command: when the daemon stops
+// answering, it says so on stderr and waits until the daemon is back.
+func (c *connection) withReconnectingClient(stderr io.Writer, own hints, do func(context.Context, *client.Client) error) error {
+	return c.runWithClient(stderr, own, do)
 }
 
-func (c *connection) converse(stderr io.Writer, own cures, do func(context.Context, *client.Client) error) error {
+// runWithClient is withClient if stderr is nil, else withReconnectingClient.
+func (c *connection) runWithClient(stderr io.Writer, own hints, do func(context.Context, *client.Client) error) error {
 	ctx, stop := untilSignal()
 	defer stop()
 	cl, err := c.dial(ctx)
@@ -126,11 +127,11 @@ func (c *connection) converse(stderr io.Writer, own cures, do func(context.Conte
 	return explain(err, own)
 }
 
-// interrupted returns why a command's context has ended. Of a write that waits for
-// its answer then, nobody knows what came of it.
-func interrupted(ctx context.Context, own cures) error {
+// interrupted returns why a command's context has ended. A write that was waiting for its
+// answer has an unknown outcome: own has a hint for that if the command writes.
+func interrupted(ctx context.Context, own hints) error {
 	why := errStopped
-	if gone, ok := context.Cause(ctx).(*goneError); ok {
+	if gone, ok := context.Cause(ctx).(*unansweredError); ok {
 		why = gone
 	}
 	if do, ok := own[wire.OutcomeUnknown]; ok {
@@ -139,15 +140,15 @@ func interrupted(ctx context.Context, own cures) error {
 	return why
 }
 
-// A goneError: no daemon has answered for as long as there is patience.
-type goneError struct{ *connection }
+// unansweredError says that the daemon has not answered within the timeout.
+type unansweredError struct{ *connection }
 
-func (e *goneError) Error() string {
+func (e *unansweredError) Error() string {
 	return fmt.Sprintf("no daemon has answered at %s for %v (--patience)", e.Connect, e.Patience)
 }
 
-// watch asks every second whether the daemon is there. If it is not, it gives up
-// or, with stderr, tells so and waits.
+// watch pings the daemon every second. If the daemon does not answer, watch gives up or, with
+// stderr, says so and waits.
 func (c *connection) watch(ctx context.Context, cl *client.Client, giveUp context.CancelCauseFunc, stderr io.Writer) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -160,7 +161,7 @@ func (c *connection) watch(ctx context.Context, cl *client.Client, giveUp contex
 		switch silent := c.silent(ctx, cl); {
 		case !silent:
 		case stderr == nil:
-			giveUp(&goneError{c})
+			giveUp(&unansweredError{c})
 			return
 		default:
 			fmt.Fprintf(stderr, "gorewind: no answer from %s; waiting for the daemon\n", c.Connect)
@@ -171,31 +172,32 @@ func (c *connection) watch(ctx context.Context, cl *client.Client, giveUp contex
 	}
 }
 
-// silent reports whether no daemon answers for as long as there is patience.
+// silent reports whether the daemon fails to answer within the timeout.
 func (c *connection) silent(ctx context.Context, cl *client.Client) bool {
 	asking, cancel := context.WithTimeout(ctx, c.Patience)
 	defer cancel()
 	return errors.Is(cl.Ping(asking), context.DeadlineExceeded)
 }
 
-// linger returns a context for what is to be finished when ctx ends: it ends as
-// long after that as there is patience.
+// linger returns a context for work that must be finished after ctx ends. It ends one
+// timeout after ctx does.
 func (c *connection) linger(ctx context.Context) (context.Context, context.CancelFunc) {
 	lingering, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(c.Patience, cancel) })
 	return lingering, func() { stop(); cancel() }
 }
 
-// untilSignal returns a context that ends with SIGTERM or SIGINT. A second one
-// kills.
+// untilSignal returns a context that ends on SIGTERM or SIGINT. A second signal kills the
+// process.
 func untilSignal() (ctx context.Context, stop context.CancelFunc) {
 	ctx, stop = signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
 }
 
-// isInterrupted reports whether a command was stopped, or its daemon has gone.
+// isInterrupted reports whether a signal stopped the command, or the daemon stopped
+// answering.
 func isInterrupted(err error) bool {
-	var gone *goneError
+	var gone *unansweredError
 	return errors.Is(err, errStopped) || errors.As(err, &gone)
 }

@@ -42,7 +42,7 @@ func (c *streamsCmd) Validate() error {
 
 // Run shows streams.
 func (c *streamsCmd) Run(kctx *kong.Context) error {
-	return c.talk(nil, func(ctx context.Context, cl *client.Client) (err error) {
+	return c.withClient(nil, func(ctx context.Context, cl *client.Client) (err error) {
 		p := c.printer(kctx.Stdout)
 		defer func() { err = p.Flush(err) }()
 		shown := uint64(0)

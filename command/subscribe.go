@@ -69,14 +69,14 @@ func (c *subscribeCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	}}
 	l := &render.Live{Printer: c.printer(kctx.Stdout), Written: func(client.Event) error { return nil }}
 	err = l.Show(ctx, func(ctx context.Context) iter.Seq2[client.Event, error] {
-		g := losses{last: make(map[string]uint64), w: stderr}
+		g := gapReporter{last: make(map[string]uint64), w: stderr}
 		return c.limited(g.watch(client.Subscribe(ctx, o, c.Prefix)))
 	})
 	if errors.Is(err, client.ErrHandshake) {
-		return notLetIn(err, "--pub")
+		return refusedHint(err, "--pub")
 	}
 	if errors.Is(err, client.ErrEndpoint) {
-		return exit.Misused(fmt.Errorf("--subscribe: %w", err))
+		return exit.AsUsage(fmt.Errorf("--subscribe: %w", err))
 	}
 	if errors.Is(context.Cause(ctx), absent) {
 		return absent
@@ -99,8 +99,8 @@ func (c *subscribeCmd) limited(events iter.Seq2[client.Event, error]) iter.Seq2[
 	}
 }
 
-// losses tells what was lost of broadcasts.
-type losses struct {
+// gapReporter tells what was lost of broadcasts.
+type gapReporter struct {
 	last map[string]uint64 // id by stream, of so many streams that they fit into memory
 	w    io.Writer
 }
@@ -108,7 +108,7 @@ type losses struct {
 const gapStreams = 100_000
 
 // watch passes events on.
-func (g *losses) watch(events iter.Seq2[client.Event, error]) iter.Seq2[client.Event, error] {
+func (g *gapReporter) watch(events iter.Seq2[client.Event, error]) iter.Seq2[client.Event, error] {
 	return func(yield func(client.Event, error) bool) {
 		for e, err := range events {
 			if err == nil {
@@ -121,7 +121,7 @@ func (g *losses) watch(events iter.Seq2[client.Event, error]) iter.Seq2[client.E
 	}
 }
 
-func (g *losses) see(e client.Event) {
+func (g *gapReporter) see(e client.Event) {
 	last, seen := g.last[e.Stream]
 	if seen && e.ID > last+1 {
 		fmt.Fprintf(g.w, "gorewind: the stream %q has a gap: the broadcasts of %d to %d were lost; gorewind query with --after %d --upto %d has them\n",

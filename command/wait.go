@@ -41,7 +41,7 @@ func (c *waitCmd) Validate() error {
 
 // Run waits.
 func (c *waitCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	return c.stay(stderr, nil, func(ctx context.Context, cl *client.Client) error {
+	return c.withReconnectingClient(stderr, nil, func(ctx context.Context, cl *client.Client) error {
 		waiting := ctx
 		if c.Timeout > 0 {
 			var cancel context.CancelFunc

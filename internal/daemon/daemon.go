@@ -122,7 +122,7 @@ func (d *daemon) bind() (*server.Server, error) {
 	}
 	srv, err := server.New(options)
 	if errors.Is(err, server.ErrEndpoint) {
-		err = exit.Misused(err)
+		err = exit.AsUsage(err)
 	}
 	return srv, err
 }

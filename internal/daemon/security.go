@@ -48,11 +48,11 @@ func (s *Security) Secure(o *server.Options) (err error) {
 	}
 	pair, err := keyfile.ReadPair(s.CurveKey)
 	if err != nil {
-		return exit.Misused(fmt.Errorf("--curve-key: %w", err))
+		return exit.AsUsage(fmt.Errorf("--curve-key: %w", err))
 	}
 	o.Curve = &pair
 	if o.Access, err = readClients(s.Clients); err != nil {
-		return exit.Misused(err)
+		return exit.AsUsage(err)
 	}
 	o.Log.Info("every client is asked for a key", "key", pair.Public, "clients", o.Access.Len())
 	warnOfNobody(o.Log, o.Access)

@@ -32,8 +32,8 @@ type Error struct {
 
 func (e *Error) Unwrap() error { return e.error }
 
-// Misused says of an error that gorewind was not asked properly.
-func Misused(err error) error { return With(Usage, err) }
+// AsUsage gives err the exit status of a usage error.
+func AsUsage(err error) error { return With(Usage, err) }
 
 // With gives an error an exit status of its own.
 func With(status int, err error) error { return &Error{err, status} }

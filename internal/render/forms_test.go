@@ -49,7 +49,7 @@ func TestOutputIsSafe(t *testing.T) {
 	r, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
 	for _, e := range hostileEvents(r) {
-		for _, f := range []Form{Columns{}, JSONLines{}, Human{}} {
+		for _, f := range []Form{Columns{}, JSONLines{}, Pretty{}} {
 			var streams bytes.Buffer
 			p := &Printer{form: f, w: bufio.NewWriter(&streams)}
 			if err := p.Flush(p.Stream(client.Stream{Name: e.Stream, Last: 3})); err != nil {
@@ -131,9 +131,9 @@ func unescape(t *testing.T, text string) []byte {
 	return []byte(have)
 }
 
-// TestHumanJSON: objects and arrays have a line for each value; other data stand
+// TestPrettyJSON: objects and arrays have a line for each value; other data stand
 // beside their id.
-func TestHumanJSON(t *testing.T) {
+func TestPrettyJSON(t *testing.T) {
 	for data, want := range map[string]string{
 		`{"b":1,"a":[true,{"x":"\n"}]}`: "s  3\n    {\n      \"b\": 1,\n      \"a\": [\n        true,\n        {\n          \"x\": \"\\n\"\n        }\n      ]\n    }\n",
 		" [ ] ":                         "s  3\n    []\n",
@@ -144,7 +144,7 @@ func TestHumanJSON(t *testing.T) {
 		"":                              "s  3  \n",
 	} {
 		e := client.Event{Stream: "s", ID: 3, Data: []byte(data)}
-		if have := string(Human{}.appendEvent(nil, e)); have != want {
+		if have := string(Pretty{}.appendEvent(nil, e)); have != want {
 			t.Errorf("%q: want\n%s\nhave\n%s", data, want, have)
 		}
 	}

@@ -33,7 +33,7 @@ func (p *Printer) Event(e client.Event) error {
 
 // Stream shows a stream and the id of its last event.
 func (p *Printer) Stream(s client.Stream) error {
-	if h, ok := p.form.(Human); ok {
+	if h, ok := p.form.(Pretty); ok {
 		return p.row(h, s)
 	}
 	p.text = p.form.(lineForm).appendStream(p.text[:0], s)
@@ -42,7 +42,7 @@ func (p *Printer) Stream(s client.Stream) error {
 }
 
 // row adds a stream to a table for people.
-func (p *Printer) row(h Human, s client.Stream) error {
+func (p *Printer) row(h Pretty, s client.Stream) error {
 	if p.streams == nil {
 		p.streams = term.NewTable(p.w, term.Right, term.Left)
 		if err := p.streams.Row(h.streamHead()...); err != nil {

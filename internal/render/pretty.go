@@ -11,12 +11,12 @@ import (
 	"gorewind/wire"
 )
 
-// Human is for people who look at a terminal.
-type Human struct{ term.Palette }
+// Pretty is for people who look at a terminal.
+type Pretty struct{ term.Palette }
 
 // appendEvent implements form. Data of one line stand beside the rest, others
 // below it, further in, where no event can look like another.
-func (h Human) appendEvent(b []byte, e client.Event) []byte {
+func (h Pretty) appendEvent(b []byte, e client.Event) []byte {
 	if !e.Time.IsZero() {
 		b = h.Paint(b, term.Dim, []byte(e.Time.Format(wire.TimeForm)))
 		b = append(b, "  "...)
@@ -45,11 +45,11 @@ func (h Human) appendEvent(b []byte, e client.Event) []byte {
 
 // streamHead and streamRow are what a table of streams shows. The id stands first: it has
 // 20 digits at most, while a name may be wider than the screen.
-func (h Human) streamHead() []string {
+func (h Pretty) streamHead() []string {
 	return []string{h.Text(term.Dim, "last id"), h.Text(term.Dim, "stream")}
 }
 
-func (h Human) streamRow(s client.Stream) []string {
+func (h Pretty) streamRow(s client.Stream) []string {
 	return []string{h.Text(term.Yellow, strconv.FormatUint(s.Last, 10)), h.Text(term.Cyan, s.Name)}
 }
 

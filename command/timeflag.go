@@ -5,12 +5,11 @@ import (
 	"time"
 )
 
-// A moment is a time as it is given on the command line.
-type moment struct{ time.Time }
+// timeFlag is the value of a flag that takes a time.
+type timeFlag struct{ time.Time }
 
-// UnmarshalText implements encoding.TextUnmarshaler. A length of time is that
-// long ago.
-func (m *moment) UnmarshalText(text []byte) (err error) {
+// UnmarshalText implements encoding.TextUnmarshaler. A duration means that long ago.
+func (m *timeFlag) UnmarshalText(text []byte) (err error) {
 	if ago, err := time.ParseDuration(string(text)); err == nil && ago >= 0 {
 		m.Time = time.Now().Add(-ago)
 		return nil
