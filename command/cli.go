@@ -103,6 +103,7 @@ func newParser(stdout, stderr io.Writer, exit func(status int)) (*kong.Kong, *co
 		kong.Resolvers(s),
 		kong.WithBeforeResolve(s.Load),
 		kong.Writers(stdout, stderr),
+		kong.ValueFormatter(helpText),
 		kong.Exit(exit),
 		kong.BindTo(stderr, (*io.Writer)(nil)),
 		kong.PostBuild(func(k *kong.Kong) error {
@@ -137,6 +138,18 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		return exit.Fail(stderr, exit.StatusOf(err), err)
 	}
 	return exit.OK
+}
+
+// helpText returns the help of a flag or an argument with the environment variable that sets
+// it. It hides older names of the variable.
+func helpText(value *kong.Value) string {
+	if len(value.Tag.Envs) < 2 {
+		return kong.DefaultHelpValueFormatter(value)
+	}
+	v, tag := *value, *value.Tag
+	tag.Envs = tag.Envs[:1]
+	v.Tag = &tag
+	return kong.DefaultHelpValueFormatter(&v)
 }
 
 // verbatim takes a string as it was given. kong's own way takes it through JSON,

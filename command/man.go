@@ -125,7 +125,7 @@ func (p *page) command(c *kong.Node) {
 	for _, a := range c.Positional {
 		p.macro("TP")
 		p.bold(a.Summary())
-		p.text(kong.DefaultHelpValueFormatter(a))
+		p.text(helpText(a))
 	}
 	for node := c; node.Parent != nil; node = node.Parent {
 		p.flags(node.Flags)
@@ -140,7 +140,7 @@ func (p *page) flags(flags []*kong.Flag) {
 		}
 		p.macro("TP")
 		p.bold(flag.String())
-		p.text(kong.DefaultHelpValueFormatter(flag.Value))
+		p.text(helpText(flag.Value))
 	}
 }
 

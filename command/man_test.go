@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alecthomas/kong"
-
 	"gorewind/internal/config"
 )
 
@@ -34,12 +32,12 @@ func TestMan(t *testing.T) {
 			wants = append(wants, line)
 		}
 		for _, a := range c.Positional {
-			wants = append(wants, a.Summary(), kong.DefaultHelpValueFormatter(a))
+			wants = append(wants, a.Summary(), helpText(a))
 		}
 	}
 	for _, flag := range config.EveryFlag(app.Node) {
 		if !flag.Hidden {
-			wants = append(wants, flag.String()+" "+kong.DefaultHelpValueFormatter(flag.Value))
+			wants = append(wants, flag.String()+" "+helpText(flag.Value))
 		}
 	}
 	for _, want := range wants {

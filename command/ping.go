@@ -21,7 +21,7 @@ func (*pingCmd) Help() string {
 Examples:
 
     gorewind ping
-    gorewind ping --connect tcp://192.0.2.1:9002 --patience 30s
+    gorewind ping --connect tcp://192.0.2.1:9002 --timeout 30s
     gorewind ping --client-key billing.key_secret --server-key server.key
 `
 }

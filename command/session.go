@@ -19,9 +19,14 @@ import (
 
 // connection holds the flags with which a client command reaches a daemon.
 type connection struct {
-	Connect string `default:"tcp://127.0.0.1:9002" placeholder:"ENDPOINT" help:"Where the daemon takes requests, its --router. Default: ${default}."`
+	address
+	Timeout time.Duration `aliases:"patience" env:"GOREWIND_TIMEOUT,GOREWIND_PATIENCE" default:"5s" placeholder:"TIME" help:"Give up if the daemon does not answer within this time. Default: ${default}."`
+}
+
+// address holds the flags that say which daemon a client command talks to, and as whom.
+type address struct {
+	Connect string `default:"tcp://127.0.0.1:9002" placeholder:"ENDPOINT" help:"Endpoint where the daemon takes requests (its --router). Default: ${default}."`
 	keys
-	Patience time.Duration `default:"5s" placeholder:"TIME" help:"Give up when no daemon answers for so long. Default: ${default}."`
 }
 
 // dial connects to the daemon. Its errors say which flag to check.
@@ -30,7 +35,7 @@ func (c *connection) dial(ctx context.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialing, cancel := context.WithTimeout(ctx, c.Patience)
+	dialing, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	waits := time.AfterFunc(time.Second, c.warnIfSlow)
 	defer waits.Stop()
@@ -48,10 +53,10 @@ func (c *connection) dial(ctx context.Context) (*client.Client, error) {
 }
 
 // warnIfSlow tells a user at a terminal what the command waits for. Programs see the error
-// at the end of --patience.
+// at the end of the timeout.
 func (c *connection) warnIfSlow() {
-	if term.IsTerminal(os.Stderr) && c.Patience > time.Second {
-		fmt.Fprintf(os.Stderr, "gorewind: no answer from %s yet; trying for %v (--patience)\n", c.Connect, c.Patience)
+	if term.IsTerminal(os.Stderr) && c.Timeout > time.Second {
+		fmt.Fprintf(os.Stderr, "gorewind: no answer from %s yet; trying for %v\n", c.Connect, c.Timeout)
 	}
 }
 
@@ -144,7 +149,7 @@ func interrupted(ctx context.Context, own hints) error {
 type unansweredError struct{ *connection }
 
 func (e *unansweredError) Error() string {
-	return fmt.Sprintf("no daemon has answered at %s for %v (--patience)", e.Connect, e.Patience)
+	return fmt.Sprintf("no answer from %s for %v", e.Connect, e.Timeout)
 }
 
 // watch pings the daemon every second. If the daemon does not answer, watch gives up or, with
@@ -174,7 +179,7 @@ func (c *connection) watch(ctx context.Context, cl *client.Client, giveUp contex
 
 // silent reports whether the daemon fails to answer within the timeout.
 func (c *connection) silent(ctx context.Context, cl *client.Client) bool {
-	asking, cancel := context.WithTimeout(ctx, c.Patience)
+	asking, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	return errors.Is(cl.Ping(asking), context.DeadlineExceeded)
 }
@@ -183,7 +188,7 @@ func (c *connection) silent(ctx context.Context, cl *client.Client) bool {
 // timeout after ctx does.
 func (c *connection) linger(ctx context.Context) (context.Context, context.CancelFunc) {
 	lingering, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(c.Patience, cancel) })
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(c.Timeout, cancel) })
 	return lingering, func() { stop(); cancel() }
 }
 

@@ -20,8 +20,8 @@ type subscribeCmd struct {
 	Prefix    string `arg:"" optional:"" help:"How the names of the streams begin; all streams without it."`
 	Subscribe string `default:"tcp://127.0.0.1:9003" placeholder:"ENDPOINT" help:"Where the daemon broadcasts, its --pub. Default: ${default}."`
 	keys
-	Patience time.Duration `default:"5s" placeholder:"TIME" help:"Give up when no daemon is there for so long at the beginning. Default: ${default}."`
-	Limit    uint64        `env:"-" placeholder:"N" help:"At most so many events. Default: all."`
+	Timeout time.Duration `aliases:"patience" env:"GOREWIND_TIMEOUT,GOREWIND_PATIENCE" default:"5s" placeholder:"TIME" help:"Give up if there is no connection within this time at the start. Default: ${default}."`
+	Limit   uint64        `env:"-" placeholder:"N" help:"At most so many events. Default: all."`
 	output
 }
 
@@ -55,14 +55,14 @@ func (c *subscribeCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	absent := fmt.Errorf("no daemon broadcasts at %s; see whether gorewind serve runs there, and asks for no other keys than --client-key and --server-key are, or give its endpoint with --subscribe", c.Subscribe)
-	patience := time.AfterFunc(c.Patience, func() { giveUp(absent) })
-	defer patience.Stop()
+	timeout := time.AfterFunc(c.Timeout, func() { giveUp(absent) })
+	defer timeout.Stop()
 	was := false // there, which is told only when it changes
 	o := client.SubscribeOptions{Endpoint: c.Subscribe, Curve: curve, OnConnection: func(up bool) {
 		switch {
 		case was && !up:
 			fmt.Fprintf(stderr, "gorewind: the connection to %s has ended; what is broadcast now is missed\n", c.Subscribe)
-		case up && !patience.Stop():
+		case up && !timeout.Stop():
 			fmt.Fprintf(stderr, "gorewind: %s broadcasts again\n", c.Subscribe)
 		}
 		was = was || up

@@ -14,10 +14,11 @@ import (
 )
 
 type waitCmd struct {
-	connection
+	address
+	ConnectTimeout time.Duration `aliases:"patience" env:"GOREWIND_TIMEOUT,GOREWIND_PATIENCE" default:"5s" placeholder:"TIME" help:"Give up if the daemon does not answer within this time. Default: ${default}."`
 	consumer
 	ID      id            `arg:"" help:"The event to wait for; in the whole store a position. It need not be there yet."`
-	Timeout time.Duration `env:"-" placeholder:"TIME" help:"Give up after so long, such as 30s, with the exit status 4. Default: never."`
+	Timeout time.Duration `env:"-" placeholder:"TIME" help:"Give up after this time, such as 30s, with exit status 4. Default: never."`
 }
 
 // Help implements kong's.
@@ -41,7 +42,8 @@ func (c *waitCmd) Validate() error {
 
 // Run waits.
 func (c *waitCmd) Run(kctx *kong.Context, stderr io.Writer) error {
-	return c.withReconnectingClient(stderr, nil, func(ctx context.Context, cl *client.Client) error {
+	conn := connection{c.address, c.ConnectTimeout}
+	return conn.withReconnectingClient(stderr, nil, func(ctx context.Context, cl *client.Client) error {
 		waiting := ctx
 		if c.Timeout > 0 {
 			var cancel context.CancelFunc

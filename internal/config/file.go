@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/alecthomas/kong"
 	"github.com/pelletier/go-toml/v2"
 )
 
@@ -47,6 +48,16 @@ func readFile(path string) (*file, error) {
 		}
 	}
 	return f, nil
+}
+
+// keyOf returns the key that sets a flag, or nothing if the file has none.
+func (f *file) keyOf(flag *kong.Flag) string {
+	for _, key := range keysOf(flag) {
+		if _, ok := f.values[key]; ok {
+			return key
+		}
+	}
+	return ""
 }
 
 // where says where in the file a key is.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -9,6 +10,17 @@ import (
 // IsSetting tells whether a file may set a flag: where the environment may, and
 // the flag does not name the file.
 func IsSetting(flag *kong.Flag) bool { return len(flag.Envs) > 0 && flag.Name != FileFlag }
+
+// keysOf returns the keys of a file that set a flag: the names of its environment variables
+// without the prefix, in lower case and with - for _. Further ones are older names.
+func keysOf(flag *kong.Flag) []string {
+	var keys []string
+	for _, name := range flag.Envs {
+		name = strings.TrimPrefix(name, EnvironmentPrefix+"_")
+		keys = append(keys, strings.ToLower(strings.ReplaceAll(name, "_", "-")))
+	}
+	return keys
+}
 
 // FlagNamed returns a flag of the command.
 func FlagNamed(kctx *kong.Context, name string) *kong.Flag {

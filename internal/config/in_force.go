@@ -35,7 +35,7 @@ func (s *Settings) Values(kctx *kong.Context) InForce {
 			continue
 		}
 		from := OriginOf(kctx, flag)
-		v := Setting{Name: flag.Name, Source: from.String(), Where: s.where(flag, from), key: IsSetting(flag)}
+		v := Setting{Name: keysOf(flag)[0], Source: from.String(), Where: s.where(flag, from), key: IsSetting(flag)}
 		if from != ByDefault || flag.HasDefault || flag.IsBool() || !flag.Target.IsZero() {
 			v.Value = plain(flag.Target)
 		}

@@ -43,7 +43,7 @@ func OriginOf(kctx *kong.Context, flag *kong.Flag) Origin {
 func (s *Settings) where(flag *kong.Flag, from Origin) string {
 	switch from {
 	case InFile:
-		return s.file.where(flag.Name)
+		return s.file.where(s.file.keyOf(flag))
 	case InEnvironment:
 		return variable(flag)
 	case OnCommandLine:

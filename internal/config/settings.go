@@ -38,7 +38,7 @@ func (s *Settings) Load(kctx *kong.Context) error {
 	for _, flag := range EveryFlag(kctx.Model.Node) {
 		switch {
 		case IsSetting(flag):
-			names = append(names, flag.Name)
+			names = append(names, keysOf(flag)...)
 		case flag.Name != FileFlag:
 			others = append(others, flag.Name)
 		}
@@ -57,13 +57,13 @@ func (s *Settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 	if s.file == nil || !IsSetting(flag) || variable(flag) != "" {
 		return nil, nil
 	}
-	value, ok := s.file.values[flag.Name]
-	if !ok {
+	key := s.file.keyOf(flag)
+	if key == "" {
 		return nil, nil
 	}
-	token, err := flagToken(value, flag)
+	token, err := flagToken(s.file.values[key], flag)
 	if err != nil {
-		return nil, fmt.Errorf("%w; see %s", err, s.file.where(flag.Name))
+		return nil, fmt.Errorf("%w; see %s", err, s.file.where(key))
 	}
 	return token, nil
 }

@@ -24,27 +24,27 @@ func TestCommandHelp(t *testing.T) {
 	}
 }
 
-// TestCommandWaitsForDaemon: a person is told before --patience is over.
+// TestCommandWaitsForDaemon: a person is told before --timeout is over.
 func TestCommandWaitsForDaemon(t *testing.T) {
 	nowhere := &daemontest.Daemon{Router: "tcp://127.0.0.1:1"}
-	p := daemontest.NewTerminal(t, nowhere.Command(t, "ping", "--patience", "1m"))
-	p.Await("no answer from tcp://127.0.0.1:1 yet; trying for 1m0s (--patience)\n")
+	p := daemontest.NewTerminal(t, nowhere.Command(t, "ping", "--timeout", "1m"))
+	p.Await("no answer from tcp://127.0.0.1:1 yet; trying for 1m0s\n")
 	p.Type("\x03")
 	if seen, status := p.End(); status != 1 || strings.Count(seen, "yet") != 1 {
 		t.Errorf("status %d\n%s", status, seen)
 	}
 }
 
-// TestCommandPatience: a daemon that stops to answer does not hold a command for
+// TestCommandTimeout: a daemon that stops to answer does not hold a command for
 // ever, and of a write nobody knows then what came of it.
-func TestCommandPatience(t *testing.T) {
+func TestCommandTimeout(t *testing.T) {
 	d := daemontest.Start(t, "--in-memory")
 	in, lines, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lines.Close()
-	cmd := d.Command(t, "publish", "s", "--lines", "--patience", "300ms")
+	cmd := d.Command(t, "publish", "s", "--lines", "--timeout", "300ms")
 	cmd.Stdin = in
 	l := daemontest.StartClient(t, cmd)
 	fmt.Fprintln(lines, "one")

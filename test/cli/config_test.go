@@ -142,7 +142,7 @@ func TestConfigBlamesTheEnvironment(t *testing.T) {
 func TestConfigRoundTrip(t *testing.T) {
 	odd := map[string][]string{
 		"serve": {"--router", `ipc://it's,ipc://"b\`, "--pub", "tcp://127.0.0.1:*", "--data-dir", "a\\b c'd\"\te\n#", "--max-event-bytes", "7", "--profile", "é"},
-		"ping":  {"--patience", "1m30s", "--connect", "inproc://1,2"},
+		"ping":  {"--timeout", "1m30s", "--connect", "inproc://1,2"},
 		"bench": {"--events", "20", "--only", "single,pipelined", "--json"},
 	}
 	for _, command := range commandsOf(t) {
@@ -231,6 +231,31 @@ func TestInMemoryBesideADirectory(t *testing.T) {
 		_, stderr, status := daemontest.Run(t.TempDir(), append([]string{"config", "serve"}, c.args...)...)
 		if status != c.status || status == exit.Usage && !strings.Contains(stderr, "--in-memory keeps nothing in a --data-dir") {
 			t.Errorf("%q: want status %d, have %d\n%s", c.args, c.status, status, stderr)
+		}
+	}
+}
+
+// TestTimeoutUnderItsOldName: --patience, its variable and its key still set the timeout.
+func TestTimeoutUnderItsOldName(t *testing.T) {
+	for name, how := range map[string]struct{ variable, file, flag string }{
+		"flag":            {flag: "--patience=3s"},
+		"variable":        {variable: "GOREWIND_PATIENCE"},
+		"key":             {file: "patience = '3s'"},
+		"newer key first": {file: "patience = '9s'\ntimeout = '3s'"},
+	} {
+		for _, command := range []string{"ping", "subscribe", "wait"} {
+			t.Run(name+" of "+command, func(t *testing.T) {
+				args := []string{command, "--config", writeConfig(t, how.file)}
+				if how.variable != "" {
+					t.Setenv(how.variable, "3s")
+				}
+				if how.flag != "" {
+					args = append(args, how.flag)
+				}
+				if have := shown(t, args...)["timeout"].Value; have != "3s" {
+					t.Errorf("want 3s, have %v", have)
+				}
+			})
 		}
 	}
 }

@@ -182,7 +182,7 @@ func TestCopiesRefuse(t *testing.T) {
 	}{
 		"over a file":           {append([]string{"export", in("export")}, connect...), "replace it with --force"},
 		"after the end":         {append([]string{"export", "--after", "99", in("none")}, connect...), "ends at the position 2"},
-		"no daemon":             {[]string{"export", "--connect", "tcp://127.0.0.1:1", "--patience", "100ms", in("none")}, "--connect"},
+		"no daemon":             {[]string{"export", "--connect", "tcp://127.0.0.1:1", "--timeout", "100ms", in("none")}, "--connect"},
 		"no file":               {[]string{"import", in("none"), "--data-dir", in("new")}, "no such file"},
 		"altered":               {[]string{"import", in("altered"), "--data-dir", in("new")}, "line 3, octet "},
 		"altered, appended":     {append([]string{"import", in("altered")}, connect...), "line 3, octet "},

@@ -175,7 +175,7 @@ func TestPublishLinesInterrupted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := d.Command(t, "publish", "s", "--lines", "--key", "k", "--patience", "30s")
+		cmd := d.Command(t, "publish", "s", "--lines", "--key", "k", "--timeout", "30s")
 		cmd.Stdin = in
 		l := daemontest.StartClient(t, cmd)
 		in.Close()

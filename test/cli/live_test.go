@@ -29,8 +29,8 @@ func TestFollowCommand(t *testing.T) {
 		return daemontest.StartCommand(t, exec.Command(daemontest.Binary(), "serve", "--router", router, "--pub", pub, "--data-dir", dir))
 	}
 	d := serve()
-	one := daemontest.StartClient(t, d.Command(t, "follow", "s", "--raw", "--patience", "200ms"))
-	all := daemontest.StartClient(t, d.Command(t, "follow", "*", "--glob", "--patience", "200ms"))
+	one := daemontest.StartClient(t, d.Command(t, "follow", "s", "--raw", "--timeout", "200ms"))
+	all := daemontest.StartClient(t, d.Command(t, "follow", "*", "--glob", "--timeout", "200ms"))
 	n := 0
 	publish := func() {
 		t.Helper()

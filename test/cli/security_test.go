@@ -165,7 +165,7 @@ func TestPingWithKeys(t *testing.T) {
 	l.Allow(map[string]string{"known": ""})
 	d := l.Start()
 	ping := func(args ...string) (string, string, int) {
-		return daemontest.Run(t.TempDir(), append([]string{"ping", "--connect", d.Router, "--patience", "2s"}, args...)...)
+		return daemontest.Run(t.TempDir(), append([]string{"ping", "--connect", d.Router, "--timeout", "2s"}, args...)...)
 	}
 	server, _ := l.Pair("server")
 	for _, serverKey := range []string{server, l.File("server.key")} {

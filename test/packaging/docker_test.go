@@ -68,7 +68,7 @@ func TestDockerfile(t *testing.T) {
 		t.Errorf("%q: want status %d while it serves, have %d\n%s", health, exit.OK, status, errs)
 	}
 	d.Stop(t, syscall.SIGTERM)
-	if _, _, status := daemontest.Run(dir, append(health[1:], "--patience", "100ms")...); status == exit.OK {
+	if _, _, status := daemontest.Run(dir, append(health[1:], "--timeout", "100ms")...); status == exit.OK {
 		t.Errorf("%q: want another status than %d when it does not serve", health, exit.OK)
 	}
 }
