@@ -79,8 +79,8 @@ func (c *checker) index() {
 		o.seen = forever
 		groups := o.groups()
 		o.first = make([]uint64, len(groups))
-		answered := o.fate == acknowledged && len(o.ids) == len(groups)
-		if o.fate == acknowledged && !answered {
+		answered := o.outcome == acknowledged && len(o.ids) == len(groups)
+		if o.outcome == acknowledged && !answered {
 			c.fail("%d groups, %d ids: %v", len(groups), len(o.ids), o)
 		}
 		for g, group := range groups {
@@ -93,16 +93,16 @@ func (c *checker) index() {
 		}
 		switch r := o.request.(type) {
 		case wire.Append:
-			if len(r.Key) > 0 && o.fate != refused {
+			if len(r.Key) > 0 && o.outcome != refused {
 				c.keys[keyName(r)] = append(c.keys[keyName(r)], o)
 			}
 		case wire.Replace:
 			c.source(r.Stream, r.Data, source{operation: o})
-			if o.fate != refused {
+			if o.outcome != refused {
 				c.ledger(string(r.Stream)).replaced[r.ID] = true
 			}
 		case wire.Delete:
-			if o.fate != refused {
+			if o.outcome != refused {
 				l := c.ledger(string(r.Stream))
 				l.deletes = append(l.deletes, o)
 			}
@@ -128,7 +128,7 @@ func (c *checker) place(e client.Event, end time.Duration) {
 		c.fail("nobody wrote %q, %d of %q", e.Data, e.ID, e.Stream)
 		return
 	}
-	if from.fate == refused || from.call > end {
+	if from.outcome == refused || from.call > end {
 		c.fail("%d of %q was seen by %v and is of %v", e.ID, e.Stream, end, from.operation)
 	}
 	from.seen = min(from.seen, end)
@@ -150,7 +150,7 @@ func (c *checker) fill() {
 	for _, o := range c.operations {
 		groups := o.groups()
 		for g, group := range groups {
-			if o.fate == open && o.first[g] == 0 {
+			if o.outcome == unknown && o.first[g] == 0 {
 				c.ledger(string(group.Stream)).adrift += len(group.Events)
 			}
 		}
@@ -286,14 +286,14 @@ func (l *ledger) reckonDeletes() {
 				if e != nil && e.by() < o.call {
 					least = e.id
 				}
-				if e != nil && o.fate == acknowledged && e.call > o.end {
+				if e != nil && o.outcome == acknowledged && e.call > o.end {
 					most = e.id - 1
 					break
 				}
 			}
 		}
 		l.may = append(l.may, deletion{o.call, most})
-		if o.fate == acknowledged {
+		if o.outcome == acknowledged {
 			l.must = append(l.must, deletion{o.end, least})
 		}
 	}
@@ -316,7 +316,7 @@ var refusals = map[string][]wire.Code{
 // operation checks one operation beside all others.
 func (c *checker) operation(o *operation) {
 	allowed := refusals[string(o.request.Frames()[0])]
-	if o.fate == refused && o.refusal.Code != wire.Stopping && !slices.Contains(allowed, o.refusal.Code) {
+	if o.outcome == refused && o.refusal.Code != wire.Stopping && !slices.Contains(allowed, o.refusal.Code) {
 		c.fail("refused: %v", o)
 	}
 	c.inTurn(o)
@@ -336,20 +336,20 @@ func (c *checker) operation(o *operation) {
 	case wire.Delete:
 		c.conflict(o, func(int) wire.Group { return wire.Group{Stream: r.Stream, Expected: r.Expected} })
 		c.unknown(o, string(r.Stream), true)
-		if o.fate == acknowledged && r.UpTo.ID > 0 {
+		if o.outcome == acknowledged && r.UpTo.ID > 0 {
 			c.had(r.Stream, r.UpTo.ID, o)
 		}
 	case wire.Commit:
 		c.commit(o, r)
 		c.unknown(o, string(r.Stream), true)
 	case wire.Cursor:
-		if o.fate == acknowledged {
+		if o.outcome == acknowledged {
 			c.cursor(r.Consumer, r.Stream).read(o, o.value)
 		}
 	case wire.Wait:
 		c.wait(o, r)
 	case wire.Info:
-		if o.fate == acknowledged {
+		if o.outcome == acknowledged {
 			c.info = append(c.info, readOf(o.value, o))
 		}
 	}
@@ -361,7 +361,7 @@ func (c *checker) keyed(o *operation, a wire.Append) {
 		return other == o || other.call > o.end
 	})
 	switch {
-	case o.fate == refused && o.refusal.Code == wire.KeyReused:
+	case o.outcome == refused && o.refusal.Code == wire.KeyReused:
 		if len(others) == 0 {
 			c.fail("nobody used the key: %v", o)
 		}
@@ -440,7 +440,7 @@ func (c *checker) had(stream []byte, id uint64, o *operation) {
 // unknown checks that an id that is told to be unknown was not surely there, or
 // with ever had not surely been there once.
 func (c *checker) unknown(o *operation, stream string, ever bool) {
-	if o.fate != refused || o.refusal.Code != wire.UnknownID {
+	if o.outcome != refused || o.refusal.Code != wire.UnknownID {
 		return
 	}
 	var id uint64
@@ -483,8 +483,8 @@ func (c *checker) listed(o *operation, r wire.Streams) {
 		c.fail("%d streams: %v", len(o.streams), o)
 	}
 	for stream, l := range c.streams {
-		in := strings.HasPrefix(stream, string(r.Prefix)) && stream > string(r.After) && (!full && o.fate == acknowledged || stream <= name)
-		if last[stream] > 0 || in && o.fate == acknowledged {
+		in := strings.HasPrefix(stream, string(r.Prefix)) && stream > string(r.After) && (!full && o.outcome == acknowledged || stream <= name)
+		if last[stream] > 0 || in && o.outcome == acknowledged {
 			c.lastRead(l, last[stream], o)
 		}
 	}
@@ -492,7 +492,7 @@ func (c *checker) listed(o *operation, r wire.Streams) {
 
 // replaced checks that an event was there for a REPLACE.
 func (c *checker) replaced(o *operation, r wire.Replace) {
-	if o.fate != acknowledged {
+	if o.outcome != acknowledged {
 		return
 	}
 	c.had(r.Stream, r.ID, o)
@@ -550,7 +550,7 @@ func (c *checker) registers() {
 func (c *checker) replacements() {
 	puts := make(map[*entry][]*operation)
 	for _, o := range c.operations {
-		if r, ok := o.request.(wire.Replace); ok && o.fate != refused {
+		if r, ok := o.request.(wire.Replace); ok && o.outcome != refused {
 			if s := c.ledger(string(r.Stream)).at(r.ID); s != nil {
 				puts[s] = append(puts[s], o)
 			}

@@ -16,8 +16,8 @@ import (
 	"gorewind/wire"
 )
 
-// An asker asks a daemon, and puts what it answers into the operation.
-type asker interface {
+// A requester sends an operation to a daemon and fills in the answer.
+type requester interface {
 	ask(*operation) error
 	close()
 }
@@ -25,26 +25,26 @@ type asker interface {
 // errBroken: no answer came from a daemon that has ended.
 var errBroken = errors.New("the daemon ended")
 
-// do has an operation done, and takes note of it.
-func (e *era) do(by asker, o *operation) {
+// do runs an operation and records its outcome.
+func (e *era) do(by requester, o *operation) {
 	e.trace.add(o)
 	o.call = e.now()
-	e.settle(o, by.ask(o), false)
+	e.record(o, by.ask(o), false)
 }
 
-// settle takes note of what became of an operation, or of a later try of it: a
+// record records the outcome of an operation, or of a later try of it: a
 // refusal leaves open whether the first took effect.
-func (e *era) settle(o *operation, err error, later bool) {
+func (e *era) record(o *operation, err error, later bool) {
 	o.end = e.now()
 	var told *wire.Error
 	what := "ok"
 	switch {
 	case err == nil:
-		o.fate = acknowledged
+		o.outcome = acknowledged
 	case errors.As(err, &told):
 		o.refusal, what = told, string(told.Code)
 		if told.Code != wire.OutcomeUnknown && !later && !errors.As(err, new(retried)) {
-			o.fate = refused
+			o.outcome = refused
 		}
 	case errors.Is(err, errBroken), errors.Is(err, context.DeadlineExceeded) && lasts(o.request):
 		what = "open"
@@ -78,7 +78,7 @@ func (e *era) learn(o *operation) {
 	}
 	switch r := o.request.(type) {
 	case wire.Commit:
-		if o.fate == acknowledged {
+		if o.outcome == acknowledged {
 			e.cursors[cursorName{string(r.Consumer), string(r.Stream)}] = r.ID
 		}
 	case wire.Cursor:
@@ -115,12 +115,12 @@ type throughClient struct {
 	log  *[]client.Event // where events are kept with their data, if not nil
 }
 
-// close implements asker. Who dialled closes the client.
+// close implements requester. Who dialled closes the client.
 func (throughClient) close() {}
 
-// ask implements asker.
+// ask implements requester.
 func (p throughClient) ask(o *operation) (err error) {
-	ctx, cancel := patience()
+	ctx, cancel := shortContext()
 	defer cancel()
 	if lasts(o.request) {
 		ctx, cancel = context.WithTimeout(ctx, 200*time.Millisecond)
@@ -213,7 +213,7 @@ type itself struct {
 	round int64 // of the daemon that it is connected to
 }
 
-// close implements asker.
+// close implements requester.
 func (p *itself) close() {
 	if p.peer != nil {
 		p.peer.Close()
@@ -235,7 +235,7 @@ func (p *itself) connect() {
 	}
 }
 
-// ask implements asker.
+// ask implements requester.
 func (p *itself) ask(o *operation) error {
 	p.connect()
 	p.peer.Request(o.request)
@@ -250,7 +250,7 @@ func (p *itself) answer(o *operation) error {
 	if w, ok := o.request.(wire.Wait); ok && w.Timeout == wire.MaxWait {
 		p.peer.Request(wire.Cancel{})
 	}
-	for patience, cancelled := time.Now().Add(20*time.Second), false; ; {
+	for deadline, cancelled := time.Now().Add(20*time.Second), false; ; {
 		reply, err := p.peer.Reply()
 		switch {
 		case err == nil:
@@ -260,7 +260,7 @@ func (p *itself) answer(o *operation) error {
 		case p.chaos.round.Load() != p.round:
 			p.close()
 			return errBroken
-		case time.Now().After(patience):
+		case time.Now().After(deadline):
 			p.close()
 			return fmt.Errorf("no answer in 20 s: %w", err)
 		default:
@@ -321,7 +321,7 @@ func (p *itself) take(o *operation, reply wire.Reply) (done bool, err error) {
 		ok = ok && slices.EqualFunc(a.Payload, r.Payload, slices.Equal)
 		return ok, mismatch(ok, o, reply)
 	default:
-		o.ids, err = outcome(r, reply)
+		o.ids, err = resultOf(r, reply)
 		return true, err
 	}
 	return true, mismatch(false, o, reply)

@@ -43,10 +43,10 @@ func (c *checker) commit(o *operation, r wire.Commit) {
 		}
 		t.read(o, cursor)
 	}
-	if o.fate != refused {
+	if o.outcome != refused {
 		t.commits = append(t.commits, o)
 	}
-	if o.fate != acknowledged || r.ID == 0 {
+	if o.outcome != acknowledged || r.ID == 0 {
 		return
 	}
 	if len(r.Stream) == 0 {
@@ -58,13 +58,13 @@ func (c *checker) commit(o *operation, r wire.Commit) {
 
 func (c *checker) wait(o *operation, r wire.Wait) {
 	t := c.cursor(r.Consumer, r.Stream)
-	if o.fate == acknowledged {
+	if o.outcome == acknowledged {
 		if o.value < r.ID {
 			c.fail("not reached: %v", o)
 		}
 		t.read(o, o.value)
 	}
-	if o.fate == refused && o.refusal.Code == wire.Timeout {
+	if o.outcome == refused && o.refusal.Code == wire.Timeout {
 		t.timeouts = append(t.timeouts, o)
 	}
 }
@@ -84,7 +84,7 @@ func (t *cursorTrace) check() error {
 			writes[r.ID] = w
 		}
 		w.call = min(w.call, o.call)
-		if o.fate == acknowledged {
+		if o.outcome == acknowledged {
 			w.end = min(w.end, o.end)
 			items = append(items, readOf(r.ID, o))
 		}
@@ -103,7 +103,7 @@ func (t *cursorTrace) check() error {
 	}
 	for _, o := range t.timeouts {
 		for _, w := range t.commits {
-			if w.fate == acknowledged && w.end < o.call && w.request.(wire.Commit).ID >= o.request.(wire.Wait).ID {
+			if w.outcome == acknowledged && w.end < o.call && w.request.(wire.Commit).ID >= o.request.(wire.Wait).ID {
 				return fmt.Errorf("%v was reached by %v", o, w)
 			}
 		}
@@ -120,7 +120,7 @@ func (t *cursorTrace) check() error {
 func (t *cursorTrace) explain(r cursorRead) error {
 	fresh := func(since time.Duration) bool { // nothing else was surely committed after that and before the read
 		return !slices.ContainsFunc(t.commits, func(o *operation) bool {
-			return o.fate == acknowledged && o.call > since && o.end < r.call
+			return o.outcome == acknowledged && o.call > since && o.end < r.call
 		})
 	}
 	if r.value == 0 && fresh(-1) {
@@ -128,7 +128,7 @@ func (t *cursorTrace) explain(r cursorRead) error {
 	}
 	for _, o := range t.commits {
 		end := o.end
-		if o.fate == open {
+		if o.outcome == unknown {
 			end = forever
 		}
 		if o.request.(wire.Commit).ID == r.value && o.call < r.end && fresh(end) {

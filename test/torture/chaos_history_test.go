@@ -19,8 +19,8 @@ type operation struct {
 	request   wire.Request
 	call, end time.Duration // since the run began
 	after     *operation    // nil, or what was sent before it in its envelope without waiting
-	fate      fate
-	refusal   *wire.Error // also where an earlier try leaves the fate open
+	outcome   outcome
+	refusal   *wire.Error // also where an earlier try leaves the outcome open
 
 	ids     []uint64        // of PUBLISH and APPEND: as they were answered
 	events  []client.Event  // of QUERY, with their tokens as data; of an open one those that came
@@ -35,12 +35,12 @@ type operation struct {
 const forever = time.Duration(math.MaxInt64)
 
 func (o *operation) String() string {
-	return fmt.Sprintf("[%.300q from %v to %v, fate %d, %v, ids %d, value %d]", o.request.Frames(), o.call, o.end, o.fate, o.refusal, o.ids, o.value)
+	return fmt.Sprintf("[%.300q from %v to %v, outcome %d, %v, ids %d, value %d]", o.request.Frames(), o.call, o.end, o.outcome, o.refusal, o.ids, o.value)
 }
 
 // by returns when it had surely taken effect.
 func (o *operation) by() time.Duration {
-	if o.fate == acknowledged {
+	if o.outcome == acknowledged {
 		return min(o.end, o.seen)
 	}
 	return o.seen
@@ -148,33 +148,33 @@ func (l *ledger) at(id uint64) *entry {
 	return l.events[id-1]
 }
 
-// mayBeDeleted reports whether a DELETE that was called before a moment can have
+// mayBeDeleted reports whether a DELETE that was called before a time can have
 // met the event.
-func (e *entry) mayBeDeleted(moment time.Duration) bool { return e.stream.may.before(moment) >= e.id }
+func (e *entry) mayBeDeleted(end time.Duration) bool { return e.stream.may.before(end) >= e.id }
 
 // A reach is how far deletes have come, by time, and rises with it.
 type reach []deletion
 
 type deletion struct {
-	moment time.Duration
-	upTo   uint64
+	at   time.Duration
+	upTo uint64
 }
 
 // sort makes a reach of deletions in any order.
 func (r reach) sort() {
-	slices.SortFunc(r, func(a, b deletion) int { return cmp.Compare(a.moment, b.moment) })
+	slices.SortFunc(r, func(a, b deletion) int { return cmp.Compare(a.at, b.at) })
 	for i := 1; i < len(r); i++ {
 		r[i].upTo = max(r[i].upTo, r[i-1].upTo)
 	}
 }
 
-// before returns how far they have come before a moment.
-func (r reach) before(moment time.Duration) (upTo uint64) {
-	for _, at := range r {
-		if at.moment >= moment {
+// before returns how far they have come before a time.
+func (r reach) before(end time.Duration) (upTo uint64) {
+	for _, d := range r {
+		if d.at >= end {
 			break
 		}
-		upTo = at.upTo
+		upTo = d.upTo
 	}
 	return upTo
 }

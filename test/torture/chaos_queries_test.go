@@ -7,8 +7,8 @@ import (
 	"gorewind/wire"
 )
 
-// A queried is an answer to a QUERY beside what it could have.
-type queried struct {
+// A queryAnswer is the answer to a QUERY, and what it may contain.
+type queryAnswer struct {
 	wire.Query
 	o         *operation
 	from      []*entry // what it selects from, in order
@@ -19,7 +19,7 @@ type queried struct {
 }
 
 // number returns what a query's bounds are compared with.
-func (q *queried) number(e *entry) uint64 {
+func (q *queryAnswer) number(e *entry) uint64 {
 	if q.Match == wire.MatchName {
 		return e.id
 	}
@@ -27,8 +27,8 @@ func (q *queried) number(e *entry) uint64 {
 }
 
 func (c *checker) query(o *operation, r wire.Query) {
-	q := &queried{Query: r, o: o, from: c.selected(r), seen: make(map[*entry]bool)}
-	q.cut = o.fate != acknowledged || r.Follow || r.Limit > 0 && uint64(len(o.events)) >= r.Limit
+	q := &queryAnswer{Query: r, o: o, from: c.selected(r), seen: make(map[*entry]bool)}
+	q.cut = o.outcome != acknowledged || r.Follow || r.Limit > 0 && uint64(len(o.events)) >= r.Limit
 	if r.Limit > 0 && uint64(len(o.events)) > r.Limit {
 		c.fail("%d events: %v", len(o.events), o)
 	}
@@ -80,7 +80,7 @@ func (c *checker) selected(r wire.Query) (from []*entry) {
 }
 
 // met checks that a query has an event or has it not, as it should.
-func (c *checker) met(q *queried, e *entry) {
+func (c *checker) met(q *queryAnswer, e *entry) {
 	n := q.number(e)
 	timed := !q.Since.IsZero() || !q.Until.IsZero()
 	unclear := timed && e.position == 0
@@ -103,7 +103,7 @@ func (c *checker) met(q *queried, e *entry) {
 }
 
 // newest takes note of what a query tells of the last event, and of its cursor.
-func (c *checker) newest(q *queried) {
+func (c *checker) newest(q *queryAnswer) {
 	if q.UpTo.Given || !q.Until.IsZero() {
 		return
 	}

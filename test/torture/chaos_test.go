@@ -204,7 +204,7 @@ func (s *subscriber) take(b wire.Broadcast) {
 
 // heardAll returns what was heard, once all that was broadcast before has come.
 func (s *subscriber) heardAll(stream string) []broadcast {
-	for patience := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(20 * time.Second); ; {
 		if _, err := s.clients[0].Publish(s.ctx, stream, datum("beat", 0)); err != nil {
 			s.t.Errorf("beat: %v", err)
 		}
@@ -217,7 +217,7 @@ func (s *subscriber) heardAll(stream string) []broadcast {
 			return heard
 		}
 		s.mu.Unlock()
-		if time.Now().After(patience) {
+		if time.Now().After(deadline) {
 			s.t.Errorf("the subscriber hears nothing")
 			return nil
 		}
@@ -229,7 +229,7 @@ type era struct {
 	*chaos
 	name         string
 	trace        *trace
-	chase        *chase // of its followers
+	followRun    *followRun // of its followers
 	kept, erased []string
 
 	mu       sync.Mutex // protects what is known, which need not be true any more
@@ -249,11 +249,11 @@ func (c *chaos) era(s *subscriber, length time.Duration) {
 	for i := range 3 {
 		e.erased = append(e.erased, fmt.Sprint(erasedPrefix, e.name, "/", i))
 	}
-	e.chase = &chase{t: c.t, ctx: c.ctx, seed: c.seed + uint64(c.eras), length: length, router: c.router, pub: c.pub, clients: c.clients}
+	e.followRun = &followRun{t: c.t, ctx: c.ctx, seed: c.seed + uint64(c.eras), length: length, router: c.router, pub: c.pub, clients: c.clients}
 
 	var acting, following sync.WaitGroup
 	for i := range 8 {
-		a := &actor{era: e, number: i, r: e.chase.rand(i), by: &itself{chaos: c, r: e.chase.rand(100 + i)}}
+		a := &worker{era: e, number: i, r: e.followRun.rand(i), by: &itself{chaos: c, r: e.followRun.rand(100 + i)}}
 		if i%2 == 0 {
 			a.by = throughClient{c, c.clients[i/2], nil}
 		}
@@ -273,7 +273,7 @@ func (c *chaos) era(s *subscriber, length time.Duration) {
 		<-time.After(time.Duration(c.r.IntN(50)) * time.Millisecond)
 		c.serve()
 	}
-	e.chase.calm.Store(true)
+	e.followRun.calm.Store(true)
 	acting.Wait()
 	c.end(true) // what is checked has come through this one, too
 	c.serve()
@@ -306,7 +306,7 @@ func (e *era) followers() (all []*follower) {
 		{"kept/" + e.name + "/*", client.MatchGlob, nil, true},
 		{others[0], client.MatchGlob, []string{"*/" + e.name + "/1"}, false},
 	} {
-		f := &follower{chase: e.chase, number: n, r: e.chase.rand(200 + n), later: of.later, stream: of.stream}
+		f := &follower{followRun: e.followRun, number: n, r: e.followRun.rand(200 + n), later: of.later, stream: of.stream}
 		f.o = client.QueryOptions{Match: of.match, Also: of.also}
 		if n%2 == 0 {
 			f.client = e.clients[n/2]
@@ -329,7 +329,7 @@ func (e *era) mark() {
 		a.Groups = append(a.Groups, wire.Group{Stream: []byte(stream), Events: [][]byte{[]byte(endMark)}})
 	}
 	o := &operation{request: a}
-	if e.do(throughClient{e.chaos, e.clients[0], nil}, o); o.fate != acknowledged {
+	if e.do(throughClient{e.chaos, e.clients[0], nil}, o); o.outcome != acknowledged {
 		e.t.Errorf("no end: %v", o)
 	}
 }

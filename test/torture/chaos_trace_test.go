@@ -12,7 +12,7 @@ import (
 
 // was returns an operation that was acknowledged.
 func was(call, end int, r wire.Request) *operation {
-	return &operation{request: r, call: time.Duration(call), end: time.Duration(end), fate: acknowledged}
+	return &operation{request: r, call: time.Duration(call), end: time.Duration(end), outcome: acknowledged}
 }
 
 // behind puts it behind another in one envelope.
@@ -23,12 +23,12 @@ func (o *operation) behind(other *operation) *operation {
 
 // lost leaves open what became of an operation.
 func (o *operation) lost() *operation {
-	o.fate = open
+	o.outcome = unknown
 	return o
 }
 
 func (o *operation) refuse(code wire.Code, params ...wire.Param) *operation {
-	o.fate, o.refusal = refused, wire.Errorf(code, "", "").With(params...)
+	o.outcome, o.refusal = refused, wire.Errorf(code, "", "").With(params...)
 	return o
 }
 

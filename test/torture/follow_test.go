@@ -33,7 +33,7 @@ func TestFollow(t *testing.T) {
 	length := daemontest.Length(10 * time.Second)
 	ctx, cancel := context.WithTimeout(context.Background(), length+3*time.Minute)
 	defer cancel()
-	c := &chase{t: t, ctx: ctx, seed: seed, length: length, router: daemontest.FreeEndpoint(t, r), pub: daemontest.FreeEndpoint(t, r)}
+	c := &followRun{t: t, ctx: ctx, seed: seed, length: length, router: daemontest.FreeEndpoint(t, r), pub: daemontest.FreeEndpoint(t, r)}
 	dir := t.TempDir()
 	d := c.serve(dir)
 	for range 4 {
@@ -48,7 +48,7 @@ func TestFollow(t *testing.T) {
 	var writing, following sync.WaitGroup
 	writers := make([]*writer, 6)
 	for i := range writers {
-		w := &writer{chase: c, number: i, r: c.rand(100 + i), client: c.clients[i%2]}
+		w := &writer{followRun: c, number: i, r: c.rand(100 + i), client: c.clients[i%2]}
 		writers[i] = w
 		writing.Go(w.run)
 	}
@@ -93,8 +93,8 @@ func TestFollow(t *testing.T) {
 		kills, stops, len(log), c.erasures, len(followers), seenBy(followers), c.stalls.Load(), c.departures.Load())
 }
 
-// A chase is one run of TestFollow.
-type chase struct {
+// A followRun is one run of TestFollow.
+type followRun struct {
 	t           *testing.T
 	ctx         context.Context
 	seed        uint64
@@ -108,9 +108,9 @@ type chase struct {
 }
 
 // rand returns the random numbers of one goroutine.
-func (c *chase) rand(number int) *rand.Rand { return rand.New(rand.NewPCG(c.seed, uint64(number))) }
+func (c *followRun) rand(number int) *rand.Rand { return rand.New(rand.NewPCG(c.seed, uint64(number))) }
 
-func (c *chase) serve(dir string) *daemontest.Daemon {
+func (c *followRun) serve(dir string) *daemontest.Daemon {
 	c.t.Helper()
 	return daemontest.StartCommand(c.t, exec.Command(daemontest.Binary(), "serve", "--router", c.router, "--pub", c.pub, "--data-dir", dir))
 }
@@ -120,8 +120,8 @@ const (
 	endMark      = "end"     // the last event of each stream
 )
 
-// chaseStreams are all that there are: those that stay as they are, then the others.
-var chaseStreams, erasedStreams = func() (all, erased []string) {
+// followStreams are all that there are: those that stay as they are, then the others.
+var followStreams, erasedStreams = func() (all, erased []string) {
 	for i := range 45 {
 		all = append(all, fmt.Sprintf("%s/%d", []string{"a", "b/x", "b/y"}[i%3], i))
 	}
@@ -132,11 +132,11 @@ var chaseStreams, erasedStreams = func() (all, erased []string) {
 }()
 
 // keptStreams are those whose events stay as they are.
-var keptStreams = chaseStreams[:len(chaseStreams)-len(erasedStreams)]
+var keptStreams = followStreams[:len(followStreams)-len(erasedStreams)]
 
 // A writer publishes and appends, and keeps what became of it.
 type writer struct {
-	*chase
+	*followRun
 	number int
 	r      *rand.Rand
 	client *client.Client
@@ -145,8 +145,8 @@ type writer struct {
 
 // A sent is one request of a writer.
 type sent struct {
-	events []written
-	fate   fate
+	events  []written
+	outcome outcome
 }
 
 // A written is an event of a request.
@@ -156,10 +156,10 @@ type written struct {
 	found  bool   // in the log
 }
 
-type fate int
+type outcome int
 
 const (
-	open fate = iota // nobody knows
+	unknown outcome = iota // the answer was lost
 	acknowledged
 	refused
 )
@@ -176,9 +176,9 @@ func (w *writer) run() {
 		}
 		switch {
 		case err == nil:
-			s.fate = acknowledged
+			s.outcome = acknowledged
 		case client.IsCode(err, wire.Stopping), client.IsCode(err, wire.Conflict):
-			s.fate = refused
+			s.outcome = refused
 		case !client.IsCode(err, wire.OutcomeUnknown):
 			w.t.Errorf("writer %d: %v", w.number, err)
 			return
@@ -234,7 +234,7 @@ func (w *writer) append(s *sent) error {
 }
 
 // erase writes, replaces and deletes in streams of its own.
-func (c *chase) erase() {
+func (c *followRun) erase() {
 	r, conn := c.rand(0), c.clients[2]
 	last := map[string]uint64{}
 	for !c.calm.Load() {
@@ -263,9 +263,9 @@ func (c *chase) erase() {
 }
 
 // mark writes the last event of every stream.
-func (c *chase) mark() {
+func (c *followRun) mark() {
 	a := client.Append{Key: endMark}
-	for _, stream := range chaseStreams {
+	for _, stream := range followStreams {
 		a.Groups = append(a.Groups, client.Group{Stream: stream, Events: [][]byte{[]byte(endMark)}})
 	}
 	if _, err := c.clients[0].Append(c.ctx, a); err != nil {
@@ -275,7 +275,7 @@ func (c *chase) mark() {
 
 // A follower follows, and keeps what it saw.
 type follower struct {
-	*chase
+	*followRun
 	number int
 	r      *rand.Rand
 	client *client.Client // nil: it speaks the protocol itself
@@ -311,7 +311,7 @@ func (f *follower) String() string {
 
 // followers returns followers of all kinds, each kind from the start and from
 // later on, through a client and without.
-func (c *chase) followers() (all []*follower) {
+func (c *followRun) followers() (all []*follower) {
 	for _, of := range []struct {
 		stream string
 		match  client.Match
@@ -326,13 +326,13 @@ func (c *chase) followers() (all []*follower) {
 	} {
 		for kind := range 4 {
 			n := len(all)
-			f := &follower{chase: c, number: n, r: c.rand(200 + n), later: kind/2 == 1, stream: of.stream}
+			f := &follower{followRun: c, number: n, r: c.rand(200 + n), later: kind/2 == 1, stream: of.stream}
 			f.o = client.QueryOptions{Match: of.match, Also: of.also}
 			if kind%2 == 0 {
 				f.client = c.clients[1+n%3]
 			}
 			f.sees = selectionOf(of.stream, f.o)
-			for _, stream := range chaseStreams {
+			for _, stream := range followStreams {
 				if f.sees.Matches([]byte(stream)) {
 					f.marks++
 				}
@@ -343,7 +343,7 @@ func (c *chase) followers() (all []*follower) {
 	return all
 }
 
-// selectionOf returns what a follower selects. A name of the chase's is a glob, too.
+// selectionOf returns what a follower selects. A name of the followRun's is a glob, too.
 func selectionOf(stream string, o client.QueryOptions) *store.Selection {
 	s := store.Prefix([]byte(stream))
 	globs := o.Also
@@ -469,8 +469,8 @@ func (f *follower) followItself() error {
 	if f.o.After > 0 {
 		q.After = client.Some(f.o.After)
 	}
-	const few, patience = 50, time.Second // what it misses is to wait in the daemon
-	if err := errors.Join(s.SetLinger(0), s.SetRcvhwm(few), s.SetRcvtimeo(patience), s.Connect(f.router)); err != nil {
+	const few, idle = 50, time.Second // what it misses is to wait in the daemon
+	if err := errors.Join(s.SetLinger(0), s.SetRcvhwm(few), s.SetRcvtimeo(idle), s.Connect(f.router)); err != nil {
 		return err
 	}
 	if _, err := s.SendMessage(q.Frames()); err != nil {
@@ -516,7 +516,7 @@ func asError(r wire.Reply) error {
 }
 
 // log returns all that there is.
-func (c *chase) log() (events []client.Event) {
+func (c *followRun) log() (events []client.Event) {
 	for e, err := range c.clients[0].Query(c.ctx, "", client.QueryOptions{Match: client.MatchPrefix}) {
 		if err != nil {
 			c.t.Fatal(err)
@@ -574,8 +574,8 @@ func checkWritten(writers []*writer, log []client.Event) error {
 		}
 		s := writers[w].sent[n]
 		event := &s.events[i]
-		if event.found || event.stream != e.Stream || s.fate == refused || s.fate == acknowledged && event.id != e.ID {
-			return fmt.Errorf("request %d of writer %d, event %d, fate %d, %+v, is %d of %q", n, w, i, s.fate, *event, e.ID, e.Stream)
+		if event.found || event.stream != e.Stream || s.outcome == refused || s.outcome == acknowledged && event.id != e.ID {
+			return fmt.Errorf("request %d of writer %d, event %d, outcome %d, %+v, is %d of %q", n, w, i, s.outcome, *event, e.ID, e.Stream)
 		}
 		event.found = true
 	}
@@ -587,8 +587,8 @@ func checkWritten(writers []*writer, log []client.Event) error {
 					found++
 				}
 			}
-			if found < len(s.events) && (found > 0 || s.fate == acknowledged) {
-				return fmt.Errorf("request %d of writer %d, fate %d, has %d events and %d are there", n, w, s.fate, len(s.events), found)
+			if found < len(s.events) && (found > 0 || s.outcome == acknowledged) {
+				return fmt.Errorf("request %d of writer %d, outcome %d, has %d events and %d are there", n, w, s.outcome, len(s.events), found)
 			}
 		}
 	}

@@ -193,9 +193,9 @@ func (c diskCounts) String() string {
 type fullDisk struct {
 	filling
 	users
-	r     *rand.Rand
-	mount string
-	hog   hog
+	r       *rand.Rand
+	mount   string
+	ballast ballast
 
 	writing  sync.WaitGroup
 	writers  []*diskWriter
@@ -212,7 +212,7 @@ func newFullDisk(t *testing.T, how filling, seed uint64, round int, mount func(*
 	f := &fullDisk{filling: how, r: random(0), mount: t.TempDir()}
 	f.t, f.known = t, make(map[string]uint64)
 	f.follower.fullDisk = f
-	f.hog.path = filepath.Join(f.mount, "hog")
+	f.ballast.path = filepath.Join(f.mount, "ballast")
 	for w := range 4 {
 		f.writers = append(f.writers, &diskWriter{fullDisk: f, number: w, r: random(w + 1), erased: fmt.Sprint(erasedPrefix, w)})
 	}
@@ -233,19 +233,19 @@ func (f *fullDisk) run() {
 func (f *fullDisk) fill() (refused bool) {
 	switch {
 	case f.fresh:
-		f.hog.fill(f.t, f.left)
+		f.ballast.fill(f.t, f.left)
 		if refused = f.left == 0 && f.startRefused(); !refused {
 			f.begin()
 		}
 	case f.byWriters:
-		f.hog.fill(f.t, diskSize/2)
+		f.ballast.fill(f.t, diskSize/2)
 		f.begin()
 		f.awaitWriters("a write is refused", 1, (*diskWriter).refusedSoFar)
-		f.hog.fill(f.t, 0)
+		f.ballast.fill(f.t, 0)
 	default:
 		f.begin()
 		<-time.After(time.Duration(f.r.IntN(400)) * time.Millisecond)
-		f.hog.fill(f.t, 0)
+		f.ballast.fill(f.t, 0)
 	}
 	return refused
 }
@@ -305,7 +305,7 @@ func (f *fullDisk) whileFull() {
 		f.d.Stop(f.t, syscall.SIGTERM)
 	}
 	f.leave()
-	f.hog.fill(f.t, 0) // what the daemon gave back
+	f.ballast.fill(f.t, 0) // what the daemon gave back
 	f.begin()
 	f.awaitRefusals()
 }
@@ -342,7 +342,7 @@ var (
 // free frees the disk, waits until everybody writes again, and has them end.
 func (f *fullDisk) free() {
 	const soon = 5 * time.Second
-	if err := os.Remove(f.hog.path); err != nil {
+	if err := os.Remove(f.ballast.path); err != nil {
 		f.t.Fatal(err)
 	}
 	stopped := f.d != nil

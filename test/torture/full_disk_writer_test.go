@@ -77,12 +77,12 @@ func diskLabel(data []byte) (label string, err error) {
 // diskStream returns one of the streams whose events stay as they are.
 func diskStream(r *rand.Rand) string { return fmt.Sprint("kept ", r.IntN(diskKept)) }
 
-// A hog is a file that takes space from everybody.
-type hog struct{ path string }
+// A ballast is a file that takes up space on the disk.
+type ballast struct{ path string }
 
-// fill has the file take all space but some at once, or to the last block if none is
+// fill makes the file take all space but left at once, or to the last block if none is
 // to be left.
-func (h *hog) fill(t testing.TB, left int64) {
+func (h *ballast) fill(t testing.TB, left int64) {
 	file, err := os.OpenFile(h.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -111,10 +111,10 @@ func (h *hog) fill(t testing.TB, left int64) {
 // A diskWriter writes, and keeps what became of it.
 type diskWriter struct {
 	*fullDisk
-	number int
-	r      *rand.Rand
-	writes []*diskWrite
-	flying []*diskWrite
+	number   int
+	r        *rand.Rand
+	writes   []*diskWrite
+	inFlight []*diskWrite
 
 	erased  string // the stream that it changes
 	last    uint64 // acknowledged event of that
@@ -129,7 +129,7 @@ func (w *diskWriter) refusedSoFar() int64      { return w.refusedWrites.Load() }
 // A diskWrite is one request of a diskWriter.
 type diskWrite struct {
 	request wire.Request // until it is known what became of it
-	fate    fate
+	outcome outcome
 	events  []written // of REPLACE too
 	upTo    uint64    // of DELETE, else 0
 }
@@ -138,19 +138,19 @@ type diskWrite struct {
 func (w *diskWriter) run() {
 	p := w.connect(zmq.DEALER, w.d.Router)
 	defer p.Close()
-	for w.flying = nil; !w.over.Load(); {
-		for len(w.flying) < diskWrites && !w.calm.Load() {
+	for w.inFlight = nil; !w.over.Load(); {
+		for len(w.inFlight) < diskWrites && !w.calm.Load() {
 			write := w.next()
-			w.writes, w.flying = append(w.writes, write), append(w.flying, write)
+			w.writes, w.inFlight = append(w.writes, write), append(w.inFlight, write)
 			p.Request(write.request)
 		}
-		if len(w.flying) == 0 {
+		if len(w.inFlight) == 0 {
 			return
 		}
 		reply, err := w.reply(p)
 		if reply != nil {
-			err = w.settle(w.flying[0], reply)
-			w.flying = w.flying[1:]
+			err = w.record(w.inFlight[0], reply)
+			w.inFlight = w.inFlight[1:]
 		}
 		if w.ends(fmt.Sprint("writer ", w.number), err) {
 			return
@@ -196,12 +196,12 @@ func (w *diskWriter) next() *diskWrite {
 	return write
 }
 
-// settle takes note of an answer.
-func (w *diskWriter) settle(write *diskWrite, reply wire.Reply) error {
+// record takes note of an answer.
+func (w *diskWriter) record(write *diskWrite, reply wire.Reply) error {
 	if refusal, ok := reply.(*wire.Error); ok {
 		return w.refuse(write, refusal)
 	}
-	ids, err := outcome(write.request, reply)
+	ids, err := resultOf(write.request, reply)
 	if err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (w *diskWriter) settle(write *diskWrite, reply wire.Reply) error {
 			w.last = max(w.last, e.id)
 		}
 	}
-	write.fate, write.request = acknowledged, nil
+	write.outcome, write.request = acknowledged, nil
 	w.acknowledgedWrites.Add(1)
 	return nil
 }
@@ -231,7 +231,7 @@ func (w *diskWriter) settle(write *diskWrite, reply wire.Reply) error {
 // refuse takes note of a refusal, which must have a good reason.
 func (w *diskWriter) refuse(write *diskWrite, refusal *wire.Error) error {
 	if refusal.Code == wire.Stopping && w.over.Load() {
-		write.fate, write.request = refused, nil
+		write.outcome, write.request = refused, nil
 		return nil
 	}
 	switch refusal.Code {
@@ -239,7 +239,7 @@ func (w *diskWriter) refuse(write *diskWrite, refusal *wire.Error) error {
 		if !saysFull.MatchString(refusal.Error()) {
 			return fmt.Errorf("refused without a word about space: %w", refusal)
 		}
-		write.fate, write.request = refused, nil
+		write.outcome, write.request = refused, nil
 		w.refusedWrites.Add(1)
 		<-time.After(time.Millisecond) // it would refuse very many
 		return nil
@@ -254,7 +254,7 @@ func (w *diskWriter) refuse(write *diskWrite, refusal *wire.Error) error {
 func (w *diskWriter) sendAgain(p *daemontest.Peer) {
 	for n, write := range w.writes {
 		if a, ok := write.request.(wire.Append); ok {
-			if err := w.settle(write, p.Ask(a)); err != nil {
+			if err := w.record(write, p.Ask(a)); err != nil {
 				w.t.Errorf("writer %d: request %d, again: %v", w.number, n, err)
 			}
 		}
@@ -308,8 +308,8 @@ func (f *fullDisk) find(e diskEvent) error {
 	}
 	write := f.writers[w].writes[n]
 	event := &write.events[i]
-	if event.found || event.stream != e.stream || write.fate == refused || event.id != 0 && event.id != e.id {
-		return fmt.Errorf("%+v: of fate %d, %+v", e, write.fate, event)
+	if event.found || event.stream != e.stream || write.outcome == refused || event.id != 0 && event.id != e.id {
+		return fmt.Errorf("%+v: of outcome %d, %+v", e, write.outcome, event)
 	}
 	event.found = true
 	return nil
@@ -325,8 +325,8 @@ func (w *diskWriter) checkKept() error {
 				found++
 			}
 		}
-		if found < len(write.events) && (found > 0 || write.fate == acknowledged) {
-			return fmt.Errorf("request %d of writer %d, fate %d, %d of its events are there: %+v", n, w.number, write.fate, found, write.events)
+		if found < len(write.events) && (found > 0 || write.outcome == acknowledged) {
+			return fmt.Errorf("request %d of writer %d, outcome %d, %d of its events are there: %+v", n, w.number, write.outcome, found, write.events)
 		}
 	}
 	return nil
@@ -338,13 +338,13 @@ func (w *diskWriter) checkErased(log []diskEvent) error {
 	deleted := []uint64{0}           // up to one of these
 	for n, write := range w.writes {
 		switch label := fmt.Sprintf("%d.%d.0", w.number, n); {
-		case write.fate == refused:
-		case write.upTo > 0 && write.fate == acknowledged:
+		case write.outcome == refused:
+		case write.upTo > 0 && write.outcome == acknowledged:
 			deleted = []uint64{write.upTo}
 		case write.upTo > 0:
 			deleted = append(deleted, write.upTo)
 		case write.events[0].stream != w.erased || write.events[0].id == 0: // an event under no known id is another's business
-		case write.fate == acknowledged:
+		case write.outcome == acknowledged:
 			may[write.events[0].id] = []string{label}
 		default:
 			may[write.events[0].id] = append(may[write.events[0].id], label)

@@ -24,7 +24,7 @@ const (
 	hostileFrame  = 2 * hostileEvent // largest frame that it receives
 	hostileFrames = 16_384           // most of a message
 
-	strangersAtOnce = 8
+	attackersAtOnce = 8
 	floodedAtOnce   = 500 // connections that floods hold open
 
 	// What may be resident beyond what was at the start, in MiB: the store's caches,
@@ -36,18 +36,18 @@ const (
 )
 
 // TestHostilePorts attacks both doors of a daemon for 6 s, or for as long as
-// TORTURE says, with strangers that speak ZMTP and the protocol badly, several at
+// TORTURE says, with attackers that speak ZMTP and the protocol badly, several at
 // once, and checks P10 beside them: good clients are served and get right answers,
-// strangers get whole ones, and when they have gone, nothing of theirs is left.
+// attackers get whole ones, and when they have gone, nothing of theirs is left.
 func TestHostilePorts(t *testing.T) {
 	_, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
 	length := daemontest.Length(6 * time.Second)
-	s := &siege{
+	s := &hostileRun{
 		t: t, seed: seed, d: daemontest.Start(t, "--max-event-bytes", strconv.Itoa(hostileEvent)),
 		room: make(chan struct{}, floodedAtOnce), calm: make(chan struct{}),
 	}
-	c := s.citizens()
+	c := s.goodClients()
 	s.before = s.holdings()
 	rounds := 0
 	for until := time.Now().Add(length); rounds == 0 || time.Now().Before(until) && !t.Failed(); rounds++ {
@@ -57,48 +57,48 @@ func TestHostilePorts(t *testing.T) {
 	c.rest()
 	c.check()
 	s.end(rounds)
-	t.Logf("%d rounds: %d strangers sent %d messages and had %d answers, %d of them ERROR; %d raw streams had %d messages back; %d floods; "+
-		"%d good events, %d of them not broadcast", rounds, s.strangers.Load(), s.messages.Load(), s.answers.Load(),
+	t.Logf("%d rounds: %d attackers sent %d messages and had %d answers, %d of them ERROR; %d raw streams had %d messages back; %d floods; "+
+		"%d good events, %d of them not broadcast", rounds, s.attackers.Load(), s.messages.Load(), s.answers.Load(),
 		s.refusals.Load(), s.streams.Load(), s.heard.Load(), s.floods.Load(), c.events(), c.gaps.Load())
 	t.Logf("PING: %v", &c.pings)
 	if s.heard.Load() == 0 || s.refusals.Load() == 0 {
-		t.Error("the strangers were not answered: the attack is not what it should be")
+		t.Error("the attackers were not answered: the attack is not what it should be")
 	}
 }
 
-// A siege is one run of TestHostilePorts.
-type siege struct {
+// A hostileRun is one run of TestHostilePorts.
+type hostileRun struct {
 	t        *testing.T
 	seed     uint64
 	d        *daemontest.Daemon
 	before   holdings
 	room     chan struct{} // a token for each connection that a flood holds
-	calm     chan struct{} // closed when the citizens are to end
+	calm     chan struct{} // closed when the good clients are to end
 	stopping atomic.Bool   // the daemon was told to stop
 
-	strangers, messages, answers, refusals, streams, heard, floods atomic.Int64
+	attackers, messages, answers, refusals, streams, heard, floods atomic.Int64
 }
 
-// round has strangers attack for about two seconds. When one has had enough,
+// round has attackers attack for about two seconds. When one has had enough,
 // another takes its place.
-func (s *siege) round(number int) {
+func (s *hostileRun) round(number int) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	var wg sync.WaitGroup
-	for slot := range strangersAtOnce {
+	for slot := range attackersAtOnce {
 		wg.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				s.stranger(ctx, uint64(number)<<32|uint64(slot)<<24|uint64(n))
+				s.attacker(ctx, uint64(number)<<32|uint64(slot)<<24|uint64(n))
 			}
 		})
 	}
 	wg.Wait()
 }
 
-// stranger is one attack, which its number and the seed make.
-func (s *siege) stranger(ctx context.Context, number uint64) {
-	x := &stranger{siege: s, ctx: ctx, r: rand.New(rand.NewPCG(s.seed, number))}
-	s.strangers.Add(1)
+// attacker is one attack, which its number and the seed make.
+func (s *hostileRun) attacker(ctx context.Context, number uint64) {
+	x := &attacker{hostileRun: s, ctx: ctx, r: rand.New(rand.NewPCG(s.seed, number))}
+	s.attackers.Add(1)
 	var err error
 	kind := "raw"
 	switch n := x.r.IntN(20); {
@@ -115,12 +115,12 @@ func (s *siege) stranger(ctx context.Context, number uint64) {
 		x.flood()
 	}
 	if err != nil {
-		s.t.Errorf("stranger %#x, %s: %v", number, kind, err)
+		s.t.Errorf("attacker %#x, %s: %v", number, kind, err)
 	}
 }
 
 // aftermath checks that a round has left nothing.
-func (s *siege) aftermath(c *citizens) {
+func (s *hostileRun) aftermath(c *goodClients) {
 	s.t.Helper()
 	select {
 	case <-s.d.Ended:
@@ -154,7 +154,7 @@ func (s *siege) aftermath(c *citizens) {
 }
 
 // end stops the daemon in the middle of an attack, and has its store verified.
-func (s *siege) end(rounds int) {
+func (s *hostileRun) end(rounds int) {
 	s.t.Helper()
 	now := s.holdings()
 	s.t.Logf("%+v before, %+v after", s.before, now)
@@ -180,7 +180,7 @@ func (s *siege) end(rounds int) {
 }
 
 // within waits until ok.
-func (s *siege) within(limit time.Duration, what string, ok func() bool) {
+func (s *hostileRun) within(limit time.Duration, what string, ok func() bool) {
 	s.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -198,7 +198,7 @@ type holdings struct {
 	resident, peak int // MiB
 }
 
-func (s *siege) holdings() (u holdings) {
+func (s *hostileRun) holdings() (u holdings) {
 	proc := fmt.Sprintf("/proc/%d/", s.d.Cmd.Process.Pid)
 	links, _ := filepath.Glob(proc + "fd/*")
 	for _, l := range links {

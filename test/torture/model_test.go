@@ -49,7 +49,7 @@ type pending struct {
 
 func openRemote(t *testing.T, dir string, number int) *remote {
 	s := &remote{t: t, d: daemontest.Start(t, "--data-dir", dir), kill: number%4 < 2}
-	ctx, cancel := patience()
+	ctx, cancel := shortContext()
 	defer cancel()
 	var err error
 	if s.c, err = client.Dial(ctx, client.Options{Endpoint: s.d.Router}); err != nil {
@@ -67,8 +67,8 @@ func openRemote(t *testing.T, dir string, number int) *remote {
 	return s
 }
 
-// patience returns a context for what should not take long.
-func patience() (context.Context, context.CancelFunc) {
+// shortContext returns a context for calls that should not take long.
+func shortContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), time.Minute)
 }
 
@@ -97,31 +97,31 @@ func (s *remote) writeSingly() {
 func (s *remote) writeTogether() {
 	p := daemontest.Dial(s.t, s.d.Router)
 	defer p.Close()
-	var flying []pending
+	var inFlight []pending
 	for w := range s.pending {
 		for more := true; more; {
 			p.Request(w.request)
-			flying = append(flying, w)
+			inFlight = append(inFlight, w)
 			select {
 			case w, more = <-s.pending:
 			default:
 				more = false
 			}
 		}
-		for _, w := range flying {
+		for _, w := range inFlight {
 			reply, err := p.Reply()
 			if err != nil {
 				w.done(nil, err)
 				continue
 			}
-			w.done(outcome(w.request, reply))
+			w.done(resultOf(w.request, reply))
 		}
-		flying = flying[:0]
+		inFlight = inFlight[:0]
 	}
 }
 
-// outcome returns what an answer says of a write.
-func outcome(r wire.Request, a wire.Reply) ([]uint64, error) {
+// resultOf returns the ids that an answer has for a write.
+func resultOf(r wire.Request, a wire.Reply) ([]uint64, error) {
 	var want wire.Reply
 	switch r := r.(type) {
 	case wire.Publish, wire.Append:
@@ -149,7 +149,7 @@ func outcome(r wire.Request, a wire.Reply) ([]uint64, error) {
 
 // call has the client write.
 func (s *remote) call(r wire.Request) (ids []uint64, err error) {
-	ctx, cancel := patience()
+	ctx, cancel := shortContext()
 	defer cancel()
 	switch r := r.(type) {
 	case wire.Publish:
@@ -306,7 +306,7 @@ func (s *remote) Streams(ctx context.Context, prefix, after []byte) iter.Seq2[st
 
 // Info implements storetest.System.
 func (s *remote) Info() store.Info {
-	ctx, cancel := patience()
+	ctx, cancel := shortContext()
 	defer cancel()
 	i, err := s.c.Info(ctx)
 	if err != nil {

@@ -386,7 +386,7 @@ func (w *soakWriter) write(p *daemontest.Peer) error {
 			if err != nil {
 				return err
 			}
-			ids, err := outcome(r, reply)
+			ids, err := resultOf(r, reply)
 			if err != nil {
 				return err
 			}
@@ -594,7 +594,7 @@ func (s *soak) pass(p *daemontest.Peer, r *rand.Rand) error {
 		s.pause(100 * time.Millisecond)
 		return nil
 	default:
-		return s.stranger()
+		return s.attacker()
 	}
 }
 
@@ -610,8 +610,8 @@ func (s *soak) cancel(p *daemontest.Peer, q wire.Query) error {
 	}
 }
 
-// stranger speaks no ZeroMQ.
-func (s *soak) stranger() error {
+// attacker speaks no ZeroMQ.
+func (s *soak) attacker() error {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.d.Router, "tcp://"))
 	if err != nil {
 		return err

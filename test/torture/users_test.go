@@ -87,13 +87,13 @@ func (u *users) ends(who string, err error) bool {
 // await waits for what must come.
 func (u *users) await(what string, ok func() bool) {
 	u.t.Helper()
-	const patience = 20 * time.Second
-	for deadline := time.Now().Add(patience); !ok(); <-time.After(2 * time.Millisecond) {
+	const limit = 20 * time.Second
+	for deadline := time.Now().Add(limit); !ok(); <-time.After(2 * time.Millisecond) {
 		if u.t.Failed() {
 			u.t.FailNow() // and it is known why
 		}
 		if time.Now().After(deadline) {
-			u.t.Fatalf("not within %v: %s", patience, what)
+			u.t.Fatalf("not within %v: %s", limit, what)
 		}
 	}
 }

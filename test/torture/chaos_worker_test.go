@@ -12,26 +12,26 @@ import (
 	"gorewind/wire"
 )
 
-// An actor is a client who does one thing after the other, at random.
-type actor struct {
+// A worker is a client that runs random operations, one after the other.
+type worker struct {
 	*era
 	number int
 	r      *rand.Rand
-	by     asker
+	by     requester
 	made   int          // how many data
 	keyed  []*operation // acknowledged, with a key
 }
 
-func (a *actor) run() {
+func (a *worker) run() {
 	defer a.by.close()
-	for !a.chase.calm.Load() && !a.t.Failed() {
+	for !a.followRun.calm.Load() && !a.t.Failed() {
 		a.act()
 		<-time.After(time.Duration(a.r.IntN(3000)) * time.Microsecond)
 	}
 }
 
 // act does something.
-func (a *actor) act() {
+func (a *worker) act() {
 	self, isItself := a.by.(*itself)
 	switch n := a.r.IntN(100); {
 	case n < 6:
@@ -48,7 +48,7 @@ func (a *actor) act() {
 }
 
 // brief returns a request that is answered soon.
-func (a *actor) brief() wire.Request {
+func (a *worker) brief() wire.Request {
 	switch n := a.r.IntN(90); {
 	case n < 20:
 		return a.publish()
@@ -73,7 +73,7 @@ func (a *actor) brief() wire.Request {
 }
 
 // burst asks for several things at once.
-func (a *actor) burst(self *itself) {
+func (a *worker) burst(self *itself) {
 	self.connect()
 	all := make([]*operation, 2+a.r.IntN(10))
 	var before *operation
@@ -85,18 +85,18 @@ func (a *actor) burst(self *itself) {
 		all[i], before = o, o
 	}
 	for _, o := range all {
-		a.settle(o, self.answer(o), false)
+		a.record(o, self.answer(o), false)
 	}
 }
 
 // one returns one of several.
-func (a *actor) one(of ...[]string) string {
+func (a *worker) one(of ...[]string) string {
 	all := slices.Concat(of...)
 	return all[a.r.IntN(len(all))]
 }
 
 // data returns data that nothing else has.
-func (a *actor) data() []byte {
+func (a *worker) data() []byte {
 	a.made++
 	size := a.r.IntN(40)
 	if a.r.IntN(100) == 0 {
@@ -106,7 +106,7 @@ func (a *actor) data() []byte {
 }
 
 // id returns about the last id of a stream, or with spread one before it, or 0.
-func (a *actor) id(stream string, spread uint64) uint64 {
+func (a *worker) id(stream string, spread uint64) uint64 {
 	a.era.mu.Lock()
 	defer a.era.mu.Unlock()
 	last := a.ids[stream]
@@ -114,19 +114,19 @@ func (a *actor) id(stream string, spread uint64) uint64 {
 }
 
 // at returns about the last position, or with spread one before it.
-func (a *actor) at(spread uint64) uint64 {
+func (a *worker) at(spread uint64) uint64 {
 	a.era.mu.Lock()
 	defer a.era.mu.Unlock()
 	return a.position - min(a.position, a.r.Uint64N(spread+1))
 }
 
-func (a *actor) publish() wire.Request {
+func (a *worker) publish() wire.Request {
 	return wire.Publish{Stream: []byte(a.one(a.kept, a.erased)), Data: a.data()}
 }
 
 // expected returns what a writer may expect: mostly what is right, if nobody else
 // was faster.
-func (a *actor) expected(stream string) wire.Bound {
+func (a *worker) expected(stream string) wire.Bound {
 	switch a.r.IntN(8) {
 	case 0:
 		return client.Some(0)
@@ -138,7 +138,7 @@ func (a *actor) expected(stream string) wire.Bound {
 	return wire.Bound{}
 }
 
-func (a *actor) append() wire.Append {
+func (a *worker) append() wire.Append {
 	var r wire.Append
 	used := make(map[string]bool)
 	for range 1 + a.r.IntN(3) {
@@ -158,7 +158,7 @@ func (a *actor) append() wire.Append {
 
 // appendKeyed appends under a key, several times over if need be: until it is
 // answered, and perhaps once more long after.
-func (a *actor) appendKeyed() {
+func (a *worker) appendKeyed() {
 	if len(a.keyed) > 0 && a.r.IntN(4) == 0 {
 		a.repeat(a.keyed[a.r.IntN(len(a.keyed))])
 		return
@@ -172,16 +172,16 @@ func (a *actor) appendKeyed() {
 	}
 	o := &operation{request: r}
 	a.do(a.by, o)
-	for tries := 0; o.fate == open && tries < 3; tries++ {
-		a.settle(o, a.by.ask(o), true)
+	for tries := 0; o.outcome == unknown && tries < 3; tries++ {
+		a.record(o, a.by.ask(o), true)
 	}
-	if o.fate == acknowledged {
+	if o.outcome == acknowledged {
 		a.keyed = append(a.keyed, o)
 	}
 }
 
 // repeat asks again what was acknowledged, and must get the same answer.
-func (a *actor) repeat(o *operation) {
+func (a *worker) repeat(o *operation) {
 	again := &operation{request: o.request}
 	err := a.by.ask(again)
 	var told *wire.Error
@@ -196,7 +196,7 @@ func (a *actor) repeat(o *operation) {
 }
 
 // selection makes a query one of several streams.
-func (a *actor) selection(q *wire.Query) {
+func (a *worker) selection(q *wire.Query) {
 	q.Match, q.Stream = wire.MatchPrefix, []byte(a.trace.kept)
 	others := fmt.Append(nil, erasedPrefix, a.name, "/*")
 	switch a.r.IntN(4) {
@@ -208,7 +208,7 @@ func (a *actor) selection(q *wire.Query) {
 	}
 }
 
-func (a *actor) query() wire.Request {
+func (a *worker) query() wire.Request {
 	stream := a.one(a.kept, a.erased)
 	q := wire.Query{Stream: []byte(stream), Meta: a.r.IntN(2) == 0}
 	id := func(spread uint64) uint64 { return a.id(stream, spread) }
@@ -246,7 +246,7 @@ func (a *actor) query() wire.Request {
 }
 
 // follow returns a follower that is soon ended.
-func (a *actor) follow() wire.Request {
+func (a *worker) follow() wire.Request {
 	stream := a.one(a.kept, a.erased)
 	q := wire.Query{Stream: []byte(stream), Follow: true, Nearest: true}
 	if n := a.id(stream, 10); n > 0 {
@@ -262,7 +262,7 @@ func (a *actor) follow() wire.Request {
 	return q
 }
 
-func (a *actor) streams() wire.Request {
+func (a *worker) streams() wire.Request {
 	r := wire.Streams{Prefix: []byte(a.trace.kept)}
 	if a.r.IntN(3) == 0 {
 		r.Prefix = fmt.Append(nil, erasedPrefix, a.name, "/")
@@ -274,12 +274,12 @@ func (a *actor) streams() wire.Request {
 	return r
 }
 
-func (a *actor) replace() wire.Request {
+func (a *worker) replace() wire.Request {
 	stream := a.one(a.erased)
 	return wire.Replace{Stream: []byte(stream), ID: max(1, a.id(stream, 6)), Data: a.data()}
 }
 
-func (a *actor) delete() wire.Request {
+func (a *worker) delete() wire.Request {
 	stream := a.one(a.erased)
 	d := wire.Delete{Stream: []byte(stream)}
 	if a.r.IntN(4) > 0 {
@@ -292,21 +292,21 @@ func (a *actor) delete() wire.Request {
 }
 
 // consumer returns a name. The last one's cursors go back, too.
-func (a *actor) consumer() string {
+func (a *worker) consumer() string {
 	return fmt.Sprint(a.name, a.one([]string{" forward", " onward", backward}))
 }
 
 const backward = " backward"
 
 // cursorOf returns the name of a cursor, and about where it is.
-func (a *actor) cursorOf() (name cursorName, at uint64) {
+func (a *worker) cursorOf() (name cursorName, at uint64) {
 	name = cursorName{a.consumer(), a.one(a.kept[:2], a.erased[:1], []string{""})}
 	a.era.mu.Lock()
 	defer a.era.mu.Unlock()
 	return name, a.cursors[name]
 }
 
-func (a *actor) commit() wire.Request {
+func (a *worker) commit() wire.Request {
 	name, at := a.cursorOf()
 	last := a.at(0)
 	if name.stream != "" {
@@ -326,12 +326,12 @@ func (a *actor) commit() wire.Request {
 	return c
 }
 
-func (a *actor) cursor() wire.Request {
+func (a *worker) cursor() wire.Request {
 	name, _ := a.cursorOf()
 	return wire.Cursor{Consumer: []byte(name.consumer), Stream: []byte(name.stream)}
 }
 
-func (a *actor) wait() wire.Request {
+func (a *worker) wait() wire.Request {
 	name, at := a.cursorOf()
 	w := wire.Wait{Consumer: []byte(name.consumer), Stream: []byte(name.stream), ID: at + a.r.Uint64N(10)}
 	w.Timeout = time.Duration(a.r.IntN(100)) * time.Millisecond
@@ -341,6 +341,6 @@ func (a *actor) wait() wire.Request {
 	return w
 }
 
-func (a *actor) ping() wire.Request {
+func (a *worker) ping() wire.Request {
 	return wire.Ping{Payload: [][]byte{a.data(), nil}}
 }

@@ -18,32 +18,32 @@ import (
 	"gorewind/wire"
 )
 
-// Citizens are good clients. They must not feel that there are strangers.
-type citizens struct {
-	*siege
+// goodClients are well-behaved. The attack must not affect them.
+type goodClients struct {
+	*hostileRun
 	wg      sync.WaitGroup
 	resting sync.Once
-	writers []*citizen
+	writers []*goodClient
 	gaps    atomic.Int64 // broadcasts that were missed, which is no fault
 	pings   delays
 }
 
-// A citizen publishes to a stream of its own, which others read.
-type citizen struct {
+// goodClient publishes to a stream of its own, which others read.
+type goodClient struct {
 	stream                    string
 	last, broadcast, followed atomic.Uint64
 }
 
-const citizenPrefix = "citizen "
+const goodPrefix = "good "
 
 // datum returns the event that has the id.
-func (w *citizen) datum(id uint64) []byte {
+func (w *goodClient) datum(id uint64) []byte {
 	d := fmt.Appendf(nil, "%s/%d/", w.stream, id)
 	return append(d, bytes.Repeat([]byte{'.'}, int(id*id%1999))...)
 }
 
 // next checks that an event is the one after last.
-func (w *citizen) next(last *atomic.Uint64, id uint64, data []byte) error {
+func (w *goodClient) next(last *atomic.Uint64, id uint64, data []byte) error {
 	if want := last.Load() + 1; id != want || !bytes.Equal(data, w.datum(id)) {
 		return fmt.Errorf("%s: want event %d, have %d %.60q", w.stream, want, id, data)
 	}
@@ -51,12 +51,12 @@ func (w *citizen) next(last *atomic.Uint64, id uint64, data []byte) error {
 	return nil
 }
 
-// citizens begins to serve good clients until calm.
-func (s *siege) citizens() *citizens {
-	c := &citizens{siege: s}
+// goodClients starts the good clients; they run until calm.
+func (s *hostileRun) goodClients() *goodClients {
+	c := &goodClients{hostileRun: s}
 	s.t.Cleanup(c.rest)
 	for i := range 2 {
-		w := &citizen{stream: fmt.Sprint(citizenPrefix, i)}
+		w := &goodClient{stream: fmt.Sprint(goodPrefix, i)}
 		c.writers = append(c.writers, w)
 		c.client(zmq.DEALER, s.d.Router, func(z *zmq.Socket) error { return c.write(w, z) })
 		c.client(zmq.DEALER, s.d.Router, func(z *zmq.Socket) error { return c.follow(w, z) })
@@ -64,13 +64,13 @@ func (s *siege) citizens() *citizens {
 	c.client(zmq.SUB, s.d.Pub, c.subscribe)
 	c.client(zmq.DEALER, s.d.Router, c.ping)
 	for _, w := range c.writers { // all are connected and served
-		s.within(20*time.Second, "no citizen is served", func() bool { return w.broadcast.Load() > 0 && w.followed.Load() > 0 })
+		s.within(20*time.Second, "no good client is served", func() bool { return w.broadcast.Load() > 0 && w.followed.Load() > 0 })
 	}
 	return c
 }
 
-// client runs a good client whose patience is 10 s.
-func (c *citizens) client(kind zmq.Type, endpoint string, run func(*zmq.Socket) error) {
+// client runs a good client that waits up to 10 s for an answer.
+func (c *goodClients) client(kind zmq.Type, endpoint string, run func(*zmq.Socket) error) {
 	c.t.Helper()
 	z, err := zmq.NewSocket(kind)
 	if err == nil {
@@ -87,14 +87,14 @@ func (c *citizens) client(kind zmq.Type, endpoint string, run func(*zmq.Socket) 
 	})
 }
 
-// rest has the citizens end.
-func (c *citizens) rest() {
+// rest ends the good clients.
+func (c *goodClients) rest() {
 	c.resting.Do(func() { close(c.calm) })
 	c.wg.Wait()
 }
 
-// calmed reports whether the citizens are to end.
-func (c *citizens) calmed() bool {
+// calmed reports whether the good clients are to end.
+func (c *goodClients) calmed() bool {
 	select {
 	case <-c.calm:
 		return true
@@ -120,7 +120,7 @@ func answerOf(z *zmq.Socket) (wire.Reply, error) {
 }
 
 // write publishes and appends in small windows, and reads back what it wrote.
-func (c *citizens) write(w *citizen, z *zmq.Socket) error {
+func (c *goodClients) write(w *goodClient, z *zmq.Socket) error {
 	pace := time.NewTicker(20 * time.Millisecond)
 	defer pace.Stop()
 	for n := 0; !c.calmed(); n++ {
@@ -156,7 +156,7 @@ func (c *citizens) write(w *citizen, z *zmq.Socket) error {
 }
 
 // readBack checks the events after an id, to the last.
-func (w *citizen) readBack(z *zmq.Socket, after uint64) error {
+func (w *goodClient) readBack(z *zmq.Socket, after uint64) error {
 	var at atomic.Uint64
 	at.Store(after)
 	r, err := ask(z, wire.Query{Stream: []byte(w.stream), After: wire.Bound{ID: after, Given: true}})
@@ -176,7 +176,7 @@ func (w *citizen) readBack(z *zmq.Socket, after uint64) error {
 }
 
 // follow has each event of a stream once, in order (P8).
-func (c *citizens) follow(w *citizen, z *zmq.Socket) error {
+func (c *goodClients) follow(w *goodClient, z *zmq.Socket) error {
 	follow := wire.Query{Stream: []byte(w.stream), Follow: true}
 	if _, err := z.SendMessage(follow.Frames()); err != nil {
 		return err
@@ -195,7 +195,7 @@ func (c *citizens) follow(w *citizen, z *zmq.Socket) error {
 }
 
 // hear receives until it is calm. That what is expected does come, aftermath checks.
-func (c *citizens) hear(z *zmq.Socket, take func(frames [][]byte) error) error {
+func (c *goodClients) hear(z *zmq.Socket, take func(frames [][]byte) error) error {
 	err := z.SetRcvtimeo(100 * time.Millisecond)
 	for err == nil && !c.calmed() {
 		frames, failed := z.RecvMessageBytes(0)
@@ -209,9 +209,9 @@ func (c *citizens) hear(z *zmq.Socket, take func(frames [][]byte) error) error {
 	return err
 }
 
-// subscribe has broadcasts of the citizens, each at most once, in order.
-func (c *citizens) subscribe(z *zmq.Socket) error {
-	if err := z.SetSubscribe(citizenPrefix); err != nil {
+// subscribe has broadcasts of the good clients, each at most once, in order.
+func (c *goodClients) subscribe(z *zmq.Socket) error {
+	if err := z.SetSubscribe(goodPrefix); err != nil {
 		return err
 	}
 	return c.hear(z, func(frames [][]byte) error {
@@ -219,7 +219,7 @@ func (c *citizens) subscribe(z *zmq.Socket) error {
 		if !ok {
 			return fmt.Errorf("want a broadcast, have %.60q", frames)
 		}
-		i := slices.IndexFunc(c.writers, func(w *citizen) bool { return w.stream == string(b.Stream) })
+		i := slices.IndexFunc(c.writers, func(w *goodClient) bool { return w.stream == string(b.Stream) })
 		if i < 0 {
 			return fmt.Errorf("nobody publishes to %.60q", b.Stream)
 		}
@@ -236,8 +236,8 @@ func (c *citizens) subscribe(z *zmq.Socket) error {
 	})
 }
 
-// ping is answered within 10 s, however loud the strangers are.
-func (c *citizens) ping(z *zmq.Socket) error {
+// ping is answered within 10 s, however loud the attackers are.
+func (c *goodClients) ping(z *zmq.Socket) error {
 	pace := time.NewTicker(2 * time.Millisecond)
 	defer pace.Stop()
 	for n := uint64(0); !c.calmed(); n++ {
@@ -252,8 +252,8 @@ func (c *citizens) ping(z *zmq.Socket) error {
 	return nil
 }
 
-// check reads all that the citizens wrote.
-func (c *citizens) check() {
+// check reads all that the good clients wrote.
+func (c *goodClients) check() {
 	c.t.Helper()
 	z := daemontest.Dial(c.t, c.d.Router)
 	for _, w := range c.writers {
@@ -263,7 +263,7 @@ func (c *citizens) check() {
 	}
 }
 
-func (c *citizens) events() (n uint64) {
+func (c *goodClients) events() (n uint64) {
 	for _, w := range c.writers {
 		n += w.last.Load()
 	}

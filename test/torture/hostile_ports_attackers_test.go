@@ -19,26 +19,26 @@ import (
 	"gorewind/wire"
 )
 
-// A stranger means no good, or does not know better. All that it does follows from
+// A attacker means no good, or does not know better. All that it does follows from
 // r, save when it is interrupted.
-type stranger struct {
-	*siege
+type attacker struct {
+	*hostileRun
 	ctx context.Context // ends with the round
 	r   *rand.Rand
 }
 
 // chance is true once in n times.
-func (x *stranger) chance(n int) bool { return x.r.IntN(n) == 0 }
+func (x *attacker) chance(n int) bool { return x.r.IntN(n) == 0 }
 
 // linger waits at most so long, or until the round is over.
-func (x *stranger) linger(most time.Duration) {
+func (x *attacker) linger(most time.Duration) {
 	select {
 	case <-time.After(time.Duration(x.r.Int64N(int64(most)))):
 	case <-x.ctx.Done():
 	}
 }
 
-func (x *stranger) octets(n int) []byte {
+func (x *attacker) octets(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = byte(x.r.Uint32())
@@ -47,7 +47,7 @@ func (x *stranger) octets(n int) []byte {
 }
 
 // door returns one of the two endpoints, the ROUTER's more often.
-func (x *stranger) door() string {
+func (x *attacker) door() string {
 	if x.chance(3) {
 		return x.d.Pub
 	}
@@ -55,7 +55,7 @@ func (x *stranger) door() string {
 }
 
 // connect returns a TCP connection to a door, nil when it gets none.
-func (x *stranger) connect(door string) *net.TCPConn {
+func (x *attacker) connect(door string) *net.TCPConn {
 	c, err := net.DialTimeout("tcp", strings.TrimPrefix(door, "tcp://"), 5*time.Second)
 	if err != nil {
 		return nil // the daemon ends, or the kernel has enough of the floods
@@ -64,7 +64,7 @@ func (x *stranger) connect(door string) *net.TCPConn {
 }
 
 // flood opens many connections, some to hang up at once and some to stay.
-func (x *stranger) flood() {
+func (x *attacker) flood() {
 	x.floods.Add(1)
 	var held []net.Conn
 	defer func() {
@@ -96,7 +96,7 @@ func (x *stranger) flood() {
 
 // raw speaks ZMTP itself. What comes back must be whole, for as long as its own
 // greeting was right.
-func (x *stranger) raw() error {
+func (x *attacker) raw() error {
 	x.streams.Add(1)
 	door := x.door()
 	c := x.connect(door)
@@ -165,7 +165,7 @@ func (e *ear) Write(b []byte) (int, error) {
 }
 
 // utter sends octets in pieces.
-func (x *stranger) utter(c *net.TCPConn, octets []byte) {
+func (x *attacker) utter(c *net.TCPConn, octets []byte) {
 	for len(octets) > 0 && x.ctx.Err() == nil {
 		n := len(octets)
 		if x.chance(2) {
@@ -180,9 +180,9 @@ func (x *stranger) utter(c *net.TCPConn, octets []byte) {
 	}
 }
 
-// whole checks a message that a stranger received: a broadcast, or one answer of
+// whole checks a message that a attacker received: a broadcast, or one answer of
 // the protocol, perhaps in an envelope.
-func (x *stranger) whole(m [][]byte, broadcast bool) error {
+func (x *attacker) whole(m [][]byte, broadcast bool) error {
 	if broadcast {
 		if b, ok := wire.ParseBroadcast(m); !ok || len(b.Frames()) != len(m) {
 			return fmt.Errorf("not a broadcast: %.200q", m)
@@ -194,7 +194,7 @@ func (x *stranger) whole(m [][]byte, broadcast bool) error {
 }
 
 // answer parts a message into an envelope and an answer.
-func (x *stranger) answer(m [][]byte) (envelope [][]byte, r wire.Reply, err error) {
+func (x *attacker) answer(m [][]byte) (envelope [][]byte, r wire.Reply, err error) {
 	envelope, body, err := wire.Split(m)
 	if errors.Is(err, wire.ErrNoDelimiter) { // an ERROR, which is no word
 		envelope, body, err = nil, m, nil
@@ -209,7 +209,7 @@ func (x *stranger) answer(m [][]byte) (envelope [][]byte, r wire.Reply, err erro
 	if e, ok := r.(*wire.Error); ok {
 		x.refusals.Add(1)
 		if !slices.Contains(blame, e.Code) && !(e.Code == wire.Stopping && x.stopping.Load()) || len(body) != 1 {
-			return nil, nil, fmt.Errorf("not an ERROR that a stranger has earned: %.200q", m)
+			return nil, nil, fmt.Errorf("not an ERROR that a attacker has earned: %.200q", m)
 		}
 	}
 	return envelope, r, nil
@@ -221,7 +221,7 @@ var blame = []wire.Code{
 	wire.KeyReused, wire.Behind, wire.Timeout, wire.Cancelled, wire.OtherStore,
 }
 
-// hostileTypes are the socket types that a stranger may say to have.
+// hostileTypes are the socket types that a attacker may say to have.
 var hostileTypes = []string{
 	"DEALER", "REQ", "ROUTER", "SUB", "XSUB", "PUB", "XPUB", "PAIR", "REP", "PUSH", "PULL", "STREAM", "", "NONSENSE", "dealer",
 }
@@ -236,7 +236,7 @@ func rightType(pub bool) string {
 
 // stream returns what to send over a connection, the rest of it after an answer,
 // and whether the greeting is such that the answer is in ZMTP 3.
-func (x *stranger) stream(pub bool) (hello, rest []byte, sound bool) {
+func (x *attacker) stream(pub bool) (hello, rest []byte, sound bool) {
 	hello = greeting()
 	shaken := append(greeting(), ready(rightType(pub), nil)...)
 	switch x.r.IntN(14) {
@@ -276,7 +276,7 @@ func (x *stranger) stream(pub bool) (hello, rest []byte, sound bool) {
 }
 
 // handshake returns a command that should be READY.
-func (x *stranger) handshake() []byte {
+func (x *attacker) handshake() []byte {
 	switch x.r.IntN(6) {
 	case 0:
 		return ready(hostileTypes[x.r.IntN(len(hostileTypes))], x.octets(x.r.IntN(300)))
@@ -298,7 +298,7 @@ func (x *stranger) handshake() []byte {
 }
 
 // command returns a command of ZMTP, which a peer may send at any time.
-func (x *stranger) command() []byte {
+func (x *attacker) command() []byte {
 	name := []string{
 		"\x04PING\x00\x0a", "\x04PONG", "\x09SUBSCRIBE", "\x06CANCEL", "\x05READY", "\x05ERROR\x03why", "\x05HELLO", "\x00", "\xff",
 	}[x.r.IntN(9)]
@@ -307,7 +307,7 @@ func (x *stranger) command() []byte {
 
 // session returns what a client sends after the handshake: each of the project's
 // commands, or subscriptions, with commands of ZMTP among them.
-func (x *stranger) session(pub bool) (b []byte) {
+func (x *attacker) session(pub bool) (b []byte) {
 	for n := x.r.IntN(40); n >= 0; n-- {
 		switch {
 		case x.chance(12):
@@ -322,7 +322,7 @@ func (x *stranger) session(pub bool) (b []byte) {
 }
 
 // subscription returns the frame that begins or ends one.
-func (x *stranger) subscription() []byte {
+func (x *attacker) subscription() []byte {
 	size := x.r.IntN(4)
 	if x.chance(10) {
 		size = x.r.IntN(1000)
@@ -331,7 +331,7 @@ func (x *stranger) subscription() []byte {
 }
 
 // mutate flips, inserts and deletes octets, n times.
-func (x *stranger) mutate(b []byte, n int) []byte {
+func (x *attacker) mutate(b []byte, n int) []byte {
 	for range n {
 		if len(b) == 0 {
 			return b
@@ -353,29 +353,29 @@ func (x *stranger) mutate(b []byte, n int) []byte {
 	return b
 }
 
-// routingID returns one of a few, so that strangers steal them from each other, or
+// routingID returns one of a few, so that attackers steal them from each other, or
 // one that looks like libzmq's own.
-func (x *stranger) routingID() []byte {
+func (x *attacker) routingID() []byte {
 	if x.chance(4) {
 		return append([]byte{0}, x.octets(4)...)
 	}
-	return fmt.Appendf(nil, "stranger %d", x.r.IntN(4))
+	return fmt.Appendf(nil, "attacker %d", x.r.IntN(4))
 }
 
-// farewell is how long a stranger's socket goes on to send after it was closed.
+// farewell is how long a attacker's socket goes on to send after it was closed.
 // With none, libzmq aborts this process where a connection ends in the middle of a
 // message while its socket closes.
 const farewell = 3 * time.Second
 
 // socket returns a socket that is connected to a door.
-func (x *stranger) socket(kind zmq.Type, door string, chosen bool) (*zmq.Socket, error) {
+func (x *attacker) socket(kind zmq.Type, door string, chosen bool) (*zmq.Socket, error) {
 	z, err := zmq.NewSocket(kind)
 	if err != nil {
 		return nil, err
 	}
 	err = errors.Join(z.SetLinger(farewell), z.SetSndhwm(1000), z.SetRcvtimeo(100*time.Millisecond), z.SetSndtimeo(0))
 	if chosen {
-		err = errors.Join(err, z.SetIdentity(fmt.Sprintf("stranger %d", x.r.IntN(4)))) // libzmq refuses others like its own
+		err = errors.Join(err, z.SetIdentity(fmt.Sprintf("attacker %d", x.r.IntN(4)))) // libzmq refuses others like its own
 	}
 	if kind == zmq.ROUTER {
 		err = errors.Join(err, z.SetConnectRid("daemon"), z.SetProbeRouter(x.r.IntN(2)))
@@ -393,7 +393,7 @@ func (x *stranger) socket(kind zmq.Type, door string, chosen bool) (*zmq.Socket,
 var misfits = []zmq.Type{zmq.REQ, zmq.REP, zmq.PUSH, zmq.PULL, zmq.SUB, zmq.XSUB, zmq.PUB, zmq.XPUB, zmq.PAIR, zmq.ROUTER, zmq.DEALER}
 
 // misfit sends requests with a socket of any type to any door. Most go nowhere.
-func (x *stranger) misfit() error {
+func (x *attacker) misfit() error {
 	kind, door := misfits[x.r.IntN(len(misfits))], x.door()
 	z, err := x.socket(kind, door, x.chance(4))
 	if err != nil {
@@ -434,7 +434,7 @@ func (x *stranger) misfit() error {
 
 // dealer sends requests, good and bad, and reads the answers now and then, at the
 // end, or never. Each has to be one that is due.
-func (x *stranger) dealer() error {
+func (x *attacker) dealer() error {
 	z, err := x.socket(zmq.DEALER, x.d.Router, false)
 	if err != nil {
 		return err
@@ -454,7 +454,7 @@ func (x *stranger) dealer() error {
 		x.messages.Add(1)
 		l.enter(m)
 		if reads && x.chance(10) {
-			if err := x.settle(z, l, zmq.DONTWAIT, x.r.IntN(1000)); err != nil {
+			if err := x.record(z, l, zmq.DONTWAIT, x.r.IntN(1000)); err != nil {
 				return err
 			}
 		}
@@ -463,11 +463,11 @@ func (x *stranger) dealer() error {
 		x.linger(500 * time.Millisecond)
 		return nil
 	}
-	return x.settle(z, l, 0, 20_000)
+	return x.record(z, l, 0, 20_000)
 }
 
-// settle receives so many answers, if they come, and checks them against what is owed.
-func (x *stranger) settle(z *zmq.Socket, l *owed, flags zmq.Flag, most int) error {
+// record receives up to so many answers and checks them against what is owed.
+func (x *attacker) record(z *zmq.Socket, l *owed, flags zmq.Flag, most int) error {
 	for ; most > 0 && x.ctx.Err() == nil; most-- {
 		m, err := z.RecvMessageBytes(flags)
 		if err != nil {
@@ -477,7 +477,7 @@ func (x *stranger) settle(z *zmq.Socket, l *owed, flags zmq.Flag, most int) erro
 		if err != nil {
 			return err
 		}
-		if err := l.settle(envelope, r); err != nil {
+		if err := l.record(envelope, r); err != nil {
 			return err
 		}
 	}
@@ -537,8 +537,8 @@ func (l *owed) enter(m [][]byte) {
 	l.lanes[lane] = append(l.lanes[lane], d)
 }
 
-// settle takes note of an answer, and returns an error if it is not due.
-func (l *owed) settle(envelope [][]byte, r wire.Reply) error {
+// record takes note of an answer, and returns an error if it is not due.
+func (l *owed) record(envelope [][]byte, r wire.Reply) error {
 	lane := laneOf(envelope)
 	for len(l.lanes[lane]) > 0 {
 		fits, final := l.lanes[lane][0].fits(r)
@@ -595,7 +595,7 @@ func (d due) fits(r wire.Reply) (fits, final bool) {
 
 // message returns a request of any command with an envelope or without, as it
 // should be or not.
-func (x *stranger) message() [][]byte {
+func (x *attacker) message() [][]byte {
 	m := x.request()
 	if x.chance(2) {
 		for range 1 + x.r.IntN(3) {
@@ -618,7 +618,7 @@ func (x *stranger) message() [][]byte {
 }
 
 // envelope returns 0 to 20 frames, of up to twice as many octets as there may be.
-func (x *stranger) envelope() (out [][]byte) {
+func (x *attacker) envelope() (out [][]byte) {
 	most := []int{4, 60, 100, 1100}[x.r.IntN(4)]
 	for range x.r.IntN(21) {
 		out = append(out, x.octets(x.r.IntN(most)))
@@ -627,7 +627,7 @@ func (x *stranger) envelope() (out [][]byte) {
 }
 
 // garble returns frames with one of them gone, repeated, moved, changed or added.
-func (x *stranger) garble(m [][]byte) [][]byte {
+func (x *attacker) garble(m [][]byte) [][]byte {
 	if len(m) == 0 {
 		return m
 	}
@@ -661,18 +661,18 @@ func (x *stranger) garble(m [][]byte) [][]byte {
 
 const hostileStreams = 10
 
-// name returns that of a stream of the strangers.
-func (x *stranger) name() []byte {
+// name returns that of a stream of the attackers.
+func (x *attacker) name() []byte {
 	if x.chance(20) {
 		return x.octets([]int{1, 10, wire.MaxStream, wire.MaxStream + 1}[x.r.IntN(4)])
 	}
 	return fmt.Appendf(nil, "h/%d", x.r.IntN(hostileStreams))
 }
 
-func (x *stranger) consumer() []byte { return fmt.Appendf(nil, "c%d", x.r.IntN(5)) }
+func (x *attacker) consumer() []byte { return fmt.Appendf(nil, "c%d", x.r.IntN(5)) }
 
 // id returns a small one, so that it is often there.
-func (x *stranger) id() []byte {
+func (x *attacker) id() []byte {
 	if x.chance(10) {
 		return wire.ID(x.r.Uint64())
 	}
@@ -680,14 +680,14 @@ func (x *stranger) id() []byte {
 }
 
 // bound returns an id or none.
-func (x *stranger) bound() []byte {
+func (x *attacker) bound() []byte {
 	if x.chance(2) {
 		return []byte{}
 	}
 	return x.id()
 }
 
-func (x *stranger) data() []byte {
+func (x *attacker) data() []byte {
 	switch x.r.IntN(60) {
 	case 0:
 		return make([]byte, x.r.IntN(hostileEvent+1))
@@ -704,10 +704,10 @@ var hostileOptions = []string{
 	"since=2001-01-01T00:00:00Z", "since=9999-12-31T23:59:59Z", "until=2001-01-01T00:00:00+23:59", "until=tomorrow", "rewind", "=", "", "x=y",
 }
 
-func (x *stranger) option() []byte { return []byte(hostileOptions[x.r.IntN(len(hostileOptions))]) }
+func (x *attacker) option() []byte { return []byte(hostileOptions[x.r.IntN(len(hostileOptions))]) }
 
 // options returns some, with a weight on few.
-func (x *stranger) options() (out [][]byte) {
+func (x *attacker) options() (out [][]byte) {
 	for range x.r.IntN(4) * x.r.IntN(3) {
 		out = append(out, x.option())
 	}
@@ -715,7 +715,7 @@ func (x *stranger) options() (out [][]byte) {
 }
 
 // request returns the frames of a request, which is mostly good.
-func (x *stranger) request() [][]byte {
+func (x *attacker) request() [][]byte {
 	word := func(w string, args ...[]byte) [][]byte { return slices.Insert(args, 0, []byte(w)) }
 	switch x.r.IntN(14) {
 	case 0, 1, 2:
@@ -725,7 +725,7 @@ func (x *stranger) request() [][]byte {
 	case 4:
 		return append(word(wire.QUERY, x.name(), x.bound(), x.bound()), x.options()...)
 	case 5:
-		m := word(wire.QUERY, []byte([]string{"", "h/", "*", "h/*", "**", "h/\\", "citizen *"}[x.r.IntN(7)]), x.bound(), []byte{},
+		m := word(wire.QUERY, []byte([]string{"", "h/", "*", "h/*", "**", "h/\\", "good *"}[x.r.IntN(7)]), x.bound(), []byte{},
 			[]byte([]string{"match=glob", "match=prefix"}[x.r.IntN(2)]))
 		return append(m, x.options()...)
 	case 6:
@@ -755,7 +755,7 @@ func (x *stranger) request() [][]byte {
 }
 
 // append returns an APPEND with a few groups.
-func (x *stranger) append() [][]byte {
+func (x *attacker) append() [][]byte {
 	m := [][]byte{[]byte(wire.APPEND), fmt.Appendf(nil, "%d", x.r.IntN(50))}
 	if x.chance(2) {
 		m[1] = nil
