@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// settle is how long nothing may come from PUB, once all is published, until
-// what is missing counts as lost; but no longer than the target's patience.
-const settle = time.Second
+// quietTime is how long nothing may come from PUB, once all is published, until
+// what is missing counts as lost; but no longer than the target's timeout.
+const quietTime = time.Second
 
 // fanningOut has one client publish and subscribers take everything.
 func fanningOut(ctx context.Context, t Target, w Workload) (Result, error) {
@@ -80,13 +80,13 @@ func (f *fanout) probe(ctx context.Context) error {
 		if heard, err := f.heard(ctx); heard || err != nil {
 			return err
 		}
-		if time.Since(begun) > f.t.patience() {
-			return fmt.Errorf("no broadcast came from %q for %v; see whether it is the PUB endpoint of the daemon at %q", f.t.Pub, f.t.patience(), f.t.Router)
+		if time.Since(begun) > f.t.timeout() {
+			return fmt.Errorf("no broadcast came from %q for %v; see whether it is the PUB endpoint of the daemon at %q", f.t.Pub, f.t.timeout(), f.t.Router)
 		}
 	}
 }
 
-// heard waits a moment for subscribers that have not heard a probe yet.
+// heard waits briefly for subscribers that have not heard a probe yet.
 func (f *fanout) heard(ctx context.Context) (bool, error) {
 	all := true
 	for _, s := range f.groups {
@@ -113,7 +113,7 @@ func (f *fanout) measure(ctx context.Context) (Result, error) {
 		}
 		wg.Go(func() { // ends with the last event, when nothing more comes, or with ctx
 			errs[i] = s.drive(ctx, s.conns, subscribe, nil, nil, func(quiet time.Duration) bool {
-				return published.Load() && quiet >= min(settle, f.t.patience())
+				return published.Load() && quiet >= min(quietTime, f.t.timeout())
 			})
 			if errs[i] != nil {
 				cancel(errs[i])

@@ -28,9 +28,9 @@ type Target struct {
 	// the system's for temporary files.
 	Dir string
 
-	// Patience is how long nothing may come from the daemon until the run fails.
+	// Timeout is how long nothing may come from the daemon until the run fails.
 	// Default: 10 s.
-	Patience time.Duration
+	Timeout time.Duration
 
 	// Progress, unless nil, is called now and then with the name of what is
 	// being measured, and how many of its events are done. It is called by
@@ -43,11 +43,11 @@ type Target struct {
 // Curve is the keys of CURVE, in Z85: one's own pair, and the daemon's public key.
 type Curve struct{ Public, Secret, Server string }
 
-func (t Target) patience() time.Duration {
-	if t.Patience <= 0 {
+func (t Target) timeout() time.Duration {
+	if t.Timeout <= 0 {
 		return 10 * time.Second
 	}
-	return t.Patience
+	return t.Timeout
 }
 
 // progress returns what drive tells of one workload's progress.

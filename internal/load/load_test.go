@@ -57,7 +57,7 @@ func at(n int, to wire.Reply) twist {
 func newFake(t *testing.T, w twist, mute uint64) *fake {
 	t.Helper()
 	f := &fake{t: t, twist: w, mute: mute, streams: make(map[string][][]byte), ended: make(chan struct{})}
-	f.Dir, f.Patience = t.TempDir(), time.Minute // a busy machine is not a daemon that is gone
+	f.Dir, f.Timeout = t.TempDir(), time.Minute // a busy machine is not a daemon that is gone
 	var errs [8]error
 	f.zctx, errs[0] = zmq.NewContext()
 	f.router, errs[1] = f.zctx.NewSocket(zmq.ROUTER)
@@ -203,7 +203,7 @@ func TestPass(t *testing.T) {
 const silence = "nothing came from the daemon"
 
 // TestMisbehaviour: whatever is not as promised ends a workload with an error
-// that says so, within the target's patience.
+// that says so, within the target's timeout.
 func TestMisbehaviour(t *testing.T) {
 	const half = events / 2
 	refusal := wire.Errorf(wire.Damaged, "restore a backup", "the disk is gone")
@@ -238,7 +238,7 @@ func TestMisbehaviour(t *testing.T) {
 			begun := time.Now()
 			f := newFake(t, c.twist, 0)
 			if strings.HasPrefix(c.want, silence) {
-				f.Patience = 300 * time.Millisecond
+				f.Timeout = 300 * time.Millisecond
 			}
 			_, err := tiny(c.workload).Run(t.Context(), f.Target)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -267,7 +267,7 @@ func TestLostBroadcasts(t *testing.T) {
 	w := tiny("fanout-10")
 	for _, lost := range []int{2, w.Count / 2, w.Count} { // probes have the id 1
 		f := newFake(t, honest, uint64(lost))
-		f.Patience = 3 * time.Second // of which the last one takes all
+		f.Timeout = 3 * time.Second // of which the last one takes all
 		r, err := w.Run(t.Context(), f.Target)
 		if err != nil {
 			t.Fatal(err)
@@ -281,7 +281,7 @@ func TestLostBroadcasts(t *testing.T) {
 // TestNoBroadcasts: a PUB that says nothing is told from one that drops.
 func TestNoBroadcasts(t *testing.T) {
 	f := newFake(t, honest, 1) // the id of every probe
-	f.Patience = 300 * time.Millisecond
+	f.Timeout = 300 * time.Millisecond
 	_, err := tiny("fanout-1").Run(t.Context(), f.Target)
 	if err == nil || !strings.Contains(err.Error(), "no broadcast came") {
 		t.Error(err)

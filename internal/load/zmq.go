@@ -67,7 +67,7 @@ type session struct {
 	context  unsafe.Pointer
 	conns    []conn
 	data     []byte // of C: libzmq reads it from threads of its own
-	patience time.Duration
+	timeout time.Duration
 	curve    *C.ld_curve // nil: without
 }
 
@@ -75,7 +75,7 @@ type session struct {
 const block = 1 << 20
 
 func newSession(t Target, size int) (*session, error) {
-	s := &session{context: C.zmq_ctx_new(), patience: t.patience()}
+	s := &session{context: C.zmq_ctx_new(), timeout: t.timeout()}
 	if k := t.Curve; k != nil {
 		s.curve = new(C.ld_curve)
 		putKey(&s.curve.own, k.Public)
@@ -200,7 +200,7 @@ const slice = 50 * time.Millisecond
 // drive has connections do a task until all have done it, ctx is done, or one
 // cannot go on. progress, unless nil, is told what has been done. quiet, unless
 // nil, is asked now and then, with how long nothing has come, whether that was
-// all; otherwise the session's patience ends the wait with an error.
+// all; otherwise the session's timeout ends the wait with an error.
 func (s *session) drive(ctx context.Context, conns []conn, what task, h *Histogram, progress func(int), quiet func(time.Duration) bool) error {
 	if h == nil {
 		h = new(Histogram)
@@ -213,7 +213,7 @@ func (s *session) drive(ctx context.Context, conns []conn, what task, h *Histogr
 	for {
 		var which C.int
 		rc := C.ld_drive(&raw[0], C.int(len(raw)), C.int(what), (*C.uint64_t)(unsafe.Pointer(&h.counts[0])),
-			C.uint64_t(min(slice, s.patience).Nanoseconds()), &which)
+			C.uint64_t(min(slice, s.timeout).Nanoseconds()), &which)
 		if rc != C.LD_SLICE && rc != C.LD_DONE {
 			return conns[which].failure(rc)
 		}
@@ -238,8 +238,8 @@ func (s *session) drive(ctx context.Context, conns []conn, what task, h *Histogr
 			if quiet(idle) {
 				return nil
 			}
-		} else if idle >= s.patience {
-			return fmt.Errorf("nothing came from the daemon for %v (%d answered); see whether it still runs and its log", s.patience, done)
+		} else if idle >= s.timeout {
+			return fmt.Errorf("nothing came from the daemon for %v (%d answered); see whether it still runs and its log", s.timeout, done)
 		}
 	}
 }
