@@ -32,8 +32,8 @@ const (
 // it that say what one request is, since nobody wants a forgotten variable to answer
 // delete's question.
 type cli struct {
-	File    string           `name:"config" placeholder:"FILE" help:"Take flags that are not given from this TOML file, where a flag's name is its key. Default: none."`
-	Version kong.VersionFlag `env:"-" help:"Print the version and exit."`
+	File    string           `name:"config" short:"c" placeholder:"FILE" help:"Take flags that are not given from this TOML file, where a flag's name is its key. Default: none."`
+	Version kong.VersionFlag `env:"-" short:"v" help:"Print the version and exit."`
 
 	Serve  serveCmd  `cmd:"" group:"serve" help:"Serve an event store over ZeroMQ until SIGTERM or SIGINT."`
 	Keygen keygenCmd `cmd:"" group:"serve" help:"Make a key for a daemon or a client, to be used with CURVE."`
@@ -61,9 +61,11 @@ type cli struct {
 	Export  exportCmd  `cmd:"" group:"copy" help:"Write a daemon's store to a file, as JSON lines, while it serves."`
 	Import  importCmd  `cmd:"" group:"copy" help:"Make a store of an export, or append its events to a daemon's."`
 
-	Completion completionCmd `cmd:"" group:"shell" help:"Print a script that has a shell complete commands and flags."`
-	Complete   completeCmd   `cmd:"" hidden:"" passthrough:"" help:"Print what the last word may become."`
-	Man        manCmd        `cmd:"" group:"shell" help:"Print the manual page."`
+	HelpOn      helpCmd       `cmd:"" name:"help" group:"shell" help:"Print this help, or a command's."`
+	ShowVersion versionCmd    `cmd:"" name:"version" group:"shell" help:"Print the version."`
+	Completion  completionCmd `cmd:"" group:"shell" help:"Print a script that has a shell complete commands and flags."`
+	Complete    completeCmd   `cmd:"" hidden:"" passthrough:"" help:"Print what the last word may become."`
+	Man         manCmd        `cmd:"" group:"shell" help:"Print the manual page."`
 }
 
 // Help implements kong's.

@@ -22,7 +22,7 @@ type deleteCmd struct {
 	Stream string       `arg:"" help:"The stream."`
 	UpTo   *id          `env:"-" name:"upto" placeholder:"ID" help:"The last event that goes. Default: all go."`
 	Expect *expectation `env:"-" placeholder:"ID|empty" help:"Only if this is the id of the stream's last event, or if it holds none. Default: none."`
-	Yes    bool         `env:"-" help:"Do not ask. Default: false."`
+	Yes    bool         `env:"-" short:"y" help:"Do not ask. Default: false."`
 }
 
 // Help implements kong's.

@@ -25,7 +25,7 @@ type exportCmd struct {
 	Glob       []string `env:"-" sep:"none" placeholder:"GLOB" help:"Only streams that match, besides those of --prefix. May be given several times. Default: all."`
 	Separator  string   `env:"-" placeholder:"OCTET" help:"The separator of the parts of names in globs. Default: /."`
 	Zstd       bool     `env:"-" help:"Compress it with Zstandard, as a file whose name ends with .zst is. Default: false."`
-	Force      bool     `env:"-" help:"Replace a file that is there. Default: false."`
+	Force      bool     `env:"-" short:"f" help:"Replace a file that is there. Default: false."`
 	AcceptLoss bool     `env:"-" help:"Go on without events that the store cannot read; without it, that is an error. Default: false."`
 }
 

@@ -14,7 +14,7 @@ import (
 
 type infoCmd struct {
 	connection
-	JSON bool `env:"-" name:"json" help:"Print one JSON object instead of lines. Default: false."`
+	textOrJSON
 }
 
 // Help implements kong's.
@@ -35,7 +35,7 @@ func (c *infoCmd) Run(kctx *kong.Context) error {
 		if err != nil {
 			return err
 		}
-		if c.JSON {
+		if c.wantsJSON() {
 			facts := make(map[string]any)
 			for _, f := range info.Facts {
 				facts[f.Name] = factValue(f.Name, f.Value)

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -15,9 +16,10 @@ import (
 type queryCmd struct {
 	connection
 	selection
-	UpTo  *id      `env:"-" name:"upto" placeholder:"ID" help:"Only what comes up to this id or position, which is among it. Default: to the last."`
-	Until timeFlag `env:"-" placeholder:"TIME" help:"What was stored before this time. Default: to the last."`
-	Desc  bool     `env:"-" help:"The last event first. Default: false."`
+	UpTo   *id      `env:"-" name:"upto" placeholder:"ID" help:"Only what comes up to this id or position, which is among it. Default: to the last."`
+	Until  timeFlag `env:"-" placeholder:"TIME" help:"What was stored before this time. Default: to the last."`
+	Desc   bool     `env:"-" help:"The last event first. Default: false."`
+	Follow bool     `env:"-" short:"f" help:"Go on with each event that comes, as gorewind follow does. Default: false."`
 	output
 }
 
@@ -38,10 +40,19 @@ Examples:
 }
 
 // Validate implements kong's: what it refuses was not asked properly.
-func (c *queryCmd) Validate() error { return c.check() }
+func (c *queryCmd) Validate() error {
+	if c.Follow && (c.UpTo != nil || !c.Until.IsZero() || c.Desc) {
+		return errors.New("--follow has no end, and --upto, --until and --desc ask for one; leave --follow or them out")
+	}
+	return c.check()
+}
 
 // Run shows events.
 func (c *queryCmd) Run(kctx *kong.Context, stderr io.Writer) error {
+	if c.Follow {
+		f := followCmd{connection: c.connection, selection: c.selection, output: c.output}
+		return f.Run(kctx, stderr)
+	}
 	return c.withClient(c.hints(), func(ctx context.Context, cl *client.Client) (err error) {
 		o := c.options()
 		o.UpTo, o.Until, o.Desc, o.Meta = c.UpTo.bound(), c.Until.Time, c.Desc, c.meta()

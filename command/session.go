@@ -25,7 +25,7 @@ type connection struct {
 
 // address holds the flags that say which daemon a client command talks to, and as whom.
 type address struct {
-	Connect string `default:"tcp://127.0.0.1:9002" placeholder:"ENDPOINT" help:"Endpoint where the daemon takes requests (its --router). Default: ${default}."`
+	Connect string `default:"tcp://127.0.0.1:9002" short:"s" placeholder:"ENDPOINT" help:"Endpoint where the daemon takes requests (its --router). Default: ${default}."`
 	keys
 }
 

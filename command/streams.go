@@ -14,7 +14,7 @@ type streamsCmd struct {
 	connection
 	Prefix string `arg:"" optional:"" help:"How the names begin; all streams without it."`
 	After  string `env:"-" placeholder:"NAME" help:"Only names after this one, which need not exist. Default: from the first."`
-	Limit  uint64 `env:"-" placeholder:"N" help:"At most so many streams. Default: all."`
+	Limit  uint64 `env:"-" short:"n" placeholder:"N" help:"At most so many streams. Default: all."`
 	output
 }
 

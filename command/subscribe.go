@@ -18,10 +18,10 @@ import (
 
 type subscribeCmd struct {
 	Prefix    string `arg:"" optional:"" help:"How the names of the streams begin; all streams without it."`
-	Subscribe string `default:"tcp://127.0.0.1:9003" placeholder:"ENDPOINT" help:"Where the daemon broadcasts, its --pub. Default: ${default}."`
+	Subscribe string `default:"tcp://127.0.0.1:9003" short:"s" short:"s" placeholder:"ENDPOINT" help:"Where the daemon broadcasts, its --pub. Default: ${default}."`
 	keys
 	Timeout time.Duration `aliases:"patience" env:"GOREWIND_TIMEOUT,GOREWIND_PATIENCE" default:"5s" placeholder:"TIME" help:"Give up if there is no connection within this time at the start. Default: ${default}."`
-	Limit   uint64        `env:"-" placeholder:"N" help:"At most so many events. Default: all."`
+	Limit   uint64        `env:"-" short:"n" placeholder:"N" help:"At most so many events. Default: all."`
 	output
 }
 

@@ -59,7 +59,7 @@ func TestCompletionScripts(t *testing.T) {
 				}
 			}
 			for typed, want := range map[string]string{
-				"gorewind ver":                           "gorewind verify",
+				"gorewind veri":                          "gorewind verify",
 				"gorewind serve --max-e":                 "gorewind serve --max-event-bytes",
 				"gorewind serve --log-level de":          "gorewind serve --log-level debug",
 				"gorewind serve --log-level=de":          "gorewind serve --log-level=debug",

@@ -51,6 +51,8 @@ func TestQuery(t *testing.T) {
 		{"", "account/17 --upto 0"},
 		{"17/1 17/2 17/3", "account/17 --after 0"},
 		{"17/1", "account/17 --limit 1"},
+		{"17/1 17/2", "account/17 -n 2"},
+		{"17/1 17/2", "account/17 -f -n 2"},
 		{"17/3 17/2 17/1", "account/17 --desc"},
 		{"17/3", "account/17 --after 2 --desc"},
 		{"", "account/17 --after 9 --nearest"},
@@ -109,6 +111,12 @@ func TestQueryForms(t *testing.T) {
 	}
 	none.Want(t, "a\tb\n{\"a\":[1]}\n\x1b[31m\xff\n", "query", "s", "--raw")
 	none.Want(t, "a\tb\x00{\"a\":[1]}\x00\x1b[31m\xff\x00", "query", "s", "--raw0")
+	none.Want(t, "a\tb\n", "query", "s", "-n1", "-o", "raw")
+	none.Want(t, "a\tb\x00", "query", "s", "-n1", "-o", "raw0")
+	for short, long := range map[string]string{"-j": "--json", "-ojson": "--json", "-otsv": "--color=auto", "-opretty": "--color=always"} {
+		want, _, _ := none.Run(t, "query", "s", long)
+		none.Want(t, want, "query", "s", short, "--color=always")
+	}
 	out, errs, status := none.Run(t, "query", "s")
 	lines := strings.Split(out, "\n")
 	if len(lines) != 4 || status != 0 || errs != "" {
