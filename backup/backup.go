@@ -20,17 +20,17 @@ type BackupOptions struct {
 	AcceptLoss bool // go on without what cannot be read
 	Progress   Progress
 
-	segment int64 // instead of segmentOctets, for tests
-	gather  int   // instead of erasureOctets
+	segment int64 // instead of segmentBytes, for tests
+	gather  int   // instead of erasureBytes
 }
 
 // Backup brings the backup in a directory up to date, and makes it if there is none.
 func Backup(ctx context.Context, from Source, dir string, o BackupOptions) (Summary, error) {
 	if o.segment == 0 {
-		o.segment = segmentOctets
+		o.segment = segmentBytes
 	}
 	if o.gather == 0 {
-		o.gather = erasureOctets
+		o.gather = erasureBytes
 	}
 	id, upTo, err := from.Identity(ctx)
 	if err != nil {
@@ -117,19 +117,19 @@ func (d *directory) extend(ctx context.Context, from Source, id store.Identity, 
 	if err := d.m.write(d.path); err != nil {
 		return err
 	}
-	sum.add(&t, s.Octets)
+	sum.add(&t, s.Bytes)
 	return interrupted
 }
 
-// erasureOctets is how much is gathered at once of what is to be erased.
-const erasureOctets = 64 << 20
+// erasureBytes is how much is gathered at once of what is to be erased.
+const erasureBytes = 64 << 20
 
 // Erasures are what segments are to lose.
 type erasures struct {
 	upTo     uint64            // position: everything that was erased up to it is in here, or was done
 	deleted  map[string]uint64 // stream: up to this id
 	replaced map[eventName]replacement
-	octets   int
+	bytes    int
 }
 
 type eventName struct {
@@ -229,7 +229,7 @@ func (e *erasures) take(c *Commit, most int) error {
 		}
 		if at > e.upTo && err == nil {
 			e.change(change, at, data)
-			if e.octets >= most {
+			if e.bytes >= most {
 				err = errEnough
 			}
 		}
@@ -244,12 +244,12 @@ func (e *erasures) change(c *store.Change, at uint64, event *store.Event) {
 	switch c.Kind {
 	case store.Deleted:
 		e.deleted[stream] = max(e.deleted[stream], c.Last)
-		e.octets += len(stream) + perErasure
+		e.bytes += len(stream) + perErasure
 	case store.Replaced:
 		e.replaced[eventName{stream, c.First}] = replacement{at, event}
-		e.octets += len(stream) + perErasure
+		e.bytes += len(stream) + perErasure
 		if event != nil {
-			e.octets += len(event.Data)
+			e.bytes += len(event.Data)
 		}
 	}
 }

@@ -248,9 +248,9 @@ func TestBackupDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range manifest {
-		try(fmt.Sprint("octet ", n), manifestName, func(b []byte) []byte { b[n] ^= 1; return b })
+		try(fmt.Sprint("byte ", n), manifestName, func(b []byte) []byte { b[n] ^= 1; return b })
 		if n%10 == 0 {
-			try(fmt.Sprint("the end after octet ", n), manifestName, func(b []byte) []byte { return b[:n] })
+			try(fmt.Sprint("the end after byte ", n), manifestName, func(b []byte) []byte { return b[:n] })
 		}
 	}
 	other, err := os.ReadFile(filepath.Join(dir, segments[1].File))
@@ -259,12 +259,12 @@ func TestBackupDamage(t *testing.T) {
 	}
 	for _, s := range segments {
 		try("half", s.File, func(b []byte) []byte { return b[:len(b)/2] })
-		try("an octet", s.File, func(b []byte) []byte { b[len(b)/2] ^= 4; return b })
+		try("a byte", s.File, func(b []byte) []byte { b[len(b)/2] ^= 4; return b })
 		if s.File != segments[1].File {
 			try("all", s.File, func([]byte) []byte { return other })
 		}
 	}
-	if err := os.Truncate(filepath.Join(dir, segments[0].File), segments[0].Octets-1); err != nil {
+	if err := os.Truncate(filepath.Join(dir, segments[0].File), segments[0].Bytes-1); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Backup(t.Context(), local{s}, dir, BackupOptions{Progress: quiet}); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), "was written with") {
@@ -777,7 +777,7 @@ func TestRestoreTellsWhatIsGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := d.m.Segments[1]
-	if err := errors.Join(os.Truncate(d.file(&second), second.Octets-1), d.close()); err != nil {
+	if err := errors.Join(os.Truncate(d.file(&second), second.Bytes-1), d.close()); err != nil {
 		t.Fatal(err)
 	}
 	to := filepath.Join(t.TempDir(), "restored")

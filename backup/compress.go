@@ -106,23 +106,23 @@ func plainText(from io.Reader) (*bufio.Reader, error) {
 	return bufio.NewReaderSize(decoder, 64<<10), nil
 }
 
-// wholeFrames returns how many octets the frames take that are there to their end.
-func wholeFrames(from io.Reader) (octets int64, err error) {
+// wholeFrames returns how many bytes the frames take that are there to their end.
+func wholeFrames(from io.Reader) (size int64, err error) {
 	r := bufio.NewReaderSize(from, 64<<10)
 	for {
 		n, err := skipFrame(r)
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return octets, nil
+			return size, nil
 		}
 		if err != nil {
 			return 0, err
 		}
-		octets += n
+		size += n
 	}
 }
 
 // skipFrame skips one frame.
-func skipFrame(r *bufio.Reader) (octets int64, err error) {
+func skipFrame(r *bufio.Reader) (size int64, err error) {
 	var h zstd.Header
 	begin, _ := r.Peek(zstd.HeaderMaxSize)
 	if len(begin) == 0 {
@@ -132,7 +132,7 @@ func skipFrame(r *bufio.Reader) (octets int64, err error) {
 		return 0, err
 	}
 	skip := func(n int) error {
-		octets += int64(n)
+		size += int64(n)
 		_, err := r.Discard(n)
 		return err
 	}
@@ -158,5 +158,5 @@ func skipFrame(r *bufio.Reader) (octets int64, err error) {
 	if h.HasCheckSum {
 		err = skip(4)
 	}
-	return octets, err
+	return size, err
 }

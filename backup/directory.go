@@ -22,9 +22,9 @@ var (
 
 const lockName = "LOCK"
 
-// segmentOctets is how much text a segment has before it is ended with a commit: as
+// segmentBytes is how much text a segment has before it is ended with a commit: as
 // much as is written anew at once when something in it was erased.
-const segmentOctets = 256 << 20
+const segmentBytes = 256 << 20
 
 // segmentForm is the form of segments' names.
 const segmentForm = "%012d-%012d.%d.jsonl.zst"
@@ -127,7 +127,7 @@ func (d *directory) write(s *segment, h Header, fill func(w *Writer) error) erro
 	}
 	t, err := writeSegment(f, h, fill)
 	if err == nil {
-		s.Octets, err = f.Seek(0, io.SeekEnd)
+		s.Bytes, err = f.Seek(0, io.SeekEnd)
 	}
 	if err == nil {
 		err = f.Sync()
@@ -177,8 +177,8 @@ func (d *directory) look(s *segment) error {
 		return fmt.Errorf("%s: %w: it is missing", d.file(s), ErrFile)
 	case err != nil:
 		return err
-	case fi.Size() != s.Octets:
-		return fmt.Errorf("%s: %w: it has %d octets, and was written with %d", d.file(s), ErrFile, fi.Size(), s.Octets)
+	case fi.Size() != s.Bytes:
+		return fmt.Errorf("%s: %w: it has %d bytes, and was written with %d", d.file(s), ErrFile, fi.Size(), s.Bytes)
 	}
 	return nil
 }
@@ -214,9 +214,9 @@ type Summary struct {
 	Segments   int
 	Commits    uint64
 	Events     uint64
-	Octets     uint64 // of the events' data
+	Bytes      uint64 // of the events' data
 	Lost       uint64
-	Files      int64 // octets of the files
+	Files      int64 // bytes of the files
 	Rewritten  int   // segments, without what was erased
 }
 
@@ -225,7 +225,7 @@ func (s *Summary) add(t *Trailer, files int64) {
 	s.End = t.End
 	s.Commits += t.Commits
 	s.Events += t.Events
-	s.Octets += t.Octets
+	s.Bytes += t.Bytes
 	s.Lost += t.Lost
 	s.Files += files
 }
@@ -249,7 +249,7 @@ func VerifyBackup(ctx context.Context, dir string, progress Progress) (Summary, 
 			return sum, err
 		}
 		end = s.End
-		sum.add(&t, s.Octets)
+		sum.add(&t, s.Bytes)
 	}
 	return sum, nil
 }

@@ -78,7 +78,7 @@ func (x *exporter) run(ctx context.Context) (err error) {
 		}
 		x.progress(e.Position, x.upTo)
 		after = e.Position
-		if x.stop > 0 && x.w.tally.octets >= x.stop {
+		if x.stop > 0 && x.w.tally.bytes >= x.stop {
 			return nil
 		}
 	}

@@ -218,7 +218,7 @@ func (p *part) left() (*Reader, error) {
 	}
 	keep := int64(0)
 	if r != nil {
-		if keep = r.tally.octets; p.compress {
+		if keep = r.tally.bytes; p.compress {
 			keep = size
 		}
 	}
@@ -251,7 +251,7 @@ func (p *part) read(size int64) (*Reader, error) {
 	text, again := p.text(size)
 	whole.tally.sha = sha256.New()
 	if again == nil {
-		_, again = io.CopyN(whole.tally.sha, text, whole.tally.octets)
+		_, again = io.CopyN(whole.tally.sha, text, whole.tally.bytes)
 	}
 	if again != nil {
 		return nil, again

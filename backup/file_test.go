@@ -35,10 +35,10 @@ func TestExportGoesOn(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := ExportFile(t.Context(), local{s}, again, ExportOptions{Compress: compress, Force: true}); err != nil {
-				t.Fatalf("cut to %d of %d octets: %v", n, len(whole), err)
+				t.Fatalf("cut to %d of %d bytes: %v", n, len(whole), err)
 			}
 			if have := withoutReplaced(t, again); have != want {
-				t.Fatalf("cut to %d of %d octets: want %s\nhave %s", n, len(whole), want, have)
+				t.Fatalf("cut to %d of %d bytes: want %s\nhave %s", n, len(whole), want, have)
 			}
 		}
 	}

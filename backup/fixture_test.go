@@ -80,7 +80,7 @@ func told(t testing.TB, s store.Store) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&b, "commit %d-%d at %d, %d octets, next %d, chain %x\n", e.First, e.Position, e.Time.UnixMicro(), e.Octets, e.NextStream, e.Chain)
+		fmt.Fprintf(&b, "commit %d-%d at %d, %d bytes, next %d, chain %x\n", e.First, e.Position, e.Time.UnixMicro(), e.Bytes, e.NextStream, e.Chain)
 		for _, c := range e.Changes {
 			fmt.Fprintf(&b, "  %d %q %d %q %d-%d %x %d %d %x\n", c.Kind, c.Stream, c.Number, c.Name, c.First, c.Last, c.Sum, c.IDs, c.Count, c.Patch)
 			if c.Kind == store.Moved {
@@ -127,7 +127,7 @@ func events(t testing.TB, s store.Store) string {
 func textOfEvent(e store.Event) string {
 	data := fmt.Sprintf("%q", e.Data[:min(len(e.Data), 10_000)])
 	if len(e.Data) > 10_000 {
-		data += fmt.Sprintf(" of %d octets, with the checksum %x", len(e.Data), crc32.Checksum(e.Data, castagnoli))
+		data += fmt.Sprintf(" of %d bytes, with the checksum %x", len(e.Data), crc32.Checksum(e.Data, castagnoli))
 	}
 	return fmt.Sprintf("event %q %d at %d, %d: %s", e.Stream, e.ID, e.Position, e.Time.UnixMicro(), data)
 }

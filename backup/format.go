@@ -70,10 +70,10 @@ import (
 //	end      it has everything up to this position
 //	chain    that of the last commit, or of the export that this one goes on after
 //	commits, events, octets, erased, lost
-//	         how many there are; octets of the events' data
+//	         how many there are; bytes of the events' data
 //	sha256   of everything before this line, hex
 //
-// Octets are given as text where they are valid UTF-8, else in base64 under the
+// Bytes are given as text where they are valid UTF-8, else in base64 under the
 // member's name with 64 at its end: stream or stream64, and so consumer, key and
 // data.
 //
@@ -87,10 +87,10 @@ const formatVersion = 1
 type Selection struct {
 	Prefix    *string  `json:"prefix,omitempty"`
 	Globs     []string `json:"globs,omitempty"`
-	Separator string   `json:"separator,omitempty"` // one octet; empty is /
+	Separator string   `json:"separator,omitempty"` // one byte; empty is /
 }
 
-// separator returns the octet.
+// separator returns the byte.
 func (s *Selection) separator() byte {
 	if s.Separator == "" {
 		return '/'
@@ -101,7 +101,7 @@ func (s *Selection) separator() byte {
 // compile returns what tells whether a stream is selected.
 func (s *Selection) compile() (*store.Selection, error) {
 	if len(s.Separator) > 1 {
-		return nil, fmt.Errorf("%w: the separator %q has more than one octet", store.ErrInvalid, s.Separator)
+		return nil, fmt.Errorf("%w: the separator %q has more than one byte", store.ErrInvalid, s.Separator)
 	}
 	selected := new(store.Selection)
 	if s.Prefix != nil {
@@ -144,7 +144,7 @@ type Trailer struct {
 	Chain   chain  `json:"chain"`
 	Commits uint64 `json:"commits"`
 	Events  uint64 `json:"events"`
-	Octets  uint64 `json:"octets"`
+	Bytes   uint64 `json:"octets"`
 	Erased  uint64 `json:"erased"`
 	Lost    uint64 `json:"lost"`
 	SHA256  string `json:"sha256"`
@@ -191,7 +191,7 @@ type commitLine struct {
 	Commit  uint64              `json:"commit"`
 	First   uint64              `json:"first"`
 	Time    instant             `json:"time"`
-	Octets  uint64              `json:"octets"`
+	Bytes   uint64              `json:"octets"`
 	Streams uint64              `json:"streams"`
 	Chain   chain               `json:"chain"`
 	Changes bounded[changeLine] `json:"changes"`
@@ -202,7 +202,7 @@ type commitLine struct {
 const mostParts = 4 * store.MaxCommitEvents
 
 // bounded is a slice that does not grow without bound where it is read: an object of
-// two octets takes hundreds in memory.
+// two bytes takes hundreds in memory.
 type bounded[T any] []T
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -278,7 +278,7 @@ var kindOf = func() map[string]store.ChangeKind {
 	return of
 }()
 
-// TextOf returns octets for two members of a JSON object: as text where they are
+// TextOf returns bytes for two members of a JSON object: as text where they are
 // valid UTF-8, else as they are, which JSON has in base64.
 func TextOf(b []byte) (text *string, base64 []byte) {
 	if utf8.Valid(b) {
@@ -288,8 +288,8 @@ func TextOf(b []byte) (text *string, base64 []byte) {
 	return nil, b
 }
 
-// octetsOf is the inverse of TextOf.
-func octetsOf(text *string, base64 []byte) []byte {
+// bytesOf is the inverse of TextOf.
+func bytesOf(text *string, base64 []byte) []byte {
 	if text != nil {
 		return []byte(*text)
 	}
@@ -298,7 +298,7 @@ func octetsOf(text *string, base64 []byte) []byte {
 
 func lineOfCommit(e *store.Entry) commitLine {
 	l := commitLine{
-		Commit: e.Position, First: e.First, Time: instant(e.Time), Octets: e.Octets, Streams: e.NextStream, Chain: chain(e.Chain),
+		Commit: e.Position, First: e.First, Time: instant(e.Time), Bytes: e.Bytes, Streams: e.NextStream, Chain: chain(e.Chain),
 		Changes: make([]changeLine, 0, len(e.Changes)),
 	}
 	at := e.First
@@ -343,7 +343,7 @@ func lineOfChange(c *store.Change, at uint64) changeLine {
 // entry is the inverse of lineOfCommit.
 func (l *commitLine) entry() (e store.Entry, err error) {
 	e = store.Entry{
-		Position: l.Commit, First: l.First, Time: time.Time(l.Time), Octets: l.Octets, NextStream: l.Streams, Chain: uint64(l.Chain),
+		Position: l.Commit, First: l.First, Time: time.Time(l.Time), Bytes: l.Bytes, NextStream: l.Streams, Chain: uint64(l.Chain),
 		Changes: make([]store.Change, len(l.Changes)),
 	}
 	for i := range l.Changes {
@@ -367,14 +367,14 @@ func (l *commitLine) entry() (e store.Entry, err error) {
 // lost returns what is lost of a commit.
 func (l *commitEndLine) lost() (lost []Lost) {
 	for _, line := range l.Lost {
-		lost = append(lost, Lost{octetsOf(line.Stream, line.Stream64), line.First, line.Last})
+		lost = append(lost, Lost{bytesOf(line.Stream, line.Stream64), line.First, line.Last})
 	}
 	return lost
 }
 
 func (l *changeLine) change() (c store.Change, err error) {
 	c = store.Change{
-		Kind: kindOf[l.Kind], Stream: octetsOf(l.Stream, l.Stream64), Number: l.Number, First: l.First, Last: l.Last, IDs: l.IDs, Count: l.Count,
+		Kind: kindOf[l.Kind], Stream: bytesOf(l.Stream, l.Stream64), Number: l.Number, First: l.First, Last: l.Last, IDs: l.IDs, Count: l.Count,
 	}
 	if c.Kind == 0 {
 		return c, fmt.Errorf("it has a change of the kind %q", l.Kind)
@@ -383,10 +383,10 @@ func (l *changeLine) change() (c store.Change, err error) {
 		return c, fmt.Errorf("it appends the events %d to %d", c.First, c.Last)
 	}
 	if c.Kind == store.Moved {
-		c.Name = octetsOf(l.Consumer, l.Consumer64)
+		c.Name = bytesOf(l.Consumer, l.Consumer64)
 	}
 	if c.Kind == store.Keyed {
-		c.Name = octetsOf(l.Key, l.Key64)
+		c.Name = bytesOf(l.Key, l.Key64)
 		if c.Sum, err = hex.DecodeString(l.Sum); err != nil {
 			return c, err
 		}
@@ -406,6 +406,6 @@ func lineOfEvent(e *store.Event) eventLine {
 
 func (l *eventLine) event() store.Event {
 	return store.Event{
-		Stream: octetsOf(l.Stream, l.Stream64), ID: l.ID, Position: l.Position, Time: time.Time(l.Time), Data: octetsOf(l.Data, l.Data64),
+		Stream: bytesOf(l.Stream, l.Stream64), ID: l.ID, Position: l.Position, Time: time.Time(l.Time), Data: bytesOf(l.Data, l.Data64),
 	}
 }

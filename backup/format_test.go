@@ -54,7 +54,7 @@ func handMade() (Header, []whole) {
 	return h, []whole{
 		{
 			Entry: store.Entry{
-				Position: 12, First: 8, Time: at, Octets: 1234, NextStream: 6, Chain: 1<<63 + 5,
+				Position: 12, First: 8, Time: at, Bytes: 1234, NextStream: 6, Chain: 1<<63 + 5,
 				Changes: []store.Change{
 					{Kind: store.Appended, Stream: []byte("a<&>"), Number: 4, First: 1, Last: 2},
 					{Kind: store.Omitted, Count: 1},
@@ -147,36 +147,36 @@ func TestFormat(t *testing.T) {
 			t.Errorf("want %s\nhave %s", w, h)
 		}
 		trailer.SHA256 = ""
-		if want := (Trailer{End: 20, Chain: 7, Commits: 2, Events: 2, Octets: 2, Erased: 1, Lost: 1}); trailer != want {
+		if want := (Trailer{End: 20, Chain: 7, Commits: 2, Events: 2, Bytes: 2, Erased: 1, Lost: 1}); trailer != want {
 			t.Errorf("want %+v, have %+v", want, trailer)
 		}
 	}
 }
 
-// refusedAt fails unless an export is refused with a place not behind an octet.
-func refusedAt(t *testing.T, what string, b []byte, octet int) {
+// refusedAt fails unless an export is refused with a place not behind a byte.
+func refusedAt(t *testing.T, what string, b []byte, at int) {
 	t.Helper()
 	_, _, _, err := readAll(b)
 	var refused *Refused
 	if !errors.As(err, &refused) || !errors.Is(err, ErrFile) {
 		t.Fatalf("%s: want it refused, have %v", what, err)
 	}
-	before := b[:min(octet, len(b))]
+	before := b[:min(at, len(b))]
 	line := int64(bytes.Count(before, []byte("\n")) + 1)
 	begins := int64(bytes.LastIndexByte(before, '\n') + 1)
-	if refused.Line != line || refused.Octet != begins {
-		t.Fatalf("%s: want it refused at line %d, octet %d, have %v", what, line, begins, err)
+	if refused.Line != line || refused.Offset != begins {
+		t.Fatalf("%s: want it refused at line %d, byte %d, have %v", what, line, begins, err)
 	}
 }
 
-// TestRefusesWhatIsNotWhole: an export that was cut anywhere, or in which an octet is
+// TestRefusesWhatIsNotWhole: an export that was cut anywhere, or in which a byte is
 // another one, or a line is missing, there twice or at another place, is refused, and
 // the line is told.
 func TestRefusesWhatIsNotWhole(t *testing.T) {
 	h, commits := handMade()
 	whole := written(t, h, commits, false)
 	for n := range whole {
-		refusedAt(t, fmt.Sprintf("cut to %d octets", n), whole[:n], n)
+		refusedAt(t, fmt.Sprintf("cut to %d bytes", n), whole[:n], n)
 		for _, flip := range []byte{1, 2, 0x20, 0x80, 0xff} {
 			altered := bytes.Clone(whole)
 			altered[n] ^= flip
@@ -184,7 +184,7 @@ func TestRefusesWhatIsNotWhole(t *testing.T) {
 			if whole[n] == '\n' {
 				at-- // the line goes on
 			}
-			refusedAt(t, fmt.Sprintf("octet %d is another one by %x", n, flip), altered, at)
+			refusedAt(t, fmt.Sprintf("byte %d is another one by %x", n, flip), altered, at)
 		}
 	}
 	refusedAt(t, "goes on", append(bytes.Clone(whole), '\n'), len(whole))
@@ -192,11 +192,11 @@ func TestRefusesWhatIsNotWhole(t *testing.T) {
 
 	lines := bytes.SplitAfter(whole, []byte("\n"))
 	lines = lines[:len(lines)-1]
-	at := func(i int) (octet int) {
+	at := func(i int) (at int) {
 		for _, l := range lines[:i] {
-			octet += len(l)
+			at += len(l)
 		}
-		return octet
+		return at
 	}
 	join := func(parts ...[][]byte) []byte {
 		var b []byte
@@ -213,7 +213,7 @@ func TestRefusesWhatIsNotWhole(t *testing.T) {
 }
 
 // TestRefusesCompressedWhatIsNotWhole is TestRefusesWhatIsNotWhole for compressed
-// exports, of which some octets say nothing: what is read then is the same.
+// exports, of which some bytes say nothing: what is read then is the same.
 func TestRefusesCompressedWhatIsNotWhole(t *testing.T) {
 	h, commits := handMade()
 	whole := written(t, h, commits, true)
@@ -221,7 +221,7 @@ func TestRefusesCompressedWhatIsNotWhole(t *testing.T) {
 	refused := 0
 	for n := range whole {
 		if _, _, _, err := readAll(whole[:n]); !errors.Is(err, ErrFile) {
-			t.Fatalf("cut to %d octets: %v", n, err)
+			t.Fatalf("cut to %d bytes: %v", n, err)
 		}
 		for _, flip := range []byte{1, 0x80, 0xff} {
 			altered := bytes.Clone(whole)
@@ -230,12 +230,12 @@ func TestRefusesCompressedWhatIsNotWhole(t *testing.T) {
 			if errors.Is(err, ErrFile) {
 				refused++
 			} else if err != nil || !bytes.Equal(written(t, h, commits, false), want) {
-				t.Fatalf("octet %d is another one by %x: %v", n, flip, err)
+				t.Fatalf("byte %d is another one by %x: %v", n, flip, err)
 			}
 		}
 	}
 	if refused < len(whole)*2 {
-		t.Errorf("of %d octets only %d changes were refused", len(whole), refused)
+		t.Errorf("of %d bytes only %d changes were refused", len(whole), refused)
 	}
 }
 

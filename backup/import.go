@@ -103,14 +103,14 @@ type Progress func(what string, done, of int64, unit string)
 
 // What a Progress is told of.
 const (
-	Octets    = "octets" // of a file
+	Bytes     = "octets" // of a file
 	Positions = "positions"
 	Events    = "events"
 )
 
-// part is told of the octets of a file.
+// part is told of the bytes of a file.
 func (p Progress) part(what string) func(done, of int64) {
-	return func(done, of int64) { p(what, done, of, Octets) }
+	return func(done, of int64) { p(what, done, of, Bytes) }
 }
 
 // verifying is told of the events of a store that was made.

@@ -54,7 +54,7 @@ type segment struct {
 	End    uint64 `json:"end"`
 	Chain  chain  `json:"chain"`
 	SHA256 string `json:"sha256"`
-	Octets int64  `json:"octets"`
+	Bytes  int64  `json:"octets"`
 	Erased uint64 `json:"erased"`
 }
 

@@ -17,18 +17,18 @@ var ErrFile = errors.New("refused")
 
 // A Refused says where an export is not good. It is an ErrFile.
 type Refused struct {
-	Line  int64 // from 1
-	Octet int64 // of the text, where that line begins, from 0
-	What  string
-	Cut   bool  // there is nothing wrong but that there is no more
-	Err   error // nil, or why it cannot be read
+	Line   int64 // from 1
+	Offset int64 // of the text, where that line begins, from 0
+	What   string
+	Cut    bool  // there is nothing wrong but that there is no more
+	Err    error // nil, or why it cannot be read
 }
 
 func (r *Refused) Error() string {
 	if r.Err != nil {
-		return fmt.Sprintf("line %d, octet %d: %s: %v", r.Line, r.Octet, r.What, r.Err)
+		return fmt.Sprintf("line %d, byte %d: %s: %v", r.Line, r.Offset, r.What, r.Err)
 	}
-	return fmt.Sprintf("line %d, octet %d: %s", r.Line, r.Octet, r.What)
+	return fmt.Sprintf("line %d, byte %d: %s", r.Line, r.Offset, r.What)
 }
 
 // Is makes a Refused an ErrFile.
@@ -37,7 +37,7 @@ func (r *Refused) Is(err error) bool { return err == ErrFile }
 // Unwrap returns why the file cannot be read.
 func (r *Refused) Unwrap() error { return r.Err }
 
-// maxLine is how long a line is at most: of an event of 4 MiB of which each octet
+// maxLine is how long a line is at most: of an event of 4 MiB of which each byte
 // takes six, or of a commit that did all that one commit may.
 const maxLine = 64 << 20
 
@@ -185,7 +185,7 @@ func (r *Reader) end(text []byte) error {
 		return r.refuse("it tells of another export than this one")
 	}
 	if _, err := r.from.ReadByte(); !errors.Is(err, io.EOF) {
-		return &Refused{Line: r.tally.lines + 1, Octet: r.tally.octets, What: "it goes on after its end", Err: err}
+		return &Refused{Line: r.tally.lines + 1, Offset: r.tally.bytes, What: "it goes on after its end", Err: err}
 	}
 	r.trailer = &have
 	return io.EOF
@@ -204,7 +204,7 @@ func (r *Reader) line() ([]byte, error) {
 		if err == nil {
 			break
 		}
-		place := Refused{Line: r.tally.lines + 1, Octet: r.tally.octets}
+		place := Refused{Line: r.tally.lines + 1, Offset: r.tally.bytes}
 		switch {
 		case len(r.text) > maxLine:
 			place.What = "the line does not end"
@@ -219,7 +219,7 @@ func (r *Reader) line() ([]byte, error) {
 	}
 	end := len(r.text) - len(fmt.Sprintf(crcForm, 0))
 	if end < 0 || string(r.text[end:]) != r.tally.ending(r.text[:end]) {
-		return nil, &Refused{Line: r.tally.lines + 1, Octet: r.tally.octets, What: "the line is not the one that was written here"}
+		return nil, &Refused{Line: r.tally.lines + 1, Offset: r.tally.bytes, What: "the line is not the one that was written here"}
 	}
 	r.tally.line(r.text)
 	r.text[end] = '}'
@@ -236,5 +236,5 @@ func (r *Reader) parse(text []byte, into any) error {
 
 // refuse returns the error for the line that was read last.
 func (r *Reader) refuse(format string, args ...any) error {
-	return &Refused{Line: r.tally.lines, Octet: r.tally.octets - int64(len(r.text)), What: fmt.Sprintf(format, args...)}
+	return &Refused{Line: r.tally.lines, Offset: r.tally.bytes - int64(len(r.text)), What: fmt.Sprintf(format, args...)}
 }

@@ -81,7 +81,7 @@ func randomly(t *testing.T, r *rand.Rand, dir string) {
 	}
 }
 
-// damage alters octets in tables and journals of a store.
+// damage alters bytes in tables and journals of a store.
 func damage(t *testing.T, r *rand.Rand, dir string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "db", "*.l*"))

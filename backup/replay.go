@@ -12,7 +12,7 @@ import (
 // Replay appends are small enough to take turns with other clients' requests.
 const (
 	replayEvents = 1000
-	replayOctets = 1 << 20
+	replayBytes  = 1 << 20
 )
 
 // A Replayed says what was appended, and what was not.
@@ -54,13 +54,13 @@ func Replay(ctx context.Context, path string, to *client.Client, progress Progre
 type TooLargeError struct {
 	Stream []byte
 	ID     uint64
-	Octets int    // that the event has
-	Limit  uint64 // of octets that the daemon takes
+	Bytes  int    // that the event has
+	Limit  uint64 // of bytes that the daemon takes
 }
 
 // Error says which.
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("the event %d of the stream %+q has %d octets, and the daemon takes %d", e.ID, e.Stream, e.Octets, e.Limit)
+	return fmt.Sprintf("the event %d of the stream %+q has %d bytes, and the daemon takes %d", e.ID, e.Stream, e.Bytes, e.Limit)
 }
 
 // A batcher appends events in batches.
@@ -72,7 +72,7 @@ type batcher struct {
 
 	groups []client.Group
 	events int
-	octets int
+	size   int
 }
 
 func (b *batcher) commit(c *Commit) error {
@@ -85,7 +85,7 @@ func (b *batcher) commit(c *Commit) error {
 }
 
 func (b *batcher) event(e *store.Event) error {
-	if b.events >= replayEvents || b.octets >= replayOctets {
+	if b.events >= replayEvents || b.size >= replayBytes {
 		if err := b.flush(); err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (b *batcher) event(e *store.Event) error {
 	g := &b.groups[len(b.groups)-1]
 	g.Events = append(g.Events, e.Data)
 	b.events++
-	b.octets += len(e.Data)
+	b.size += len(e.Data)
 	return nil
 }
 
@@ -108,6 +108,6 @@ func (b *batcher) flush() error {
 	}
 	b.number++
 	_, err := b.to.Append(b.ctx, client.Append{Key: fmt.Sprintf("import %s %d", b.sum, b.number), Groups: b.groups})
-	b.groups, b.events, b.octets = nil, 0, 0
+	b.groups, b.events, b.size = nil, 0, 0
 	return err
 }

@@ -14,7 +14,7 @@ import (
 	"gorewind/store/storetest"
 )
 
-// TestRoundTrip: a store that is made of an export has every octet of what the other
+// TestRoundTrip: a store that is made of an export has every byte of what the other
 // one tells, plain and compressed, and answers requests that had keys as that did.
 func TestRoundTrip(t *testing.T) {
 	s := open(t, t.TempDir())
@@ -186,15 +186,15 @@ func TestSelection(t *testing.T) {
 			}
 			path, trailer := exported(t, s, ExportOptions{Selection: sel})
 			c, r := restored(t, path)
-			octets := uint64(0)
+			size := uint64(0)
 			for e, err := range c.Log(t.Context(), 0) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				octets += e.Octets
+				size += e.Bytes
 			}
-			if octets != trailer.Octets || r.Octets != trailer.Octets {
-				t.Errorf("want %d octets of data, the commits say %d, and %d are there", trailer.Octets, octets, r.Octets)
+			if size != trailer.Bytes || r.Bytes != trailer.Bytes {
+				t.Errorf("want %d bytes of data, the commits say %d, and %d are there", trailer.Bytes, size, r.Bytes)
 			}
 			var want strings.Builder
 			for line := range strings.Lines(toldEvents(t, s)) {

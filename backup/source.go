@@ -60,7 +60,7 @@ func (d Daemon) Log(ctx context.Context, after, upTo uint64) iter.Seq2[store.Ent
 // entryOf returns an entry as the store has it.
 func entryOf(w *wire.Entry) store.Entry {
 	e := store.Entry{
-		Position: w.Position, First: w.First, Time: w.Time, Octets: w.Octets, NextStream: w.Next, Chain: w.Chain,
+		Position: w.Position, First: w.First, Time: w.Time, Bytes: w.Bytes, NextStream: w.Next, Chain: w.Chain,
 		Changes: make([]store.Change, len(w.Changes)),
 	}
 	for i, c := range w.Changes {

@@ -19,12 +19,12 @@ const crcForm = `,"crc":"%08x"}` + "\n"
 // A tally is what of an export is summed up in its lines and its trailer, by who
 // writes it and by who reads it.
 type tally struct {
-	sum    uint32 // of the lines so far
-	sha    hash.Hash
-	lines  int64
-	octets int64 // of the text
-	count  Trailer
-	there  uint64 // events that the commit appended which is not taken up yet
+	sum   uint32 // of the lines so far
+	sha   hash.Hash
+	lines int64
+	bytes int64 // of the text
+	count Trailer
+	there uint64 // events that the commit appended which is not taken up yet
 }
 
 func newTally() tally { return tally{sha: sha256.New()} }
@@ -44,14 +44,14 @@ func (t *tally) line(whole []byte) {
 		t.sha.Write(whole)
 	}
 	t.lines++
-	t.octets += int64(len(whole))
+	t.bytes += int64(len(whole))
 }
 
 // event takes up an event of a commit.
 func (t *tally) event(of *store.Entry, e *store.Event) {
 	if e.Position >= of.First {
 		t.count.Events++
-		t.count.Octets += uint64(len(e.Data))
+		t.count.Bytes += uint64(len(e.Data))
 		t.there++
 	}
 }

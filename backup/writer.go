@@ -21,15 +21,15 @@ type Writer struct {
 	entry  *store.Entry  // the commit that was begun
 	events uint64        // of it
 	held   []store.Event // those that are not written yet
-	octets int           // of their data
+	bytes  int           // of their data
 	torn   bool          // it was not written to its end
 	first  bool          // a commit that is not held back has to be the first
 }
 
-// holdOctets is how much of a commit's events is held back until it ends, which is
+// holdBytes is how much of a commit's events is held back until it ends, which is
 // all of them unless they became larger. So what fails or interrupts what they come
 // from leaves the export whole: without that commit.
-const holdOctets = 2 * store.MaxCommitOctets
+const holdBytes = 2 * store.MaxCommitBytes
 
 // A sink takes an export's text.
 type sink interface {
@@ -72,7 +72,7 @@ func (w *Writer) canEnd() bool { return w.tally.count.Commits > 0 && !w.torn }
 
 // begin begins a commit. Its events follow, and then its end.
 func (w *Writer) begin(e *store.Entry) {
-	w.entry, w.events, w.held, w.octets = e, 0, w.held[:0], 0
+	w.entry, w.events, w.held, w.bytes = e, 0, w.held[:0], 0
 }
 
 // errLarge: a commit has to be the first.
@@ -81,7 +81,7 @@ var errLarge = errors.New("a large commit")
 // event takes the next event of the commit.
 func (w *Writer) event(e *store.Event) error {
 	w.held = append(w.held, *e)
-	if w.octets += len(e.Data); w.octets < holdOctets {
+	if w.bytes += len(e.Data); w.bytes < holdBytes {
 		return nil
 	}
 	if w.first && w.canEnd() {
@@ -107,7 +107,7 @@ func (w *Writer) writeHeld() error {
 		w.events++
 	}
 	clear(w.held)
-	w.held, w.octets = w.held[:0], 0
+	w.held, w.bytes = w.held[:0], 0
 	return nil
 }
 

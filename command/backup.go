@@ -99,7 +99,7 @@ func reachedText(s *backup.Summary) string {
 // summaryText says what a backup has, or what was added to it.
 func summaryText(s *backup.Summary) string {
 	text := fmt.Sprintf("%s of %s, %s, from the position %d to %d, in %s of %s",
-		term.Counted(s.Events, "event"), term.Counted(s.Octets, "octet"), term.Counted(s.Commits, "commit"), s.After+1, s.End,
+		term.Counted(s.Events, "event"), term.Counted(s.Bytes, "octet"), term.Counted(s.Commits, "commit"), s.After+1, s.End,
 		term.Counted(s.Segments, "segment"), term.Counted(uint64(s.Files), "octet"))
 	if s.Segments == 0 {
 		text = fmt.Sprintf("nothing; it has everything up to the position %d", s.End)

@@ -116,7 +116,7 @@ func (c *exportCmd) selection() *backup.Selection {
 
 // exportedText says what an export has.
 func exportedText(t *backup.Trailer) string {
-	text := fmt.Sprintf("exported: %s of %s, %s, up to the position %d", term.Counted(t.Events, "event"), term.Counted(t.Octets, "octet"), term.Counted(t.Commits, "commit"), t.End)
+	text := fmt.Sprintf("exported: %s of %s, %s, up to the position %d", term.Counted(t.Events, "event"), term.Counted(t.Bytes, "octet"), term.Counted(t.Commits, "commit"), t.End)
 	if t.Erased > 0 {
 		text += fmt.Sprintf("; erased: %s", term.Counted(t.Erased, "event"))
 	}

@@ -107,7 +107,7 @@ func (c *importCmd) append(stdout io.Writer, line *term.Progress) error {
 	})
 	line.Clear()
 	if large := (*backup.TooLargeError)(nil); errors.As(err, &large) {
-		err = fmt.Errorf("%w: start it with --max-event-bytes %d, then repeat this", err, large.Octets)
+		err = fmt.Errorf("%w: start it with --max-event-bytes %d, then repeat this", err, large.Bytes)
 	}
 	switch err = c.misplaced(err); {
 	case isInterrupted(err):
@@ -118,7 +118,7 @@ func (c *importCmd) append(stdout io.Writer, line *term.Progress) error {
 		return err
 	}
 	_, err = fmt.Fprintf(stdout, "appended: %s of %s, in %s, now or by an import of this file before, each once; another export of the same events appends them again\nnot kept: ids, positions, times, cursors, keys and what was deleted; --data-dir makes a store that keeps them\n",
-		term.Counted(r.Events, "event"), term.Counted(r.Octets, "octet"), term.Counted(r.Batches, "request"))
+		term.Counted(r.Events, "event"), term.Counted(r.Bytes, "octet"), term.Counted(r.Batches, "request"))
 	return err
 }
 

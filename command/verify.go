@@ -63,7 +63,7 @@ func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 
 // printVerified prints a report for people.
 func printVerified(w io.Writer, r repair.Report) error {
-	lines := []string{fmt.Sprintf("read: %s, %s, %s, %s", term.Counted(r.Streams, "stream"), term.Counted(r.Events, "event"), term.Counted(r.Octets, "octet"), term.Counted(r.Commits, "commit"))}
+	lines := []string{fmt.Sprintf("read: %s, %s, %s, %s", term.Counted(r.Streams, "stream"), term.Counted(r.Events, "event"), term.Counted(r.Bytes, "octet"), term.Counted(r.Commits, "commit"))}
 	if r.Damaged > 0 && r.Commits == 0 {
 		lines = []string{"read: nothing"}
 	}

@@ -9,7 +9,7 @@ import (
 
 func TestVerifyReport(t *testing.T) {
 	r := repair.Report{
-		Streams: 1, Events: 1000, Octets: 2000000, Commits: 7, Notes: []string{"odd"}, Damaged: 1234,
+		Streams: 1, Events: 1000, Bytes: 2000000, Commits: 7, Notes: []string{"odd"}, Damaged: 1234,
 		Damage: []repair.Damage{{Stream: []byte("s\xff"), First: 3, Last: 4, From: 9, UpTo: 9, What: "lost"}},
 	}
 	const want = `read: 1 stream, 1,000 events, 2,000,000 octets, 7 commits

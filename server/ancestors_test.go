@@ -99,7 +99,7 @@ var ancestors = []inherited{
 			C: QUERY "a\x00b" "" ""
 			S: EVENT <1> "5"
 			S: END`,
-		in: []string{"store: TestR6KeysSort", "store: R6 F36 names of any octets"},
+		in: []string{"store: TestR6KeysSort", "store: R6 F36 names of any bytes"},
 	}, {
 		label: "R7",
 		was:   "a server is started and stopped 3 times on one store; a second start while it runs is an error",

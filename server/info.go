@@ -30,7 +30,7 @@ func (s *Server) info() wire.InfoReply {
 		{Name: "max-event-bytes", Value: strconv.Itoa(s.opts.MaxEvent)},
 		{Name: "max-stream-bytes", Value: strconv.Itoa(wire.MaxStream)},
 		{Name: "max-append-events", Value: strconv.Itoa(store.MaxCommitEvents)},
-		{Name: "max-append-bytes", Value: strconv.Itoa(store.MaxCommitOctets)},
+		{Name: "max-append-bytes", Value: strconv.Itoa(store.MaxCommitBytes)},
 		{Name: "max-groups", Value: strconv.Itoa(store.MaxGroups)},
 	}}
 }

@@ -51,7 +51,7 @@ func (c *conn) lane(frames [][]byte) *lane {
 	if len(frames) == 0 {
 		return &c.plain
 	}
-	var scratch [wire.MaxEnvelopeOctets + 4*wire.MaxEnvelopeFrames]byte
+	var scratch [wire.MaxEnvelopeBytes + 4*wire.MaxEnvelopeFrames]byte
 	packed := pack.Frames(scratch[:0], frames...)
 	if ln, ok := c.lanes[string(packed)]; ok {
 		return ln

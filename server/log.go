@@ -105,7 +105,7 @@ var kindWords = map[store.ChangeKind]string{
 // entryReply returns an entry as it is sent.
 func entryReply(e *store.Entry) wire.Entry {
 	w := wire.Entry{
-		Position: e.Position, First: e.First, Time: e.Time, Next: e.NextStream, Octets: e.Octets, Chain: e.Chain,
+		Position: e.Position, First: e.First, Time: e.Time, Next: e.NextStream, Bytes: e.Bytes, Chain: e.Chain,
 		Changes: make([]wire.Change, len(e.Changes)),
 	}
 	for i, c := range e.Changes {

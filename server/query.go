@@ -227,8 +227,8 @@ func (q *query) read(r *reader, c *chunk) (whole bool, err error) {
 	}
 	want := q.r
 	want.Progress = true // a selection that takes little of a large store lets others have the reader
-	if want.Octets = q.octets(); c.small {
-		want.Octets = 1
+	if want.Bytes = q.octets(); c.small {
+		want.Bytes = 1
 	}
 	if q.at.left <= math.MaxInt {
 		want.Limit = int(q.at.left)
@@ -252,7 +252,7 @@ func (q *query) read(r *reader, c *chunk) (whole bool, err error) {
 		}
 	}
 	r.stats.sent(n, octets)
-	if octets >= want.Octets || n == want.Limit && want.Limit > 0 {
+	if octets >= want.Bytes || n == want.Limit && want.Limit > 0 {
 		return q.atEnd(), nil
 	}
 	if q.follow {

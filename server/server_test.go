@@ -195,7 +195,7 @@ func fill(t testing.TB, s store.Store, stream string, n, size int) {
 	t.Helper()
 	for at := 0; at < n; {
 		var events [][]byte
-		for octets := 0; at < n && len(events) < 10_000 && octets+size <= store.MaxCommitOctets; octets += size {
+		for octets := 0; at < n && len(events) < 10_000 && octets+size <= store.MaxCommitBytes; octets += size {
 			at++
 			events = append(events, datum(at, size))
 		}

@@ -35,7 +35,7 @@ func (s *Selection) holds(tokens []token, separator byte, steps *int) bool {
 }
 
 // holds does what matches does, for all names of a glob at once. Where p begins with
-// octets the glob must have the same ones, since no wildcard stands for one only.
+// bytes the glob must have the same ones, since no wildcard stands for one only.
 func (p *pattern) holds(tokens []token, separator byte, steps *int) bool {
 	n := len(p.begin)
 	if len(tokens) < n || !slices.Equal(tokens[:n], p.tokens[:n]) {
@@ -60,11 +60,11 @@ const coverSteps = 3000
 
 // within reports whether g matches every name that a glob of tokens does: it goes
 // through the tokens, with every set of states that g can be in after each, over all
-// octets that make a difference.
+// bytes that make a difference.
 func within(tokens []token, separator byte, g *glob, steps *int) bool {
-	alphabet := octets(tokens, separator, g)
+	alphabet := alphabetOf(tokens, separator, g)
 	var start states
-	start.add(0)
+	start.set(0)
 	now, seen := []states{start}, make(map[states]bool)
 	for _, t := range tokens {
 		var after []states
@@ -72,15 +72,15 @@ func within(tokens []token, separator byte, g *glob, steps *int) bool {
 		for todo := now; len(todo) > 0; {
 			before := todo[0]
 			todo = todo[1:]
-			for _, octet := range alphabet {
-				if t.kind == literal && octet != t.octet || t.kind == star && octet == separator {
+			for _, c := range alphabet {
+				if t.kind == literal && c != t.value || t.kind == star && c == separator {
 					continue
 				}
 				if *steps--; *steps < 0 {
 					return false
 				}
 				next := before
-				if !g.step(&next, octet) {
+				if !g.step(&next, c) {
 					return false
 				}
 				if seen[next] {
@@ -88,7 +88,7 @@ func within(tokens []token, separator byte, g *glob, steps *int) bool {
 				}
 				seen[next] = true
 				after = append(after, next)
-				if t.kind != literal { // it may have another octet
+				if t.kind != literal { // it may have another byte
 					todo = append(todo, next)
 				}
 			}
@@ -98,23 +98,23 @@ func within(tokens []token, separator byte, g *glob, steps *int) bool {
 	return !slices.ContainsFunc(now, func(s states) bool { return !s.has(g.tokens) })
 }
 
-// octets returns those that a glob or g treats in a way of their own, and one of
+// bytes returns those that a glob or g treats in a way of their own, and one of
 // the others.
-func octets(tokens []token, separator byte, g *glob) (found []byte) {
+func alphabetOf(tokens []token, separator byte, g *glob) (found []byte) {
 	var own [256]bool
 	own[separator], own[g.separator] = true, true
 	for _, t := range tokens {
 		if t.kind == literal {
-			own[t.octet] = true
+			own[t.value] = true
 		}
 	}
 	another := false
-	for octet := range 256 {
-		if own[octet] || g.literal[octet] > 0 {
-			found = append(found, byte(octet))
+	for c := range 256 {
+		if own[c] || g.literal[c] > 0 {
+			found = append(found, byte(c))
 		} else if !another {
 			another = true
-			found = append(found, byte(octet))
+			found = append(found, byte(c))
 		}
 	}
 	return found

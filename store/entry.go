@@ -8,7 +8,7 @@ type Entry struct {
 	Position   uint64 // the last that it took
 	First      uint64 // and the first
 	Time       time.Time
-	Octets     uint64 // of its events' data, as it was committed
+	Bytes      uint64 // of its events' data, as it was committed
 	NextStream uint64 // the number that the next new stream gets
 	Changes    []Change
 	Chain      uint64 // checksum of the entry and all before it

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// maxPattern is the longest pattern, in octets. A state of matching is how much
+// maxPattern is the longest pattern, in bytes. A state of matching is how much
 // of a pattern is behind, so 256 states are the most.
 const maxPattern = 255
 
@@ -14,13 +14,13 @@ const maxPattern = 255
 // parts matches. Without a part, as the zero value or nil, it selects none. It is
 // safe for concurrent use, save that Also must have returned before.
 //
-// A pattern matches whole names, octet by octet, in time linear in the name's
+// A pattern matches whole names, byte by byte, in time linear in the name's
 // length:
 //
-//   - one or more octets, the separator not among them
-//     **   one or more octets of any value
-//     \x   the octet x as it is, also if it is one of these
-//     x    any other octet x as it is
+//   - one or more bytes, the separator not among them
+//     **   one or more bytes of any value
+//     \x   the byte x as it is, also if it is one of these
+//     x    any other byte x as it is
 //
 // Three asterisks are ** and then *.
 type Selection struct{ parts []pattern }
@@ -28,13 +28,13 @@ type Selection struct{ parts []pattern }
 // Prefix selects the streams whose names begin with a prefix, which may be empty.
 func Prefix(prefix []byte) *Selection {
 	tokens := make([]token, len(prefix))
-	for i, octet := range prefix {
-		tokens[i] = token{literal, octet}
+	for i, c := range prefix {
+		tokens[i] = token{literal, c}
 	}
 	return &Selection{[]pattern{{begin: bytes.Clone(prefix), end: endAny, tokens: tokens}}}
 }
 
-// Glob selects the streams whose names match a pattern of 1 to 255 octets. Its
+// Glob selects the streams whose names match a pattern of 1 to 255 bytes. Its
 // error is ErrInvalid: the pattern's length, or a \ at its end.
 func Glob(separator byte, pattern []byte) (*Selection, error) {
 	s := new(Selection)
@@ -106,7 +106,7 @@ type end int
 const (
 	endNone end = iota // nothing
 	endAny             // anything, also nothing
-	endSome            // one octet or more
+	endSome            // one byte or more
 	endGlob            // what the glob matches
 )
 
@@ -128,7 +128,7 @@ func (p *pattern) matches(name []byte) bool {
 
 func parsePattern(separator byte, text []byte) (p pattern, err error) {
 	if len(text) == 0 || len(text) > maxPattern {
-		return p, fmt.Errorf("%w: a pattern has 1 to %d octets, not %d", ErrInvalid, maxPattern, len(text))
+		return p, fmt.Errorf("%w: a pattern has 1 to %d bytes, not %d", ErrInvalid, maxPattern, len(text))
 	}
 	tokens, err := tokenize(text)
 	if err != nil {
@@ -141,7 +141,7 @@ func parsePattern(separator byte, text []byte) (p pattern, err error) {
 	p.separator, p.tokens = separator, tokens
 	p.begin = make([]byte, first)
 	for i, t := range tokens[:first] {
-		p.begin[i] = t.octet
+		p.begin[i] = t.value
 	}
 	switch rest := tokens[first:]; {
 	case len(rest) == 0:
@@ -157,7 +157,7 @@ func parsePattern(separator byte, text []byte) (p pattern, err error) {
 // A token is one step of a pattern.
 type token struct {
 	kind  kind
-	octet byte // of a literal
+	value byte // of a literal
 }
 
 type kind uint8
@@ -172,7 +172,7 @@ func tokenize(text []byte) (tokens []token, err error) {
 	for i := 0; i < len(text); i++ {
 		switch {
 		case text[i] == '\\' && i+1 == len(text):
-			return nil, fmt.Errorf("%w: the pattern ends with a \\ that takes no octet", ErrInvalid)
+			return nil, fmt.Errorf("%w: the pattern ends with a \\ that takes no byte", ErrInvalid)
 		case text[i] == '\\':
 			i++
 			tokens = append(tokens, token{literal, text[i]})
@@ -192,7 +192,7 @@ func tokenize(text []byte) (tokens []token, err error) {
 // after the last token says that the pattern is through.
 type states [(maxPattern + 1) / 64]uint64
 
-func (s *states) add(n int)      { s[n/64] |= 1 << (n % 64) }
+func (s *states) set(n int)      { s[n/64] |= 1 << (n % 64) }
 func (s *states) has(n int) bool { return s[n/64]>>(n%64)&1 == 1 }
 
 // A glob matches all states at once, so that no name makes it go back.
@@ -202,7 +202,7 @@ type glob struct {
 	words     int // of states that are in use
 	stars     states
 	doubles   states
-	literals  []states   // of each octet that the pattern has
+	literals  []states   // of each byte that the pattern has
 	literal   [256]uint8 // index in literals, from 1; 0: the pattern has it not
 }
 
@@ -211,15 +211,15 @@ func newGlob(separator byte, tokens []token) *glob {
 	for i, t := range tokens {
 		switch t.kind {
 		case star:
-			g.stars.add(i)
+			g.stars.set(i)
 		case doubleStar:
-			g.doubles.add(i)
+			g.doubles.set(i)
 		default:
-			if g.literal[t.octet] == 0 {
+			if g.literal[t.value] == 0 {
 				g.literals = append(g.literals, states{})
-				g.literal[t.octet] = uint8(len(g.literals))
+				g.literal[t.value] = uint8(len(g.literals))
 			}
-			g.literals[g.literal[t.octet]-1].add(i)
+			g.literals[g.literal[t.value]-1].set(i)
 		}
 	}
 	return g
@@ -227,31 +227,31 @@ func newGlob(separator byte, tokens []token) *glob {
 
 func (g *glob) matches(name []byte) bool {
 	var now states
-	now.add(0)
-	for _, octet := range name {
-		if !g.step(&now, octet) {
+	now.set(0)
+	for _, c := range name {
+		if !g.step(&now, c) {
 			return false
 		}
 	}
 	return now.has(g.tokens)
 }
 
-// noStates is what an octet leads on from that the pattern has not.
+// noStates is what a byte leads on from that the pattern has not.
 var noStates states
 
-// step takes an octet, and reports whether any state is left.
-func (g *glob) step(now *states, octet byte) bool {
+// step takes a byte, and reports whether any state is left.
+func (g *glob) step(now *states, c byte) bool {
 	literals := &noStates
-	if i := g.literal[octet]; i > 0 {
+	if i := g.literal[c]; i > 0 {
 		literals = &g.literals[i-1]
 	}
 	var carry, alive uint64
 	for w := range g.words {
 		wild := g.doubles[w]
-		if octet != g.separator {
+		if c != g.separator {
 			wild |= g.stars[w]
 		}
-		// A wildcard may have had its last octet, and may have another.
+		// A wildcard may have had its last byte, and may have another.
 		stay := now[w] & wild
 		step := stay | now[w]&literals[w]
 		now[w] = step<<1 | carry | stay

@@ -57,11 +57,11 @@ var matchCases = []struct {
 	{"fossil: expressions are text", "[a-z]", "b", false},
 	{"fossil v3: Foo is not Foo/Bar", "Foo", "Foo/Bar", false},
 
-	{"one octet or more", "a*", "a", false},
-	{"one octet or more", "*", "a", true},
-	{"one octet or more", "*", "/", false},
-	{"one octet or more", "**", "/", true},
-	{"no octet", "**", "", false},
+	{"one byte or more", "a*", "a", false},
+	{"one byte or more", "*", "a", true},
+	{"one byte or more", "*", "/", false},
+	{"one byte or more", "**", "/", true},
+	{"no byte", "**", "", false},
 	{"two wildcards", "*a*", "bab", true},
 	{"two wildcards", "*a*", "ab", false},
 	{"the first fit is not the right one", "*ab", "aab", true},
@@ -76,7 +76,7 @@ var matchCases = []struct {
 	{"escaped, then a wildcard", `\**`, "*x", true},
 	{"escaped, then a wildcard", `\**`, "xx", false},
 	{"an escape between asterisks", `*\**`, "a*b", true},
-	{"any octets", "\x00*\xff", "\x00\n\xff", true},
+	{"any bytes", "\x00*\xff", "\x00\n\xff", true},
 	{"halves of a rune", "\xc3*", "é", true},
 }
 
@@ -121,9 +121,9 @@ func TestSeparator(t *testing.T) {
 func TestInvalid(t *testing.T) {
 	s := Prefix([]byte("a"))
 	for _, c := range []struct{ label, pattern, says string }{
-		{"A7 empty list", "", "1 to 255 octets, not 0"},
-		{"too long", strings.Repeat("a", 256), "1 to 255 octets, not 256"},
-		{"too long", strings.Repeat("**", 128), "1 to 255 octets, not 256"},
+		{"A7 empty list", "", "1 to 255 bytes, not 0"},
+		{"too long", strings.Repeat("a", 256), "1 to 255 bytes, not 256"},
+		{"too long", strings.Repeat("**", 128), "1 to 255 bytes, not 256"},
 		{"half an escape", `a\`, `ends with a \`},
 		{"half an escape", `a\\\`, `ends with a \`},
 	} {
@@ -139,7 +139,7 @@ func TestInvalid(t *testing.T) {
 	}
 }
 
-// TestLongest: patterns of 255 octets use all states, in every word of them.
+// TestLongest: patterns of 255 bytes use all states, in every word of them.
 func TestLongest(t *testing.T) {
 	stars := strings.Repeat("*a", 127) + "*"
 	name := strings.Repeat("xa", 127)
@@ -256,14 +256,14 @@ func matchNaively(separator byte, pattern, name string) bool {
 	row[0] = true
 	for pattern != "" {
 		next := make([]bool, len(name)+1)
-		wild, any, octet := false, false, pattern[0]
+		wild, any, c := false, false, pattern[0]
 		switch {
 		case strings.HasPrefix(pattern, "**"):
 			wild, any, pattern = true, true, pattern[2:]
 		case pattern[0] == '*':
 			wild, pattern = true, pattern[1:]
 		case pattern[0] == '\\':
-			octet, pattern = pattern[1], pattern[2:]
+			c, pattern = pattern[1], pattern[2:]
 		default:
 			pattern = pattern[1:]
 		}
@@ -271,7 +271,7 @@ func matchNaively(separator byte, pattern, name string) bool {
 			if wild {
 				next[i+1] = (row[i] || next[i]) && (any || name[i] != separator)
 			} else {
-				next[i+1] = row[i] && name[i] == octet
+				next[i+1] = row[i] && name[i] == c
 			}
 		}
 		row = next

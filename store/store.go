@@ -17,13 +17,13 @@ import (
 
 // Limits of every engine.
 const (
-	MaxStream       = 255     // octets of a stream's name, at least 1
-	MaxEvent        = 4 << 20 // octets of one event
+	MaxStream       = 255     // bytes of a stream's name, at least 1
+	MaxEvent        = 4 << 20 // bytes of one event
 	MaxCommitEvents = 10_000  // events of one commit, and so of one Append
-	MaxCommitOctets = 8 << 20 // octets of event data of one commit
+	MaxCommitBytes  = 8 << 20 // bytes of event data of one commit
 	MaxGroups       = 1_000   // groups of one Append
-	MaxKey          = 64      // octets of an Append's key
-	MaxConsumer     = 255     // octets of a consumer's name, at least 1
+	MaxKey          = 64      // bytes of an Append's key
+	MaxConsumer     = 255     // bytes of a consumer's name, at least 1
 )
 
 // Errors that engines return, wrapped or not; compare with errors.Is.
@@ -130,7 +130,7 @@ type Append struct {
 
 // A Group is the events that an Append adds to a stream.
 type Group struct {
-	Stream []byte // 1 to MaxStream octets
+	Stream []byte // 1 to MaxStream bytes
 	// Expected is the id of the stream's last event before this request, zero if
 	// it has to hold no event; without it the stream may hold anything. Only a
 	// stream's first group in a request may have it.
@@ -163,7 +163,7 @@ type Delete struct {
 // A Cursor is how far a consumer has come in a stream, or without a stream in
 // the whole store.
 type Cursor struct {
-	Consumer []byte // 1 to MaxConsumer octets
+	Consumer []byte // 1 to MaxConsumer bytes
 	Stream   []byte // empty: the whole store
 	ID       uint64 // any that was ever given; in the whole store a position, any up to the last; 0 removes the cursor, with Rewind
 	Rewind   bool   // it may go back
@@ -187,7 +187,7 @@ type Range struct {
 
 	Backward bool // the last event first
 	Limit    int  // at most so many events; 0 is no limit
-	Octets   int  // end after the event that reaches this much data; 0 is no limit
+	Bytes    int  // end after the event that reaches this much data; 0 is no limit
 
 	// Progress has Read of a selection yield from time to time an Event that has
 	// nothing but a Position, while none is found: everything up to there has been
@@ -210,9 +210,9 @@ type Info struct {
 	Erasing      int    // events and ranges of events that were replaced or deleted and may still be in files
 }
 
-// A Store is safe for concurrent use. Octets that are handed to a write belong
+// A Store is safe for concurrent use. Bytes that are handed to a write belong
 // to the store from then on and must not be written again; other calls borrow
-// them until they return. Octets that the store hands out must not be written
+// them until they return. Bytes that the store hands out must not be written
 // either.
 //
 // Writes are Append, Replace, Delete and SetCursor. They queue requests, in order,
@@ -236,12 +236,12 @@ type Store interface {
 	Append(reqs []Append, done func([]Result))
 
 	// Replace puts other data in the place of an event's. Once done is called,
-	// nothing reads the old octets any more; soon after they are in no file
+	// nothing reads the old bytes any more; soon after they are in no file
 	// either (see Info.Erasing). Errors are ErrInvalid, ErrTooLarge, ErrUnknownID
 	// for an event that the stream does not hold, and those of the disk.
 	Replace(r Replace, done func(error))
 
-	// Delete removes events, as Replace does old octets. Deleting what is not
+	// Delete removes events, as Replace does old bytes. Deleting what is not
 	// there, or no longer, is no error. Errors are ErrInvalid, ErrUnknownID for
 	// an id that was never given, ErrConflict and those of the disk.
 	Delete(d Delete, done func(error))

@@ -10,18 +10,18 @@ const (
 	MaxKey          = 64
 	MaxGroups       = 1_000
 	MaxAppendEvents = 10_000
-	MaxAppendOctets = 8 << 20 // of data
+	MaxAppendBytes  = 8 << 20 // of data
 )
 
 // Append asks to append events to streams, all groups or none.
 type Append struct {
-	Key    []byte  // at most 64 octets; may be empty
+	Key    []byte  // at most 64 bytes; may be empty
 	Groups []Group // 1 to 1,000
 }
 
 // A Group is the events that an Append adds to a stream.
 type Group struct {
-	Stream   []byte   // 1 to 255 octets
+	Stream   []byte   // 1 to 255 bytes
 	Expected Bound    // id of the stream's last event; id zero: it holds none
 	Events   [][]byte // at least one
 }
@@ -106,18 +106,18 @@ func (a Append) check() *Error {
 	if len(a.Groups) == 0 {
 		return Errorf(Malformed, "send stream, expected, count and data after the key", "%s has no group", APPEND)
 	}
-	events, octets := 0, 0
+	events, size := 0, 0
 	for _, g := range a.Groups {
 		events += len(g.Events)
 		for _, e := range g.Events {
-			octets += len(e)
+			size += len(e)
 		}
 	}
 	switch {
 	case events > MaxAppendEvents:
 		return tooMuch("events", MaxAppendEvents)
-	case octets > MaxAppendOctets:
-		return tooMuch("octets of data", MaxAppendOctets)
+	case size > MaxAppendBytes:
+		return tooMuch("bytes of data", MaxAppendBytes)
 	}
 	return a.checkExpectations()
 }

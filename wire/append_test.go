@@ -18,7 +18,7 @@ func TestParseAppend(t *testing.T) {
 		return slices.Concat(append([][]string{{"APPEND", ""}}, parts...)...)
 	}
 	data := func(n int) []string { return slices.Repeat([]string{""}, n) }
-	octets := func(n int) string { return strings.Repeat("d", n) }
+	bytesOf := func(n int) string { return strings.Repeat("d", n) }
 
 	thousand := Append{Key: []byte{}}
 	for i := range 1000 {
@@ -30,7 +30,7 @@ func TestParseAppend(t *testing.T) {
 	testRequests(t, map[string]requestCase{
 		"one event":           {in: []string{"APPEND", "k", "s", "", "1", "d"}, want: one("k", Group{s, Bound{}, frames("d")})},
 		"no key":              {in: []string{"APPEND", "", "s", "", "1", ""}, want: one("", Group{s, Bound{}, frames("")})},
-		"longest key":         {in: []string{"APPEND", octets(64), "s", "", "1", ""}, want: one(octets(64), Group{s, Bound{}, frames("")})},
+		"longest key":         {in: []string{"APPEND", bytesOf(64), "s", "", "1", ""}, want: one(bytesOf(64), Group{s, Bound{}, frames("")})},
 		"expecting an id":     {in: []string{"APPEND", "", "s", id7, "2", "a", "b"}, want: one("", Group{s, Bound{7, true}, frames("a", "b")})},
 		"expecting none":      {in: []string{"APPEND", "", "s", id0, "1", "a"}, want: one("", Group{s, Bound{0, true}, frames("a")})},
 		"an end of groups":    {in: []string{"APPEND", "", "s", "", "1", "a", ""}, want: one("", Group{s, Bound{}, frames("a")})},
@@ -39,18 +39,18 @@ func TestParseAppend(t *testing.T) {
 			want: Append{[]byte{}, []Group{{s, Bound{7, true}, frames("a", "")}, {u, Bound{0, true}, frames("b")}, {s, Bound{}, frames("c")}}}},
 		"1,000 groups":  {in: request(groups(1000)), want: thousand},
 		"10,000 events": {in: request([]string{"s", "", "10000"}, data(10_000)), want: one("", Group{s, Bound{}, frames(data(10_000)...)})},
-		"8 MiB": {in: request([]string{"s", "", "2", octets(8<<20 - 1), "d"}),
-			want: one("", Group{s, Bound{}, frames(octets(8<<20-1), "d")})},
+		"8 MiB": {in: request([]string{"s", "", "2", bytesOf(8<<20 - 1), "d"}),
+			want: one("", Group{s, Bound{}, frames(bytesOf(8<<20-1), "d")})},
 
 		"without":                 {in: []string{"APPEND"}, code: Malformed},
 		"no group":                {in: []string{"APPEND", "k"}, code: Malformed, say: "no group"},
 		"no group, but their end": {in: []string{"APPEND", "k", ""}, code: Malformed, say: "no group"},
 		"G1 no stream":            {in: []string{"APPEND", "k", "", "", "1", "d"}, code: BadOption},
-		"key too long":            {in: []string{"APPEND", octets(65), "s", "", "1", "d"}, code: TooLarge, say: "limit=64"},
+		"key too long":            {in: []string{"APPEND", bytesOf(65), "s", "", "1", "d"}, code: TooLarge, say: "limit=64"},
 		"a stream and no more":    {in: []string{"APPEND", "", "s"}, code: Malformed, say: "group=0"},
 		"no count":                {in: []string{"APPEND", "", "s", ""}, code: Malformed, say: "group=0"},
 		"name too long":           {in: []string{"APPEND", "", name256, "", "1", "d"}, code: TooLarge, say: "limit=255 group=0"},
-		"expecting 7 octets":      {in: []string{"APPEND", "", "s", id7[1:], "1", "d"}, code: Malformed, say: "expected has 7 octets"},
+		"expecting 7 bytes":       {in: []string{"APPEND", "", "s", id7[1:], "1", "d"}, code: Malformed, say: "expected has 7 bytes"},
 		"E1 no events":            {in: []string{"APPEND", "", "s", "", "0"}, code: Malformed, say: "count"},
 		"G1 no payload":           {in: []string{"APPEND", "", "s", "", "1"}, code: Malformed, say: "1 frames of data are announced and 0 follow"},
 		"an empty count":          {in: []string{"APPEND", "", "s", "", "", "d"}, code: Malformed, say: "count"},
@@ -68,7 +68,7 @@ func TestParseAppend(t *testing.T) {
 		"10,001 in two groups": {in: request([]string{"s", "", "10000"}, data(10_000), []string{"u", "", "1", "d"}),
 			code: TooLarge, say: "limit=10000"},
 		"more than 64 bits": {in: []string{"APPEND", "", "s", "", "18446744073709551617", "d"}, code: TooLarge, say: "limit=10000"},
-		"8 MiB and an octet": {in: request([]string{"s", "", "1", octets(8 << 20), "u", "", "1", "d"}),
+		"8 MiB and a byte": {in: request([]string{"s", "", "1", bytesOf(8 << 20), "u", "", "1", "d"}),
 			code: TooLarge, say: "limit=8388608"},
 	})
 }

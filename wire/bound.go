@@ -21,8 +21,8 @@ func parseBound(name string, f []byte) (Bound, *Error) {
 	}
 	id, ok := ParseID(f)
 	if !ok {
-		return Bound{}, Errorf(Malformed, "send 8 octets, or an empty frame for none",
-			"the frame %s has %d octets", name, len(f))
+		return Bound{}, Errorf(Malformed, "send 8 bytes, or an empty frame for none",
+			"the frame %s has %d bytes", name, len(f))
 	}
 	return Bound{id, true}, nil
 }
@@ -31,7 +31,7 @@ func parseBound(name string, f []byte) (Bound, *Error) {
 func requireID(f []byte) (uint64, *Error) {
 	id, ok := ParseID(f)
 	if !ok {
-		return 0, Errorf(Malformed, "send 8 octets", "the frame id has %d octets", len(f))
+		return 0, Errorf(Malformed, "send 8 bytes", "the frame id has %d bytes", len(f))
 	}
 	return id, nil
 }

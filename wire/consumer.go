@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// MaxConsumer is the longest name of a consumer, in octets.
+// MaxConsumer is the longest name of a consumer, in bytes.
 const MaxConsumer = 255
 
 // MaxWait is how long a Wait may last.
@@ -13,7 +13,7 @@ const MaxWait = 24 * time.Hour
 
 // Commit asks to move a consumer's cursor.
 type Commit struct {
-	Consumer []byte // 1 to 255 octets
+	Consumer []byte // 1 to 255 bytes
 	Stream   []byte // empty: the whole store
 	ID       uint64
 	Rewind   bool
@@ -54,7 +54,7 @@ func parseCommit(args [][]byte) (Request, *Error) {
 
 // Cursor asks where a consumer's cursor is.
 type Cursor struct {
-	Consumer []byte // 1 to 255 octets
+	Consumer []byte // 1 to 255 bytes
 	Stream   []byte // empty: the whole store
 }
 
@@ -75,7 +75,7 @@ func parseCursor(args [][]byte) (Request, *Error) {
 
 // Wait asks for an answer once a consumer has committed an id or a later one.
 type Wait struct {
-	Consumer []byte // 1 to 255 octets
+	Consumer []byte // 1 to 255 bytes
 	Stream   []byte // empty: the whole store
 	ID       uint64
 	Timeout  time.Duration // whole milliseconds, at most MaxWait
@@ -112,7 +112,7 @@ func parseWait(args [][]byte) (Request, *Error) {
 func checkCursor(consumer, stream []byte) *Error {
 	switch {
 	case len(consumer) == 0:
-		return Errorf(Malformed, "send a name of 1 to 255 octets", "the frame consumer is empty")
+		return Errorf(Malformed, "send a name of 1 to 255 bytes", "the frame consumer is empty")
 	case len(consumer) > MaxConsumer:
 		return tooLong("consumer", len(consumer), MaxConsumer)
 	case len(stream) > MaxStream:

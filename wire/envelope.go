@@ -5,7 +5,7 @@ import "errors"
 // Limits of an envelope: what stands before a request, its delimiter included.
 const (
 	MaxEnvelopeFrames = 16
-	MaxEnvelopeOctets = 1024
+	MaxEnvelopeBytes  = 1024
 )
 
 // Errors of Split.
@@ -27,13 +27,13 @@ func Split(frames [][]byte) (envelope, request [][]byte, err error) {
 	if len(frames) > 0 && isWord(frames[0]) {
 		return nil, frames, nil
 	}
-	octets := 0
+	size := 0
 	for i, f := range frames {
-		octets += len(f)
+		size += len(f)
 		if len(f) > 0 {
 			continue
 		}
-		if i >= MaxEnvelopeFrames || octets > MaxEnvelopeOctets {
+		if i >= MaxEnvelopeFrames || size > MaxEnvelopeBytes {
 			return nil, nil, ErrEnvelope
 		}
 		return frames[:i+1], frames[i+1:], nil

@@ -30,8 +30,8 @@ func TestSplit(t *testing.T) {
 		"nothing":                        {nil, 0, ErrNoDelimiter},
 		"15 frames and the delimiter":    {append(many(15, "x"), "", "PING"), 16, nil},
 		"16 frames and the delimiter":    {append(many(16, "x"), "", "PING"), 0, ErrEnvelope},
-		"1,024 octets":                   {[]string{strings.Repeat("x", 1024), "", "PING"}, 2, nil},
-		"1,025 octets":                   {[]string{strings.Repeat("x", 1025), "", "PING"}, 0, ErrEnvelope},
+		"1,024 bytes":                    {[]string{strings.Repeat("x", 1024), "", "PING"}, 2, nil},
+		"1,025 bytes":                    {[]string{strings.Repeat("x", 1025), "", "PING"}, 0, ErrEnvelope},
 		"delimiter and nothing after it": {[]string{""}, 1, nil},
 	} {
 		envelope, request, err := Split(frames(c.in...))

@@ -2,7 +2,7 @@ package wire
 
 // Replace asks to put other data in the place of an event's.
 type Replace struct {
-	Stream []byte // 1 to 255 octets
+	Stream []byte // 1 to 255 bytes
 	ID     uint64
 	Data   []byte
 }
@@ -28,7 +28,7 @@ func parseReplace(args [][]byte) (Request, *Error) {
 
 // Delete asks to remove the events of a stream up to one.
 type Delete struct {
-	Stream   []byte // 1 to 255 octets
+	Stream   []byte // 1 to 255 bytes
 	UpTo     Bound  // none: all
 	Expected Bound  // as in a Group
 }

@@ -48,13 +48,13 @@ type Error struct {
 	Do     string  // what to do about it
 }
 
-// A Param is one fact of an error for programs to read. Octets (ids, streams)
+// A Param is one fact of an error for programs to read. Bytes (ids, streams)
 // are given in lower-case hex.
 type Param struct{ Name, Value string }
 
-// Hex returns the Param of a stream, an id or other octets.
-func Hex(name string, octets []byte) Param {
-	return Param{name, hex.EncodeToString(octets)}
+// Hex returns the Param of a stream, an id or other bytes.
+func Hex(name string, size []byte) Param {
+	return Param{name, hex.EncodeToString(size)}
 }
 
 // Errorf returns an Error with a formatted text of what happened.

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// unpack makes frames of fuzzed octets: each begins with its length, a varint, so
+// unpack makes frames of fuzzed bytes: each begins with its length, a varint, so
 // that frames may be longer than every limit of a name or an envelope.
 func unpack(b []byte) (out [][]byte) {
 	for len(b) > 0 {
@@ -71,8 +71,8 @@ var messageSeeds = [][]string{
 	{"FROBNICATE"}, {"x"}, {""}, {"", ""}, {"publish", "s", "d"},
 	{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "", "PING"},
 	{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "", "PING"},
-	{strings.Repeat("e", MaxEnvelopeOctets), "", "PING"},
-	{strings.Repeat("e", MaxEnvelopeOctets+1), "", "PING"},
+	{strings.Repeat("e", MaxEnvelopeBytes), "", "PING"},
+	{strings.Repeat("e", MaxEnvelopeBytes+1), "", "PING"},
 }
 
 func FuzzRequest(f *testing.F) {
@@ -122,7 +122,7 @@ func checkEnvelope(t *testing.T, in, envelope, body [][]byte, err error) {
 		end = -1
 	case end < 0:
 		want = ErrNoDelimiter
-	case end >= MaxEnvelopeFrames || len(bytes.Join(in[:end], nil)) > MaxEnvelopeOctets:
+	case end >= MaxEnvelopeFrames || len(bytes.Join(in[:end], nil)) > MaxEnvelopeBytes:
 		want = ErrEnvelope
 	}
 	if err != want {
@@ -216,7 +216,7 @@ func FuzzRoundTrip(f *testing.F) {
 		f.Add(kind, bytes.Repeat([]byte{0xff, 0x07}, 300))
 	}
 	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
-		o := octets(b)
+		o := fuzzInput(b)
 		if kind%2 == 0 {
 			roundTripRequest(t, o.envelope(), o.request(kind/2))
 			return
@@ -240,61 +240,61 @@ func roundTripRequest(t *testing.T, envelope [][]byte, r Request) {
 	}
 }
 
-// Octets are what a fuzzer chose, to make values of. When there are no more, zeros
+// Bytes are what a fuzzer chose, to make values of. When there are no more, zeros
 // follow.
-type octets []byte
+type fuzzInput []byte
 
-func (o *octets) byte() (b byte) {
+func (o *fuzzInput) nextByte() (b byte) {
 	if len(*o) > 0 {
 		b, *o = (*o)[0], (*o)[1:]
 	}
 	return b
 }
 
-func (o *octets) bool() bool { return o.byte()&1 == 1 }
+func (o *fuzzInput) flag() bool { return o.nextByte()&1 == 1 }
 
-func (o *octets) number() uint64 {
+func (o *fuzzInput) number() uint64 {
 	n, size := binary.Uvarint(*o)
 	if size <= 0 {
-		return uint64(o.byte())
+		return uint64(o.nextByte())
 	}
 	*o = (*o)[size:]
 	return n
 }
 
-// data returns at most most octets.
-func (o *octets) data(most int) []byte {
-	n := min(int(o.byte()), most, len(*o))
+// data returns at most most bytes.
+func (o *fuzzInput) data(most int) []byte {
+	n := min(int(o.nextByte()), most, len(*o))
 	d := (*o)[:n:n]
 	*o = (*o)[n:]
 	return d
 }
 
-// name returns 1 to 255 octets.
-func (o *octets) name() []byte {
+// name returns 1 to 255 bytes.
+func (o *fuzzInput) name() []byte {
 	if d := o.data(255); len(d) > 0 {
 		return d
 	}
-	return []byte{o.byte()}
+	return []byte{o.nextByte()}
 }
 
-func (o *octets) frames(most int) [][]byte {
-	out := make([][]byte, int(o.byte())%(most+1))
+func (o *fuzzInput) frames(most int) [][]byte {
+	out := make([][]byte, int(o.nextByte())%(most+1))
 	for i := range out {
 		out[i] = o.data(255)
 	}
 	return out
 }
 
-func (o *octets) bound() Bound {
-	if o.bool() {
+func (o *fuzzInput) bound() Bound {
+	if o.flag() {
 		return Bound{}
 	}
 	return Bound{o.number(), true}
 }
 
 // time returns a time of whole microseconds that a bound may name, or none.
-func (o *octets) time() time.Time {
+func (o *fuzzInput) time() time.Time {
 	n := o.number()
 	if n == 0 {
 		return time.Time{}
@@ -303,23 +303,23 @@ func (o *octets) time() time.Time {
 }
 
 // envelope returns what may stand before a request, or none.
-func (o *octets) envelope() (out [][]byte) {
-	for range o.byte() % MaxEnvelopeFrames {
-		hop := append([]byte("e"), o.data(MaxEnvelopeOctets/MaxEnvelopeFrames-1)...)
+func (o *fuzzInput) envelope() (out [][]byte) {
+	for range o.nextByte() % MaxEnvelopeFrames {
+		hop := append([]byte("e"), o.data(MaxEnvelopeBytes/MaxEnvelopeFrames-1)...)
 		out = append(out, hop)
 	}
-	if len(out) > 0 || o.bool() {
+	if len(out) > 0 || o.flag() {
 		out = append(out, []byte{})
 	}
 	return out
 }
 
-func (o *octets) request(kind byte) Request {
+func (o *fuzzInput) request(kind byte) Request {
 	switch kind % 12 {
 	case 0:
 		return Publish{o.name(), o.data(255)}
 	case 1:
-		return o.append()
+		return o.appendRequest()
 	case 2:
 		return o.query()
 	case 3:
@@ -331,7 +331,7 @@ func (o *octets) request(kind byte) Request {
 	case 6:
 		return Delete{o.name(), o.bound(), o.bound()}
 	case 7:
-		return Commit{o.name(), o.data(MaxStream), o.number(), o.bool()}
+		return Commit{o.name(), o.data(MaxStream), o.number(), o.flag()}
 	case 8:
 		return Cursor{o.name(), o.data(MaxStream)}
 	case 9:
@@ -344,10 +344,10 @@ func (o *octets) request(kind byte) Request {
 }
 
 // append returns an Append that expects something of a stream's first group only.
-func (o *octets) append() Append {
+func (o *fuzzInput) appendRequest() Append {
 	a := Append{Key: o.data(MaxKey)}
 	seen := make(map[string]bool)
-	for range 1 + o.byte()%5 {
+	for range 1 + o.nextByte()%5 {
 		g := Group{Stream: o.name(), Events: append(o.frames(3), o.data(255))}
 		if !seen[string(g.Stream)] {
 			g.Expected = o.bound()
@@ -359,15 +359,15 @@ func (o *octets) append() Append {
 }
 
 // query returns a Query whose options go together.
-func (o *octets) query() Query {
+func (o *fuzzInput) query() Query {
 	q := Query{
-		Stream: o.name(), After: o.bound(), UpTo: o.bound(), Limit: o.number() >> 1, Desc: o.bool(), Since: o.time(), Until: o.time(),
-		Nearest: o.bool(), Follow: o.bool(), Meta: o.bool(), Match: Match(o.byte() % 3),
+		Stream: o.name(), After: o.bound(), UpTo: o.bound(), Limit: o.number() >> 1, Desc: o.flag(), Since: o.time(), Until: o.time(),
+		Nearest: o.flag(), Follow: o.flag(), Meta: o.flag(), Match: Match(o.nextByte() % 3),
 	}
-	if o.bool() {
+	if o.flag() {
 		q.Store = "0a9f.18"
 	}
-	if !q.After.Given && o.bool() {
+	if !q.After.Given && o.flag() {
 		q.Consumer = o.name()
 	}
 	if q.Follow {
@@ -377,24 +377,24 @@ func (o *octets) query() Query {
 		return q
 	}
 	q.Meta = true
-	for range o.byte() % (MaxAlso + 1) {
+	for range o.nextByte() % (MaxAlso + 1) {
 		q.Also = append(q.Also, o.name())
 	}
 	if q.Match == MatchGlob || len(q.Also) > 0 {
-		if q.HasSeparator = o.bool(); q.HasSeparator {
-			q.Separator = o.byte()
+		if q.HasSeparator = o.flag(); q.HasSeparator {
+			q.Separator = o.nextByte()
 		}
 	}
 	return q
 }
 
-func (o *octets) reply(kind byte) Reply {
+func (o *fuzzInput) reply(kind byte) Reply {
 	switch kind % 15 {
 	case 0:
 		return Published{o.number()}
 	case 1:
 		a := Appended{[]uint64{o.number()}}
-		for range o.byte() {
+		for range o.nextByte() {
 			a.IDs = append(a.IDs, o.number())
 		}
 		return a
@@ -424,8 +424,8 @@ func (o *octets) reply(kind byte) Reply {
 	case 13:
 		return InfoReply{[]Param{{"protocol", "1"}, {"store", toASCII(o.data(255))}}}
 	}
-	e := Errorf(codes[int(o.byte())%len(codes)], "do "+toASCII(o.data(255)), "what %s", toASCII(o.data(255)))
-	for range o.byte() % 4 {
+	e := Errorf(codes[int(o.nextByte())%len(codes)], "do "+toASCII(o.data(255)), "what %s", toASCII(o.data(255)))
+	for range o.nextByte() % 4 {
 		e.With(Hex("param", o.data(64)))
 	}
 	return e

@@ -6,12 +6,12 @@ import "encoding/binary"
 // integer of 64 bits, big-endian, so that ids sort bytewise.
 const IDSize = 8
 
-// ID returns the 8 octets that name n on the wire.
+// ID returns the 8 bytes that name n on the wire.
 func ID(n uint64) []byte {
 	return binary.BigEndian.AppendUint64(nil, n)
 }
 
-// ParseID is the inverse of ID. It reports false unless b has 8 octets.
+// ParseID is the inverse of ID. It reports false unless b has 8 bytes.
 func ParseID(b []byte) (n uint64, ok bool) {
 	if len(b) != IDSize {
 		return 0, false

@@ -85,7 +85,7 @@ type Entry struct {
 	First    uint64    // and the first
 	Time     time.Time // UTC, in microseconds
 	Next     uint64    // the number that the next new stream gets
-	Octets   uint64    // of its events' data, as it was committed
+	Bytes    uint64    // of its events' data, as it was committed
 	Chain    uint64    // checksum of the entry and all before it
 	Changes  []Change
 }
@@ -127,7 +127,7 @@ func (e Entry) Frames() [][]byte {
 		}
 	}
 	return [][]byte{[]byte(ENTRY), ID(e.Position), ID(e.First), []byte(e.Time.UTC().Format(TimeForm)),
-		ID(e.Next), ID(e.Octets), ID(e.Chain), ID(uint64(len(e.Changes))), changes}
+		ID(e.Next), ID(e.Bytes), ID(e.Chain), ID(uint64(len(e.Changes))), changes}
 }
 
 // appendFields appends what a change is made of. All changes are in one frame: there
@@ -156,7 +156,7 @@ func (c *Change) appendFields(fields [][]byte) [][]byte {
 
 func parseEntry(args [][]byte) (Reply, error) {
 	f := fields{args: args}
-	e := Entry{Position: f.id(), First: f.id(), Time: f.time(), Next: f.id(), Octets: f.id(), Chain: f.id()}
+	e := Entry{Position: f.id(), First: f.id(), Time: f.time(), Next: f.id(), Bytes: f.id(), Chain: f.id()}
 	n := f.id()
 	changes := f.packed()
 	for ; n > 0 && !changes.bad; n-- {
@@ -170,7 +170,7 @@ func parseEntry(args [][]byte) (Reply, error) {
 
 // packed reads a frame that has fields, each after its length.
 func (f *fields) packed() (in fields) {
-	b := f.octets()
+	b := f.bytes()
 	for len(b) >= lengthSize {
 		n := uint64(binary.BigEndian.Uint32(b))
 		if b = b[lengthSize:]; n > uint64(len(b)) {
@@ -192,7 +192,7 @@ type fields struct {
 	bad  bool
 }
 
-func (f *fields) octets() (b []byte) {
+func (f *fields) bytes() (b []byte) {
 	if len(f.args) == 0 {
 		f.bad = true
 		return nil
@@ -202,19 +202,19 @@ func (f *fields) octets() (b []byte) {
 }
 
 func (f *fields) id() uint64 {
-	id, ok := ParseID(f.octets())
+	id, ok := ParseID(f.bytes())
 	f.bad = f.bad || !ok
 	return id
 }
 
 func (f *fields) time() time.Time {
-	t, ok := parseTime(f.octets())
+	t, ok := parseTime(f.bytes())
 	f.bad = f.bad || !ok
 	return t
 }
 
 func (f *fields) change() (c Change) {
-	c.Kind = string(f.octets())
+	c.Kind = string(f.bytes())
 	switch c.Kind {
 	case PositionsLost:
 		c.Count, c.Patch = f.id(), f.id()
@@ -223,13 +223,13 @@ func (f *fields) change() (c Change) {
 		c.Count = f.id()
 		return c
 	}
-	c.Stream, c.Number = f.octets(), f.id()
+	c.Stream, c.Number = f.bytes(), f.id()
 	switch c.Kind {
 	case CursorMoved:
-		c.Name, c.Last = f.octets(), f.id()
+		c.Name, c.Last = f.bytes(), f.id()
 	case RequestKeyed:
-		c.Name, c.Sum = f.octets(), f.octets()
-		ids := f.octets()
+		c.Name, c.Sum = f.bytes(), f.bytes()
+		ids := f.bytes()
 		for ; len(ids) >= IDSize; ids = ids[IDSize:] {
 			id, _ := ParseID(ids[:IDSize])
 			c.IDs = append(c.IDs, id)

@@ -32,12 +32,12 @@ const (
 // that command knows; the form of one without a value is its name.
 func parseOptions(command string, forms map[string]string, frames [][]byte, set func(name string, value []byte) bool) *Error {
 	for i, f := range frames {
-		octets, value, valued := bytes.Cut(f, []byte("="))
-		form, known := forms[string(octets)]
+		word, value, valued := bytes.Cut(f, []byte("="))
+		form, known := forms[string(word)]
 		if !known {
 			return badOption(command, f)
 		}
-		name := string(octets)
+		name := string(word)
 		if name != optAlso && findOption(frames[:i], name) != nil {
 			return optionError(f, "send it once", "%s has the option %s twice", command, name)
 		}
@@ -52,7 +52,7 @@ func parseOptions(command string, forms map[string]string, frames [][]byte, set 
 // is none.
 func findOption(frames [][]byte, name string) []byte {
 	for _, f := range frames {
-		if octets, _, _ := bytes.Cut(f, []byte("=")); string(octets) == name {
+		if word, _, _ := bytes.Cut(f, []byte("=")); string(word) == name {
 			return f
 		}
 	}

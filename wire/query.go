@@ -11,7 +11,7 @@ const (
 // Query asks for the events of a stream with After < id <= UpTo, or with Match of
 // several streams with After < position <= UpTo.
 type Query struct {
-	Stream []byte // 1 to 255 octets; with MatchPrefix 0 to 255
+	Stream []byte // 1 to 255 bytes; with MatchPrefix 0 to 255
 	After  Bound
 	UpTo   Bound
 
@@ -25,7 +25,7 @@ type Query struct {
 	Meta     bool // implied by Match: ParseRequest sets it
 
 	Match        Match
-	Also         [][]byte // globs, at most 16 of 1 to 255 octets
+	Also         [][]byte // globs, at most 16 of 1 to 255 bytes
 	Separator    byte     // of globs; 0 unless HasSeparator
 	HasSeparator bool     // without it, the separator is DefaultSeparator
 
@@ -52,12 +52,12 @@ var queryOptions = map[string]string{
 	optSince:     "since=TIME with a time in RFC 3339",
 	optUntil:     "until=TIME with a time in RFC 3339",
 	optNearest:   optNearest,
-	optConsumer:  "consumer=NAME with a name of 1 to 255 octets",
+	optConsumer:  "consumer=NAME with a name of 1 to 255 bytes",
 	optFollow:    optFollow,
 	optMeta:      optMeta,
 	optMatch:     "match=prefix or match=glob",
-	optAlso:      "also=GLOB with a glob of 1 to 255 octets, at most 16 times",
-	optSeparator: "separator=O with one octet",
+	optAlso:      "also=GLOB with a glob of 1 to 255 bytes, at most 16 times",
+	optSeparator: "separator=O with one byte",
 	optStore:     storeForm,
 }
 
@@ -191,7 +191,7 @@ func (q *Query) checkOptions(options [][]byte) *Error {
 		{q.HasSeparator && q.Match == MatchPrefix && len(q.Also) == 0, optSeparator,
 			"beside match=prefix without also", "add also=GLOB, or leave it out"},
 		{q.Match == MatchGlob && len(q.Stream) == 0, optMatch, "beside an empty stream", "send a glob, or match=prefix"},
-		{selects && len(q.Stream) > MaxStream, optMatch, "beside a stream of more than 255 octets", "send a shorter one"},
+		{selects && len(q.Stream) > MaxStream, optMatch, "beside a stream of more than 255 bytes", "send a shorter one"},
 	} {
 		if c.is {
 			return optionError(findOption(options, c.name), c.cure, "the option %s means nothing %s", c.name, c.where)

@@ -96,7 +96,7 @@ func TestEntryOfAllKinds(t *testing.T) {
 	for whole := *changes; len(*changes) > 0; {
 		*changes = whole[:len(*changes)-1]
 		if got, err := ParseReply(sent); err != ErrReply {
-			t.Errorf("%d octets of changes: %#v, %v", len(*changes), got, err)
+			t.Errorf("%d bytes of changes: %#v, %v", len(*changes), got, err)
 		}
 	}
 }

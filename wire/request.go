@@ -11,7 +11,7 @@ import (
 	"strconv"
 )
 
-// MaxStream is the longest name of a stream, in octets.
+// MaxStream is the longest name of a stream, in bytes.
 const MaxStream = 255
 
 // The commands.
@@ -40,7 +40,7 @@ type Request interface {
 
 // Publish asks to append one event to a stream.
 type Publish struct {
-	Stream []byte // 1 to 255 octets
+	Stream []byte // 1 to 255 bytes
 	Data   []byte // may be empty
 }
 
@@ -135,15 +135,15 @@ func ParsePublish(args [][]byte) (Publish, *Error) {
 func checkStream(s []byte) *Error {
 	switch {
 	case len(s) == 0:
-		return Errorf(Malformed, "send a name of 1 to 255 octets", "the frame stream is empty")
+		return Errorf(Malformed, "send a name of 1 to 255 bytes", "the frame stream is empty")
 	case len(s) > MaxStream:
 		return tooLong("stream", len(s), MaxStream)
 	}
 	return nil
 }
 
-func tooLong(name string, octets, limit int) *Error {
-	return Errorf(TooLarge, fmt.Sprintf("send at most %d octets", limit), "the frame %s has %d octets", name, octets).
+func tooLong(name string, size, limit int) *Error {
+	return Errorf(TooLarge, fmt.Sprintf("send at most %d bytes", limit), "the frame %s has %d bytes", name, size).
 		With(Param{"limit", strconv.Itoa(limit)})
 }
 

@@ -38,13 +38,13 @@ func testRequests(t *testing.T, cases map[string]requestCase) {
 }
 
 // wantASCII fails unless a refusal is one frame that reads back as it is, in
-// printable ASCII, and short: it shows 64 octets of what was sent, in hex and as
+// printable ASCII, and short: it shows 64 bytes of what was sent, in hex and as
 // text where quotes take two.
 func wantASCII(t *testing.T, e *Error) {
 	t.Helper()
 	sent := e.Frames()
 	if n := len(text(sent)); n > 128+128+150 {
-		t.Fatalf("an ERROR has %d octets: %q", n, sent)
+		t.Fatalf("an ERROR has %d bytes: %q", n, sent)
 	}
 	for _, c := range text(sent) {
 		if c < ' ' || c > '~' {
@@ -67,7 +67,7 @@ func TestParseRequest(t *testing.T) {
 	testRequests(t, map[string]requestCase{
 		"publish":                  {in: []string{"PUBLISH", "s", "d"}, want: Publish{[]byte("s"), []byte("d")}},
 		"publish, empty data":      {in: []string{"PUBLISH", "s", ""}, want: Publish{[]byte("s"), []byte{}}},
-		"publish, any octets":      {in: []string{"PUBLISH", "\x00:\xff", "\x00"}, want: Publish{[]byte("\x00:\xff"), []byte{0}}},
+		"publish, any bytes":       {in: []string{"PUBLISH", "\x00:\xff", "\x00"}, want: Publish{[]byte("\x00:\xff"), []byte{0}}},
 		"publish, longest name":    {in: []string{"PUBLISH", name255, "d"}, want: Publish{[]byte(name255), []byte("d")}},
 		"R8 publish without":       {in: []string{"PUBLISH"}, code: Malformed},
 		"R8 publish with 1":        {in: []string{"PUBLISH", "s"}, code: Malformed},
@@ -117,24 +117,24 @@ func TestParseLog(t *testing.T) {
 
 func TestParseErasure(t *testing.T) {
 	testRequests(t, map[string]requestCase{
-		"replace":                   {in: []string{"REPLACE", "s", id7, "d"}, want: Replace{[]byte("s"), 7, []byte("d")}},
-		"replace, empty data":       {in: []string{"REPLACE", "s", id7, ""}, want: Replace{[]byte("s"), 7, []byte{}}},
-		"replace, id zero":          {in: []string{"REPLACE", "s", id0, "d"}, want: Replace{[]byte("s"), 0, []byte("d")}},
-		"replace with 2":            {in: []string{"REPLACE", "s", id7}, code: Malformed, say: "REPLACE has 2 frames"},
-		"replace with 4":            {in: []string{"REPLACE", "s", id7, "d", "x"}, code: BadOption, say: "option=78"},
-		"replace, no name":          {in: []string{"REPLACE", "", id7, "d"}, code: Malformed},
-		"replace, name too long":    {in: []string{"REPLACE", name256, id7, "d"}, code: TooLarge},
-		"replace, no id":            {in: []string{"REPLACE", "s", "", "d"}, code: Malformed},
-		"replace, id of 9":          {in: []string{"REPLACE", "s", id7 + "x", "d"}, code: Malformed},
-		"delete all":                {in: []string{"DELETE", "s", "", ""}, want: Delete{Stream: []byte("s")}},
-		"delete some":               {in: []string{"DELETE", "s", id7, id0}, want: Delete{[]byte("s"), Bound{7, true}, Bound{0, true}}},
-		"delete with 2":             {in: []string{"DELETE", "s", id7}, code: Malformed},
-		"delete with 4":             {in: []string{"DELETE", "s", id7, "", "x"}, code: BadOption, say: "option=78"},
-		"E1 delete of no stream":    {in: []string{"DELETE", "", id7, ""}, code: Malformed},
-		"delete, name too long":     {in: []string{"DELETE", name256, id7, ""}, code: TooLarge},
-		"delete, upto of 7":         {in: []string{"DELETE", "s", id7[1:], ""}, code: Malformed, say: "upto"},
-		"delete, expectation of 3":  {in: []string{"DELETE", "s", "", "two"}, code: Malformed, say: "expected"},
-		"delete, only upto's octet": {in: []string{"DELETE", "s", "\x00", ""}, code: Malformed, say: "upto"},
+		"replace":                  {in: []string{"REPLACE", "s", id7, "d"}, want: Replace{[]byte("s"), 7, []byte("d")}},
+		"replace, empty data":      {in: []string{"REPLACE", "s", id7, ""}, want: Replace{[]byte("s"), 7, []byte{}}},
+		"replace, id zero":         {in: []string{"REPLACE", "s", id0, "d"}, want: Replace{[]byte("s"), 0, []byte("d")}},
+		"replace with 2":           {in: []string{"REPLACE", "s", id7}, code: Malformed, say: "REPLACE has 2 frames"},
+		"replace with 4":           {in: []string{"REPLACE", "s", id7, "d", "x"}, code: BadOption, say: "option=78"},
+		"replace, no name":         {in: []string{"REPLACE", "", id7, "d"}, code: Malformed},
+		"replace, name too long":   {in: []string{"REPLACE", name256, id7, "d"}, code: TooLarge},
+		"replace, no id":           {in: []string{"REPLACE", "s", "", "d"}, code: Malformed},
+		"replace, id of 9":         {in: []string{"REPLACE", "s", id7 + "x", "d"}, code: Malformed},
+		"delete all":               {in: []string{"DELETE", "s", "", ""}, want: Delete{Stream: []byte("s")}},
+		"delete some":              {in: []string{"DELETE", "s", id7, id0}, want: Delete{[]byte("s"), Bound{7, true}, Bound{0, true}}},
+		"delete with 2":            {in: []string{"DELETE", "s", id7}, code: Malformed},
+		"delete with 4":            {in: []string{"DELETE", "s", id7, "", "x"}, code: BadOption, say: "option=78"},
+		"E1 delete of no stream":   {in: []string{"DELETE", "", id7, ""}, code: Malformed},
+		"delete, name too long":    {in: []string{"DELETE", name256, id7, ""}, code: TooLarge},
+		"delete, upto of 7":        {in: []string{"DELETE", "s", id7[1:], ""}, code: Malformed, say: "upto"},
+		"delete, expectation of 3": {in: []string{"DELETE", "s", "", "two"}, code: Malformed, say: "expected"},
+		"delete, only upto's byte": {in: []string{"DELETE", "s", "\x00", ""}, code: Malformed, say: "upto"},
 	})
 }
 

@@ -2,8 +2,8 @@ package wire
 
 // Streams asks for the names of streams, in byte order.
 type Streams struct {
-	Prefix []byte // at most 255 octets
-	After  []byte // at most 255 octets, exclusive; empty: from the first
+	Prefix []byte // at most 255 bytes
+	After  []byte // at most 255 bytes, exclusive; empty: from the first
 	Limit  uint64 // streams; 0 is no limit
 }
 

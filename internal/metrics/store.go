@@ -62,7 +62,7 @@ func (s sink) store(st Store) {
 func (s sink) leveldb(l *leveldb.LevelDBStats) {
 	for i, level := range l.Levels {
 		s.put(tables, float64(level.Tables), strconv.Itoa(i))
-		s.put(tableBytes, float64(level.Octets), strconv.Itoa(i))
+		s.put(tableBytes, float64(level.Bytes), strconv.Itoa(i))
 	}
 	s.put(paused, flag(l.Paused))
 	for of, n := range l.Compactions {

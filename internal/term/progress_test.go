@@ -17,7 +17,7 @@ func TestProgressLine(t *testing.T) {
 		master, slave := daemontest.OpenTerminal(t, columns)
 		p := term.NewProgress(slave)
 		for _, of := range []int64{0, 1, 1000, 10_000_000, 1 << 40} {
-			for _, unit := range []string{backup.Octets, backup.Positions, backup.Events} {
+			for _, unit := range []string{backup.Bytes, backup.Positions, backup.Events} {
 				for _, what := range []string{"exporting", "verifying /a/long/path/to/a/directory", "日本語日本語日本語日本語日本語日本語"} {
 					p.Show(what, 0, of, unit)
 					p.Show(what, of/2, of, unit)

@@ -9,7 +9,7 @@ import (
 	"gorewind/store"
 )
 
-// BenchmarkAppend appends events of 100 random octets, so many requests a call.
+// BenchmarkAppend appends events of 100 random bytes, so many requests a call.
 func BenchmarkAppend(b *testing.B) {
 	for _, each := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprint(each), func(b *testing.B) {
@@ -44,7 +44,7 @@ func requests(n int) []store.Append {
 	return reqs
 }
 
-// BenchmarkRead reads a stream of 500,000 events of 100 random octets.
+// BenchmarkRead reads a stream of 500,000 events of 100 random bytes.
 func BenchmarkRead(b *testing.B) {
 	d := mustOpen(b, b.TempDir(), Options{})
 	defer d.Close()

@@ -15,7 +15,7 @@ type call struct {
 
 	// Where stage is set, it puts the one request into a commit.
 	stage       func(*DB, *commit) error
-	octets      int
+	bytes       int
 	invalid     error  // why it is refused before it is staged
 	erases      []byte // a stream of which the commit must have nothing else
 	err         error
@@ -74,9 +74,9 @@ func (c *call) fail(i int, err error) {
 }
 
 // measure returns what request i counts in a commit, or why it is refused.
-func (c *call) measure(i int) (events, octets int, err error) {
+func (c *call) measure(i int) (events, size int, err error) {
 	if c.stage != nil {
-		return 0, c.octets, c.invalid
+		return 0, c.bytes, c.invalid
 	}
 	req := &c.reqs[i]
 	switch n := len(req.Groups); {
@@ -86,16 +86,16 @@ func (c *call) measure(i int) (events, octets int, err error) {
 		return 0, 0, fmt.Errorf("%w: a request has at most %d groups, not %d", store.ErrTooLarge, store.MaxGroups, n)
 	}
 	if n := len(req.Key); n > store.MaxKey {
-		return 0, 0, fmt.Errorf("%w: a key has at most %d octets, not %d", store.ErrTooLarge, store.MaxKey, n)
+		return 0, 0, fmt.Errorf("%w: a key has at most %d bytes, not %d", store.ErrTooLarge, store.MaxKey, n)
 	}
-	octets = len(req.Key)
+	size = len(req.Key)
 	data := 0
 	for g := range req.Groups {
 		group := &req.Groups[g]
 		if err := checkStream(group.Stream); err != nil {
 			return 0, 0, err
 		}
-		octets += len(group.Stream)
+		size += len(group.Stream)
 		if len(group.Events) == 0 {
 			return 0, 0, fmt.Errorf("%w: a group has no event", store.ErrInvalid)
 		}
@@ -110,10 +110,10 @@ func (c *call) measure(i int) (events, octets int, err error) {
 	if events > store.MaxCommitEvents {
 		return 0, 0, fmt.Errorf("%w: a request has at most %d events, not %d", store.ErrTooLarge, store.MaxCommitEvents, events)
 	}
-	if data > store.MaxCommitOctets {
-		return 0, 0, fmt.Errorf("%w: the events of a request have at most %d octets, not %d", store.ErrTooLarge, store.MaxCommitOctets, data)
+	if data > store.MaxCommitBytes {
+		return 0, 0, fmt.Errorf("%w: the events of a request have at most %d bytes, not %d", store.ErrTooLarge, store.MaxCommitBytes, data)
 	}
-	return events, octets + data, nil
+	return events, size + data, nil
 }
 
 func checkStream(name []byte) error {
@@ -121,14 +121,14 @@ func checkStream(name []byte) error {
 	case n == 0:
 		return fmt.Errorf("%w: the stream has no name", store.ErrInvalid)
 	case n > store.MaxStream:
-		return fmt.Errorf("%w: a stream's name has at most %d octets, not %d", store.ErrTooLarge, store.MaxStream, n)
+		return fmt.Errorf("%w: a stream's name has at most %d bytes, not %d", store.ErrTooLarge, store.MaxStream, n)
 	}
 	return nil
 }
 
 func checkEvent(data []byte) error {
 	if len(data) > store.MaxEvent {
-		return fmt.Errorf("%w: an event has at most %d octets, not %d", store.ErrTooLarge, store.MaxEvent, len(data))
+		return fmt.Errorf("%w: an event has at most %d bytes, not %d", store.ErrTooLarge, store.MaxEvent, len(data))
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func (d *DB) Replace(r store.Replace, done func(error)) {
 		invalid = checkEvent(r.Data)
 	}
 	d.enqueue(&call{
-		octets: len(r.Stream) + len(r.Data) + record.PageOctets, invalid: invalid, erases: r.Stream, settledKind: done,
+		bytes: len(r.Stream) + len(r.Data) + record.PageBytes, invalid: invalid, erases: r.Stream, settledKind: done,
 		stage: func(d *DB, c *commit) error { return d.stageReplace(c, &r) },
 	})
 }
@@ -51,7 +51,7 @@ func (d *DB) stageReplace(c *commit, r *store.Replace) error {
 	}
 	changes[len(changes)-1].before = value // the last one has the page's key
 	c.pages = append(c.pages, changes...)
-	c.octets += len(value) // a page may end with an event of the largest size
+	c.bytes += len(value) // a page may end with an event of the largest size
 	c.record.Operations = append(c.record.Operations, record.Operation{Kind: record.OpReplace, Number: s.after.Number, ID: r.ID, Page: record.KeyNumber(key)})
 	return nil
 }
@@ -106,7 +106,7 @@ func findPage(db *leveldb.DB, number, id uint64) (key, value []byte, p record.Pa
 // Delete implements store.Store.
 func (d *DB) Delete(r store.Delete, done func(error)) {
 	d.enqueue(&call{
-		octets: len(r.Stream), invalid: checkStream(r.Stream), erases: r.Stream, settledKind: done,
+		bytes: len(r.Stream), invalid: checkStream(r.Stream), erases: r.Stream, settledKind: done,
 		stage: func(d *DB, c *commit) error { return d.stageDelete(c, &r) },
 	})
 }

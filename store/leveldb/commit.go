@@ -22,7 +22,7 @@ type commit struct {
 	record  record.Commit
 	before  record.Tip // what it comes after
 	batch   leveldb.Batch
-	octets  int // of what callers handed in
+	bytes   int // of what callers handed in
 	count   int // events
 	request int // names the request that is being staged, within the commit
 	touched []stream
@@ -59,7 +59,7 @@ type settled struct {
 // that one small commit takes.
 const (
 	nowRequests = 64
-	nowOctets   = 64 << 10
+	nowBytes    = 64 << 10
 	nowSync     = time.Millisecond
 )
 
@@ -73,12 +73,12 @@ func (d *DB) commitNow(c *call) bool {
 	if !d.queue.pass(c.size()) || d.syncTook > nowSync || d.pacer.step > 0 || d.fault() != nil {
 		return false
 	}
-	octets := 0
+	size := 0
 	for i := range c.size() {
 		_, n, _ := c.measure(i) // process refuses what is too large
-		octets += n
+		size += n
 	}
-	if octets > nowOctets {
+	if size > nowBytes {
 		return false
 	}
 	d.process(&d.commit, []*call{c})
@@ -108,11 +108,11 @@ func (d *DB) process(c *commit, calls []*call) {
 	first := 0 // the first call whose done is due
 	for n, call := range calls {
 		for i := range call.size() {
-			events, octets, err := call.measure(i)
+			events, size, err := call.measure(i)
 			if err == nil {
 				err = unusable
 			}
-			if err == nil && d.apart(c, call, events, octets) {
+			if err == nil && d.apart(c, call, events, size) {
 				unusable = d.write(c)
 				d.finish(calls[first:n])
 				first = n
@@ -129,7 +129,7 @@ func (d *DB) process(c *commit, calls []*call) {
 				continue
 			}
 			c.count += events
-			c.octets += octets
+			c.bytes += size
 			c.settles = append(c.settles, settled{call, i})
 		}
 	}
@@ -139,11 +139,11 @@ func (d *DB) process(c *commit, calls []*call) {
 
 // apart reports whether a request needs a commit after c: it does not fit into c
 // any more, or it erases what c may have to write first.
-func (d *DB) apart(c *commit, call *call, events, octets int) bool {
+func (d *DB) apart(c *commit, call *call, events, size int) bool {
 	if len(c.settles) == 0 {
 		return false
 	}
-	return c.count+events > store.MaxCommitEvents || c.octets+octets > store.MaxCommitOctets ||
+	return c.count+events > store.MaxCommitEvents || c.bytes+size > store.MaxCommitBytes ||
 		len(c.settles) >= store.MaxCommitEvents || call.erases != nil && c.holds(&d.streams, call.erases)
 }
 
@@ -168,7 +168,7 @@ func (d *DB) begin(c *commit) {
 	if c.events, c.follow = nil, d.recent.followed(); c.follow {
 		c.events = make([]store.Event, 0, c.count+c.count/8) // about as many as the last one
 	}
-	c.octets, c.count, c.recent, c.request = 0, 0, 0, 0
+	c.bytes, c.count, c.recent, c.request = 0, 0, 0, 0
 	clear(c.touched)
 	clear(c.staged)
 	clear(c.settles)
@@ -262,7 +262,7 @@ func (c *commit) add(s *stream, events [][]byte) {
 	for _, data := range events {
 		s.after.Last++
 		c.record.Last++
-		c.record.Octets += uint64(len(data))
+		c.record.Bytes += uint64(len(data))
 		c.put(s, data)
 	}
 }

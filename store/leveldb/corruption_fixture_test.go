@@ -94,7 +94,7 @@ func specimens(t *testing.T, r *rand.Rand) []*specimen {
 	}
 }
 
-// random returns octets that do not get smaller.
+// random returns bytes that do not get smaller.
 func random(r *rand.Rand, n int) string {
 	b := make([]byte, n)
 	for i := range b {

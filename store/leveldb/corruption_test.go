@@ -30,7 +30,7 @@ type corruption struct {
 	path string // of the file
 	kind string // of the damage
 	at   int    // where in the file
-	bit  int    // of that octet
+	bit  int    // of that byte
 }
 
 // Kinds of damage.
@@ -82,7 +82,7 @@ func (c corruption) files() map[string][]byte {
 }
 
 // corruptions returns all damage to a file that is to be survived: to each of
-// its octets, save that most of a long file's are passed over, and of what nobody
+// its bytes, save that most of a long file's are passed over, and of what nobody
 // reads, but none of the heads of a journal's blocks.
 func (s *specimen) corruptions(r *rand.Rand, path string) []corruption {
 	all := []corruption{{specimen: s, path: path, kind: damageRemoved}, {specimen: s, path: path, kind: damageEmpty}}
@@ -96,7 +96,7 @@ func (s *specimen) corruptions(r *rand.Rand, path string) []corruption {
 		case strings.HasSuffix(path, ".log") && at%journalBlock < journalHead:
 		case at > written && len(b) > short:
 			every = room
-		case path == datadir.HighwaterName && at%slotStride >= slotOctets:
+		case path == datadir.HighwaterName && at%slotStride >= slotSize:
 			every = long
 		case len(b) > short:
 			every = long
@@ -122,7 +122,7 @@ const (
 
 var outcomes = []string{outcomeWhole, outcomeMended, outcomeShorter, outcomeRefused, outcomeTelling}
 
-// TestP9Corruption damages a small store in every way, octet by octet, and checks
+// TestP9Corruption damages a small store in every way, byte by byte, and checks
 // that it holds what it held, or is refused and not touched, or tells of the
 // damage wherever it is met. Without SWEEP=full or TORTURE it takes a sample.
 // Files have times in them, so that a seed's damage is not quite the same again.

@@ -9,7 +9,7 @@ import (
 )
 
 // counters is a map from streams to their counters, without a pointer in it: a
-// million streams of 30 octets are 90 MB, half of what Go's map of them takes,
+// million streams of 30 bytes are 90 MB, half of what Go's map of them takes,
 // and nothing for the garbage collector to follow.
 type counters struct {
 	slots   []uint32 // by hash: where in entries, from 1, or 0; a power of two of them
@@ -66,8 +66,8 @@ func (c *counters) put(hash, entry uint32) {
 	c.slots[at] = entry
 }
 
-// octets returns how much memory the map takes.
-func (c *counters) octets() int {
+// bytes returns how much memory the map takes.
+func (c *counters) size() int {
 	return cap(c.entries)*int(unsafe.Sizeof(counterEntry{})) + cap(c.names) + 4*len(c.slots)
 }
 

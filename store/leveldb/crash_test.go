@@ -504,7 +504,7 @@ func (m *maker) id(stream []byte) uint64 {
 	return min(c.Deleted+m.r.Uint64N(c.Last-c.Deleted+1)+m.r.Uint64N(2), c.Last+1)
 }
 
-// data returns octets that no other event has.
+// data returns bytes that no other event has.
 func (m *maker) data() []byte {
 	m.n++
 	size := m.r.IntN(30)

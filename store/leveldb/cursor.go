@@ -19,7 +19,7 @@ type cursorMove struct{ before, after uint64 }
 // SetCursor implements store.Store.
 func (d *DB) SetCursor(r store.Cursor, done func(error)) {
 	d.enqueue(&call{
-		octets: len(r.Consumer) + len(r.Stream), invalid: checkCursor(r.Consumer, r.Stream), settledKind: done,
+		bytes: len(r.Consumer) + len(r.Stream), invalid: checkCursor(r.Consumer, r.Stream), settledKind: done,
 		stage: func(d *DB, c *commit) error { return d.stageCursor(c, &r) },
 	})
 }
@@ -29,7 +29,7 @@ func checkCursor(consumer, stream []byte) error {
 	case n == 0:
 		return fmt.Errorf("%w: the consumer has no name", store.ErrInvalid)
 	case n > store.MaxConsumer:
-		return fmt.Errorf("%w: a consumer's name has at most %d octets, not %d", store.ErrTooLarge, store.MaxConsumer, n)
+		return fmt.Errorf("%w: a consumer's name has at most %d bytes, not %d", store.ErrTooLarge, store.MaxConsumer, n)
 	case len(stream) > 0:
 		return checkStream(stream)
 	}

@@ -56,9 +56,9 @@ func collect(db *leveldb.DB, e *record.Erasure, from uint64, batch *leveldb.Batc
 	upTo := min(e.Last, from+erasePages-1)
 	it := db.NewIterator(&util.Range{Start: record.AppendEventKey(nil, e.Number, from), Limit: record.AppendEventKey(nil, e.Number, upTo+1)}, nil)
 	defer it.Release()
-	for octets := 0; it.Next(); {
+	for size := 0; it.Next(); {
 		batch.Delete(it.Key())
-		if octets += len(it.Value()); octets >= eraseOctets {
+		if size += len(it.Value()); size >= eraseBytes {
 			return record.KeyNumber(it.Key()) + 1, nil
 		}
 	}

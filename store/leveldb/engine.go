@@ -6,7 +6,7 @@
 //     closed and empty. A little may be committed by the goroutine that asks.
 //   - highwaterLoop: records about once a second how far the commits reach, and
 //     opens the database again after a fault; ends when the committer has.
-//   - eraseLoop: has old octets leave the disk; ends when it was told to stop and
+//   - eraseLoop: has old bytes leave the disk; ends when it was told to stop and
 //     is through, or to leave it.
 //
 // It stands on packages of which none knows it, from the highest down: repair, which
@@ -54,7 +54,7 @@ type Options struct {
 
 	// wrap puts a layer between a disk and the engine, for tests.
 	wrap func(datadir.Disk) datadir.Disk
-	// eager has erased octets leave the disk at once, for tests.
+	// eager has erased bytes leave the disk at once, for tests.
 	eager bool
 }
 

@@ -8,7 +8,7 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// erase has the octets of some records leave the disk, and removes these.
+// erase has the bytes of some records leave the disk, and removes these.
 func (d *DB) erase() error {
 	var batch []record.Erasure
 	var on *leveldb.DB

@@ -43,7 +43,7 @@ func (d *DB) erasePending(stopping bool) (finish, damaged bool) {
 		case err != nil && (stopping || e.abandoned()):
 			return true, false
 		case err != nil:
-			d.log.Warn("old octets cannot be removed yet; trying again", "pending", e.pending.Load(), "error", err)
+			d.log.Warn("old bytes cannot be removed yet; trying again", "pending", e.pending.Load(), "error", err)
 			wait = eraseRetry
 		}
 		if e.pending.Load() > 0 {

@@ -24,11 +24,11 @@ import (
 	"gorewind/store/storetest"
 )
 
-// secret returns octets that no other event has.
+// secret returns bytes that no other event has.
 func secret(n int) string { return fmt.Sprintf("<secret number %d, which nobody else may read>", n) }
 
-// leaks returns the files below dir that hold octets.
-func leaks(t *testing.T, dir string, octets string) (found []string) {
+// leaks returns the files below dir that hold bytes.
+func leaks(t *testing.T, dir string, size string) (found []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -38,7 +38,7 @@ func leaks(t *testing.T, dir string, octets string) (found []string) {
 		if os.IsNotExist(err) {
 			return nil // a compaction has just removed it
 		}
-		if bytes.Contains(b, []byte(octets)) {
+		if bytes.Contains(b, []byte(size)) {
 			found = append(found, path)
 		}
 		return err
@@ -70,9 +70,9 @@ func fill(t *testing.T, d *DB, stream string, n int) {
 	}
 }
 
-// TestErasedOctetsLeaveTheDisk: in the journal, in fresh tables and below older
+// TestErasedBytesLeaveTheDisk: in the journal, in fresh tables and below older
 // ones, replaced or deleted, among events that stay.
-func TestErasedOctetsLeaveTheDisk(t *testing.T) {
+func TestErasedBytesLeaveTheDisk(t *testing.T) {
 	dir := t.TempDir()
 	d := mustOpen(t, dir, Options{eager: true})
 	defer d.Close()
@@ -168,14 +168,14 @@ func TestCloseErases(t *testing.T) {
 }
 
 // TestP2FailedErasureIsUndone: a REPLACE and a DELETE whose sync failed were there
-// after a restart if LevelDB had its way; the old octets are.
+// after a restart if LevelDB had its way; the old bytes are.
 func TestP2FailedErasureIsUndone(t *testing.T) {
 	for name, erase := range map[string]func(*DB, func(error)){
 		"replace": func(d *DB, done func(error)) {
 			d.Replace(store.Replace{Stream: []byte("s"), ID: 2, Data: []byte("F")}, done)
 		},
 		"replace by what needs more pages": func(d *DB, done func(error)) {
-			d.Replace(store.Replace{Stream: []byte("s"), ID: 1, Data: make([]byte, 3*record.PageOctets)}, done)
+			d.Replace(store.Replace{Stream: []byte("s"), ID: 1, Data: make([]byte, 3*record.PageBytes)}, done)
 		},
 		"delete": func(d *DB, done func(error)) {
 			d.Delete(store.Delete{Stream: []byte("s")}, done)
@@ -343,7 +343,7 @@ func TestErasureOfMuchThatIsRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 		if sizes.Sum() < eraseRange || slices.Max(sizes) > eraseRange {
-			t.Errorf("%s: want pieces of at most %d octets, have %v", when, eraseRange, sizes)
+			t.Errorf("%s: want pieces of at most %d bytes, have %v", when, eraseRange, sizes)
 		}
 		next := e.First
 		for _, r := range ranges {
@@ -377,7 +377,7 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// TestErasureMeetsDamage: a block that could not be read, beside old octets that were to
+// TestErasureMeetsDamage: a block that could not be read, beside old bytes that were to
 // leave the disk, had LevelDB refuse every write, the engine open the database again
 // for each, and the daemon end after a minute and blame the disk.
 func TestErasureMeetsDamage(t *testing.T) {

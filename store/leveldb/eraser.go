@@ -11,7 +11,7 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// An eraser has octets leave the disk after the commit that replaced or deleted
+// An eraser has bytes leave the disk after the commit that replaced or deleted
 // them. Nothing reads them from then on, but LevelDB keeps an old value until a
 // compaction happens to meet it, perhaps for ever.
 //
@@ -37,7 +37,7 @@ const (
 	eraseGather = 5 * time.Second // a compaction of many costs little more than of one
 	eraseMost   = 1000            // records at once
 	erasePages  = 500             // pages that are removed at once, while commits wait,
-	eraseOctets = 4 << 20         // or so much data
+	eraseBytes  = 4 << 20         // or so much data
 	eraseRange  = 32 << 20        // data that is compacted at once, before others' is
 	eraseRetry  = 5 * time.Second
 	eraseStop   = 3 * time.Second // how long Close waits for it, and then for a merge that is under way

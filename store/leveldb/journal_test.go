@@ -39,8 +39,8 @@ func TestP1RoomOfAJournal(t *testing.T) {
 	const block = 32 << 10                  // of LevelDB's journals
 	want := strings.Repeat("\x00", 3*block) // looks like room
 	storetest.Append(t, d, "a", "first", want)
-	if n := journalSize(t, dir); n != ldb.JournalOctets {
-		t.Errorf("want a journal of %d octets, have %d", ldb.JournalOctets, n)
+	if n := journalSize(t, dir); n != ldb.JournalBytes {
+		t.Errorf("want a journal of %d bytes, have %d", ldb.JournalBytes, n)
 	}
 	if err := os.CopyFS(crashed, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestP1RoomOfAJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := journalSize(t, dir); n < int64(len(want)) || n > int64(len(want))+1000 {
-		t.Errorf("want a journal of the events' %d octets and little more, have %d", len(want), n)
+		t.Errorf("want a journal of the events' %d bytes and little more, have %d", len(want), n)
 	}
 	for _, dir := range []string{crashed, dir} {
 		d := mustOpen(t, dir, Options{})

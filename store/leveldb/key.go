@@ -21,13 +21,13 @@ import (
 func sumOf(secret []byte, req *store.Append) []byte {
 	h := hmac.New(sha256.New, secret)
 	var scratch []byte
-	octets := func(b []byte) {
+	hashBytes := func(b []byte) {
 		scratch = binary.AppendUvarint(scratch[:0], uint64(len(b)))
 		h.Write(scratch)
 		h.Write(b)
 	}
 	for _, g := range req.Groups {
-		octets(g.Stream)
+		hashBytes(g.Stream)
 		scratch = append(scratch[:0], 0)
 		if g.Expected.Given {
 			scratch[0] = 1
@@ -36,10 +36,10 @@ func sumOf(secret []byte, req *store.Append) []byte {
 		scratch = binary.AppendUvarint(scratch, uint64(len(g.Events)))
 		h.Write(scratch)
 		for _, e := range g.Events {
-			octets(e)
+			hashBytes(e)
 		}
 	}
-	return h.Sum(nil)[:record.SumOctets]
+	return h.Sum(nil)[:record.SumSize]
 }
 
 // remembered returns what the store has under a key of a stream; sum is nil if

@@ -56,7 +56,7 @@ var errEnough = errors.New("enough")
 
 // read reads the next commits, at least one.
 func (l *logReader) read(db *leveldb.DB, cache *logscan.Names) error {
-	l.commits = nil // the last ones' octets are the caller's
+	l.commits = nil // the last ones' bytes are the caller's
 	changes := 0
 	err := logscan.CommitsAfter(db, l.reached, func(c *record.Commit, value []byte) error {
 		if c.Last > l.upTo || len(l.commits) >= logCommits || changes >= logChanges {

@@ -16,8 +16,8 @@ import (
 // errWide: the events that are next are too large to be held at once.
 var errWide = errors.New("too much to be held")
 
-// mergeOctets is how much is held of the events that are next, about.
-const mergeOctets = 64 << 20
+// mergeBytes is how much is held of the events that are next, about.
+const mergeBytes = 64 << 20
 
 // readMerged yields the events of few streams, as far as m has not come yet.
 func (d *DB) readMerged(ctx context.Context, found *survey, m *merger, b *budget) error {
@@ -91,17 +91,17 @@ func (d *DB) mergeSome(db *leveldb.DB, found *survey, m *merger, b *budget) (eve
 		if err := d.refill(db, r, m, &m.sources[i]); err != nil {
 			return nil, err
 		}
-		if r.Taken > mergeOctets {
+		if r.Taken > mergeBytes {
 			return nil, errWide
 		}
 	}
 	m.sources = slices.DeleteFunc(m.sources, func(s mergeSource) bool { return len(s.events) == 0 })
 	heap.Init(m)
-	octets := 0
-	for len(m.sources) > 0 && len(events) < min(windowEvents, b.events) && octets < min(windowOctets, b.octets) {
+	size := 0
+	for len(m.sources) > 0 && len(events) < min(windowEvents, b.events) && size < min(scanBytes, b.bytes) {
 		s := &m.sources[0]
 		events = append(events, s.events[0])
-		octets += len(s.events[0].Data)
+		size += len(s.events[0].Data)
 		if s.events = s.events[1:]; len(s.events) == 0 {
 			if err := d.refill(db, r, m, s); err != nil {
 				return nil, err
@@ -160,9 +160,9 @@ func (d *DB) refill(db *leveldb.DB, r *logscan.PageReader, m *merger, s *mergeSo
 		var err error
 		if m.backward {
 			want.First = s.high + 1 - want.Count
-			s.events, err = r.ReadBackward(nil, s.stream.name, want, record.PageOctets)
+			s.events, err = r.ReadBackward(nil, s.stream.name, want, record.PageBytes)
 		} else {
-			s.events, err = r.Read(nil, s.stream.name, want, record.PageOctets)
+			s.events, err = r.Read(nil, s.stream.name, want, record.PageBytes)
 		}
 		n := uint64(len(s.events))
 		if m.backward {

@@ -11,7 +11,7 @@ const (
 
 // Where things are in the high-water file.
 const (
-	slotOctets = 28
+	slotSize   = 28
 	slotStride = 4096
 	copyOffset = 8192
 )

@@ -357,12 +357,12 @@ func (x *trial) verify() {
 	os.RemoveAll(dir)
 }
 
-// appending returns a request for n events of a stream of its own octets.
-func appending(stream string, n int, octets ...int) simRequest {
+// appending returns a request for n events of a stream of its own bytes.
+func appending(stream string, n int, size ...int) simRequest {
 	g := store.Group{Stream: []byte(stream)}
 	for i := range n {
 		data := []byte(fmt.Sprintf("%s %d", stream, i))
-		for _, more := range octets {
+		for _, more := range size {
 			data = append(data, bytes.Repeat([]byte("."), more)...)
 		}
 		g.Events = append(g.Events, data)

@@ -15,8 +15,8 @@ import (
 )
 
 // A chunk is what Read takes from the database at once: until it has logscan.ChunkEvents, or
-// this many octets.
-const chunkOctets = 256 << 10
+// this many bytes.
+const readBytes = 256 << 10
 
 // lookup returns the counter of a stream; zero if there is none.
 func (d *DB) lookup(ctx context.Context, name []byte) (c record.Counter, err error) {
@@ -117,12 +117,12 @@ func (d *DB) resolvePositions(ctx context.Context, r store.Range) (store.Range, 
 // Read implements store.Store.
 func (d *DB) Read(ctx context.Context, r store.Range) iter.Seq2[store.Event, error] {
 	return func(yield func(store.Event, error) bool) {
-		b := budget{events: r.Limit, octets: r.Octets, yield: yield}
+		b := budget{events: r.Limit, bytes: r.Bytes, yield: yield}
 		if b.events <= 0 {
 			b.events = logscan.Unlimited
 		}
-		if b.octets <= 0 {
-			b.octets = logscan.Unlimited
+		if b.bytes <= 0 {
+			b.bytes = logscan.Unlimited
 		}
 		scratch := eventSlices.Get().(*[]store.Event)
 		defer func() {
@@ -142,9 +142,9 @@ func (d *DB) Read(ctx context.Context, r store.Range) iter.Seq2[store.Event, err
 
 // A budget is what of an answer may yet be yielded.
 type budget struct {
-	events, octets int
-	stopped        bool // the caller wants no more
-	yield          func(store.Event, error) bool
+	events, bytes int
+	stopped       bool // the caller wants no more
+	yield         func(store.Event, error) bool
 }
 
 // spend yields an event, if the budget has it, and reports whether to go on.
@@ -153,7 +153,7 @@ func (b *budget) spend(e *store.Event) bool {
 		return false
 	}
 	b.events--
-	b.octets -= len(e.Data)
+	b.bytes -= len(e.Data)
 	b.stopped = !b.yield(*e, nil)
 	return true
 }
@@ -167,7 +167,7 @@ func (b *budget) spendAll(events []store.Event) {
 	}
 }
 
-func (b *budget) over() bool { return b.stopped || b.events <= 0 || b.octets <= 0 }
+func (b *budget) over() bool { return b.stopped || b.events <= 0 || b.bytes <= 0 }
 
 // eventSlices recycles what a chunk's events are collected in: it is as large as
 // the chunk.
@@ -188,7 +188,7 @@ func (d *DB) readStream(ctx context.Context, r store.Range, b *budget, scratch *
 		if r.Backward {
 			want.First = high + 1 - want.Count
 		}
-		*scratch, err = d.readRun(ctx, (*scratch)[:0], r.Stream, want, min(b.octets, chunkOctets), r.Backward)
+		*scratch, err = d.readRun(ctx, (*scratch)[:0], r.Stream, want, min(b.bytes, readBytes), r.Backward)
 		b.spendAll(*scratch)
 		if r.Backward {
 			high -= uint64(len(*scratch))
@@ -216,9 +216,9 @@ func (d *DB) readStream(ctx context.Context, r store.Range, b *budget, scratch *
 }
 
 // readRun appends the first events of a run, or the last ones, the last one
-// first, until they have so many octets. Those that are deleted are missing, also
+// first, until they have so many bytes. Those that are deleted are missing, also
 // while their pages are there.
-func (d *DB) readRun(ctx context.Context, events []store.Event, name []byte, want record.Run, octets int, backward bool) ([]store.Event, error) {
+func (d *DB) readRun(ctx context.Context, events []store.Event, name []byte, want record.Run, size int, backward bool) ([]store.Event, error) {
 	err := d.use(ctx, func(db *leveldb.DB) (err error) {
 		if hidden := d.eraser.hiddenUpTo(want.Number); hidden >= want.First {
 			end := want.First + want.Count
@@ -230,9 +230,9 @@ func (d *DB) readRun(ctx context.Context, events []store.Event, name []byte, wan
 		r := logscan.NewPageReader(db)
 		defer r.Release()
 		if backward {
-			events, err = r.ReadBackward(events, name, want, octets)
+			events, err = r.ReadBackward(events, name, want, size)
 		} else {
-			events, err = r.Read(events, name, want, octets)
+			events, err = r.Read(events, name, want, size)
 		}
 		return err
 	})

@@ -27,7 +27,7 @@ func TestHalfReplaced(t *testing.T) {
 }
 
 // TestLeftover: what a repair was making when it was killed had links to tables, and
-// stayed for ever, with octets that were erased elsewhere.
+// stayed for ever, with bytes that were erased elsewhere.
 func TestLeftover(t *testing.T) {
 	dir := writeVerified(t)
 	fixture.CopyDir(t, filepath.Join(dir, nameNew), filepath.Join(dir, datadir.DBName))

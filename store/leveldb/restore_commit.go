@@ -25,7 +25,7 @@ import (
 //
 // Unless e.Chain is 0, the commit has to come out as it was in the other store, with
 // all that came before: otherwise it is an ErrDamaged, as is what no store can have.
-// If it is 0, e.Octets is not looked at, but counted.
+// If it is 0, e.Bytes is not looked at, but counted.
 func (r *Restore) Add(e store.Entry, next func() (*store.Event, error)) error {
 	if err := r.add(&e, next); err != nil {
 		return fmt.Errorf("restore: the commit at position %d: %w", e.Position, err)
@@ -55,7 +55,7 @@ func (r *Restore) add(e *store.Entry, next func() (*store.Event, error)) error {
 	}
 	c.record.NextNumber = e.NextStream
 	if e.Chain != 0 {
-		c.record.Octets = e.Octets
+		c.record.Bytes = e.Bytes
 	}
 	value := c.record.Append(nil, r.last.Chain)
 	if e.Chain != 0 && c.record.Chain != e.Chain {
@@ -85,9 +85,9 @@ func (r *Restore) begin(e *store.Entry) {
 	c.page.Reset()
 }
 
-// restoreOctets is how much is written of a commit before all of it was read. Its
+// restoreBytes is how much is written of a commit before all of it was read. Its
 // record comes last: without that there is none of the rest.
-const restoreOctets = store.MaxCommitOctets
+const restoreBytes = store.MaxCommitBytes
 
 // goOn gets the next event that is left.
 func (r *Restore) goOn() (err error) {
@@ -100,7 +100,7 @@ func (r *Restore) goOn() (err error) {
 
 // spill writes what is in the batch if that is much.
 func (r *Restore) spill() error {
-	if len(r.commit.batch.Dump()) < restoreOctets {
+	if len(r.commit.batch.Dump()) < restoreBytes {
 		return nil
 	}
 	r.torn = true
@@ -179,7 +179,7 @@ func (r *Restore) move(o record.Operation) {
 
 // remember has the store know a request by its key.
 func (r *Restore) remember(o record.Operation) error {
-	if len(o.Sum) != record.SumOctets || len(o.IDs) == 0 {
+	if len(o.Sum) != record.SumSize || len(o.IDs) == 0 {
 		return fmt.Errorf("%w: what is kept of the request with the key %+q", store.ErrDamaged, o.Name)
 	}
 	r.commit.batch.Put(record.RequestKey(o.Number, o.Name), record.AppendRequest(nil, o.Sum, o.IDs))
@@ -327,7 +327,7 @@ func (r *Restore) putLeft(run *store.Change, first uint64) error {
 		}
 		next = e.ID + 1
 		c.page.Add(e.Position, c.record.Time, e.Data)
-		c.record.Octets += uint64(len(e.Data))
+		c.record.Bytes += uint64(len(e.Data))
 		if c.page.Full() {
 			c.endPage(run.Number, e.ID)
 		}

@@ -242,7 +242,7 @@ func TestRestoreBeginsAnew(t *testing.T) {
 	}
 }
 
-// sameKeys compares every octet of the records of a store and its copy. Events may
+// sameKeys compares every byte of the records of a store and its copy. Events may
 // share pages with others, so they are compared one by one.
 func sameKeys(t *testing.T, d *DB, dir string) {
 	t.Helper()
@@ -320,7 +320,7 @@ func TestRestoreErases(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 2 {
-		if found := findOctets(t, dir, secret(i+1)); found != "" {
+		if found := findBytes(t, dir, secret(i+1)); found != "" {
 			t.Errorf("%s has the erased event %d", found, i+1)
 		}
 	}
@@ -345,7 +345,7 @@ func TestRestoreAppendsAndReplaces(t *testing.T) {
 	}
 	old.Data = []byte("replaced")
 	name, at := []byte("s"), time.Now().Truncate(time.Microsecond)
-	both := store.Entry{First: 3, Position: 4, Time: at, Octets: 1, NextStream: 2, Changes: []store.Change{
+	both := store.Entry{First: 3, Position: 4, Time: at, Bytes: 1, NextStream: 2, Changes: []store.Change{
 		{Kind: store.Appended, Stream: name, Number: 1, First: 3, Last: 3},
 		{Kind: store.Replaced, Stream: name, Number: 1, First: 1, Last: 2},
 	}}
@@ -369,15 +369,15 @@ func TestRestoreAppendsAndReplaces(t *testing.T) {
 	}
 }
 
-// findOctets returns a file below a directory that has some octets.
-func findOctets(t *testing.T, dir, octets string) (found string) {
+// findBytes returns a file below a directory that has some bytes.
+func findBytes(t *testing.T, dir, size string) (found string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
 		b, err := os.ReadFile(path)
-		if bytes.Contains(b, []byte(octets)) {
+		if bytes.Contains(b, []byte(size)) {
 			found = path
 		}
 		return err
@@ -416,7 +416,7 @@ func TestRestoreRefusesWhatNoStoreHas(t *testing.T) {
 		}
 		refuse("the last position", entry(func(e *store.Entry) { e.Position++ }))
 		refuse("time", entry(func(e *store.Entry) { e.Time = e.Time.Add(time.Second) }))
-		refuse("octets", entry(func(e *store.Entry) { e.Octets++ }))
+		refuse("bytes", entry(func(e *store.Entry) { e.Bytes++ }))
 		refuse("next stream", entry(func(e *store.Entry) { e.NextStream++ }))
 		refuse("positions without end", entry(func(e *store.Entry) {
 			e.Changes = append(e.Changes, store.Change{Kind: store.Gap, Count: 1 << 40})

@@ -29,7 +29,7 @@ const reopenEvery = time.Second
 // goes on. Three write buffers are for what is in memory and for compactions,
 // one journal for what comes.
 const (
-	roomLeast  = 3*ldb.WriteBuffer + ldb.JournalOctets
+	roomLeast  = 3*ldb.WriteBuffer + ldb.JournalBytes
 	roomResume = roomLeast + ldb.WriteBuffer
 )
 

@@ -195,13 +195,13 @@ func TestRefusedStaysRefused(t *testing.T) {
 			d, err := Open(dir, Options{})
 			if err != nil {
 				if !errors.Is(err, store.ErrDamaged) {
-					t.Errorf("%s, octet %d: %v", path, at, err)
+					t.Errorf("%s, byte %d: %v", path, at, err)
 				}
 				continue
 			}
 			opened++
 			if have := content(t, d, "s"); have != "A" {
-				t.Errorf("%s, octet %d: want A, have %s", path, at, have)
+				t.Errorf("%s, byte %d: want A, have %s", path, at, have)
 			}
 			d.Close()
 		}

@@ -113,7 +113,7 @@ func TestReplacedIsNotBack(t *testing.T) {
 }
 
 // TestErasuresAreNotForgotten: records of erasures were in a block that was left
-// out. Nothing else tells that old octets are to leave the disk, and they stayed.
+// out. Nothing else tells that old bytes are to leave the disk, and they stayed.
 func TestErasuresAreNotForgotten(t *testing.T) {
 	const n = 2000 // a block has about 925
 	dir := unerased(t, func(d *DB) {
@@ -151,7 +151,7 @@ func TestLostEndIsTold(t *testing.T) {
 	d := mustOpen(t, dir, Options{})
 	storetest.Append(t, d, "a", "1")
 	mark := datadir.Highwater{Position: d.tip().Position, Chain: d.tip().Chain}
-	for range 60 { // some 700 octets each
+	for range 60 { // some 700 bytes each
 		var groups []store.Group
 		for range 100 {
 			groups = append(groups, fixture.Group("a", "x"), fixture.Group("b", "x"))

@@ -11,7 +11,7 @@ import (
 // What is read of the log at once for a selection.
 const (
 	windowEvents  = 16384
-	windowOctets  = 2 << 20
+	scanBytes     = 2 << 20
 	windowCommits = 16384 // also of those that have nothing of it
 )
 
@@ -27,7 +27,7 @@ type scanner struct {
 	budget   *budget
 	progress bool   // to say how far it is, where there is nothing to yield
 	told     uint64 // the position that was yielded last, or begun at
-	least    int    // events and octets that a window may have, though fewer are wanted
+	least    int    // events and bytes that a window may have, though fewer are wanted
 	most     int    // events that it may have
 }
 
@@ -50,7 +50,7 @@ func (d *DB) scan(ctx context.Context, s *scanner, of stretch, scratch *[]store.
 // begin makes the window the next one.
 func (s *scanner) begin() {
 	s.stretch = s.rest
-	s.events, s.octets = min(s.most, max(s.least, s.budget.events)), min(windowOctets, max(s.least, s.budget.octets))
+	s.events, s.bytes = min(s.most, max(s.least, s.budget.events)), min(scanBytes, max(s.least, s.budget.bytes))
 }
 
 // spend yields the window's events as far as the budget goes.
@@ -70,7 +70,7 @@ func (s *scanner) end(reached uint64, some bool) {
 		s.told, s.least = reached, 1
 		return
 	}
-	s.least = min(2*s.least, windowOctets) // what is deleted or not selected may be much, and a commit is parsed for each window
+	s.least = min(2*s.least, scanBytes) // what is deleted or not selected may be much, and a commit is parsed for each window
 	if s.progress && !s.rest.empty() && distance(s.told, reached) >= lookedAt {
 		s.told = reached
 		s.budget.stopped = !s.budget.yield(store.Event{Position: reached}, nil)

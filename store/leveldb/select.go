@@ -58,7 +58,7 @@ func (d *DB) choose(ctx context.Context, sel *store.Selection, in stretch) (*sur
 // range: then it is not worth while to find its streams.
 func (d *DB) dense(ctx context.Context, sel *store.Selection, in stretch) (dense bool, err error) {
 	const sample, part = 512, 16
-	w := window{stretch: in, selection: sel, events: sample, octets: windowOctets}
+	w := window{stretch: in, selection: sel, events: sample, bytes: scanBytes}
 	err = d.use(ctx, func(db *leveldb.DB) error {
 		if err := w.plan(db); err != nil {
 			return err

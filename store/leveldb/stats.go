@@ -51,7 +51,7 @@ type Stats struct {
 
 	Refusal string        // why writes are refused; empty: they are not
 	Writing time.Duration // see DB.Writing
-	Free    int64         // octets that the disk has for the store; -1 in memory
+	Free    int64         // bytes that the disk has for the store; -1 in memory
 
 	Delays  uint64        // commits that waited for LevelDB's compactions
 	Delayed time.Duration // by how much, together
@@ -64,15 +64,15 @@ type Stats struct {
 type LevelDBStats struct {
 	Levels      []Level
 	Paused      bool              // it takes no writes until it has compacted
-	Read        uint64            // octets
-	Written     uint64            // octets, those of compactions among them
+	Read        uint64            // bytes
+	Written     uint64            // bytes, those of compactions among them
 	Compactions map[string]uint64 // by what they were of
 }
 
 // A Level is one of LevelDB's.
 type Level struct {
 	Tables int
-	Octets int64
+	Bytes  int64
 }
 
 // Writing returns how long the commit has taken so far that is being written, or
@@ -120,7 +120,7 @@ func (d *DB) Stats() Stats {
 	}
 	s.LevelDB.Levels = make([]Level, max(1, len(l.LevelTablesCounts))) // LevelDB has no level before the first table
 	for i, n := range l.LevelTablesCounts {
-		s.LevelDB.Levels[i] = Level{Tables: n, Octets: l.LevelSizes[i]}
+		s.LevelDB.Levels[i] = Level{Tables: n, Bytes: l.LevelSizes[i]}
 	}
 	return s
 }

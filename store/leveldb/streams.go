@@ -12,11 +12,11 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// counterOctets is how much memory a generation of counters may take, about:
-// enough for a million streams with names of 40 octets. Others are read from the
+// counterBytes is how much memory a generation of counters may take, about:
+// enough for a million streams with names of 40 bytes. Others are read from the
 // database when they are needed, which takes 5 µs: with a quarter as much, a
 // commit of random ones of a million streams took twice as long.
-const counterOctets = 128 << 20
+const counterBytes = 128 << 20
 
 // A stream is one that a commit adds to. All of it is the committer's.
 type stream struct {
@@ -93,7 +93,7 @@ func (s *streams) publish(touched []stream) {
 // age begins a new generation if the younger one is full. The committer calls it
 // between commits.
 func (s *streams) age() {
-	if s.young.octets() < counterOctets {
+	if s.young.size() < counterBytes {
 		return
 	}
 	s.mu.Lock()

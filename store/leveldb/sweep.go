@@ -42,7 +42,7 @@ func (d *DB) sweep() error {
 		return errReopened
 	}
 	for _, n := range unused {
-		tableCache(db).Evict(0, uint64(n)) // its descriptor keeps the octets
+		tableCache(db).Evict(0, uint64(n)) // its descriptor keeps the bytes
 		err := d.guard.Remove(storage.FileDesc{Type: storage.TypeTable, Num: n})
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err

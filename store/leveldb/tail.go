@@ -10,16 +10,16 @@ import (
 	"gorewind/store/leveldb/internal/logscan"
 )
 
-// recentOctets is how much memory the newest commits may take that are kept for
+// recentBytes is how much memory the newest commits may take that are kept for
 // those who follow. Who is farther behind reads from the database.
-const recentOctets = 4 << 20
+const recentBytes = 4 << 20
 
 // recent holds the newest commits for those who follow.
 type recent struct {
 	mu        sync.Mutex // protects the fields below
 	followers int
 	commits   []recentCommit // without a gap, the last one ending at last
-	octets    int
+	bytes     int
 	last      uint64        // position of the newest commit
 	grown     chan struct{} // closed, and replaced, when last rises or closed is set
 	closed    bool
@@ -28,7 +28,7 @@ type recent struct {
 type recentCommit struct {
 	before uint64 // position that the commit follows
 	events []store.Event
-	octets int
+	bytes  int
 }
 
 func (r *recent) init() { r.grown = make(chan struct{}) }
@@ -52,19 +52,19 @@ func (r *recent) add(last uint64, events []store.Event, erased bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if events == nil || erased {
-		r.commits, r.octets = nil, 0
+		r.commits, r.bytes = nil, 0
 	}
 	if events != nil {
 		const eventSize = int(unsafe.Sizeof(store.Event{}))
-		c := recentCommit{before: r.last, events: events, octets: cap(events) * eventSize}
+		c := recentCommit{before: r.last, events: events, bytes: cap(events) * eventSize}
 		for i := range events {
-			c.octets += len(events[i].Data)
+			c.bytes += len(events[i].Data)
 		}
 		r.commits = append(r.commits, c)
-		r.octets += c.octets
+		r.bytes += c.bytes
 	}
-	for r.octets > recentOctets && len(r.commits) > 1 {
-		r.octets -= r.commits[0].octets
+	for r.bytes > recentBytes && len(r.commits) > 1 {
+		r.bytes -= r.commits[0].bytes
 		r.commits[0] = recentCommit{}
 		r.commits = r.commits[1:]
 	}
@@ -119,7 +119,7 @@ func (d *DB) Tail(ctx context.Context, from uint64) iter.Seq2[[]store.Event, err
 			var err error
 			switch {
 			case behind:
-				w := window{stretch: stretch{after: from, upTo: d.tip().Position}, events: logscan.ChunkEvents, octets: recentOctets}
+				w := window{stretch: stretch{after: from, upTo: d.tip().Position}, events: logscan.ChunkEvents, bytes: recentBytes}
 				var read []store.Event
 				read, upTo, err = d.readWindow(ctx, nil, &w)
 				events = make([]store.Event, 0, len(read))

@@ -6,7 +6,7 @@ import (
 	"gorewind/store"
 )
 
-// TestTailKeepsLittleOfEmptyEvents: only octets of data counted, so that commits
+// TestTailKeepsLittleOfEmptyEvents: only bytes of data counted, so that commits
 // of empty events were kept for ever.
 func TestTailKeepsLittleOfEmptyEvents(t *testing.T) {
 	d, err := OpenMemory(Options{})
@@ -33,7 +33,7 @@ func TestTailKeepsLittleOfEmptyEvents(t *testing.T) {
 	for _, c := range d.recent.commits {
 		kept += len(c.events)
 	}
-	if most := 2 * recentOctets / 64; kept > most {
+	if most := 2 * recentBytes / 64; kept > most {
 		t.Errorf("want at most about %d events kept, have %d", most, kept)
 	}
 }

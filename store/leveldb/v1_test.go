@@ -107,7 +107,7 @@ func describe(t *testing.T, d *DB) string {
 			if err != nil {
 				t.Fatalf("%s: %v", what, err)
 			}
-			fmt.Fprintf(&b, "%s %d: %q %d at %d, %d octets, checksum %08x\n", what, e.Position, e.Stream, e.ID,
+			fmt.Fprintf(&b, "%s %d: %q %d at %d, %d bytes, checksum %08x\n", what, e.Position, e.Stream, e.ID,
 				e.Time.UnixMicro(), len(e.Data), crc32.ChecksumIEEE(e.Data))
 		}
 	}

@@ -53,14 +53,14 @@ type window struct {
 	selection *store.Selection  // nil: all streams
 	numbers   map[uint64][]byte // names of all streams that it selects, if they are known
 	events    int               // end when there are so many
-	octets    int               // or about so much data
+	bytes     int               // or about so much data
 
 	pieces  []piece
 	spans   []span
 	at      map[uint64]int // by number: where in spans
 	commits int            // that were looked at
 	planned int
-	took    uint64 // octets
+	took    uint64 // bytes
 	reached uint64 // position up to which, or from which on, everything is planned
 	gone    uint64 // up to this position commits are lost, with which the window ends; 0: it does not
 }
@@ -151,7 +151,7 @@ func (w *window) from() []byte {
 
 // left reports whether there are positions that may have to be looked at.
 func (w *window) left() bool {
-	if w.gone > 0 || w.planned >= w.events || w.took >= uint64(w.octets) || w.commits >= windowCommits {
+	if w.gone > 0 || w.planned >= w.events || w.took >= uint64(w.bytes) || w.commits >= windowCommits {
 		return false
 	}
 	if w.backward {
@@ -167,16 +167,16 @@ func (w *window) add(c *record.Commit) {
 		return
 	}
 	events := c.Events()
-	octets := uint64(0) // of one event, about
+	size := uint64(0) // of one event, about
 	if events > 0 {
-		octets = c.Octets/events + 1
+		size = c.Bytes/events + 1
 	}
 	if w.backward {
 		position := c.First + events // after the run
 		for i := len(c.Runs) - 1; i >= 0 && w.left(); i-- {
 			r := c.Runs[i]
 			position -= r.Count
-			w.take(r, position, octets)
+			w.take(r, position, size)
 		}
 		if w.left() {
 			w.reached = max(c.First-1, w.after)
@@ -188,7 +188,7 @@ func (w *window) add(c *record.Commit) {
 		if !w.left() {
 			return
 		}
-		w.take(r, position, octets)
+		w.take(r, position, size)
 		position += r.Count
 	}
 	if w.left() {
@@ -197,7 +197,7 @@ func (w *window) add(c *record.Commit) {
 }
 
 // take plans what the window has of a run that begins at a position.
-func (w *window) take(r record.Run, position, octets uint64) {
+func (w *window) take(r record.Run, position, size uint64) {
 	low, high := max(position, w.after+1), min(position+r.Count-1, w.upTo)
 	if w.backward {
 		high = min(high, w.reached)
@@ -210,8 +210,8 @@ func (w *window) take(r record.Run, position, octets uint64) {
 		return
 	}
 	most := uint64(w.events - w.planned)
-	if octets > 0 {
-		most = min(most, (uint64(w.octets)-w.took)/octets+1)
+	if size > 0 {
+		most = min(most, (uint64(w.bytes)-w.took)/size+1)
 	}
 	if high-low >= most {
 		if w.backward {
@@ -234,7 +234,7 @@ func (w *window) take(r record.Run, position, octets uint64) {
 	p.span = i
 	w.pieces = append(w.pieces, p)
 	w.planned += int(p.count)
-	w.took += p.count * octets
+	w.took += p.count * size
 }
 
 // look takes note that the positions from low to high are planned.
@@ -305,9 +305,9 @@ func (d *DB) readSpan(db *leveldb.DB, r *logscan.PageReader, events []store.Even
 	for next < end {
 		have := len(events)
 		var err error
-		events, err = r.Read(events, s.name, record.Run{Number: s.Number, First: next, Count: end - next}, mergeOctets)
+		events, err = r.Read(events, s.name, record.Run{Number: s.Number, First: next, Count: end - next}, mergeBytes)
 		next += uint64(len(events) - have)
-		if r.Taken > mergeOctets {
+		if r.Taken > mergeBytes {
 			return events, errWide
 		}
 		if err == nil {

@@ -28,13 +28,13 @@ func TestP10WindowOfReplacedEvents(t *testing.T) {
 		w := window{stretch: stretch{upTo: d.tip().Position, backward: backward}}
 		found := 0
 		for w.after < w.upTo {
-			w.events, w.octets = windowEvents, windowOctets
+			w.events, w.bytes = windowEvents, scanBytes
 			read, reached, err := d.readWindow(t.Context(), nil, &w)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if octets := len(read) * store.MaxEvent; octets > mergeOctets {
-				t.Fatalf("backward %t: %d octets are read at once", backward, octets)
+			if size := len(read) * store.MaxEvent; size > mergeBytes {
+				t.Fatalf("backward %t: %d bytes are read at once", backward, size)
 			}
 			found += len(read)
 			if backward {

@@ -18,7 +18,7 @@ var appendCases = []testCase{
 	{"R4 A5 G6 parallel writers", testParallelWriters},
 	{"A5 parallel writers of one stream", testParallelOnOne},
 	{"R5 ids cross 255", testManyIDs},
-	{"R6 F36 names of any octets", testAnyNames},
+	{"R6 F36 names of any bytes", testAnyNames},
 	{"several events at once", testSeveral},
 	{"alternating streams", testAlternating},
 	{"E1 invalid", testInvalid},

@@ -112,7 +112,7 @@ func appendAll(s store.Store, reqs ...store.Append) []store.Result {
 func request(groups ...store.Group) store.Append { return store.Append{Groups: groups} }
 
 func group(stream string, events ...string) store.Group {
-	return store.Group{Stream: []byte(stream), Events: octets(events)}
+	return store.Group{Stream: []byte(stream), Events: dataOf(events)}
 }
 
 // expecting returns a group that is stored only after the event id.
@@ -122,7 +122,7 @@ func expecting(id uint64, stream string, events ...string) store.Group {
 	return g
 }
 
-func octets(parts []string) [][]byte {
+func dataOf(parts []string) [][]byte {
 	out := make([][]byte, len(parts))
 	for i, p := range parts {
 		out[i] = []byte(p)
@@ -313,9 +313,9 @@ func chosen(log []store.Event, r store.Range) (events []store.Event) {
 	if r.Limit > 0 && len(events) > r.Limit {
 		events = events[:r.Limit]
 	}
-	octets := 0
+	size := 0
 	for i, e := range events {
-		if octets += len(e.Data); r.Octets > 0 && octets >= r.Octets {
+		if size += len(e.Data); r.Bytes > 0 && size >= r.Bytes {
 			return events[:i+1]
 		}
 	}

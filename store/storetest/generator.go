@@ -221,7 +221,7 @@ func (g *generator) query() query {
 		o.Limit = 1 + g.r.IntN(20)
 	}
 	if g.one(6) {
-		o.Octets = 1 + g.r.IntN(1000)
+		o.Bytes = 1 + g.r.IntN(1000)
 	}
 	if g.one(4) {
 		o.stop = 1 + g.r.IntN(2)

@@ -14,7 +14,7 @@ var keyCases = []testCase{
 	{"F1 only success is remembered", testKeyAfterFailure},
 	{"F3 the key goes before the expectations", testKeyBeforeExpectation},
 	{"the key outlives its events", testKeyAfterErasure},
-	{"keys of any octets", testAnyKeys},
+	{"keys of any bytes", testAnyKeys},
 }
 
 // keyed returns a request under a key.

@@ -76,17 +76,17 @@ func testLog(f *fixture) {
 	f.is("cursor", f.setCursor(store.Cursor{Consumer: []byte("c"), ID: 8}), nil)
 	f.twice(func() {
 		var have []string
-		octets := uint64(0)
+		size := uint64(0)
 		for _, e := range f.logged(0) {
 			have = append(have, changes(e))
-			octets += e.Octets
+			size += e.Bytes
 		}
 		want := []string{
 			"append a 1-2", "append b 1-1, append a 3-3, append b 2-3, key b k [1 3 3]", "replace a 2", "delete b 1-2",
 			"move a 3 c", "move  8 c",
 		}
-		if !slices.Equal(have, want) || octets != 6 {
-			f.t.Errorf("want %q, have %q, of %d octets", want, have, octets)
+		if !slices.Equal(have, want) || size != 6 {
+			f.t.Errorf("want %q, have %q, of %d bytes", want, have, size)
 		}
 	})
 }

@@ -74,7 +74,7 @@ func appendText(b []byte, e store.Event) []byte {
 	b = append(strconv.AppendInt(b, e.Time.UnixMicro(), 10), ": "...)
 	const shown = 40
 	if len(e.Data) > shown {
-		return fmt.Appendf(b, "%d octets %08x", len(e.Data), crc32.ChecksumIEEE(e.Data))
+		return fmt.Appendf(b, "%d bytes %08x", len(e.Data), crc32.ChecksumIEEE(e.Data))
 	}
 	return append(b, e.Data...)
 }
@@ -218,8 +218,8 @@ type query struct {
 }
 
 func (o query) String() string {
-	return fmt.Sprintf("read %q%s after %s upto %s since %s until %s nearest %v backward %v limit %d octets %d, stop after %d",
-		o.Stream, o.patterns, number(o.After), number(o.UpTo), moment(o.Since), moment(o.Until), o.Nearest, o.Backward, o.Limit, o.Octets, o.stop)
+	return fmt.Sprintf("read %q%s after %s upto %s since %s until %s nearest %v backward %v limit %d bytes %d, stop after %d",
+		o.Stream, o.patterns, number(o.After), number(o.UpTo), moment(o.Since), moment(o.Until), o.Nearest, o.Backward, o.Limit, o.Bytes, o.stop)
 }
 
 func number(o store.Optional) string {

@@ -15,13 +15,13 @@ var readCases = []testCase{
 	{"bounds are fixed", testResolve},
 	{"P6 nearest", testNearest},
 	{"F31 F34 limit and backward", testLimit},
-	{"octet limit", testOctets},
+	{"byte limit", testByteLimit},
 	{"A8 since and until", testTime},
 	{"since and until of one commit", testTimeOfCommit},
 	{"any combination", testReadCombined},
 	{"backward over large events", testBackwardLarge},
 	{"read is fixed at its start", testFixedEnd},
-	{"octets are not shared", testNotShared},
+	{"bytes are not shared", testNotShared},
 	{"F25 cancelled", testCancelled},
 }
 
@@ -160,16 +160,16 @@ func testLimit(f *fixture) {
 	f.wants(store.Range{Stream: []byte("none"), Backward: true, Limit: 1})
 }
 
-func testOctets(f *fixture) {
+func testByteLimit(f *fixture) {
 	f.append("s", "1234", "5678", "90")
-	for octets, n := range map[int]int{0: 3, 1: 1, 4: 1, 5: 2, 8: 2, 9: 3, 1000: 3} {
+	for size, n := range map[int]int{0: 3, 1: 1, 4: 1, 5: 2, 8: 2, 9: 3, 1000: 3} {
 		r := whole("s")
-		r.Octets = octets
+		r.Bytes = size
 		if have := Read(f.t, f.s, r); len(have) != n {
-			f.t.Errorf("%d octets: %q", octets, have)
+			f.t.Errorf("%d bytes: %q", size, have)
 		}
-		f.agrees("octets of a selection", f.log(3), store.Range{Select: store.Prefix(nil), Octets: octets})
-		f.agrees("octets backward", f.log(3), store.Range{Stream: []byte("s"), Octets: octets, Backward: true})
+		f.agrees("bytes of a selection", f.log(3), store.Range{Select: store.Prefix(nil), Bytes: size})
+		f.agrees("bytes backward", f.log(3), store.Range{Stream: []byte("s"), Bytes: size, Backward: true})
 	}
 }
 
@@ -248,7 +248,7 @@ func testReadCombined(f *fixture) {
 	f.is("delete", f.delete("a", 7), nil)
 	log = f.log(len(log) - 7)
 	for range 300 {
-		q := store.Range{Stream: []byte("a"), Nearest: true, Backward: r.IntN(2) == 0, Limit: r.IntN(4) * 5, Octets: r.IntN(4) * 7}
+		q := store.Range{Stream: []byte("a"), Nearest: true, Backward: r.IntN(2) == 0, Limit: r.IntN(4) * 5, Bytes: r.IntN(4) * 7}
 		if r.IntN(2) == 0 {
 			q.After = store.Some(uint64(r.IntN(50)))
 		}

@@ -114,7 +114,7 @@ func testReplaceMany(f *fixture) {
 		f.follows(log[500].Position, log[501:])
 		for range 100 {
 			q := between("s", uint64(r.IntN(3000)), 3000)
-			q.Limit, q.Octets = 1+r.IntN(30), r.IntN(5000)
+			q.Limit, q.Bytes = 1+r.IntN(30), r.IntN(5000)
 			f.agrees("part", log, q)
 		}
 	})

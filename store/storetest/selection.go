@@ -234,7 +234,7 @@ func testSelectCombined(f *fixture) {
 	log = f.log(len(log) - 7)
 	last := f.s.Info().LastPosition
 	for range 300 {
-		q := store.Range{Select: f.glob([]string{"a", "**", "*", "a**", "d"}[r.IntN(5)], "b"), Backward: r.IntN(2) == 0, Limit: r.IntN(4) * 5, Octets: r.IntN(4) * 7}
+		q := store.Range{Select: f.glob([]string{"a", "**", "*", "a**", "d"}[r.IntN(5)], "b"), Backward: r.IntN(2) == 0, Limit: r.IntN(4) * 5, Bytes: r.IntN(4) * 7}
 		if r.IntN(2) == 0 {
 			q.After = store.Some(r.Uint64N(last + 1))
 		}

@@ -18,7 +18,7 @@ var streamsCases = []testCase{
 	{"streams come while they are listed", testStreamsWhileListed},
 }
 
-// randomName returns a name of any octets and any length.
+// randomName returns a name of any bytes and any length.
 func randomName(r *rand.Rand) string {
 	name := make([]byte, 1+r.IntN(store.MaxStream))
 	for i := range name {

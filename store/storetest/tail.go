@@ -67,7 +67,7 @@ func testTailBehind(f *fixture) {
 		}
 		for _, e := range batch {
 			if seen++; e.ID != uint64(seen) || len(e.Data) != size {
-				f.t.Fatalf("event %d has id %d and %d octets", seen, e.ID, len(e.Data))
+				f.t.Fatalf("event %d has id %d and %d bytes", seen, e.ID, len(e.Data))
 			}
 		}
 		if seen == n {

@@ -271,7 +271,7 @@ func (s *remote) query(ctx context.Context, stream string, r store.Range, o clie
 		octets := 0
 		for e, err := range s.c.Query(ctx, stream, o) {
 			octets += len(e.Data)
-			if !yield(stored(e), inContract(err)) || r.Octets > 0 && octets >= r.Octets {
+			if !yield(stored(e), inContract(err)) || r.Bytes > 0 && octets >= r.Bytes {
 				return
 			}
 		}

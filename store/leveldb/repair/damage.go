@@ -14,7 +14,7 @@ const MaxDamage = 20
 type Report struct {
 	Streams uint64 // that hold an event
 	Events  uint64 // that are not deleted
-	Octets  uint64 // of their data
+	Bytes   uint64 // of their data
 	Commits uint64
 	Lost    uint64 // events that a repair went on without, which are not damage
 	Gone    uint64 // positions of which nobody knows any more what was there

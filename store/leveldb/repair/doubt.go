@@ -53,7 +53,7 @@ func (r *repair) doubt(db *leveldb.DB) (doubts []Damage, err error) {
 				again.Put(key, e.Append(nil))
 			}
 		})
-		if len(again.Dump()) < mendOctets {
+		if len(again.Dump()) < rebuildBytes {
 			return nil
 		}
 		defer again.Reset()

@@ -51,7 +51,7 @@ type toldCursor struct {
 	losses int
 }
 
-const mendOctets = 512 << 10 // of changes that are made at once
+const rebuildBytes = 512 << 10 // of changes that are made at once
 
 // mend mends a database whose commits reach as far as least, if none is missing.
 func mend(ctx context.Context, db *leveldb.DB, least datadir.Highwater) error {
@@ -93,7 +93,7 @@ func (m *mender) kind(kind byte, f func(key, value []byte)) error {
 			return err
 		}
 		f(it.Key(), it.Value())
-		if len(m.batch.Dump()) > mendOctets {
+		if len(m.batch.Dump()) > rebuildBytes {
 			if err := m.flush(); err != nil {
 				return err
 			}

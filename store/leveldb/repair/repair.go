@@ -2,7 +2,7 @@
 // reads databases and directories, and not on the engine, which calls it for a database that
 // is damaged when it is opened.
 //
-// A damaged database is repaired on an overlay, so that not an octet of it is
+// A damaged database is repaired on an overlay, so that not a byte of it is
 // touched before it is known what comes of it. The remedies are tried in turn, each
 // on an overlay of its own:
 //

@@ -169,7 +169,7 @@ func TestRepairMends(t *testing.T) {
 		"a cursor elsewhere":                  put(record.CursorKey([]byte("c"), 1), 2),
 		"a cursor that was removed":           put(record.CursorKey([]byte("d"), 1), 2),
 		"no record of a request":              del(record.RequestKey(1, []byte("k"))),
-		"a record of a request that was not":  put(record.RequestKey(1, []byte("j")), append(make([]byte, record.SumOctets), 1, 5)...),
+		"a record of a request that was not":  put(record.RequestKey(1, []byte("j")), append(make([]byte, record.SumSize), 1, 5)...),
 		"a record of an erasure that was not": put(record.ErasureKey(3), record.OpDelete, 1, 1, 3),
 		"events that were deleted": func(db *leveldb.DB) error {
 			key, value := pageOf(2, 1, timeOf(db, 2, 2), 4, "1")

@@ -52,7 +52,7 @@ type foundRun struct {
 	record.Run
 	position uint64
 	time     int64
-	octets   uint64
+	bytes    uint64
 }
 
 const lostName = "lost+found/"
@@ -139,7 +139,7 @@ func (s *settler) findRuns() error {
 }
 
 // found takes note of an event if no commit has it.
-func (s *settler) found(number, id, position uint64, time int64, octets uint64) {
+func (s *settler) found(number, id, position uint64, time int64, size uint64) {
 	in := func(g lostCommits) bool { return position > g.before.Position && position <= g.last }
 	if position <= s.log.Position && !slices.ContainsFunc(s.gaps, in) {
 		return
@@ -148,11 +148,11 @@ func (s *settler) found(number, id, position uint64, time int64, octets uint64) 
 		r := &s.runs[n-1]
 		if r.Number == number && r.First+r.Count == id && r.position+r.Count == position && r.time == time && position != s.least.Position+1 {
 			r.Count++
-			r.octets += octets
+			r.bytes += size
 			return
 		}
 	}
-	s.runs = append(s.runs, foundRun{record.Run{Number: number, First: id, Count: 1}, position, time, octets})
+	s.runs = append(s.runs, foundRun{record.Run{Number: number, First: id, Count: 1}, position, time, size})
 }
 
 // makeCommits fills the gaps.
@@ -182,7 +182,7 @@ func (s *settler) fill(g lostCommits) error {
 		}
 		s.batch.Put(record.CommitKey(c.Last), c.Append(nil, last.Chain))
 		last = c.Tip()
-		if len(s.batch.Dump()) > mendOctets {
+		if len(s.batch.Dump()) > rebuildBytes {
 			if err := s.flush(); err != nil {
 				return err
 			}
@@ -210,7 +210,7 @@ func (s *settler) lostCommit(g lostCommits, last record.Tip) *record.Commit {
 		lost.Count = s.runs[next].position - c.First
 	default:
 		r := s.runs[next]
-		c.Runs, c.Octets, c.Time = []record.Run{r.Run}, r.octets, max(r.time, last.Time)
+		c.Runs, c.Bytes, c.Time = []record.Run{r.Run}, r.bytes, max(r.time, last.Time)
 		c.NextNumber = max(last.NextNumber, r.Number+1)
 		st := s.stream(r.Number)
 		st.committed = max(st.committed, r.First+r.Count-1)

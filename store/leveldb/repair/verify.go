@@ -23,7 +23,7 @@ import (
 // whether it is whole: each event's checksum, id, position and time, the commits
 // from the first on, and what else there is beside each other. It changes nothing.
 // progress, which may be nil, is called now and then with how much has been read,
-// in events, and of how much. It takes about 150 octets of memory a stream.
+// in events, and of how much. It takes about 150 bytes of memory a stream.
 //
 // Damage is no error: an error says why it could not be verified, or not to the
 // end. Among them are leveldb.ErrInUse, leveldb.ErrFormat, store.ErrUnavailable

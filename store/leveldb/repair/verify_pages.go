@@ -87,11 +87,11 @@ func (v *verifier) page(s *verified, key, value []byte) {
 		}
 		s.found += eventSum(id, position, p.Time)
 		v.report.Events++
-		v.report.Octets += uint64(len(data))
+		v.report.Bytes += uint64(len(data))
 		v.done++
 	}
 	if p.Trailing() {
-		tell(last, last, "octets follow it in its page")
+		tell(last, last, "bytes follow it in its page")
 	}
 	s.read = max(s.read, last)
 }

@@ -90,7 +90,7 @@ func TestVerifyDamage(t *testing.T) {
 		"a page is missing":      {del(record.AppendEventKey(nil, 1, 3)), `stream "a", events 1 to 3, positions 1 to 3: the events are missing`},
 		"the last page":          {del(record.AppendEventKey(nil, 1, 5)), `stream "a", event 5, position 9: the events are missing`},
 		"a page's data":          {flip(record.AppendEventKey(nil, 1, 4), -1), `stream "a", event 4, position 6: damaged: page 6501010000000000000004 has a wrong checksum`},
-		"a page's head":          {put(record.AppendEventKey(nil, 1, 4), "x"), `stream "a", event 4, position 6: damaged: page 6501010000000000000004 is cut to 1 octets`},
+		"a page's head":          {put(record.AppendEventKey(nil, 1, 4), "x"), `stream "a", event 4, position 6: damaged: page 6501010000000000000004 is cut to 1 bytes`},
 		"a page's key":           {put([]byte("e\x01"), "x"), "key 6501 of events"},
 		"a page without stream":  {put(record.AppendEventKey(nil, 7, 1), "x"), "stream number 7: there are events of it, and it has no record"},
 		"a page too many":        {put(record.AppendEventKey(nil, 1, 6), "x"), `stream "a", event 6: damaged: page`},
@@ -272,12 +272,12 @@ func TestVerifyTables(t *testing.T) {
 		fixture.Edit(t, filepath.Join(dir, "db", filepath.Base(tables[0])), func(b []byte) []byte { b[at] ^= 4; return b })
 		r := fixture.MustVerify(t, dir)
 		if r.Damaged == 0 {
-			t.Errorf("nothing found although octet %d of %d is wrong", at, len(table))
+			t.Errorf("nothing found although byte %d of %d is wrong", at, len(table))
 		}
 		if r.Events < 60 && r.Events > 30 {
 			passed = true
 			if have := fixture.Told(r); !strings.Contains(have, `stream "`) || !strings.Contains(have, ".ldb") {
-				t.Errorf("octet %d: want the streams and the file, have %s", at, have)
+				t.Errorf("byte %d: want the streams and the file, have %s", at, have)
 			}
 		}
 	}

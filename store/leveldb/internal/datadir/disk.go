@@ -23,7 +23,7 @@ type Disk interface {
 	// Highwater opens the high-water file, or makes it if create is set; nil
 	// where there is none.
 	Highwater(create bool) (Slots, error)
-	// Free returns how many octets more the store may write.
+	// Free returns how many bytes more the store may write.
 	Free() (int64, error)
 	// Replace puts what is on an overlay over the files, which stay open, in the
 	// place of the database, all or nothing, and returns where that is kept.

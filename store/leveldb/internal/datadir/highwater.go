@@ -15,11 +15,11 @@ import (
 // database that lost its end is told from one that never had it. It is synced
 // about once a second and at a clean stop, never on the way of a commit.
 //
-// It has two slots of 28 octets, at 0 and at 4096, written in turn, so that a
+// It has two slots of 28 bytes, at 0 and at 4096, written in turn, so that a
 // torn write leaves the other one whole. The one with the higher position holds.
 // At 8192 is a copy of db/FORMAT.
 //
-//	position:8 chain:8 magic:8 checksum:4 (CRC-32C of the 24 octets before)
+//	position:8 chain:8 magic:8 checksum:4 (CRC-32C of the 24 bytes before)
 type Highwater struct {
 	Position uint64 // of the last commit that is surely on disk
 	Chain    uint64 // its chain

@@ -107,8 +107,8 @@ func parseIdentity(text, path string) (id store.Identity, err error) {
 
 // The copy follows the slots of the high-water file, and has room to grow.
 const (
-	copyAt     = 2 * highwaterStride
-	copyOctets = 1 << 10
+	copyAt   = 2 * highwaterStride
+	copySize = 1 << 10
 )
 
 // identityCopy returns the copy, if there is one.
@@ -118,7 +118,7 @@ func (d Dir) identityCopy() (text string, ok bool) {
 		return "", false
 	}
 	defer f.Close()
-	b := make([]byte, copyOctets)
+	b := make([]byte, copySize)
 	n, _ := f.ReadAt(b, copyAt)
 	b = bytes.TrimRight(b[:n], "\x00")
 	return string(b), len(b) > 0
@@ -144,7 +144,7 @@ func (d Dir) KeepIdentity(id store.Identity, copied bool) error {
 	if err != nil {
 		return err
 	}
-	b := make([]byte, copyOctets)
+	b := make([]byte, copySize)
 	copy(b, identityText(id))
 	_, err = f.WriteAt(b, copyAt)
 	return errors.Join(err, f.Sync(), f.Close())

@@ -20,7 +20,7 @@ import (
 const asideName = "db.damaged-"
 
 // Replace implements Disk. The new database is made in db.new, of hard links to
-// the tables that stay and copies of other files, so that no octet of the old one
+// the tables that stay and copies of other files, so that no byte of the old one
 // is touched. Two renames put it in place; FinishReplace ends what a crash between
 // them left.
 func (d Dir) Replace(o *ldb.Overlay, id store.Identity) (aside string, err error) {

@@ -22,19 +22,19 @@ func (b Blanked) Open(fd storage.FileDesc) (storage.Reader, error) {
 
 type blankedReader struct{ storage.Reader }
 
-// blankOctets is how much of a file is read as zeros at least.
-const blankOctets = 4 << 10
+// zeroFillBytes is how much of a file is read as zeros at least.
+const zeroFillBytes = 4 << 10
 
 func (r blankedReader) ReadAt(b []byte, at int64) (n int, err error) {
 	if n, err = r.Reader.ReadAt(b, at); !errors.Is(err, syscall.EIO) {
 		return n, err
 	}
-	if len(b) <= blankOctets {
+	if len(b) <= zeroFillBytes {
 		clear(b)
 		return len(b), nil
 	}
 	for n = 0; n < len(b); {
-		have, err := r.ReadAt(b[n:min(len(b), n+blankOctets)], at+int64(n))
+		have, err := r.ReadAt(b[n:min(len(b), n+zeroFillBytes)], at+int64(n))
 		if n += have; err != nil {
 			return n, err
 		}

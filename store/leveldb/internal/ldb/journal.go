@@ -11,7 +11,7 @@ import (
 // nothing was written yet: a sync then has the data to write and not the file's
 // new length, which takes a third off the time of a commit. What is left over is
 // given back when the journal is closed, and not read after a crash.
-const JournalOctets = WriteBuffer + 64<<10 // more than goes into one before the next is begun
+const JournalBytes = WriteBuffer + 64<<10 // more than goes into one before the next is begun
 
 // An extent is a file that can be given its room beforehand.
 type extent interface {
@@ -47,9 +47,9 @@ func newJournal(w storage.Writer) (storage.Writer, error) {
 
 func makeRoom(f extent) error {
 	if s, ok := f.(simulated); ok {
-		return s.Allocate(JournalOctets)
+		return s.Allocate(JournalBytes)
 	}
-	return allocate(f.Fd(), JournalOctets)
+	return allocate(f.Fd(), JournalBytes)
 }
 
 func (j *journalWriter) Write(b []byte) (int, error) {

@@ -14,7 +14,7 @@ import (
 
 // An Overlay lies over a database's files and keeps in memory whatever LevelDB
 // writes, renames or removes, so that a database can be opened, with all that
-// LevelDB recovers then, without an octet on disk being touched. For LevelDB
+// LevelDB recovers then, without a byte on disk being touched. For LevelDB
 // begins a manifest and writes its journals to tables before anybody can see what
 // is missing, and after that a file that was lost could not be put back.
 type Overlay struct {

@@ -83,22 +83,22 @@ func ScanTable(files storage.Storage, fd storage.FileDesc, f func(key, value []b
 		tells.SetErrorCallback(func(error) { whole = false })
 	}
 	for it.Next() {
-		if len(it.Key()) < internalOctets {
+		if len(it.Key()) < internalSize {
 			whole = false
 			continue
 		}
-		if key := it.Key()[:len(it.Key())-internalOctets]; !whole {
+		if key := it.Key()[:len(it.Key())-internalSize]; !whole {
 			lost, whole = append(lost, Hole{last, bytes.Clone(key)}), true
 		}
 		if err := f(it.Key(), it.Value()); err != nil {
 			return nil, err
 		}
-		last = append([]byte(nil), it.Key()[:len(it.Key())-internalOctets]...)
+		last = append([]byte(nil), it.Key()[:len(it.Key())-internalSize]...)
 	}
 	if err = it.Error(); ldberrors.IsCorrupted(err) {
 		err, whole = nil, false
 	}
-	same := 0 // octets: one of these may be what is damaged
+	same := 0 // bytes: one of these may be what is damaged
 	for i := range magic {
 		if magic[i] == tableMagic[i] {
 			same++
@@ -117,12 +117,12 @@ const tableMagic = "\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 // with every write, and the newest value of a key comes first.
 type internalOrder struct{}
 
-const internalOctets = 8
+const internalSize = 8
 
 func (internalOrder) Name() string { return "gorewind.internal" }
 
 func (internalOrder) Compare(a, b []byte) int {
-	i, j := len(a)-internalOctets, len(b)-internalOctets
+	i, j := len(a)-internalSize, len(b)-internalSize
 	if c := bytes.Compare(a[:i], b[:j]); c != 0 {
 		return c
 	}

@@ -6,7 +6,7 @@ import "github.com/syndtr/goleveldb/leveldb/opt"
 const WriteBuffer = 16 << 20
 
 // Settings are what LevelDB is opened with. Figures are events/s of 100 random
-// octets on two CPUs that clients share: to one stream (about 780,000), to 100
+// bytes on two CPUs that clients share: to one stream (about 780,000), to 100
 // in turn until there are 24 million, and to random ones of a million streams.
 var Settings = opt.Options{
 	// A damaged manifest is refused rather than taken for an empty database. A

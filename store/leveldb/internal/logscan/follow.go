@@ -63,7 +63,7 @@ func MissingBetween(position, next uint64) error {
 }
 
 // CommitsAfter calls f for each commit after position, in order, with its
-// record and the octets of that, which are valid until f returns. It ends with
+// record and the bytes of that, which are valid until f returns. It ends with
 // f's first error.
 func CommitsAfter(db *leveldb.DB, position uint64, f func(c *record.Commit, value []byte) error) error {
 	it := db.NewIterator(&util.Range{Start: record.CommitKey(position + 1), Limit: []byte{record.KindCommit + 1}}, nil)

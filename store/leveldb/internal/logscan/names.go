@@ -14,17 +14,17 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// namesOctets is how much memory a generation of names may take, about: 150,000
-// names of 40 octets.
-const namesOctets = 16 << 20
+// namesBytes is how much memory a generation of names may take, about: 150,000
+// names of 40 bytes.
+const namesBytes = 16 << 20
 
 // Names is a bounded cache of streams' names by number, in two generations as
 // the engine keeps counters. A name never changes. The zero value has to be told Init.
 type Names struct {
-	mu     sync.Mutex // protects the fields below
-	young  map[uint64][]byte
-	old    map[uint64][]byte
-	octets int // of young
+	mu    sync.Mutex // protects the fields below
+	young map[uint64][]byte
+	old   map[uint64][]byte
+	bytes int // of young
 }
 
 // Init makes n ready for use.
@@ -52,8 +52,8 @@ func (n *Names) known(numbers []uint64, found [][]byte) (missing []int) {
 // put adds a name; the caller holds mu.
 func (n *Names) put(number uint64, name []byte) {
 	const overhead = 64 // of an entry of a map, and what Go's allocator rounds up
-	if n.octets += len(name) + overhead; n.octets > namesOctets {
-		n.old, n.young, n.octets = n.young, make(map[uint64][]byte), len(name)+overhead
+	if n.bytes += len(name) + overhead; n.bytes > namesBytes {
+		n.old, n.young, n.bytes = n.young, make(map[uint64][]byte), len(name)+overhead
 	}
 	n.young[number] = name
 }

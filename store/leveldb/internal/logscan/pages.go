@@ -18,7 +18,7 @@ import (
 // ChunkEvents is how many events who reads a stream takes at once at most.
 const ChunkEvents = 4096
 
-// Unlimited stands for no limit, of octets or events.
+// Unlimited stands for no limit, of bytes or events.
 const Unlimited = 1 << 62
 
 // A PageReader reads events out of pages, of one stream after the other.
@@ -27,8 +27,8 @@ type PageReader struct {
 	key []byte // scratch
 	buf []byte // that events share
 
-	Least int // octets of buf
-	Taken int // octets of all pages so far
+	Least int // bytes of buf
+	Taken int // bytes of all pages so far
 }
 
 // NewPageReader returns a reader of what db has now. Release ends it.
@@ -39,18 +39,18 @@ func NewPageReader(db *leveldb.DB) *PageReader {
 // Release lets go of what is read.
 func (r *PageReader) Release() { r.it.Release() }
 
-// Read appends events of a run to events until it has their number or octets of
+// Read appends events of a run to events until it has their number or bytes of
 // data. It returns fewer only with an error, which is an ErrDamaged where one is missing.
-func (r *PageReader) Read(events []store.Event, name []byte, want record.Run, octets int) ([]store.Event, error) {
+func (r *PageReader) Read(events []store.Event, name []byte, want record.Run, size int) ([]store.Event, error) {
 	id, end := want.First, want.First+want.Count
 	r.key = record.AppendEventKey(r.key[:0], want.Number, id)
 	prefix := r.key[:len(r.key)-8]
-	for ok := r.it.Seek(r.key); id < end && octets > 0; ok = r.it.Next() {
-		p, err := r.page(ok, prefix, id, int(min(end-id, ChunkEvents)), octets)
+	for ok := r.it.Seek(r.key); id < end && size > 0; ok = r.it.Next() {
+		p, err := r.page(ok, prefix, id, int(min(end-id, ChunkEvents)), size)
 		if err != nil {
 			return events, fmt.Errorf("stream %+q: %w", name, err)
 		}
-		for p.Left > 0 && id < end && octets > 0 {
+		for p.Left > 0 && id < end && size > 0 {
 			have, position, data, err := p.Next()
 			if err != nil {
 				return events, fmt.Errorf("stream %+q: %w", name, err)
@@ -62,19 +62,19 @@ func (r *PageReader) Read(events []store.Event, name []byte, want record.Run, oc
 				Stream: name, ID: id, Position: position, Time: time.UnixMicro(p.Time), Data: data,
 			})
 			id++
-			octets -= len(data)
+			size -= len(data)
 		}
 	}
 	return events, nil
 }
 
 // ReadBackward is Read that appends the events of a run from the last one on.
-func (r *PageReader) ReadBackward(events []store.Event, name []byte, want record.Run, octets int) ([]store.Event, error) {
+func (r *PageReader) ReadBackward(events []store.Event, name []byte, want record.Run, size int) ([]store.Event, error) {
 	id := want.First + want.Count - 1
 	r.key = record.AppendEventKey(r.key[:0], want.Number, id)
 	prefix := r.key[:len(r.key)-8]
-	for ok := r.it.Seek(r.key); id >= want.First && octets > 0; ok = r.it.Prev() {
-		p, err := r.page(ok, prefix, id, 1, octets)
+	for ok := r.it.Seek(r.key); id >= want.First && size > 0; ok = r.it.Prev() {
+		p, err := r.page(ok, prefix, id, 1, size)
 		if err != nil {
 			return events, fmt.Errorf("stream %+q: %w", name, err)
 		}
@@ -94,8 +94,8 @@ func (r *PageReader) ReadBackward(events []store.Event, name []byte, want record
 		for i, j := from, len(events)-1; i < j; i, j = i+1, j-1 {
 			events[i], events[j] = events[j], events[i]
 		}
-		for to < len(events) && octets > 0 {
-			octets -= len(events[to].Data)
+		for to < len(events) && size > 0 {
+			size -= len(events[to].Data)
 			to++
 		}
 		id -= uint64(to - from)
@@ -106,9 +106,9 @@ func (r *PageReader) ReadBackward(events []store.Event, name []byte, want record
 }
 
 // page reads the page at the iterator, which has to hold an event, in memory that
-// stays. How many more events, and octets of them, will be read helps it to take
+// stays. How many more events, and bytes of them, will be read helps it to take
 // enough memory at once.
-func (r *PageReader) page(ok bool, prefix []byte, id uint64, more, octets int) (p record.Page, err error) {
+func (r *PageReader) page(ok bool, prefix []byte, id uint64, more, size int) (p record.Page, err error) {
 	if !ok {
 		// An iterator that meets damage ends like one that is through, but for this.
 		if err := r.it.Error(); err != nil {
@@ -121,8 +121,8 @@ func (r *PageReader) page(ok bool, prefix []byte, id uint64, more, octets int) (
 		return p, Gap(id)
 	}
 	if cap(r.buf)-len(r.buf) < len(value) {
-		const usual = 128 // octets of an event
-		r.buf = make([]byte, 0, max(len(value), min(octets+record.PageOctets, more*usual), r.Least))
+		const usual = 128 // bytes of an event
+		r.buf = make([]byte, 0, max(len(value), min(size+record.PageBytes, more*usual), r.Least))
 	}
 	r.buf = append(r.buf, value...)
 	r.Taken += len(value)

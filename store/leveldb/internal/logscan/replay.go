@@ -67,7 +67,7 @@ func firstInJournal(files storage.Storage, fd storage.FileDesc) (first uint64, e
 	return first, nil
 }
 
-// batchHeader is how many octets come before a batch in a journal.
+// batchHeader is how many bytes come before a batch in a journal.
 const batchHeader = 12
 
 // firstCommit takes the position of the first commit of a batch.

@@ -18,7 +18,7 @@ type Commit struct {
 	Time       int64  // µs since 1970
 	First      uint64 // first position
 	NextNumber uint64 // of the stream that is made next
-	Octets     uint64 // of the events' data
+	Bytes      uint64 // of the events' data
 	Runs       []Run
 	Operations []Operation
 	Chain      uint64 // proves the record and all before it
@@ -44,7 +44,7 @@ func (c *Commit) Append(b []byte, before uint64) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(c.Time))
 	b = binary.BigEndian.AppendUint64(b, c.First)
 	b = binary.AppendUvarint(b, c.NextNumber)
-	b = binary.AppendUvarint(b, c.Octets)
+	b = binary.AppendUvarint(b, c.Bytes)
 	b = binary.AppendUvarint(b, uint64(len(c.Runs)))
 	for _, r := range c.Runs {
 		b = binary.AppendUvarint(b, r.Number)
@@ -75,14 +75,14 @@ func (c *Commit) Parse(key, value []byte) error {
 		return damaged
 	}
 	d := decoder{b: value[:len(value)-8]}
-	if d.octet() != 0 {
+	if d.nextByte() != 0 {
 		return damaged
 	}
 	c.Last = KeyNumber(key)
 	c.Time = int64(d.uint64())
 	c.First = d.uint64()
 	c.NextNumber = d.uvarint()
-	c.Octets = d.uvarint()
+	c.Bytes = d.uvarint()
 	c.Runs, c.Operations = c.Runs[:0], c.Operations[:0]
 	for n := d.uvarint(); n > 0 && !d.short; n-- {
 		c.Runs = append(c.Runs, Run{d.uvarint(), d.uvarint(), d.uvarint()})

@@ -21,13 +21,13 @@ func (d *decoder) take(n int) []byte {
 	return head
 }
 
-// bytes returns octets that stand after their number.
+// bytes returns bytes that stand after their number.
 func (d *decoder) bytes() []byte {
 	n := d.uvarint()
 	return d.take(int(min(n, uint64(len(d.b)+1))))
 }
 
-func (d *decoder) octet() byte { return d.take(1)[0] }
+func (d *decoder) nextByte() byte { return d.take(1)[0] }
 
 func (d *decoder) uint64() uint64 { return binary.BigEndian.Uint64(d.take(8)) }
 

@@ -9,7 +9,7 @@ import (
 // Entry returns what the log has of c, given the streams' names.
 func (c *Commit) Entry(named map[uint64][]byte) store.Entry {
 	e := store.Entry{
-		Position: c.Last, First: c.First, Time: time.UnixMicro(c.Time), Octets: c.Octets,
+		Position: c.Last, First: c.First, Time: time.UnixMicro(c.Time), Bytes: c.Bytes,
 		NextStream: c.NextNumber, Chain: c.Chain, Changes: make([]store.Change, 0, len(c.Runs)+len(c.Operations)),
 	}
 	for _, r := range c.Runs {

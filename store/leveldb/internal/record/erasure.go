@@ -24,7 +24,7 @@ func (e *Erasure) Append(b []byte) []byte {
 // ParseErasure reads the record of an erasure. What is none is an ErrDamaged.
 func ParseErasure(key, value []byte) (e Erasure, err error) {
 	d := decoder{b: value}
-	e = Erasure{Kind: d.octet(), Number: d.uvarint(), First: d.uvarint(), Last: d.uvarint()}
+	e = Erasure{Kind: d.nextByte(), Number: d.uvarint(), First: d.uvarint(), Last: d.uvarint()}
 	if !d.end() || len(key) != 9 {
 		return e, fmt.Errorf("%w: record of an erasure %x", store.ErrDamaged, key)
 	}

@@ -30,23 +30,23 @@ import (
 //	db.damaged-N/  a database that was repaired, as it was before; see package
 //	            datadir
 //
-// The database has seven kinds of keys. Their first octets are chosen for their
+// The database has seven kinds of keys. Their first bytes are chosen for their
 // order: what a busy stream writes (the end of its events, its counter, commits)
 // lies together, with no older events in between, so that LevelDB's compactions
 // do not write those again and again. Numbers are unsigned and big-endian in
-// keys; `number` is one octet that says how many octets follow, then these,
+// keys; `number` is one byte that says how many bytes follow, then these,
 // without leading zeros, so that short ones stay short and all sort by value.
 // In values, uv is an unsigned varint.
 //
-//	'c' octets:1 consumer number → uv id
+//	'c' bytes:1 consumer number → uv id
 //	'e' number last id:8  → flags:1 checksum:4 time:8 position:8 count:2, per event:
-//	                        uv positions after the one before, uv octets, data
+//	                        uv positions after the one before, uv bytes, data
 //	'k' number key        → sum:16, uv groups, per group: uv id
 //	'n' number            → stream
 //	'p' position:8        → 'r' or 'd', uv number, uv first id, uv last id
 //	's' stream            → uv number, uv last id, uv deleted up to
 //	'x' last position:8   → flags:1 time:8 first position:8 uv next number,
-//	                        uv octets, uv runs, per run: uv number, uv first id,
+//	                        uv bytes, uv runs, per run: uv number, uv first id,
 //	                        uv count, uv operations, operations, chain:8
 //
 // e is a page: count events of a stream, which one commit wrote, up to the last
@@ -65,16 +65,16 @@ import (
 //
 // x is a commit, one record for each, under the last position that it took. Its
 // runs are in the order of positions: count events of a stream from first id
-// on; octets is their data's. After them come the positions of its operations.
+// on; bytes is their data's. After them come the positions of its operations.
 // next number is what the next new stream will be called. chain is CRC-64 (ECMA)
 // over the chain of the commit before, the key and all of the value but chain: it
 // proves that no commit is missing from the middle. Times are microseconds since
-// 1970 and never fall. The operations, each after one octet that tells which:
+// 1970 and never fall. The operations, each after one byte that tells which:
 //
 //	'r' uv number, uv id, uv last id of its page             an event was replaced
 //	'd' uv number, uv first id, uv last id                   events were deleted
-//	'c' uv number, uv id, uv octets, consumer                a cursor was moved
-//	'k' uv number, uv octets, key, sum:16, uv groups, per group: uv id
+//	'c' uv number, uv id, uv bytes, consumer                a cursor was moved
+//	'k' uv number, uv bytes, key, sum:16, uv groups, per group: uv id
 //	                                                         a request had a key; it
 //	                                                         takes no position
 //	'l' uv count, patch:8                                    what took so many positions
@@ -87,10 +87,10 @@ import (
 // Version is the number of this format.
 const Version = 1
 
-// maxKey is how many octets a key of numbers has at most.
+// maxKey is how many bytes a key of numbers has at most.
 const maxKey = 1 + 9 + 8
 
-// Kinds of keys: the first octet of each. KindKey is that of requests with a key.
+// Kinds of keys: the first byte of each. KindKey is that of requests with a key.
 const (
 	KindCursor  = 'c'
 	KindEvent   = 'e'
@@ -157,7 +157,7 @@ func RequestKey(number uint64, key []byte) []byte {
 	return append(appendNumber([]byte{KindKey}, number), key...)
 }
 
-// KeyNumber returns the 8 octets at the end of a key: an id or a position.
+// KeyNumber returns the 8 bytes at the end of a key: an id or a position.
 func KeyNumber(key []byte) uint64 {
 	return binary.BigEndian.Uint64(key[len(key)-8:])
 }
@@ -168,8 +168,8 @@ func CutNumber(b []byte) (n uint64, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] > 8 || len(b) < 1+int(b[0]) {
 		return 0, nil, false
 	}
-	for _, octet := range b[1 : 1+b[0]] {
-		n = n<<8 | uint64(octet)
+	for _, c := range b[1 : 1+b[0]] {
+		n = n<<8 | uint64(c)
 	}
 	return n, b[1+b[0]:], true
 }

@@ -14,10 +14,10 @@ import (
 	"gorewind/store/storetest"
 )
 
-// TestLayout pins what is on disk, octet by octet.
+// TestLayout pins what is on disk, byte by byte.
 func TestLayout(t *testing.T) {
 	sum := []byte("0123456789abcdef")
-	c := Commit{Last: 5, Time: 0x1122, First: 3, NextNumber: 300, Octets: 6, Runs: []Run{{299, 1, 2}, {7, 9, 1}}, Operations: []Operation{
+	c := Commit{Last: 5, Time: 0x1122, First: 3, NextNumber: 300, Bytes: 6, Runs: []Run{{299, 1, 2}, {7, 9, 1}}, Operations: []Operation{
 		{Kind: OpReplace, Number: 1, ID: 2, Page: 3}, {Kind: OpDelete, Number: 1, First: 2, ID: 3},
 		{Kind: OpCursor, Number: 0, ID: 4, Name: []byte("me")}, {Kind: OpKey, Number: 7, Name: []byte("k"), Sum: sum, IDs: []uint64{1, 9}},
 	}}
@@ -68,7 +68,7 @@ func TestR6KeysSort(t *testing.T) {
 		}
 	}
 	if n := len(AppendEventKey(nil, math.MaxUint64, 1)); n != maxKey {
-		t.Errorf("want keys of %d octets at most, have %d", maxKey, n)
+		t.Errorf("want keys of %d bytes at most, have %d", maxKey, n)
 	}
 }
 
@@ -87,7 +87,7 @@ func TestRecordsRoundTrip(t *testing.T) {
 			flipped[i] ^= 1 << r.IntN(8)
 			var got Commit
 			if err := got.Parse(CommitKey(c.Last), flipped); err == nil && got.Follows(7, flipped) {
-				t.Fatalf("octet %d changed, and the chain holds", i)
+				t.Fatalf("byte %d changed, and the chain holds", i)
 			}
 		}
 	}
@@ -117,7 +117,7 @@ func randomOperation(r *rand.Rand) Operation {
 		o.Kind, o.Name = OpCursor, name
 		return o
 	default:
-		o.Kind, o.ID, o.Name, o.Sum, o.IDs = OpKey, 0, name, make([]byte, SumOctets), []uint64{r.Uint64()}
+		o.Kind, o.ID, o.Name, o.Sum, o.IDs = OpKey, 0, name, make([]byte, SumSize), []uint64{r.Uint64()}
 		return o
 	}
 }
@@ -149,11 +149,11 @@ func TestP9EveryBitOfAPage(t *testing.T) {
 			flipped := bytes.Clone(value)
 			flipped[i] ^= 1 << bit
 			if _, err := ParsePage(key, flipped); err == nil {
-				t.Errorf("bit %d of octet %d changed unseen", bit, i)
+				t.Errorf("bit %d of byte %d changed unseen", bit, i)
 			}
 		}
 		if _, err := ParsePage(key, value[:i]); err == nil {
-			t.Errorf("cut to %d octets unseen", i)
+			t.Errorf("cut to %d bytes unseen", i)
 		}
 	}
 	if _, err := ParsePage(AppendEventKey(nil, 1, 3), value); err == nil {

@@ -65,9 +65,9 @@ func (o *Operation) append(b []byte) []byte {
 	return b
 }
 
-// operation reads one; what it has of octets shares the decoder's.
+// operation reads one; what it has of bytes shares the decoder's.
 func (d *decoder) operation() (o Operation) {
-	o.Kind = d.octet()
+	o.Kind = d.nextByte()
 	switch o.Kind {
 	case OpLost:
 		o.Count, o.Patch = d.uvarint(), d.uint64()

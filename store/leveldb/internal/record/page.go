@@ -15,13 +15,13 @@ import (
 // the page that holds it.
 //
 // LevelDB takes a microsecond of every key that it inserts, merges and reads
-// again, and as much of one whose value has 4 KiB: so events of 100 octets, many
+// again, and as much of one whose value has 4 KiB: so events of 100 bytes, many
 // a commit, are appended two and a half times as fast as each under its own key,
 // and read three times as fast. What is larger would only make it dearer to
 // read, or to replace, one event.
 //
-// PageOctets is how large a page gets: it ends with the event that reaches this.
-const PageOctets = 4 << 10
+// PageBytes is how large a page gets: it ends with the event that reaches this.
+const PageBytes = 4 << 10
 
 const pageHeader = 1 + 4 + 8 + 8 + 2 // flags, checksum, time, position, count
 
@@ -49,7 +49,7 @@ func (w *PageWriter) Add(position uint64, time int64, data []byte) {
 
 // Full reports whether the page should end.
 func (w *PageWriter) Full() bool {
-	return w.count > 0 && len(w.b) >= PageOctets || w.count == math.MaxUint16
+	return w.count > 0 && len(w.b) >= PageBytes || w.count == math.MaxUint16
 }
 
 // End returns the value to be stored under key, which is valid until the next
@@ -120,7 +120,7 @@ func ParsePage(key, value []byte) (p Page, err error) {
 // ParseAnyPage is ParsePage for those that are lost, too.
 func ParseAnyPage(key, value []byte) (p Page, err error) {
 	if len(key) < 8 || len(value) < pageHeader {
-		return p, fmt.Errorf("%w: page %x is cut to %d octets", store.ErrDamaged, key, len(value))
+		return p, fmt.Errorf("%w: page %x is cut to %d bytes", store.ErrDamaged, key, len(value))
 	}
 	if pageSum(key, value) != binary.BigEndian.Uint32(value[1:]) || value[0] > pageLost {
 		return p, fmt.Errorf("%w: page %x has a wrong checksum", store.ErrDamaged, key)
@@ -152,7 +152,7 @@ func (p *Page) Next() (id, position uint64, data []byte, err error) {
 	return p.First - 1, p.Position, data, nil
 }
 
-// Trailing reports whether octets follow the last event, once there is none left.
+// Trailing reports whether bytes follow the last event, once there is none left.
 func (p *Page) Trailing() bool { return p.Left == 0 && len(p.d.b) > 0 }
 
 // PageFirst returns the first id of a page, without verifying it; ok is false for

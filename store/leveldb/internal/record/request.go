@@ -2,9 +2,9 @@ package record
 
 import "encoding/binary"
 
-// SumOctets is how much is kept of the HMAC-SHA-256 of a request: two of 2^64
+// SumSize is how much is kept of the HMAC-SHA-256 of a request: two of 2^64
 // requests under one key may be taken for the same.
-const SumOctets = 16
+const SumSize = 16
 
 // AppendRequest encodes what is kept of a request that had a key.
 func AppendRequest(b, sum []byte, ids []uint64) []byte {
@@ -17,7 +17,7 @@ func AppendRequest(b, sum []byte, ids []uint64) []byte {
 }
 
 func (d *decoder) request() (sum []byte, ids []uint64) {
-	sum = d.take(SumOctets)
+	sum = d.take(SumSize)
 	for n := d.uvarint(); n > 0 && !d.short; n-- {
 		ids = append(ids, d.uvarint())
 	}
