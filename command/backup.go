@@ -69,7 +69,7 @@ func (c *backupCmd) verify(stdout io.Writer, line *term.Progress) error {
 	line.Clear()
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return errUnverified
+		return unverified(ctx)
 	case err != nil:
 		return adviseBackup(c.Dir, err)
 	}

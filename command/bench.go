@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -52,9 +50,6 @@ Examples:
 `
 }
 
-// errInterrupted ends a benchmark on a signal.
-var errInterrupted = errors.New("stopped by a signal before the end; there are no figures")
-
 // Validate implements kong's: what it refuses was not asked properly.
 func (c *benchCmd) Validate() error {
 	_, err := c.workloads()
@@ -70,13 +65,12 @@ func (c *benchCmd) Run(kctx *kong.Context, stderr io.Writer) (err error) {
 	if err := c.reachable(); err != nil {
 		return err
 	}
-	signals, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	signals, stop := untilSignal()
 	defer stop()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	defer context.AfterFunc(signals, func() {
-		cancel(errInterrupted)
-		stop() // a second signal kills
+		cancel(fmt.Errorf("%w before the end; there are no figures", stoppedBy(signals)))
 	})()
 	target := load.Target{Router: c.Connect, Pub: c.Subscribe, Dir: c.Dir}
 	curve, err := c.curve()

@@ -42,7 +42,7 @@ func printRestored(w io.Writer, r *backup.Restored, dir string) error {
 func adviseCopy(ctx context.Context, dir string, err error) error {
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return errors.New("stopped by a signal before the end; the same command goes on")
+		return fmt.Errorf("%w before the end; the same command goes on", stoppedBy(ctx))
 	case errors.Is(err, leveldb.ErrNotEmpty):
 		return fmt.Errorf("data directory %s: not empty; give one that does not exist, or is empty, with --data-dir", dir)
 	case errors.Is(err, leveldb.ErrInUse), errors.Is(err, leveldb.ErrNotDirectory), errors.Is(err, leveldb.ErrFormat):

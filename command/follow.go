@@ -23,7 +23,7 @@ type followCmd struct {
 
 // Help implements kong's.
 func (*followCmd) Help() string {
-	return `It shows what is stored and then what comes, each event once and in order, until Ctrl-C or SIGTERM, which is no failure, or until --limit. When the daemon is stopped or started again it waits, says so, and goes on where it was; it ends with an error where its key is refused.
+	return `It shows what is stored and then what comes, each event once and in order, until Ctrl-C or SIGTERM, or until --limit. When the daemon is stopped or started again it waits, says so, and goes on where it was; it ends with an error where its key is refused.
 
 What is shown is as with query. It is written as soon as nothing more has come, and once a second at least; --commit commits it then. After a crash of this command, --consumer begins with what was not committed, so that an event may be shown again but none is left out.
 
@@ -68,7 +68,7 @@ func (c *followCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 			return cl.Follow(ctx, c.Stream, o)
 		})
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			return nil // a signal is how it ends
+			return stoppedAsMeant(ctx)
 		}
 		return err
 	})

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,8 +33,10 @@ Examples:
 `
 }
 
-// errUnrepaired ends a repair on a signal.
-var errUnrepaired = errors.New("stopped by a signal before the end; nothing was changed")
+// unrepaired says that a signal came before the store was repaired.
+func unrepaired(ctx context.Context) error {
+	return fmt.Errorf("%w before the end; nothing was changed", stoppedBy(ctx))
+}
 
 // Run repairs, until it is done or a signal comes.
 func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
@@ -49,7 +52,7 @@ func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	})
 	line.Clear()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return errUnrepaired
+		return unrepaired(ctx)
 	}
 	if err != nil {
 		return advice.ForDataDir(c.DataDir, err)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"gorewind/client"
@@ -91,8 +89,6 @@ func (k *keys) curve() (*client.Curve, error) {
 	return &client.Curve{Public: pair.Public, Secret: pair.Secret, Server: of}, nil
 }
 
-var errStopped = errors.New("stopped by a signal")
-
 // withClient connects and calls do. It gives up on a signal, or when the daemon stops
 // answering. own overrides commonHints.
 func (c *connection) withClient(own hints, do func(context.Context, *client.Client) error) error {
@@ -111,7 +107,7 @@ func (c *connection) runWithClient(stderr io.Writer, own hints, do func(context.
 	defer stop()
 	cl, err := c.dial(ctx)
 	if err != nil && ctx.Err() != nil {
-		return errStopped
+		return stoppedBy(ctx)
 	}
 	if err != nil {
 		return err
@@ -135,7 +131,7 @@ func (c *connection) runWithClient(stderr io.Writer, own hints, do func(context.
 // interrupted returns why a command's context has ended. A write that was waiting for its
 // answer has an unknown outcome: own has a hint for that if the command writes.
 func interrupted(ctx context.Context, own hints) error {
-	why := errStopped
+	why := stoppedBy(ctx)
 	if gone, ok := context.Cause(ctx).(*unansweredError); ok {
 		why = gone
 	}
@@ -190,14 +186,6 @@ func (c *connection) linger(ctx context.Context) (context.Context, context.Cance
 	lingering, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(c.Timeout, cancel) })
 	return lingering, func() { stop(); cancel() }
-}
-
-// untilSignal returns a context that ends on SIGTERM or SIGINT. A second signal kills the
-// process.
-func untilSignal() (ctx context.Context, stop context.CancelFunc) {
-	ctx, stop = signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
 }
 
 // isInterrupted reports whether a signal stopped the command, or the daemon stopped

@@ -18,7 +18,7 @@ import (
 
 type subscribeCmd struct {
 	Prefix    string `arg:"" optional:"" help:"How the names of the streams begin; all streams without it."`
-	Subscribe string `default:"tcp://127.0.0.1:9003" short:"s" short:"s" placeholder:"ENDPOINT" help:"Where the daemon broadcasts, its --pub. Default: ${default}."`
+	Subscribe string `default:"tcp://127.0.0.1:9003" short:"s" placeholder:"ENDPOINT" help:"Where the daemon broadcasts, its --pub. Default: ${default}."`
 	keys
 	Timeout time.Duration `aliases:"patience" env:"GOREWIND_TIMEOUT,GOREWIND_PATIENCE" default:"5s" placeholder:"TIME" help:"Give up if there is no connection within this time at the start. Default: ${default}."`
 	Limit   uint64        `env:"-" short:"n" placeholder:"N" help:"At most so many events. Default: all."`
@@ -27,7 +27,7 @@ type subscribeCmd struct {
 
 // Help implements kong's.
 func (*subscribeCmd) Help() string {
-	return `It shows events as the daemon broadcasts them, from now on, until Ctrl-C or SIGTERM, which is no failure. Broadcasts have no time and no position, so that in a pipe each is its stream, id and data. They are lost where nobody takes them in time, or while there is no connection: when the ids of a stream show that, it is told on the standard error output. To miss nothing, use gorewind follow.
+	return `It shows events as the daemon broadcasts them, from now on, until Ctrl-C or SIGTERM. Broadcasts have no time and no position, so that in a pipe each is its stream, id and data. They are lost where nobody takes them in time, or while there is no connection: when the ids of a stream show that, it is told on the standard error output. To miss nothing, use gorewind follow.
 
 Examples:
 
@@ -82,7 +82,7 @@ func (c *subscribeCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return absent
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return nil // a signal is how it ends
+		return stoppedAsMeant(ctx)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -30,8 +31,10 @@ Example, of the data directory of a daemon that is stopped:
 `
 }
 
-// errUnverified ends a verification on a signal.
-var errUnverified = errors.New("stopped by a signal before the end; what was not read may be damaged")
+// unverified says that a signal came before everything was read.
+func unverified(ctx context.Context) error {
+	return fmt.Errorf("%w before the end; what was not read may be damaged", stoppedBy(ctx))
+}
 
 // Run verifies until all is read or a signal comes.
 func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
@@ -47,7 +50,7 @@ func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	})
 	line.Clear()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return errUnverified
+		return unverified(ctx)
 	}
 	if err != nil {
 		return advice.ForDataDir(c.DataDir, err)

@@ -3,7 +3,11 @@
 // stands on term and, for the pieces of a damaged store, on the engine.
 package exit
 
-import "errors"
+import (
+	"errors"
+	"os"
+	"syscall"
+)
 
 // Exit statuses.
 const (
@@ -14,10 +18,24 @@ const (
 	Timeout = 4 // what was waited for has not happened in time
 	Unknown = 5 // nobody knows whether it took effect
 	Damaged = 6 // serve: the store is damaged, and will be when it is started again
+
+	Interrupted = 128 + int(syscall.SIGINT) // Ctrl-C, as shells have it
 )
 
+// OfSignal returns the exit status of a command that a signal has stopped, as shells have it:
+// 128 and the number of the signal.
+func OfSignal(s os.Signal) int {
+	if number, ok := s.(syscall.Signal); ok {
+		return 128 + int(number)
+	}
+	return Failure
+}
+
+// ErrSilent has an exit status and nothing to tell, which Fail does not tell.
+var ErrSilent = errors.New("silent")
+
 // About tells users what each status says.
-const About = `0: it did what it was asked to. 1: it could not; the last thing on the standard error output says why, and what to do. 2: it was not asked properly: the command line, the environment or the file is wrong. 3: the store is not as was expected (CONFLICT, BEHIND), and nothing was changed. 4: what was waited for has not happened in time. 5: nobody knows whether it took effect. 6: the store is damaged and cannot be served, nor when it is started again.`
+const About = `0: it did what it was asked to. 1: it could not; the last thing on the standard error output says why, and what to do. 2: it was not asked properly: the command line, the environment or the file is wrong. 3: the store is not as was expected (CONFLICT, BEHIND), and nothing was changed. 4: what was waited for has not happened in time. 5: nobody knows whether it took effect. 6: the store is damaged and cannot be served, nor when it is started again. 130: Ctrl-C; 143: SIGTERM, which ends serve, follow and subscribe with 0.`
 
 // A UsageError says that gorewind was not asked properly, and how it is.
 type UsageError string

@@ -11,8 +11,11 @@ import (
 )
 
 // Fail says in one line what went wrong and what to do. Of a damaged store it says
-// in between what would be lost, each piece in a line.
+// in between what would be lost, each piece in a line. An ErrSilent is not told.
 func Fail(stderr io.Writer, status int, err error) int {
+	if errors.Is(err, ErrSilent) {
+		return status
+	}
 	lines := []string{err.Error()}
 	var damaged *leveldb.Irreparable
 	if errors.As(err, &damaged) && len(damaged.Pieces()) > 0 {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"gorewind/internal/exit"
 	"gorewind/internal/load"
 	"gorewind/internal/version"
 	"gorewind/test/daemontest"
@@ -139,7 +140,7 @@ func TestBenchInterrupted(t *testing.T) {
 	}
 	cmd.Process.Signal(syscall.SIGINT)
 	err := cmd.Wait()
-	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(errs.String(), "stopped by a signal") {
+	if cmd.ProcessState.ExitCode() != exit.Interrupted || !strings.Contains(errs.String(), "stopped by a signal") {
 		t.Errorf("%v\n%s", err, errs.String())
 	}
 	if left := daemontest.Files(t, dir); len(left) != 1 {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorewind/internal/exit"
 	"gorewind/test/daemontest"
 	"gorewind/wire"
 )
@@ -43,7 +44,7 @@ func TestWait(t *testing.T) {
 	endpoint, asked := silent(t)
 	l = daemontest.StartClient(t, (&daemontest.Daemon{Router: endpoint}).Command(t, "wait", "mailer", "s", "2"))
 	<-asked
-	if _, status := l.Stop(interrupt); status != 1 || !strings.Contains(l.Errors(), "stopped by a signal") {
+	if _, status := l.Stop(interrupt); status != exit.Interrupted || !strings.Contains(l.Errors(), "stopped by a signal") {
 		t.Errorf("status %d\n%s", status, l.Errors())
 	}
 }

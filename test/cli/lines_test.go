@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"gorewind/internal/exit"
 	"gorewind/store/storetest"
 	"gorewind/test/daemontest"
 )
@@ -190,7 +191,7 @@ func TestPublishLinesInterrupted(t *testing.T) {
 	}
 	interrupt(5_500, func(l *daemontest.Client) {
 		_, status := l.Stop(syscall.SIGINT)
-		if status != 1 || !strings.Contains(l.Errors(), "5,000 lines stored") {
+		if status != exit.Interrupted || !strings.Contains(l.Errors(), "5,000 lines stored") {
 			t.Errorf("status %d\n%s", status, l.Errors())
 		}
 	})

@@ -10,6 +10,7 @@ import (
 
 	zmq "github.com/pebbe/zmq4"
 
+	"gorewind/internal/exit"
 	"gorewind/store/storetest"
 	"gorewind/test/daemontest"
 	"gorewind/wire"
@@ -63,7 +64,11 @@ func TestFollowCommand(t *testing.T) {
 		publish()
 	}
 	for l, signal := range map[*daemontest.Client]syscall.Signal{one: syscall.SIGINT, all: syscall.SIGTERM} {
-		if rest, status := l.Stop(signal); rest != "" || status != 0 {
+		want := exit.OK // SIGTERM is how a follower ends
+		if signal == interrupt {
+			want = exit.Interrupted
+		}
+		if rest, status := l.Stop(signal); rest != "" || status != want || strings.Contains(l.Errors(), "stopped") {
 			t.Errorf("%v: have %q, status %d\n%s", signal, rest, status, l.Errors())
 		}
 	}
@@ -122,7 +127,7 @@ func TestFollowCommits(t *testing.T) {
 		}
 		// Ids are positions here: nothing else was stored.
 		daemontest.Shell{D: d}.Want(t, "3\n", "wait", "mailer", cursor, "3", "--timeout", "1m")
-		if _, status := l.Stop(interrupt); status != 0 {
+		if _, status := l.Stop(interrupt); status != exit.Interrupted {
 			t.Errorf("%q: status %d\n%s", args, status, l.Errors())
 		}
 		l = daemontest.StartClient(t, d.Command(t, append(args, "--limit", "1")...))
@@ -163,7 +168,7 @@ func TestSubscribe(t *testing.T) {
 			t.Fatalf("have %.100s", have)
 		}
 	}
-	if rest, status := l.Stop(interrupt); rest != "" || status != 0 || l.Errors() != "" {
+	if rest, status := l.Stop(interrupt); rest != "" || status != exit.Interrupted || l.Errors() != "" {
 		t.Errorf("have %q, status %d\n%s", rest, status, l.Errors())
 	}
 }

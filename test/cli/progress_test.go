@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorewind/internal/exit"
 	"gorewind/test/daemontest"
 )
 
@@ -121,7 +122,7 @@ func TestProgressInterrupted(t *testing.T) {
 			p.Type("\x03")
 			_, status := p.End()
 			left := daemontest.LeftOn(t, columns, p.Written())
-			if status != 1 || strings.ReplaceAll(left, "\n", "") != c.says {
+			if status != exit.Interrupted || strings.ReplaceAll(left, "\n", "") != c.says {
 				t.Errorf("%q on %d columns: status %d, %q, and there is left\n%s", c.args[0], columns, status, p.Written(), left)
 			}
 		}
