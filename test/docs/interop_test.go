@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,57 +36,6 @@ func TestInterop(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestReadmeFollower runs the second client of README.rst, which goes on for ever,
-// until it has printed what it is said to print.
-func TestReadmeFollower(t *testing.T) {
-	python := daemontest.Python(t)
-	d := daemontest.Start(t, "--in-memory")
-	file := clientOf(t, d, "started again, within 30 s:\n\n.. code-block:: python", "client.py")
-	client := daemontest.Command(t, python, "-u", file)
-	out, err := client.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := client.Start(); err != nil {
-		t.Fatal(err)
-	}
-	want := indented(t, "each event that comes::")
-	have := make([]byte, len(want))
-	n, err := io.ReadFull(out, have)
-	if err != nil || string(have) != want {
-		t.Errorf("want\n%s\nhave %v\n%s", want, err, have[:n])
-	}
-	client.Process.Kill()
-	client.Wait()
-}
-
-// TestReadmeClient runs the Go client of README.rst.
-func TestReadmeClient(t *testing.T) {
-	d := daemontest.Start(t, "--in-memory")
-	file := clientOf(t, d, "goroutines share a client:\n\n.. code-block:: go", "main.go")
-	const want = "1 Hello, world!\n"
-	have, err := daemontest.Command(t, "go", "run", file).CombinedOutput()
-	if err != nil || string(have) != want {
-		t.Errorf("want\n%s\nhave %v\n%s", want, err, have)
-	}
-}
-
-// clientOf writes the code after an introduction in README.rst to a file, with a
-// daemon's endpoint in place of the usual one.
-func clientOf(t *testing.T, d *daemontest.Daemon, introduction, name string) string {
-	t.Helper()
-	const endpoint = "tcp://127.0.0.1:9002"
-	code := indented(t, introduction)
-	if !strings.Contains(code, endpoint) {
-		t.Fatalf("want a client that connects to %s, have\n%s", endpoint, code)
-	}
-	file := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(code, endpoint, d.Router)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }
 
 // shortDir is for sockets: their paths have at most 107 octets.

@@ -11,36 +11,49 @@ import (
 	"gorewind/test/daemontest"
 )
 
-// TestReadmeSecurity runs the commands of README.rst, in order, as they are.
-func TestReadmeSecurity(t *testing.T) {
+// TestSecurityCommands runs the commands of docs/security.md, in order, as they are.
+func TestSecurityCommands(t *testing.T) {
 	dir := t.TempDir()
-	run := func(script string) (string, error) {
-		cmd := daemontest.Command(t, "sh", "-ec", script)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(daemontest.Binary())+":"+os.Getenv("PATH"))
-		out, err := cmd.CombinedOutput()
-		return string(out), err
+	var d *daemontest.Daemon
+	for _, b := range blocksOf(t, "docs/security.md") {
+		switch {
+		case b.note != "run by TestSecurityCommands":
+		case b.lang == "toml":
+			allow(t, dir, b)
+		case strings.HasPrefix(b.text, "gorewind serve "):
+			serve := strings.Fields(b.text)
+			cmd := exec.Command(daemontest.Binary(), append(serve[1:], "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*")...)
+			d = daemontest.StartIn(t, cmd, dir)
+		default:
+			cmd := daemontest.Command(t, "sh", "-ec", b.text)
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(daemontest.Binary())+":"+os.Getenv("PATH"))
+			if d != nil {
+				cmd.Env = append(cmd.Env, "GOREWIND_CONNECT="+d.Router)
+			}
+			out, err := cmd.CombinedOutput()
+			if err != nil || d != nil && !strings.Contains(string(out), "answers") {
+				t.Errorf("%s:%d: %v\n%s\n%s", b.doc, b.line, err, b.text, out)
+			}
+		}
 	}
-	if out, err := run(indented(t, "for the daemon and one for each client::")); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if d == nil {
+		t.Error("docs/security.md starts no daemon")
 	}
-	rules := indented(t, "into ``clients.toml``::")
+}
+
+// allow writes the rules of a document with a client's key in them.
+func allow(t *testing.T, dir string, b block) {
+	t.Helper()
 	public, err := keyfile.ReadPublic(filepath.Join(dir, "billing.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	const placeholder = "the key that keygen printed"
-	if !strings.Contains(rules, placeholder) {
-		t.Fatalf("want %q in\n%s", placeholder, rules)
+	if !strings.Contains(b.text, placeholder) {
+		t.Fatalf("want %q in\n%s", placeholder, b.text)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "clients.toml"), []byte(strings.ReplaceAll(rules, placeholder, public)), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "clients.toml"), []byte(strings.ReplaceAll(b.text, placeholder, public)), 0o644); err != nil {
 		t.Fatal(err)
-	}
-	serve := strings.Fields(indented(t, "Then start the daemon::"))
-	cmd := exec.Command(daemontest.Binary(), append(serve[1:], "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*")...)
-	d := daemontest.StartIn(t, cmd, dir)
-	out, err := run(strings.TrimSpace(indented(t, "and ask it for an answer::")) + " --connect " + d.Router)
-	if err != nil || !strings.Contains(out, "answers") {
-		t.Errorf("%v\n%s", err, out)
 	}
 }
