@@ -118,6 +118,8 @@ need-go:
 need-test: need-build
 	@/usr/bin/python3 -c 'import zmq' 2>/dev/null || python3 -c 'import zmq' 2>/dev/null || sh .ci/install \
 		'Python 3 with pyzmq' python3-zmq
+	@/usr/bin/python3 -c 'import docutils' 2>/dev/null || python3 -c 'import docutils' 2>/dev/null || sh .ci/install \
+		'Python 3 with docutils' python3-docutils
 	@! command -v npm >/dev/null || test -d examples/node/node_modules || \
 		npm ci --prefix examples/node --ignore-scripts --no-audit --no-fund --fetch-retries=0 >/dev/null || \
 		echo 'Without the npm package zeromq, the example in JavaScript is not tested.' >&2
