@@ -91,6 +91,7 @@ func TestDeb(t *testing.T) {
 		`-rw-r--r-- root/root +\d+ .* ./usr/share/fish/vendor_completions.d/gorewind.fish`,
 		`-rw-r--r-- root/root +\d+ .* ./usr/share/doc/gorewind/README.rst.gz`,
 		`-rw-r--r-- root/root +\d+ .* ./usr/share/doc/gorewind/protocol.md.gz`,
+		`-rw-r--r-- root/root +\d+ .* ./usr/share/doc/gorewind/docs/operations.md`,
 		`-rw-r--r-- root/root +\d+ .* ./usr/share/doc/gorewind/changelog.gz`,
 		`-rw-r--r-- root/root +\d+ .* ./usr/share/doc/gorewind/copyright`,
 		`-rw-r--r-- root/root +\d+ .* ./usr/share/doc/gorewind/packaging/dashboard.json`,
