@@ -55,7 +55,7 @@ func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return unrepaired(ctx)
 	}
 	if err != nil {
-		return advice.ForDataDir(c.DataDir, err)
+		return advice.ForStore(c.DataDir, err)
 	}
 	return c.tell(kctx.Stdout, done)
 }

@@ -53,7 +53,7 @@ func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return unverified(ctx)
 	}
 	if err != nil {
-		return advice.ForDataDir(c.DataDir, err)
+		return advice.ForStore(c.DataDir, err)
 	}
 	if err := printVerified(kctx.Stdout, report); err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"syscall"
 
 	"gorewind/backup"
@@ -19,6 +21,14 @@ func ForDataDir(dir string, err error) error {
 		return fmt.Errorf("data directory: %s", what)
 	}
 	return ForData(err)
+}
+
+// ForStore is ForDataDir for a command that makes no store where there is none.
+func ForStore(dir string, err error) error {
+	if _, missing := os.Stat(filepath.Join(dir, "db")); errors.Is(err, fs.ErrNotExist) && errors.Is(missing, fs.ErrNotExist) {
+		return fmt.Errorf("there is no store in %s; give its directory with --data-dir", dir)
+	}
+	return ForDataDir(dir, err)
 }
 
 // ForData adds to an error of the data directory what to do about it.
