@@ -67,11 +67,17 @@ func (c *queryCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 			}
 			found = true
 		}
-		if !found && term.IsTerminal(kctx.Stdout) {
+		if !found && (term.IsTerminal(kctx.Stdout) || c.looksLikeGlob()) {
 			fmt.Fprintln(stderr, "gorewind:", c.nothing())
 		}
 		return nil
 	})
+}
+
+// looksLikeGlob reports whether STREAM was probably meant as a pattern. No terminal is
+// needed to say so: a script that gets nothing would go on as if all were well.
+func (c *queryCmd) looksLikeGlob() bool {
+	return !c.Prefix && !c.Glob && strings.Contains(c.Stream, "*")
 }
 
 // nothing tells a person, to whom an empty answer may look like a failure, that
@@ -80,8 +86,8 @@ func (c *queryCmd) nothing() string {
 	switch {
 	case c.Prefix || c.Glob:
 		return "there is no such event in the streams that are selected"
-	case strings.Contains(c.Stream, "*"):
-		return fmt.Sprintf("there is no such event in the stream %q; --glob takes its name for a pattern", c.Stream)
+	case c.looksLikeGlob():
+		return fmt.Sprintf("there is no such event in the stream %q; add --glob to make its name a pattern", c.Stream)
 	}
 	return fmt.Sprintf("there is no such event in the stream %q; gorewind streams lists those that hold events", c.Stream)
 }

@@ -201,14 +201,15 @@ func TestInfo(t *testing.T) {
 	}
 }
 
-// TestQueryOfNothing: a person is told that there is nothing, and a program is not.
+// TestQueryOfNothing: a person is told that there is nothing, and a program is not, unless
+// it has forgotten --glob.
 func TestQueryOfNothing(t *testing.T) {
 	d := daemontest.Start(t, "--in-memory")
 	accounts(t, d)
 	for _, c := range []struct{ want, args string }{
 		{`in the stream "nosuch"; gorewind streams lists`, "nosuch"},
 		{`in the stream "account/17"; gorewind streams lists`, "account/17 --after 3"},
-		{`in the stream "account/*"; --glob takes its name for a pattern`, "account/*"},
+		{`in the stream "account/*"; add --glob to make its name a pattern`, "account/*"},
 		{"in the streams that are selected", "bank/* --glob"},
 	} {
 		args := append([]string{"query"}, strings.Fields(c.args)...)
@@ -216,7 +217,11 @@ func TestQueryOfNothing(t *testing.T) {
 		if status != 0 || strings.Count(seen, "\n") != 1 || !strings.Contains(seen, "gorewind: there is no such event "+c.want) {
 			t.Errorf("%s: want %q, have status %d\n%s", c.args, c.want, status, seen)
 		}
-		daemontest.Shell{D: d}.Want(t, "", args...)
+		out, errs, status := daemontest.Shell{D: d}.Run(t, args...)
+		hint := strings.HasSuffix(c.args, "*") // which a script has to hear of, too
+		if out != "" || status != 0 || hint != strings.Contains(errs, "add --glob") || !hint && errs != "" {
+			t.Errorf("%s in a pipe: have %q, status %d\n%s", c.args, out, status, errs)
+		}
 	}
 	if seen, _ := daemontest.OnTerminal(t, d.Command(t, "query", "account/17"), ""); strings.Contains(seen, "no such event") {
 		t.Errorf("want events alone, have\n%s", seen)
