@@ -17,8 +17,8 @@ type selection struct {
 	Also      []string `env:"-" sep:"none" placeholder:"GLOB" help:"With --prefix or --glob, select the streams that match this too. May be given several times. Default: none."`
 	Separator string   `env:"-" placeholder:"OCTET" help:"The separator of the parts of names in globs. Default: /."`
 
-	After    *id      `env:"-" placeholder:"ID" help:"Only what comes after this id or, with --prefix or --glob, this position. Default: from the first."`
-	Limit    uint64   `env:"-" short:"n" placeholder:"N" help:"At most so many events. Default: all."`
+	After *id `env:"-" placeholder:"ID" help:"Only what comes after this id or, with --prefix or --glob, this position. Default: from the first."`
+	limit
 	Since    timeFlag `env:"-" placeholder:"TIME" help:"From this time on: RFC 3339, a day, or how long ago such as 90m. Default: from the first."`
 	Nearest  bool     `env:"-" help:"It is no error that the stream does not hold the event that --after or another bound names. Default: false."`
 	Consumer string   `env:"-" placeholder:"NAME" help:"Only what comes after what this consumer has committed. Default: none."`
@@ -50,6 +50,9 @@ func (s *selection) check() error {
 	case s.Store != "" && !storeForm.MatchString(s.Store):
 		return fmt.Errorf("--store %s is no ID.GENERATION; gorewind info has it", s.Store)
 	}
+	if err := s.checkLimit(); err != nil {
+		return err
+	}
 	for _, glob := range s.Also {
 		if glob == "" || len(glob) > wire.MaxGlob {
 			return fmt.Errorf("--also has %d octets; it may have 1 to %d", len(glob), wire.MaxGlob)
@@ -61,7 +64,7 @@ func (s *selection) check() error {
 // options returns what the client is to ask for.
 func (s *selection) options() client.QueryOptions {
 	o := client.QueryOptions{
-		Limit: s.Limit, Since: s.Since.Time, Nearest: s.Nearest, Consumer: s.Consumer,
+		Limit: s.most(), Since: s.Since.Time, Nearest: s.Nearest, Consumer: s.Consumer,
 		Also: s.Also, Separator: s.Separator, Store: s.Store,
 	}
 	if s.After != nil {

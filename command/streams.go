@@ -14,7 +14,7 @@ type streamsCmd struct {
 	connection
 	Prefix string `arg:"" optional:"" help:"How the names begin; all streams without it."`
 	After  string `env:"-" placeholder:"NAME" help:"Only names after this one, which need not exist. Default: from the first."`
-	Limit  uint64 `env:"-" short:"n" placeholder:"N" help:"At most so many streams. Default: all."`
+	limit
 	output
 }
 
@@ -37,7 +37,7 @@ func (c *streamsCmd) Validate() error {
 	case len(c.After) > wire.MaxStream:
 		return fmt.Errorf("--after has %d octets; it may have %d", len(c.After), wire.MaxStream)
 	}
-	return nil
+	return c.checkLimit()
 }
 
 // Run shows streams.
@@ -53,7 +53,7 @@ func (c *streamsCmd) Run(kctx *kong.Context) error {
 			if err := p.Stream(s); err != nil {
 				return err
 			}
-			if shown++; shown == c.Limit {
+			if shown++; shown == c.most() {
 				return nil
 			}
 		}

@@ -21,7 +21,7 @@ type subscribeCmd struct {
 	Subscribe string `default:"tcp://127.0.0.1:9003" short:"s" placeholder:"ENDPOINT" help:"Where the daemon broadcasts, its --pub. Default: ${default}."`
 	keys
 	Timeout time.Duration `aliases:"patience" env:"GOREWIND_TIMEOUT,GOREWIND_PATIENCE" default:"5s" placeholder:"TIME" help:"Give up if there is no connection within this time at the start. Default: ${default}."`
-	Limit   uint64        `env:"-" short:"n" placeholder:"N" help:"At most so many events. Default: all."`
+	limit
 	output
 }
 
@@ -41,7 +41,7 @@ func (c *subscribeCmd) Validate() error {
 	if len(c.Prefix) > wire.MaxStream {
 		return fmt.Errorf("PREFIX has %d octets; it may have %d", len(c.Prefix), wire.MaxStream)
 	}
-	return nil
+	return c.checkLimit()
 }
 
 // Run shows broadcasts until a signal comes.
@@ -92,7 +92,7 @@ func (c *subscribeCmd) limited(events iter.Seq2[client.Event, error]) iter.Seq2[
 	return func(yield func(client.Event, error) bool) {
 		shown := uint64(0)
 		for e, err := range events {
-			if shown++; !yield(e, err) || shown == c.Limit {
+			if shown++; !yield(e, err) || shown == c.most() {
 				return
 			}
 		}
