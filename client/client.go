@@ -54,6 +54,8 @@ type Options struct {
 	Timeout time.Duration
 	// Curve is for a server that asks for keys. Default: none.
 	Curve *Curve
+
+	ipv6 bool // the endpoint has only addresses of IPv6
 }
 
 const defaultTimeout = 30 * time.Second
@@ -81,6 +83,10 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
+	}
+	var err error
+	if o.ipv6, err = resolve(ctx, o.Endpoint); err != nil {
+		return nil, err
 	}
 	zctx, err := zmq.NewContext()
 	if err != nil {

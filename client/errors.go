@@ -15,6 +15,9 @@ var ErrClosed = errors.New("the client was closed")
 // ErrEndpoint is returned by Dial and Subscribe for what libzmq cannot connect to.
 var ErrEndpoint = errors.New("no endpoint")
 
+// ErrHost is returned by Dial and Subscribe if the host of an endpoint has no address.
+var ErrHost = errors.New("cannot resolve host")
+
 // errLost: the connection ended before the answer came.
 var errLost = errors.New("the connection ended before the answer came")
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"syscall"
 	"time"
 
@@ -57,7 +56,7 @@ func newLink(zctx *zmq.Context, o Options, name string, wake int) (_ *link, err 
 		// libzmq is not to connect again by itself. A period of -1 says so too, but
 		// then answers that have come are lost with the connection.
 		k.dealer.SetReconnectIvl(never),
-		k.dealer.SetIpv6(strings.Contains(endpoint, "[")),
+		k.dealer.SetIpv6(o.ipv6),
 		k.dealer.Monitor(name, zmq.EVENT_CONNECTED|zmq.EVENT_DISCONNECTED|zmq.EVENT_CLOSED|zmq.EVENT_CONNECT_RETRIED|failedHandshakes),
 		k.monitor.SetLinger(0),
 		k.monitor.SetRcvhwm(0), // without a bound, for the same thread's sake

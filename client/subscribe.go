@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
@@ -35,7 +34,7 @@ type SubscribeOptions struct {
 // shows what is missing, and Query gets it. To miss nothing, use Follow.
 func Subscribe(ctx context.Context, o SubscribeOptions, prefix string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		s, err := newSubscription(o, prefix)
+		s, err := newSubscription(ctx, o, prefix)
 		if err != nil {
 			yield(Event{}, err)
 			return
@@ -65,7 +64,11 @@ type subscription struct {
 	out          *outbox // its bell rings when the context has ended
 }
 
-func newSubscription(o SubscribeOptions, prefix string) (_ *subscription, err error) {
+func newSubscription(ctx context.Context, o SubscribeOptions, prefix string) (_ *subscription, err error) {
+	ipv6, err := resolve(ctx, o.Endpoint)
+	if err != nil {
+		return nil, err
+	}
 	s := &subscription{SubscribeOptions: o}
 	if s.out, err = newOutbox(); err != nil {
 		return nil, fmt.Errorf("wake-up: %w", err)
@@ -87,7 +90,7 @@ func newSubscription(o SubscribeOptions, prefix string) (_ *subscription, err er
 	const name = "inproc://subscription"
 	if err := errors.Join(
 		s.sub.SetLinger(0),
-		s.sub.SetIpv6(strings.Contains(o.Endpoint, "[")),
+		s.sub.SetIpv6(ipv6),
 		s.sub.SetSubscribe(prefix),
 		s.sub.SetHeartbeatIvl(heartbeat), // else a server that vanished is not noticed
 		s.sub.Monitor(name, zmq.EVENT_HANDSHAKE_SUCCEEDED|zmq.EVENT_DISCONNECTED|failedHandshakes),

@@ -78,6 +78,9 @@ func (c *subscribeCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if errors.Is(err, client.ErrEndpoint) {
 		return exit.AsUsage(fmt.Errorf("--subscribe: %w", err))
 	}
+	if errors.Is(err, client.ErrHost) {
+		return fmt.Errorf("%w, or give its endpoint with --subscribe", err)
+	}
 	if errors.Is(context.Cause(ctx), absent) {
 		return absent
 	}

@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"math"
 	"net"
+	"net/netip"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -70,6 +72,9 @@ func Bind(z *zmq.Socket, endpoint string, mode fs.FileMode) (addr string, err er
 			return "", fmt.Errorf("cannot bind: %w", err)
 		}
 	}
+	if endpoint, err = resolve(endpoint); err != nil {
+		return "", fmt.Errorf("cannot bind: %w", err)
+	}
 	if strings.Contains(endpoint, "[") { // only there: with it on, 127.0.0.1 is logged as an address of IPv6
 		if err := z.SetIpv6(true); err != nil {
 			return "", err
@@ -79,6 +84,31 @@ func Bind(z *zmq.Socket, endpoint string, mode fs.FileMode) (addr string, err er
 		return "", unbound(err)
 	}
 	return z.GetLastEndpoint()
+}
+
+// resolve puts an address in the place of a host name such as localhost. libzmq binds none,
+// and clients that look the name up take its address of IPv4 first.
+func resolve(endpoint string) (string, error) {
+	hostPort, tcp := strings.CutPrefix(endpoint, "tcp://")
+	host, port, malformed := net.SplitHostPort(hostPort)
+	if !tcp || malformed != nil || host == "*" {
+		return endpoint, nil
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return endpoint, nil
+	}
+	if _, err := net.InterfaceByName(host); err == nil { // which libzmq knows
+		return endpoint, nil
+	}
+	ips, err := net.LookupIP(host)
+	if err != nil {
+		return "", fmt.Errorf("cannot resolve host %q, and no network interface has this name; choose an endpoint of this machine, %s", host, endpointLike)
+	}
+	ip := ips[0]
+	if i := slices.IndexFunc(ips, func(ip net.IP) bool { return ip.To4() != nil }); i >= 0 {
+		ip = ips[i]
+	}
+	return "tcp://" + net.JoinHostPort(ip.String(), port), nil
 }
 
 // bind binds one endpoint. A file of a socket has its mode from the beginning, so
