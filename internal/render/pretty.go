@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"unicode/utf8"
 
@@ -19,6 +20,8 @@ type Pretty struct{ term.Palette }
 func (h Pretty) appendEvent(b []byte, e client.Event) []byte {
 	if !e.Time.IsZero() {
 		b = h.Paint(b, term.Dim, []byte(e.Time.Format(wire.TimeForm)))
+		b = append(b, "  "...)
+		b = h.Paint(b, term.Dim, fmt.Appendf(nil, "%*d", len("position"), e.Position))
 		b = append(b, "  "...)
 	}
 	b = h.Paint(b, term.Cyan, term.AppendEscaped(nil, []byte(e.Stream)))
@@ -41,6 +44,16 @@ func (h Pretty) appendEvent(b []byte, e client.Event) []byte {
 		b = term.AppendEscaped(b, bytes.TrimSuffix(line, []byte("\n")))
 	}
 	return append(b, '\n')
+}
+
+// eventHead is the line that says what the columns of events are. A broadcast has neither
+// time nor position.
+func (h Pretty) eventHead(e client.Event) string {
+	head := "stream  id  data"
+	if !e.Time.IsZero() {
+		head = fmt.Sprintf("%-*s  position  %s", len(wire.TimeForm), "time", head)
+	}
+	return h.Text(term.Dim, head) + "\n"
 }
 
 // streamHead and streamRow are what a table of streams shows. The id stands first: it has

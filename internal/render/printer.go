@@ -16,6 +16,7 @@ type Printer struct {
 	w    *bufio.Writer
 	text []byte // of one of them; kept for the next
 
+	headed  bool        // the line above events is written
 	streams *term.Table // for people, once there is one
 }
 
@@ -26,7 +27,12 @@ func NewPrinter(w io.Writer, form Form) *Printer {
 
 // Event shows an event.
 func (p *Printer) Event(e client.Event) error {
-	p.text = p.form.appendEvent(p.text[:0], e)
+	p.text = p.text[:0]
+	if h, ok := p.form.(Pretty); ok && !p.headed {
+		p.headed = true
+		p.text = append(p.text, h.eventHead(e)...)
+	}
+	p.text = p.form.appendEvent(p.text, e)
 	_, err := p.w.Write(p.text)
 	return err
 }

@@ -136,9 +136,9 @@ func TestQueryForms(t *testing.T) {
 		}
 		return strings.Join(lines, "\n")
 	}
-	plainWant := "  s  1  a\\tb\n  s  2\n    {\n      \"a\": [\n        1\n      ]\n    }\n  s  3  \\x1b[31m\\xff\n"
-	colourWant := "\x1b[0m  \x1b[36ms\x1b[0m  \x1b[33m1\x1b[0m  a\\tb\n\x1b[0m  \x1b[36ms\x1b[0m  \x1b[33m2\x1b[0m\n    {\n      \"a\": [\n        1\n      ]\n    }\n" +
-		"\x1b[0m  \x1b[36ms\x1b[0m  \x1b[33m3\x1b[0m  \\x1b[31m\\xff\n"
+	plainWant := "time                         position  stream  id  data\n         1  s  1  a\\tb\n         2  s  2\n    {\n      \"a\": [\n        1\n      ]\n    }\n         3  s  3  \\x1b[31m\\xff\n"
+	colourWant := "\x1b[2mtime                         position  stream  id  data\x1b[0m\n\x1b[0m  \x1b[2m       1\x1b[0m  \x1b[36ms\x1b[0m  \x1b[33m1\x1b[0m  a\\tb\n\x1b[0m  \x1b[2m       2\x1b[0m  \x1b[36ms\x1b[0m  \x1b[33m2\x1b[0m\n    {\n      \"a\": [\n        1\n      ]\n    }\n" +
+		"\x1b[0m  \x1b[2m       3\x1b[0m  \x1b[36ms\x1b[0m  \x1b[33m3\x1b[0m  \\x1b[31m\\xff\n"
 	for _, c := range []struct {
 		env, color string
 		want       string
