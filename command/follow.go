@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -18,7 +19,7 @@ type followCmd struct {
 	selection
 	New    bool `env:"-" help:"Only what is stored from now on. Default: false."`
 	Commit bool `env:"-" help:"Commit for --consumer what was shown, each time that it has been written. Default: false."`
-	output
+	eventOutput
 }
 
 // Help implements kong's.
@@ -44,7 +45,7 @@ func (c *followCmd) Validate() error {
 	case c.New && (c.After != nil || c.Consumer != "" || !c.Since.IsZero()):
 		return errors.New("--new says where to begin, as --after, --since and --consumer do; leave the others out")
 	}
-	return c.check()
+	return cmp.Or(c.checkOutput(), c.check())
 }
 
 // Run shows events until a signal comes.

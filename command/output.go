@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"io"
 
 	"gorewind/internal/render"
@@ -57,6 +58,35 @@ func (o *output) meta() bool { return o.format() != "raw" && o.format() != "raw0
 // printer returns what shows events and streams as was asked for.
 func (o *output) printer(w io.Writer) *render.Printer {
 	return render.NewPrinter(w, o.form(w))
+}
+
+// An eventOutput is how events are shown.
+type eventOutput struct {
+	output
+	Compact bool `env:"-" help:"On a terminal, show each event in one line, JSON without its whitespace. Default: false."`
+	Nested  bool `env:"-" help:"With --json, show data that is JSON as it is, in the field json in place of data. Default: false."`
+}
+
+// checkOutput refuses what would change nothing.
+func (o *eventOutput) checkOutput() error {
+	if o.Nested && o.format() != "json" {
+		return errors.New("--nested is about --json; give that, too")
+	}
+	return nil
+}
+
+// printer returns what shows events as was asked for.
+func (o *eventOutput) printer(w io.Writer) *render.Printer {
+	form := o.form(w)
+	switch f := form.(type) {
+	case render.Pretty:
+		f.Compact = o.Compact
+		form = f
+	case render.JSONLines:
+		f.Nested = o.Nested
+		form = f
+	}
+	return render.NewPrinter(w, form)
 }
 
 // textOrJSON is how a result is printed that is not events or streams.

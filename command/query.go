@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ type queryCmd struct {
 	Until  timeFlag `env:"-" placeholder:"TIME" help:"What was stored before this time. Default: to the last."`
 	Desc   bool     `env:"-" help:"The last event first. Default: false."`
 	Follow bool     `env:"-" short:"f" help:"Go on with each event that comes, as gorewind follow does. Default: false."`
-	output
+	eventOutput
 }
 
 // Help implements kong's.
@@ -44,13 +45,13 @@ func (c *queryCmd) Validate() error {
 	if c.Follow && (c.UpTo != nil || !c.Until.IsZero() || c.Desc) {
 		return errors.New("--follow has no end, and --upto, --until and --desc ask for one; leave --follow or them out")
 	}
-	return c.check()
+	return cmp.Or(c.checkOutput(), c.check())
 }
 
 // Run shows events.
 func (c *queryCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if c.Follow {
-		f := followCmd{connection: c.connection, selection: c.selection, output: c.output}
+		f := followCmd{connection: c.connection, selection: c.selection, eventOutput: c.eventOutput}
 		return f.Run(kctx, stderr)
 	}
 	return c.withClient(c.hints(), func(ctx context.Context, cl *client.Client) (err error) {

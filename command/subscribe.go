@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ type subscribeCmd struct {
 	keys
 	Timeout time.Duration `aliases:"patience" env:"GOREWIND_TIMEOUT,GOREWIND_PATIENCE" default:"5s" placeholder:"TIME" help:"Give up if there is no connection within this time at the start. Default: ${default}."`
 	limit
-	output
+	eventOutput
 }
 
 // Help implements kong's.
@@ -41,7 +42,7 @@ func (c *subscribeCmd) Validate() error {
 	if len(c.Prefix) > wire.MaxStream {
 		return fmt.Errorf("PREFIX has %d octets; it may have %d", len(c.Prefix), wire.MaxStream)
 	}
-	return c.checkLimit()
+	return cmp.Or(c.checkOutput(), c.checkLimit())
 }
 
 // Run shows broadcasts until a signal comes.

@@ -1,7 +1,9 @@
 package render
 
 import (
+	"encoding/json"
 	"strconv"
+	"unicode/utf8"
 
 	"gorewind/backup"
 	"gorewind/client"
@@ -58,10 +60,16 @@ func (Columns) appendStream(b []byte, s client.Stream) []byte {
 }
 
 // JSONLines are one object a line, for programs.
-type JSONLines struct{}
+type JSONLines struct {
+	Nested bool // data that is JSON is not in a string
+}
 
-func (JSONLines) appendEvent(b []byte, e client.Event) []byte {
-	return AppendJSONLine(b, newJSONEvent(e))
+func (f JSONLines) appendEvent(b []byte, e client.Event) []byte {
+	j := newJSONEvent(e)
+	if f.Nested && utf8.Valid(e.Data) && json.Valid(e.Data) {
+		j.JSON, j.Data = e.Data, nil
+	}
+	return AppendJSONLine(b, j)
 }
 
 func (JSONLines) appendStream(b []byte, s client.Stream) []byte {

@@ -20,6 +20,8 @@ type JSONEvent struct {
 	Time     string  `json:"time,omitempty"`     // where it is known
 	Data     *string `json:"data,omitempty"`
 	Data64   []byte  `json:"data64,omitempty"`
+
+	JSON json.RawMessage `json:"json,omitempty"` // in place of Data, where that is asked for
 }
 
 func newJSONEvent(e client.Event) JSONEvent {
@@ -30,6 +32,22 @@ func newJSONEvent(e client.Event) JSONEvent {
 		j.Time = e.Time.Format(wire.TimeForm)
 	}
 	return j
+}
+
+// Stored is what JSON has of events that were stored: the id of one, or the first and the
+// last id of several in a row.
+type Stored struct {
+	Stream   *string `json:"stream,omitempty"`
+	Stream64 []byte  `json:"stream64,omitempty"`
+	ID       uint64  `json:"id,omitempty"`
+	First    uint64  `json:"first,omitempty"`
+	Last     uint64  `json:"last,omitempty"`
+}
+
+// AppendStored appends s as one line, with the name of its stream.
+func AppendStored(b []byte, s Stored, stream string) []byte {
+	s.Stream, s.Stream64 = backup.TextOf([]byte(stream))
+	return AppendJSONLine(b, s)
 }
 
 // AppendJSONLine appends a value as one line.

@@ -13,7 +13,10 @@ import (
 )
 
 // Pretty is for people who look at a terminal.
-type Pretty struct{ term.Palette }
+type Pretty struct {
+	term.Palette
+	Compact bool // each event is in one line
+}
 
 // appendEvent implements form. Data of one line stand beside the rest, others
 // below it, further in, where no event can look like another.
@@ -27,6 +30,9 @@ func (h Pretty) appendEvent(b []byte, e client.Event) []byte {
 	b = h.Paint(b, term.Cyan, term.AppendEscaped(nil, []byte(e.Stream)))
 	b = append(b, "  "...)
 	b = h.Paint(b, term.Yellow, strconv.AppendUint(nil, e.ID, 10))
+	if h.Compact {
+		return appendCompact(b, e.Data)
+	}
 	if text, ok := indentedJSON(e.Data); ok {
 		for line := range bytes.Lines(text) {
 			b = append(b, "\n    "...)
@@ -44,6 +50,16 @@ func (h Pretty) appendEvent(b []byte, e client.Event) []byte {
 		b = term.AppendEscaped(b, bytes.TrimSuffix(line, []byte("\n")))
 	}
 	return append(b, '\n')
+}
+
+// appendCompact appends data beside the rest of an event.
+func appendCompact(b []byte, data []byte) []byte {
+	b = append(b, "  "...)
+	var text bytes.Buffer
+	if utf8.Valid(data) && json.Compact(&text, data) == nil {
+		return append(term.AppendSafeJSON(b, text.Bytes()), '\n')
+	}
+	return append(term.AppendEscaped(b, data), '\n')
 }
 
 // eventHead is the line that says what the columns of events are. A broadcast has neither

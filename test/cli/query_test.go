@@ -117,6 +117,12 @@ func TestQueryForms(t *testing.T) {
 		want, _, _ := none.Run(t, "query", "s", long)
 		none.Want(t, want, "query", "s", short, "--color=always")
 	}
+	if out, errs, _ := none.Run(t, "query", "s", "--json", "--nested"); !strings.Contains(out, `"id":1,`) || strings.Count(out, `"data":"a\tb"}`) != 1 || strings.Count(out, `Z","json":{"a":[1]}}`) != 1 || strings.Count(out, `"data64":`) != 1 {
+		t.Errorf("--nested: have %s%s", out, errs)
+	}
+	if out, errs, _ := none.Run(t, "query", "s", "-opretty", "--color=never", "--compact"); !strings.Contains(out, "  1  a\\tb\n") || !strings.Contains(out, "  2  {\"a\":[1]}\n") {
+		t.Errorf("--compact: have %s%s", out, errs)
+	}
 	out, errs, status := none.Run(t, "query", "s")
 	lines := strings.Split(out, "\n")
 	if len(lines) != 4 || status != 0 || errs != "" {
