@@ -11,6 +11,7 @@ import (
 
 	"gorewind/client"
 	"gorewind/internal/exit"
+	"gorewind/internal/render"
 	"gorewind/internal/term"
 	"gorewind/store"
 	"gorewind/wire"
@@ -136,7 +137,7 @@ func (c *publishCmd) lines(ctx context.Context, cl *client.Client, stdout, stder
 		line = new(term.Progress) // who types the lines knows how many there are
 	}
 	line.Show("storing", 0, term.Endless, "lines")
-	s := &lineStore{publishCmd: c, client: cl, expected: c.Expect.bound(), runs: runs{w: line.Above(stdout)}, progress: line}
+	s := &lineStore{publishCmd: c, client: cl, expected: c.Expect.bound(), runs: runs{w: line.Above(stdout), as: c.runForm()}, progress: line}
 	err = s.store(ctx, batches)
 	line.Clear()
 	return errors.Join(s.runs.end(), err)
@@ -225,6 +226,7 @@ func (s *lineStore) withProgress(err error) error {
 // runs prints the first and the last of ids that follow each other.
 type runs struct {
 	w           io.Writer
+	as          func(first, last uint64) []byte // the line to be printed
 	first, last uint64
 }
 
@@ -242,7 +244,17 @@ func (r *runs) end() error {
 	if r.first == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(r.w, "%d\t%d\n", r.first, r.last)
+	_, err := r.w.Write(r.as(r.first, r.last))
 	r.first, r.last = 0, 0
 	return err
+}
+
+// runForm returns how a run is printed.
+func (c *publishCmd) runForm() func(first, last uint64) []byte {
+	return func(first, last uint64) []byte {
+		if c.wantsJSON() {
+			return render.AppendStored(nil, render.Stored{First: first, Last: last}, c.Stream)
+		}
+		return fmt.Appendf(nil, "%d\t%d\n", first, last)
+	}
 }

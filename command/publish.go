@@ -11,6 +11,7 @@ import (
 
 	"gorewind/client"
 	"gorewind/internal/exit"
+	"gorewind/internal/render"
 	"gorewind/internal/term"
 	"gorewind/wire"
 )
@@ -22,11 +23,12 @@ type publishCmd struct {
 	Lines  bool         `env:"-" help:"Make an event of each line of the standard input. Default: false."`
 	Expect *expectation `env:"-" placeholder:"ID|empty" help:"Store it only if this is the id of the stream's last event, or if the stream holds none. Default: none."`
 	Key    string       `env:"-" placeholder:"KEY" help:"Store it once, however often this is run with the same key and data. Default: none."`
+	textOrJSON
 }
 
 // Help implements kong's.
 func (*publishCmd) Help() string {
-	return `It prints the id of the event when that is on disk. With --lines many lines go into each APPEND, in order, and what is printed are the first and the last id of each run of ids without a gap.
+	return `It prints the id of the event when that is on disk. With --lines many lines go into each APPEND, in order, and what is printed are the first and the last id of each run of ids without a gap. With --json it prints an object, such as {"stream":"greetings","id":1}, or with first and last in place of id.
 
 With --expect and --lines nobody else's events come in between.
 
@@ -36,6 +38,7 @@ Examples:
 
     gorewind publish greetings 'Hello, world!'
     gorewind publish account/17 opened --expect empty
+    gorewind publish greetings 'Hello again' --json
     gorewind publish orders --key order-4711 < order.json
     gorewind publish log --lines --key import-1 < access.log
     tail -f access.log | gorewind publish log --lines
@@ -85,6 +88,10 @@ func (c *publishCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	return c.withClient(c.hints(), func(ctx context.Context, cl *client.Client) error {
 		id, err := c.publish(ctx, cl, data)
 		if err != nil {
+			return err
+		}
+		if c.wantsJSON() {
+			_, err = kctx.Stdout.Write(render.AppendStored(nil, render.Stored{ID: id}, c.Stream))
 			return err
 		}
 		_, err = fmt.Fprintln(kctx.Stdout, id)

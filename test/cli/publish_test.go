@@ -35,6 +35,9 @@ func TestPublish(t *testing.T) {
 	if have := d.Stored(t, "\xff\x01"); !slices.Equal(have, []string{"data"}) {
 		t.Errorf("have %q", have)
 	}
+	none.Want(t, `{"stream":"j","id":1}`+"\n", "publish", "j", "data", "--json")
+	none.Want(t, `{"stream64":"/w==","id":1}`+"\n", "publish", "\xff", "data", "-ojson", "--expect", "empty")
+	daemontest.Shell{D: d, Stdin: "a\nb\n"}.Want(t, `{"stream":"j","first":2,"last":3}`+"\n", "publish", "j", "--lines", "-j")
 	for typed, want := range map[string]string{"\x04": "give DATA", "x": "give DATA"} {
 		if seen, status := daemontest.OnTerminal(t, d.Command(t, "publish", "s"), typed); status != 2 || !strings.Contains(seen, want) {
 			t.Errorf("want status 2 and %q, have %d\n%s", want, status, seen)
