@@ -157,8 +157,8 @@ func (l *loop) refuse(ln *lane, e *wire.Error) {
 	l.reply(ln, e)
 }
 
-// settle answers a request whose turn it is.
-func (l *loop) settle(ln *lane, r wire.Reply) {
+// respond answers a request whose turn it is.
+func (l *loop) respond(ln *lane, r wire.Reply) {
 	if e, ok := r.(*wire.Error); ok {
 		l.stats.refused(e)
 	}

@@ -93,9 +93,9 @@ type loop struct {
 	broadcasts uint64 // position up to which PUB has everything
 
 	// The end.
-	stopping bool
-	settled  bool      // stopping, and the store has answered everything
-	deadline time.Time // settled: when to stop waiting for peers and broadcasts
+	stopping   bool
+	draining   bool      // stopping, and the store has answered everything
+	drainUntil time.Time // draining: when to stop waiting for peers and broadcasts
 }
 
 // run serves until it is told to stop and has finished what it took.
@@ -180,8 +180,8 @@ func (l *loop) timeout(drained, listening bool) time.Duration {
 	if len(l.waits.deadlines) > 0 {
 		until(l.waits.deadlines[0].deadline)
 	}
-	if l.settled {
-		until(l.deadline)
+	if l.draining {
+		until(l.drainUntil)
 	}
 	return next
 }
@@ -325,10 +325,10 @@ func (l *loop) finished() bool {
 	if !l.stopping || l.queued > 0 || l.reading > 0 || len(l.flushes) > 0 {
 		return false
 	}
-	if !l.settled {
-		l.settled, l.deadline = true, time.Now().Add(grace)
+	if !l.draining {
+		l.draining, l.drainUntil = true, time.Now().Add(grace)
 	}
-	return !time.Now().Before(l.deadline) || l.unread == 0 && l.caughtUp()
+	return !time.Now().Before(l.drainUntil) || l.unread == 0 && l.caughtUp()
 }
 
 // caughtUp reports whether PUB has had every event. Positions alone do not tell:
@@ -337,7 +337,7 @@ func (l *loop) caughtUp() bool {
 	if l.broadcasts >= l.store.Info().LastPosition {
 		return true
 	}
-	ctx, cancel := context.WithDeadline(context.Background(), l.deadline)
+	ctx, cancel := context.WithDeadline(context.Background(), l.drainUntil)
 	defer cancel()
 	all := store.Range{Select: store.Prefix(nil), After: store.Some(l.broadcasts), Nearest: true, Limit: 1}
 	for range l.store.Read(ctx, all) { // an event or an error

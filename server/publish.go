@@ -31,7 +31,7 @@ type author struct {
 
 const arenaBlock = 64 << 10
 
-// keep copies b to memory that stays until the batch is settled and everybody
+// keep copies b to memory that stays until its requests are answered and everybody
 // who follows has let go of its events.
 func (b *batch) keep(octets []byte) []byte {
 	if cap(b.arena)-len(b.arena) < len(octets) {
@@ -125,7 +125,7 @@ func (l *loop) appended(b *batch, results []store.Result) {
 		ln.writes--
 		switch {
 		case r.Err != nil:
-			l.settle(ln, l.explain(r.Err))
+			l.respond(ln, l.explain(r.Err))
 		case !c.dead && !c.deaf:
 			before := len(c.out)
 			if a.appends {

@@ -105,10 +105,10 @@ func (l *loop) start(t *task) {
 	}
 	switch {
 	case t.cancelled:
-		l.settle(ln, t.source.cancelled())
+		l.respond(ln, t.source.cancelled())
 		return
 	case l.stopping:
-		l.settle(ln, stopping())
+		l.respond(ln, stopping())
 		return
 	}
 	c := ln.conn
@@ -301,7 +301,7 @@ func (l *loop) endTask(ln *lane) {
 // finish ends a lane's task with an answer, whatever is left of its own.
 func (l *loop) finish(ln *lane, r wire.Reply) {
 	l.endTask(ln)
-	l.settle(ln, r)
+	l.respond(ln, r)
 	l.advance(ln)
 }
 

@@ -59,7 +59,7 @@ func (l *loop) changed(ln *lane, w change, err error) {
 		}
 		r = e
 	}
-	l.settle(ln, r)
+	l.respond(ln, r)
 	if ln.writes == 0 {
 		l.advance(ln)
 	}
