@@ -38,7 +38,7 @@ type conn struct {
 	bucket *auth.Bucket // that its requests take from; nil: without a limit
 	peer   zsock.Peer
 	dead   bool // it is gone: what is under way has nobody to be answered to
-	deaf   bool // it was given up: nothing from it takes effect until it reconnects
+	muted  bool // it was given up: nothing from it takes effect until it reconnects
 
 	lanes map[string]*lane // with an envelope, while they have something to do
 	plain lane             // without one

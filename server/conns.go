@@ -28,7 +28,7 @@ func (l *loop) observe() {
 
 // observePub does so for PUB.
 func (l *loop) observePub() {
-	l.watch(l.pubEyes, auth.Broadcasts, func(event zmq.Event, fd int) {
+	l.watch(l.pubMonitor, auth.Broadcasts, func(event zmq.Event, fd int) {
 		switch event {
 		case zmq.EVENT_ACCEPTED:
 			l.subs.Came(fd)
@@ -76,23 +76,23 @@ func (l *loop) watch(monitor *zsock.Monitor, door auth.Door, note func(event zmq
 	}
 }
 
-// exorcise forgets the connections that are gone, if there can be no more
+// reapDeparted forgets the connections that are gone, if there can be no more
 // messages of them: libzmq tells of an end after the last message.
-func (l *loop) exorcise() {
-	if len(l.ghosts) == 0 {
+func (l *loop) reapDeparted() {
+	if len(l.departed) == 0 {
 		return
 	}
 	if state, err := l.router.GetEvents(); err != nil || state&zmq.POLLIN != 0 {
 		return
 	}
-	l.forgetGhosts()
+	l.forgetDeparted()
 }
 
-func (l *loop) forgetGhosts() {
-	for _, c := range l.ghosts {
+func (l *loop) forgetDeparted() {
+	for _, c := range l.departed {
 		c.pin.Release()
 	}
-	clear(l.ghosts)
+	clear(l.departed)
 	l.last = nil
 	l.transport.Forget()
 }
@@ -102,7 +102,7 @@ func (l *loop) connOf(m zsock.Message) *conn {
 	if m.From.Same && l.last != nil {
 		return l.last
 	}
-	for _, known := range []map[string]*conn{l.conns, l.ghosts} {
+	for _, known := range []map[string]*conn{l.conns, l.departed} {
 		if c := known[string(m.ID)]; c != nil && c.token == m.From.Token && c.user == string(m.From.User) {
 			if m.From.Pin != c.pin {
 				m.From.Pin.Release()
@@ -117,7 +117,7 @@ func (l *loop) connOf(m zsock.Message) *conn {
 	c.bucket = l.rates.Bucket(c.user)
 	if !l.live[c.fd] {
 		c.dead = true
-		l.haunt(c)
+		l.retire(c)
 		return c
 	}
 	l.conns[string(c.id)] = c
@@ -125,12 +125,12 @@ func (l *loop) connOf(m zsock.Message) *conn {
 	return c
 }
 
-func (l *loop) haunt(c *conn) {
+func (l *loop) retire(c *conn) {
 	c.peer.Release()
-	if before := l.ghosts[string(c.id)]; before != nil {
+	if before := l.departed[string(c.id)]; before != nil {
 		before.pin.Release()
 	}
-	l.ghosts[string(c.id)] = c
+	l.departed[string(c.id)] = c
 }
 
 // drop ends what a connection asked for: it is gone. What the store has of it
@@ -148,15 +148,15 @@ func (l *loop) drop(c *conn) {
 	if l.last == c {
 		l.last = nil
 	}
-	l.haunt(c)
+	l.retire(c)
 }
 
-// giveUp makes the server deaf to a peer that asks without reading answers.
+// giveUp mutes a peer that sends requests without reading the answers.
 func (l *loop) giveUp(c *conn, why string) {
-	if c.deaf || c.dead {
+	if c.muted || c.dead {
 		return
 	}
-	c.deaf = true
+	c.muted = true
 	l.stats.GivenUp.Add(1)
 	l.log.Warn("gave a connection up until it reconnects", "peer", fmt.Sprintf("%x", c.id), "why", why)
 	l.release(c)

@@ -28,13 +28,13 @@ func knock(t testing.TB, kind zmq.Type, addr string, options ...func(*zmq.Socket
 			zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL|zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
 	}
 	z := dial(t, kind, addr, append(options, watched)...)
-	eyes := dial(t, zmq.PAIR, name)
-	defer eyes.close()
-	event, _, _, err := eyes.RecvEvent(0)
+	monitor := dial(t, zmq.PAIR, name)
+	defer monitor.close()
+	event, _, _, err := monitor.RecvEvent(0)
 	if err != nil {
 		t.Fatalf("the handshake does not end: %v", err)
 	}
-	if err := z.Monitor("", 0); err != nil { // or libzmq would wait for eyes, which are closed
+	if err := z.Monitor("", 0); err != nil { // or libzmq would wait for monitor, which is closed
 		t.Fatal(err)
 	}
 	return z, event

@@ -33,7 +33,7 @@ func (l *loop) flushAll() error {
 
 // flush sends a connection's answers, then a turn of its tasks' chunks.
 func (l *loop) flush(c *conn) error {
-	if c.dead || c.deaf || c.full && time.Now().Before(c.retryAt) {
+	if c.dead || c.muted || c.full && time.Now().Before(c.retryAt) {
 		return nil
 	}
 	progress := false
@@ -77,7 +77,7 @@ func (l *loop) flush(c *conn) error {
 		}
 		l.unblock(c)
 		t.leave()
-		if l.sentChunk(t, began); c.deaf { // what waited behind it was too much
+		if l.sentChunk(t, began); c.muted { // what waited behind it was too much
 			return nil
 		}
 	}

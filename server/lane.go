@@ -168,7 +168,7 @@ func (l *loop) respond(ln *lane, r wire.Reply) {
 // answer hands a packed answer to the peer of a lane.
 func (l *loop) answer(ln *lane, packed []byte) {
 	c := ln.conn
-	if c.dead || c.deaf {
+	if c.dead || c.muted {
 		return
 	}
 	c.out = append(c.out, packed...)

@@ -47,18 +47,18 @@ type loop struct {
 	complained atomic.Int64                // when an error of the store was logged, in seconds; readers use it too
 
 	// The sockets.
-	router    *zmq.Socket    // requests in, answers out
-	pub       *zmq.Socket    // broadcasts
-	monitor   *zsock.Monitor // tells of router's connections
-	pubEyes   *zsock.Monitor // tells of pub's
-	transport zsock.Transport
-	poller    *zsock.Poller
+	router     *zmq.Socket    // requests in, answers out
+	pub        *zmq.Socket    // broadcasts
+	monitor    *zsock.Monitor // tells of router's connections
+	pubMonitor *zsock.Monitor // tells of pub's
+	transport  zsock.Transport
+	poller     *zsock.Poller
 
 	// Connections, and which there may be.
 	conns      map[string]*conn // by routing id
 	byFD       map[int][]*conn
 	live       map[int]bool     // descriptors of router's connections, as the monitor tells
-	ghosts     map[string]*conn // that are gone, but of which messages may wait
+	departed   map[string]*conn // that are gone, but of which messages may wait
 	last       *conn            // that the last message was of
 	gate       zsock.Gate
 	admissions auth.Admissions
@@ -127,7 +127,7 @@ func (l *loop) run() error {
 				return err
 			}
 		} else if listening && drained {
-			l.exorcise()
+			l.reapDeparted()
 		}
 		l.submit()
 		now := time.Now()
@@ -195,7 +195,7 @@ func (l *loop) receive() (drained bool, err error) {
 		l.handle(m)
 	})
 	if drained {
-		l.exorcise()
+		l.reapDeparted()
 	}
 	return drained, err
 }
@@ -208,7 +208,7 @@ func (l *loop) handle(m zsock.Message) {
 	}
 	c := l.connOf(m)
 	l.last = c
-	if c.deaf {
+	if c.muted {
 		l.stats.Dropped.Add(1)
 		return
 	}

@@ -126,7 +126,7 @@ func (l *loop) appended(b *batch, results []store.Result) {
 		switch {
 		case r.Err != nil:
 			l.respond(ln, l.explain(r.Err))
-		case !c.dead && !c.deaf:
+		case !c.dead && !c.muted:
 			before := len(c.out)
 			if a.appends {
 				c.out = ln.envelope.Pack(c.out, wire.Appended{IDs: r.IDs}.Frames())

@@ -151,7 +151,7 @@ func New(o Options) (*Server, error) {
 		log: s.log, debug: s.log.Enabled(context.Background(), slog.LevelDebug), stats: &s.Stats, info: s.info, maxEvent: o.MaxEvent, name: s.opts.name,
 		jobs: s.jobs, batch: new(batch),
 		conns: make(map[string]*conn), byFD: make(map[int][]*conn),
-		live: make(map[int]bool), ghosts: make(map[string]*conn),
+		live: make(map[int]bool), departed: make(map[string]*conn),
 		gate:      zsock.NewGate(o.MaxFiles),
 		subs:      zsock.NewSubscribers(),
 		hub:       hub{streams: make(map[string]*watch), selections: make(map[*watch]struct{}), followers: make(map[*query]struct{})},
@@ -224,7 +224,7 @@ func (s *Server) open() (err error) {
 		l.router.SetMaxmsgsize(int64(max(2*s.opts.MaxEvent, 64<<10))),
 		l.pub.SetSndhwm(sendMark(pubSend, zsock.MaxPinned, s.opts.MaxEvent)),
 		l.pub.SetMaxmsgsize(2*wire.MaxStream), // a subscription
-		s.eyes(),
+		s.openMonitors(),
 	); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
@@ -232,7 +232,7 @@ func (s *Server) open() (err error) {
 	l.transport = zsock.NewTransport(fast(), l.router, l.pub, l.monitor, zsock.Limits{
 		Frames: 1 + maxRequestFrames, Octets: maxID + maxRequestOctets, Unsent: maxUnsentOctets, Users: s.opts.Curve != nil,
 	})
-	if l.poller, err = zsock.NewPoller(l.router, l.out.wake, l.monitor, l.pubEyes); err != nil {
+	if l.poller, err = zsock.NewPoller(l.router, l.out.wake, l.monitor, l.pubMonitor); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
 	if s.routerAddrs, err = s.bindAll(l.router, s.opts.name("Router"), s.opts.Router); err != nil {
@@ -242,13 +242,13 @@ func (s *Server) open() (err error) {
 	return err
 }
 
-// eyes makes the monitors.
-func (s *Server) eyes() (err error) {
+// openMonitors makes the monitors of both sockets.
+func (s *Server) openMonitors() (err error) {
 	l := s.loop
 	if l.monitor, err = zsock.NewMonitor(s.zctx, l.router, "inproc://router"); err != nil {
 		return err
 	}
-	l.pubEyes, err = zsock.NewMonitor(s.zctx, l.pub, "inproc://pub")
+	l.pubMonitor, err = zsock.NewMonitor(s.zctx, l.pub, "inproc://pub")
 	return err
 }
 
@@ -299,7 +299,7 @@ func (s *Server) Close() (err error) {
 			for _, c := range l.conns {
 				l.drop(c)
 			}
-			l.forgetGhosts()
+			l.forgetDeparted()
 			l.transport.Close()
 		}
 		l.subs.Pinned.Release()
@@ -313,7 +313,7 @@ func (s *Server) Close() (err error) {
 				errs = append(errs, z.Monitor("", 0), z.SetLinger(linger), z.Close())
 			}
 		}
-		for _, m := range []*zsock.Monitor{l.monitor, l.pubEyes} {
+		for _, m := range []*zsock.Monitor{l.monitor, l.pubMonitor} {
 			if m != nil {
 				errs = append(errs, m.Close())
 			}

@@ -152,7 +152,7 @@ func (l *loop) readNext() {
 		c := l.reads[0]
 		probing := c.full && c.heapSlot < 0 && c.inHand == 0
 		t := c.toRead.first
-		skip := c.dead || c.deaf || t == nil || c.inHand >= maxReadAhead || c.full && !probing
+		skip := c.dead || c.muted || t == nil || c.inHand >= maxReadAhead || c.full && !probing
 		charge := 0
 		if !skip {
 			charge = t.source.octets() + l.maxEvent // as large as the chunk may turn out
@@ -284,14 +284,14 @@ func (l *loop) endTask(ln *lane) {
 	}
 	c := ln.conn
 	if !t.counted {
-		if !c.dead && !c.deaf {
+		if !c.dead && !c.muted {
 			ln.count(&request{task: t}, -1)
 		}
 	} else {
 		c.running--
 		c.kept -= t.size
 	}
-	for c.later.len > 0 && c.hasRoom(c.later.first) && !c.dead && !c.deaf {
+	for c.later.len > 0 && c.hasRoom(c.later.first) && !c.dead && !c.muted {
 		next := c.later.pop()
 		next.lane.count(&request{task: next}, -1)
 		l.admit(c, next)

@@ -24,16 +24,16 @@ const (
 // NewMonitor returns what tells of another socket's connections. name is an inproc
 // endpoint of its own. After an error it is to be closed too.
 func NewMonitor(zctx *zmq.Context, z *zmq.Socket, name string) (*Monitor, error) {
-	eyes, err := zctx.NewSocket(zmq.PAIR)
+	socket, err := zctx.NewSocket(zmq.PAIR)
 	if err != nil {
 		return nil, err
 	}
-	return &Monitor{eyes}, errors.Join(
+	return &Monitor{socket}, errors.Join(
 		// Without a bound: libzmq's I/O thread waits for room here, and no peer
 		// may have it wait.
-		eyes.SetRcvhwm(0),
+		socket.SetRcvhwm(0),
 		z.Monitor(name, watched),
-		eyes.Connect(name),
+		socket.Connect(name),
 	)
 }
 
