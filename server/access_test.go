@@ -36,18 +36,18 @@ func globs(t testing.TB, patterns ...string) *store.Selection {
 	return s
 }
 
-// A city is a server that knows some clients, and their keys.
-type city struct {
+// A securedServer is a server that knows some clients, and their keys.
+type securedServer struct {
 	*daemon
 	server Curve
 	keys   map[string]Curve
 }
 
-// rules is what a client may do, for found.
+// rules is what a client may do, for serveSecured.
 type rules struct{ read, write, admin []string }
 
 // access returns the rules of clients, whose keys are made when they are new.
-func (c *city) access(t testing.TB, of map[string]rules) *Access {
+func (c *securedServer) access(t testing.TB, of map[string]rules) *Access {
 	t.Helper()
 	var clients []Client
 	for name, r := range of {
@@ -66,33 +66,33 @@ func (c *city) access(t testing.TB, of map[string]rules) *Access {
 	return a
 }
 
-// found starts a server that knows clients.
-func found(t *testing.T, of map[string]rules, o Options) *city {
+// serveSecured starts a server that knows clients.
+func serveSecured(t *testing.T, of map[string]rules, o Options) *securedServer {
 	t.Helper()
-	c := &city{server: newCurve(t), keys: make(map[string]Curve)}
+	c := &securedServer{server: newCurve(t), keys: make(map[string]Curve)}
 	o.Curve, o.Access = &c.server, c.access(t, of)
 	c.daemon = serveOptions(t, o)
 	return c
 }
 
 // as has a socket use a client's key.
-func (c *city) as(name string) func(*zmq.Socket) error {
+func (c *securedServer) as(name string) func(*zmq.Socket) error {
 	return c.with(c.keys[name])
 }
 
-func (c *city) with(k Curve) func(*zmq.Socket) error {
+func (c *securedServer) with(k Curve) func(*zmq.Socket) error {
 	return func(z *zmq.Socket) error { return z.ClientAuthCurve(c.server.Public, k.Public, k.Secret) }
 }
 
-func (c *city) dial(t testing.TB, name string, options ...func(*zmq.Socket) error) *client {
+func (c *securedServer) dial(t testing.TB, name string, options ...func(*zmq.Socket) error) *client {
 	t.Helper()
 	return dial(t, zmq.DEALER, c.router(), append(options, c.as(name))...)
 }
 
-// A script is a log for tests.
-type script struct{ strings.Builder }
+// A logBuffer is a log for tests.
+type logBuffer struct{ strings.Builder }
 
-func logTo(s *script) *slog.Logger {
+func logTo(s *logBuffer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(s, nil))
 }
 
@@ -108,7 +108,7 @@ func TestRightsAreThoseOfTheRules(t *testing.T) {
 // TestRights sends every command with every right, in and out of its streams.
 func TestRights(t *testing.T) {
 	in := []string{"a/*"}
-	c := found(t, map[string]rules{
+	c := serveSecured(t, map[string]rules{
 		"reader": {read: in}, "writer": {write: in}, "admin": {admin: in},
 		"reads all": {read: []string{"**"}}, "writes all": {write: []string{"**"}}, "admins all": {admin: []string{"**"}},
 		"nobody": {},
@@ -206,7 +206,7 @@ func TestRights(t *testing.T) {
 // TestDeniedIsInOrder: what is denied is answered in its turn, and the rest of a
 // pipeline goes on.
 func TestDeniedIsInOrder(t *testing.T) {
-	c := found(t, map[string]rules{"writer": {write: []string{"a"}}}, Options{})
+	c := serveSecured(t, map[string]rules{"writer": {write: []string{"a"}}}, Options{})
 	z := c.dial(t, "writer")
 	for range 100 {
 		z.send("PUBLISH", "a", "x")
@@ -232,24 +232,24 @@ func TestRightsAreNotTakenOver(t *testing.T) {
 				fast = func() bool { return false }
 				defer func() { fast = zsock.Fast }()
 			}
-			c := found(t, map[string]rules{"master": {write: []string{"**"}}, "reader": {read: []string{"**"}}}, Options{})
+			c := serveSecured(t, map[string]rules{"master": {write: []string{"**"}}, "reader": {read: []string{"**"}}}, Options{})
 			for _, routing := range []string{"shared", "\x00made"} { // the second looks like one of libzmq's
 				for range 10 {
-					c.hear(t, "master", routing).want("PUBLISHED")
-					c.hear(t, "reader", routing).wantError(wire.Denied)
+					c.publishAs(t, "master", routing).want("PUBLISHED")
+					c.publishAs(t, "reader", routing).wantError(wire.Denied)
 				}
 			}
 		})
 	}
 }
 
-// hear has a client publish under a routing id, and returns the first frame of the
+// publishAs has a client publish under a routing id, and returns the first frame of the
 // answer. While somebody else is there under it, libzmq does not hear it.
-func (c *city) hear(t testing.TB, name, routing string) reply {
+func (c *securedServer) publishAs(t testing.TB, name, routing string) reply {
 	t.Helper()
 	for range 200 {
 		z := c.dial(t, name, named(routing))
-		z.SetRcvtimeo(patience / 200)
+		z.SetRcvtimeo(maxWait / 200)
 		z.send("PUBLISH", "s", "x")
 		z.send("PUBLISH", "s", "x")
 		frames, err := z.RecvMessage(0)
@@ -268,7 +268,7 @@ func TestManyKeysAtOnce(t *testing.T) {
 	for i := range 20 {
 		of[fmt.Sprint(i)] = rules{write: []string{fmt.Sprintf("s/%d", i)}}
 	}
-	c := found(t, of, Options{})
+	c := serveSecured(t, of, Options{})
 	var all []*client
 	for i := range 20 {
 		all = append(all, c.dial(t, fmt.Sprint(i)))

@@ -38,14 +38,14 @@ func (l *loop) observePub() {
 	})
 }
 
-// watch reads a door's monitor to its end.
-func (l *loop) watch(monitor *zsock.Monitor, door auth.Door, note func(event zmq.Event, fd int)) {
+// watch reads a domain's monitor to its end.
+func (l *loop) watch(monitor *zsock.Monitor, domain auth.Domain, note func(event zmq.Event, fd int)) {
 	for {
 		event, fd, more := monitor.Next()
 		if !more {
 			return
 		}
-		asked := door == auth.Requests && len(l.byFD[fd]) > 0
+		asked := domain == auth.Requests && len(l.byFD[fd]) > 0
 		note(event, fd)
 		connections := len(l.live) + l.subs.Len()
 		l.stats.Connections.Store(int64(connections))
@@ -57,10 +57,10 @@ func (l *loop) watch(monitor *zsock.Monitor, door auth.Door, note func(event zmq
 			l.gate.Listening(fd)
 		case zmq.EVENT_ACCEPTED:
 			err = l.gate.Accepted(fd)
-			l.admissions.Accepted(auth.Caller{Door: door, FD: fd}, time.Now())
+			l.admissions.Accepted(auth.ConnID{Domain: domain, FD: fd}, time.Now())
 		case zmq.EVENT_DISCONNECTED:
 			err = l.gate.Ended(connections)
-			l.admissions.Ended(auth.Caller{Door: door, FD: fd}, asked, time.Now())
+			l.admissions.Ended(auth.ConnID{Domain: domain, FD: fd}, asked, time.Now())
 		default:
 			l.failed(event, fd)
 		}

@@ -9,19 +9,19 @@ import (
 	"gorewind/server/internal/zsock"
 )
 
-// newDoorman returns who answers libzmq about those who connect.
-func (s *Server) newDoorman() (*auth.Doorman, error) {
-	d := &auth.Doorman{Log: s.log, Rules: &s.access, Full: &s.Stats.Full, Name: s.opts.name}
+// newZAPHandler returns who answers libzmq about those who connect.
+func (s *Server) newZAPHandler() (*auth.ZAPHandler, error) {
+	h := &auth.ZAPHandler{Log: s.log, Rules: &s.access, Full: &s.Stats.Full, Name: s.opts.name}
 	if s.opts.MaxConnections > 0 {
-		d.Admit = s.admit
+		h.Admit = s.admit
 	}
-	if err := d.Open(s.zctx); err != nil {
+	if err := h.Open(s.zctx); err != nil {
 		return nil, err
 	}
-	return d, nil
+	return h, nil
 }
 
-// failed takes note of a handshake that failed. The doorman has told of those that
+// failed takes note of a handshake that failed. The ZAP handler has told of those that
 // were refused.
 func (l *loop) failed(event zmq.Event, value int) {
 	switch event {
@@ -45,7 +45,7 @@ func (l *loop) failed(event zmq.Event, value int) {
 	o.Logged(func(times int) { l.log.Warn("a handshake failed", "why", why, "times", times) })
 }
 
-// letIn answers the doorman, with all connections known that came before it was
+// letIn answers the ZAP handler, with all connections known that came before it was
 // asked.
 func (l *loop) letIn() bool {
 	l.observe()
@@ -65,14 +65,14 @@ func (s *Server) admit() bool {
 	}
 }
 
-// secure sets what a door asks of those who connect.
-func (s *Server) secure(z *zmq.Socket, door auth.Door) error {
-	if s.doorman == nil {
+// secure sets what a domain asks of those who connect.
+func (s *Server) secure(z *zmq.Socket, domain auth.Domain) error {
+	if s.zap == nil {
 		return nil
 	}
 	secret := ""
 	if s.opts.Curve != nil {
 		secret = s.opts.Curve.Secret
 	}
-	return s.doorman.Guard(z, door, secret)
+	return s.zap.Guard(z, domain, secret)
 }

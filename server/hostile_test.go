@@ -88,7 +88,7 @@ func spawn(t *testing.T) *process {
 	select {
 	case at := <-serves:
 		p.router, p.pub = at[1], at[2]
-	case <-time.After(patience):
+	case <-time.After(maxWait):
 		t.Fatalf("it does not serve:\n%s", p.said())
 	}
 	t.Cleanup(p.end)
@@ -119,7 +119,7 @@ func (p *process) end() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.ended:
-	case <-time.After(patience):
+	case <-time.After(maxWait):
 		p.cmd.Process.Kill()
 		p.t.Error("it does not end after SIGTERM")
 	}
@@ -227,7 +227,7 @@ func ready(socketType, identity string) []byte {
 
 func connectRaw(t testing.TB, endpoint string) net.Conn {
 	t.Helper()
-	c, err := net.DialTimeout("tcp", strings.TrimPrefix(endpoint, "tcp://"), patience)
+	c, err := net.DialTimeout("tcp", strings.TrimPrefix(endpoint, "tcp://"), maxWait)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +316,7 @@ func TestOthersDoNotFeelIt(t *testing.T) {
 	}
 
 	there, elsewhere := &latencies{client: dial(t, zmq.REQ, p.router), stream: "t"}, &latencies{client: dial(t, zmq.REQ, calm.router), stream: "t"}
-	for began := time.Now(); len(there.took) < 500 && time.Since(began) < 2*patience; {
+	for began := time.Now(); len(there.took) < 500 && time.Since(began) < 2*maxWait; {
 		there.publish()
 		elsewhere.publish()
 	}
@@ -510,7 +510,7 @@ func newCutter(t *testing.T, endpoint string) *cutter {
 		x.half, x.ended = false, true
 		x.cut()
 		x.mu.Unlock()
-		x.mend()
+		x.closeHalves()
 		x.wg.Wait()
 	})
 	return x
@@ -592,8 +592,8 @@ func (x *cutter) now() {
 	x.cut()
 }
 
-// mend closes what a half cut has left open.
-func (x *cutter) mend() {
+// closeHalves closes what a half cut has left open.
+func (x *cutter) closeHalves() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, c := range x.halves {
@@ -682,10 +682,10 @@ func (a *answers) until(what string, ok func() bool) {
 	})
 }
 
-// phoenix connects a client with a routing id of its own.
-func phoenix(t *testing.T, x *cutter, n, size int) *answers {
+// reconnecting connects a client with a routing id of its own.
+func reconnecting(t *testing.T, x *cutter, n, size int) *answers {
 	t.Helper()
-	c := dial(t, zmq.DEALER, x.endpoint(), named("phoenix"), func(z *zmq.Socket) error {
+	c := dial(t, zmq.DEALER, x.endpoint(), named("reconnecting"), func(z *zmq.Socket) error {
 		return errors.Join(z.SetReconnectIvl(time.Millisecond), z.SetRcvtimeo(20*time.Millisecond), z.SetRcvhwm(10))
 	})
 	return &answers{c: c, n: n, size: size, last: map[string]int{}, pongs: map[string]bool{}, ended: map[string]bool{}}
@@ -699,7 +699,7 @@ func TestAnswersDoNotGoOnOverAnotherConnection(t *testing.T) {
 	const n, size = 10_000, 200
 	fill(t, d.store, "s", n, size)
 	x := newCutter(t, d.router())
-	a := phoenix(t, x, n, size)
+	a := reconnecting(t, x, n, size)
 	a.nudge = x // libzmq ignores a connection whose routing id is still taken, for as long as it lasts
 	for round := range 100 {
 		a.again(round)
@@ -725,22 +725,22 @@ func TestGarbage(t *testing.T) {
 	p := spawn(t)
 	alive(t, p.router)
 	fds := p.fds()
-	doors := []string{p.router, p.pub}
+	endpoints := []string{p.router, p.pub}
 	for i := range 300 {
-		c := connectRaw(t, doors[i%2])
+		c := connectRaw(t, endpoints[i%2])
 		c.Write(garbage(r, i%3, r.IntN(2000)))
 		c.Close()
 	}
 	var open []net.Conn
 	for i := range 50 {
-		c := connectRaw(t, doors[i%2])
+		c := connectRaw(t, endpoints[i%2])
 		whole := append(greeting(), ready("DEALER", "")...)
 		c.Write(whole[:r.IntN(len(whole))])
 		open = append(open, c)
 	}
 	for _, kind := range []string{"", "DEALER", "ROUTER", "SUB", "XSUB", "PUB", "PAIR", "REQ", "REP", "NONSENSE", strings.Repeat("X", 100)} {
-		for _, door := range doors {
-			c := connectRaw(t, door)
+		for _, endpoint := range endpoints {
+			c := connectRaw(t, endpoint)
 			c.Write(append(greeting(), ready(kind, strings.Repeat("i", 100))...))
 			c.Write([]byte{0, 1, 'x', 1, 0, 0, 0, 4, 5, 4, 'P', 'I', 'N', 'G', 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 			open = append(open, c)
@@ -768,7 +768,7 @@ func TestGarbage(t *testing.T) {
 	}
 	// Those in the middle of a handshake are closed by the daemon, in time.
 	for _, c := range open[:50] {
-		c.SetReadDeadline(time.Now().Add(patience))
+		c.SetReadDeadline(time.Now().Add(maxWait))
 		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Error("a handshake that stopped is kept")
 			break

@@ -23,8 +23,8 @@ import (
 	"gorewind/wire"
 )
 
-// patience is how long a message may take that must come.
-const patience = 5 * time.Second
+// maxWait is how long a message may take that must come.
+const maxWait = 5 * time.Second
 
 // specification returns protocol.md.
 func specification(t *testing.T) string {
@@ -225,8 +225,8 @@ func (p *player) socket(kind zmq.Type, endpoint string) *zmq.Socket {
 	}
 	p.t.Cleanup(func() { z.Close() })
 	p.must(z.SetLinger(0))
-	p.must(z.SetSndtimeo(patience))
-	p.must(z.SetRcvtimeo(patience))
+	p.must(z.SetSndtimeo(maxWait))
+	p.must(z.SetRcvtimeo(maxWait))
 	p.must(z.Connect(endpoint))
 	return z
 }
@@ -323,10 +323,10 @@ func (p *player) awaitProbe(z *zmq.Socket) {
 	p.t.Helper()
 	const between = 10 * time.Millisecond // probes
 	p.must(z.SetRcvtimeo(between))
-	for until := time.Now().Add(patience); time.Now().Before(until); {
+	for until := time.Now().Add(maxWait); time.Now().Before(until); {
 		p.probe("begin")
 		if _, err := z.RecvMessageBytes(0); err == nil {
-			p.must(z.SetRcvtimeo(patience))
+			p.must(z.SetRcvtimeo(maxWait))
 			return
 		}
 	}

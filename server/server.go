@@ -7,7 +7,7 @@
 //     was told to stop and has finished what it took.
 //   - readers read chunks of answers that take time; they end when jobs is
 //     closed, after the loop.
-//   - the doorman says who may connect; it ends with the ZeroMQ context.
+//   - the ZAP handler says who may connect; it ends with the ZeroMQ context.
 //   - relay turns commits into broadcasts and wakes those who follow; it ends
 //     when its context is cancelled, after the loop.
 //
@@ -120,9 +120,9 @@ type Server struct {
 	loop *loop
 	jobs chan *task
 
-	access  atomic.Pointer[auth.Rules] // nil in it: no CURVE
-	doorman *auth.Doorman              // nil: everybody is let in
-	closed  chan struct{}
+	access atomic.Pointer[auth.Rules] // nil in it: no CURVE
+	zap    *auth.ZAPHandler           // nil: everybody is let in
+	closed chan struct{}
 
 	routerAddrs, pubAddrs []string
 
@@ -212,7 +212,7 @@ func (s *Server) open() (err error) {
 		return fmt.Errorf("zeromq: %w", err)
 	}
 	if s.opts.Curve != nil || s.opts.MaxConnections > 0 {
-		if s.doorman, err = s.newDoorman(); err != nil {
+		if s.zap, err = s.newZAPHandler(); err != nil {
 			return fmt.Errorf("zeromq: %w", err)
 		}
 	}
@@ -319,8 +319,8 @@ func (s *Server) Close() (err error) {
 			}
 		}
 		err = errors.Join(append(errs, s.zctx.Term())...)
-		if s.doorman != nil {
-			s.doorman.Wait()
+		if s.zap != nil {
+			s.zap.Wait()
 		}
 	})
 	return err

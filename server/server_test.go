@@ -23,16 +23,16 @@ import (
 	"gorewind/wire"
 )
 
-// patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+// maxWait is how long a test waits for what must come.
+const maxWait = 20 * time.Second
 
 // eventually polls until ok reports true, and fails the test when it does not in time.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(maxWait)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("after %v: %s", patience, what)
+			t.Fatalf("after %v: %s", maxWait, what)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
@@ -98,7 +98,7 @@ func serveWith(t testing.TB, s store.Store, o Options) *daemon {
 		select {
 		case err := <-result:
 			return err
-		case <-time.After(patience):
+		case <-time.After(maxWait):
 			return errors.New("Run does not return")
 		}
 	})
@@ -154,7 +154,7 @@ func (d *daemon) on(f func(l *loop)) {
 	d.loop.out.post(func() { f(d.loop); close(done) })
 	select {
 	case <-done:
-	case <-time.After(patience):
+	case <-time.After(maxWait):
 		d.t.Fatal("the loop does not answer")
 	}
 }
@@ -229,7 +229,7 @@ func dial(t testing.TB, kind zmq.Type, addr string, options ...func(*zmq.Socket)
 	}
 	c := &client{Socket: z, t: t}
 	t.Cleanup(c.close)
-	errs := []error{z.SetLinger(0), z.SetRcvtimeo(patience), z.SetSndtimeo(patience)}
+	errs := []error{z.SetLinger(0), z.SetRcvtimeo(maxWait), z.SetSndtimeo(maxWait)}
 	for _, o := range options {
 		errs = append(errs, o(z))
 	}

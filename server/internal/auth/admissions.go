@@ -14,7 +14,7 @@ import (
 type Admissions struct {
 	most      int                // 0: no limit
 	handshake time.Duration      // how long one may take
-	came      map[Caller]arrival // until they end
+	came      map[ConnID]arrival // until they end
 	arrivals  int                // so far
 	young     []arrival          // in order of time; some have ended
 	younger   int                // of came, those of young
@@ -24,27 +24,27 @@ type Admissions struct {
 // NewAdmissions returns the admissions of a server that has no connection. There may be
 // so many; 0: no limit. A handshake takes so long at most.
 func NewAdmissions(most int, handshake time.Duration) Admissions {
-	return Admissions{most: most, handshake: handshake, came: make(map[Caller]arrival)}
+	return Admissions{most: most, handshake: handshake, came: make(map[ConnID]arrival)}
 }
 
-// A Caller is who has a descriptor, at a door. When one
-// door's connection gets the descriptor that the other's had, its coming may be
+// A ConnID is who has a descriptor, at a domain. When one
+// domain's connection gets the descriptor that the other's had, its coming may be
 // heard of before that one's end.
-type Caller struct {
-	Door Door
-	FD   int
+type ConnID struct {
+	Domain Domain
+	FD     int
 }
 
 // An arrival is a connection that came at a time. Descriptors are used again,
 // numbers are not.
 type arrival struct {
-	Caller
+	ConnID
 	number int
 	at     time.Time
 }
 
 // Accepted is called when a connection has come.
-func (a *Admissions) Accepted(c Caller, now time.Time) {
+func (a *Admissions) Accepted(c ConnID, now time.Time) {
 	if a.most == 0 {
 		return
 	}
@@ -57,7 +57,7 @@ func (a *Admissions) Accepted(c Caller, now time.Time) {
 
 // Ended is called when a connection has ended. A request came over it if it asked:
 // then it was let in for certain, and keeps nobody out while strangers come.
-func (a *Admissions) Ended(c Caller, asked bool, now time.Time) {
+func (a *Admissions) Ended(c ConnID, asked bool, now time.Time) {
 	if a.most == 0 {
 		return
 	}
@@ -79,7 +79,7 @@ func (a *Admissions) Ended(c Caller, asked bool, now time.Time) {
 // age moves on what is no longer young.
 func (a *Admissions) age(now time.Time) {
 	for len(a.young) > 0 && now.Sub(a.young[0].at) > a.handshake {
-		if first := a.young[0]; a.came[first.Caller].number == first.number {
+		if first := a.young[0]; a.came[first.ConnID].number == first.number {
 			a.younger--
 		}
 		a.young = a.young[1:]

@@ -8,43 +8,43 @@ import (
 // TestAdmissions goes through what time does, without it.
 func TestAdmissions(t *testing.T) {
 	now := time.Now()
-	a := Admissions{most: 2, handshake: time.Second, came: make(map[Caller]arrival)}
+	a := Admissions{most: 2, handshake: time.Second, came: make(map[ConnID]arrival)}
 	come := func(fd int, want bool) {
 		t.Helper()
-		a.Accepted(Caller{FD: fd}, now)
+		a.Accepted(ConnID{FD: fd}, now)
 		if have := a.Admit(now); have != want {
 			t.Fatalf("connection %d at %v: want %v, have %v", fd, now, want, have)
 		}
 	}
-	a.Accepted(Caller{FD: 1}, now) // only knocks
+	a.Accepted(ConnID{FD: 1}, now) // only handshakes
 	come(2, true)
-	a.Ended(Caller{FD: 1}, false, now)
+	a.Ended(ConnID{FD: 1}, false, now)
 	come(1, true) // its number is used again
 	come(3, false)
-	a.Ended(Caller{FD: 3}, false, now)
+	a.Ended(ConnID{FD: 3}, false, now)
 	now = now.Add(2 * time.Second) // 1 and 2 are old
 	come(4, false)
-	a.Ended(Caller{FD: 4}, false, now)
-	a.Ended(Caller{FD: 2}, false, now)
+	a.Ended(ConnID{FD: 4}, false, now)
+	a.Ended(ConnID{FD: 2}, false, now)
 	come(5, true)
 	come(6, false)
 	now = now.Add(2 * time.Second)
-	a.Ended(Caller{FD: 6}, false, now)
-	a.Ended(Caller{FD: 5}, false, now)
-	a.Ended(Caller{FD: 1}, false, now)
+	a.Ended(ConnID{FD: 6}, false, now)
+	a.Ended(ConnID{FD: 5}, false, now)
+	a.Ended(ConnID{FD: 1}, false, now)
 	a.age(now)
 	if len(a.came) != 0 || a.younger != 0 || len(a.young) != 0 || len(a.admitted) != 0 {
 		t.Errorf("something is left: %+v", a)
 	}
 }
 
-// TestAdmissionsOfTwoDoors: a descriptor that was one door's may be heard of as the
+// TestAdmissionsOfTwoSockets: a descriptor that was one domain's may be heard of as the
 // other's before its end is. Strangers who came and went at both had a limit count
 // for nothing, in the end.
-func TestAdmissionsOfTwoDoors(t *testing.T) {
+func TestAdmissionsOfTwoSockets(t *testing.T) {
 	now := time.Now()
-	one, other := Caller{Requests, 7}, Caller{Broadcasts, 7}
-	a := Admissions{most: 1, handshake: time.Second, came: make(map[Caller]arrival)}
+	one, other := ConnID{Requests, 7}, ConnID{Broadcasts, 7}
+	a := Admissions{most: 1, handshake: time.Second, came: make(map[ConnID]arrival)}
 	a.Accepted(one, now)
 	a.Accepted(other, now)
 	a.Ended(one, false, now)
@@ -63,23 +63,23 @@ func TestAdmissionsOfTwoDoors(t *testing.T) {
 	}
 }
 
-// TestAdmissionsBesideStrangers: of those who came and went, only those count who may
+// TestAdmissionsBesideUnknownPeers: of those who came and went, only those count who may
 // be strangers.
-func TestAdmissionsBesideStrangers(t *testing.T) {
+func TestAdmissionsBesideUnknownPeers(t *testing.T) {
 	now := time.Now()
-	a := Admissions{most: 2, handshake: time.Minute, came: make(map[Caller]arrival)}
+	a := Admissions{most: 2, handshake: time.Minute, came: make(map[ConnID]arrival)}
 	for range 5 {
-		a.Accepted(Caller{FD: 1}, now)
+		a.Accepted(ConnID{FD: 1}, now)
 		if !a.Admit(now) {
 			t.Fatal("it is kept out by who went")
 		}
-		a.Ended(Caller{FD: 1}, true, now)
+		a.Ended(ConnID{FD: 1}, true, now)
 	}
 	for fd := 10; fd < 20; fd++ {
-		a.Accepted(Caller{FD: fd}, now)
+		a.Accepted(ConnID{FD: fd}, now)
 	}
 	for fd, want := range []bool{true, true, false} {
-		a.Accepted(Caller{FD: fd}, now)
+		a.Accepted(ConnID{FD: fd}, now)
 		if have := a.Admit(now); have != want {
 			t.Errorf("connection %d: want %v, have %v", fd, want, have)
 		}

@@ -16,13 +16,13 @@ import (
 	"gorewind/wire"
 )
 
-// knocks numbers the monitors of knock.
-var knocks atomic.Int64
+// handshakes numbers the monitors of handshake.
+var handshakes atomic.Int64
 
-// knock connects a socket to an endpoint and returns how its first handshake ended.
-func knock(t testing.TB, kind zmq.Type, addr string, options ...func(*zmq.Socket) error) (*client, zmq.Event) {
+// handshake connects a socket to an endpoint and returns how its first handshake ended.
+func handshake(t testing.TB, kind zmq.Type, addr string, options ...func(*zmq.Socket) error) (*client, zmq.Event) {
 	t.Helper()
-	name := fmt.Sprintf("inproc://knock-%d", knocks.Add(1))
+	name := fmt.Sprintf("inproc://handshake-%d", handshakes.Add(1))
 	watched := func(z *zmq.Socket) error {
 		return z.Monitor(name, zmq.EVENT_HANDSHAKE_SUCCEEDED|zmq.EVENT_HANDSHAKE_FAILED_AUTH|
 			zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL|zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
@@ -40,11 +40,11 @@ func knock(t testing.TB, kind zmq.Type, addr string, options ...func(*zmq.Socket
 	return z, event
 }
 
-// TestStrangers: whoever has not the right keys gets nowhere, at both doors, and is
+// TestUnknownPeersAreRefused: whoever has not the right keys gets nowhere, at both sockets, and is
 // counted and logged; others are served meanwhile.
-func TestStrangers(t *testing.T) {
-	var log script
-	c := found(t, map[string]rules{"known": {read: []string{"**"}, write: []string{"**"}}}, Options{Log: logTo(&log)})
+func TestUnknownPeersAreRefused(t *testing.T) {
+	var log logBuffer
+	c := serveSecured(t, map[string]rules{"known": {read: []string{"**"}, write: []string{"**"}}}, Options{Log: logTo(&log)})
 	friend := c.dial(t, "known")
 	friend.ask("PUBLISH", "s", "x").want("PUBLISHED", id(1))
 	other := newCurve(t)
@@ -66,9 +66,9 @@ func TestStrangers(t *testing.T) {
 			before := x.count()
 			// Where the peer is the first to hang up, it counts as unfinished.
 			eventually(t, name+" is not counted", func() bool {
-				z, fate := knock(t, kind, addr, x.with)
+				z, outcome := handshake(t, kind, addr, x.with)
 				defer z.close()
-				if fate == zmq.EVENT_HANDSHAKE_SUCCEEDED {
+				if outcome == zmq.EVENT_HANDSHAKE_SUCCEEDED {
 					t.Fatalf("%s at %s: was let in", name, addr)
 				}
 				if kind == zmq.DEALER {
@@ -93,13 +93,13 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// TestFloodOfStrangersIsLoggedOnce: who knocks often does not fill the log.
-func TestFloodOfStrangersIsLoggedOnce(t *testing.T) {
-	var log script
-	c := found(t, nil, Options{Log: logTo(&log)})
+// TestFloodOfUnknownPeersIsLoggedOnce: who handshakes often does not fill the log.
+func TestFloodOfUnknownPeersIsLoggedOnce(t *testing.T) {
+	var log logBuffer
+	c := serveSecured(t, nil, Options{Log: logTo(&log)})
 	const times = 30
 	for range times {
-		z, _ := knock(t, zmq.DEALER, c.router(), c.with(newCurve(t)))
+		z, _ := handshake(t, zmq.DEALER, c.router(), c.with(newCurve(t)))
 		z.close()
 	}
 	eventually(t, "not all are counted", func() bool { return c.Stats.HandshakesRefused.Load() == times })
@@ -113,16 +113,16 @@ func TestFloodOfStrangersIsLoggedOnce(t *testing.T) {
 // TestBroadcastsAreForWhoReadsAll: a key that may not read everything is refused at
 // PUB, and another one hears everything.
 func TestBroadcastsAreForWhoReadsAll(t *testing.T) {
-	c := found(t, map[string]rules{
+	c := serveSecured(t, map[string]rules{
 		"all":  {read: []string{"**"}, write: []string{"**"}},
 		"some": {read: []string{"*"}, write: []string{"**"}, admin: []string{"**"}},
 	}, Options{})
-	if _, fate := knock(t, zmq.SUB, c.PubAddrs()[0], c.as("some"), subscribed); fate != zmq.EVENT_HANDSHAKE_FAILED_AUTH {
-		t.Errorf("some: %v", fate)
+	if _, outcome := handshake(t, zmq.SUB, c.PubAddrs()[0], c.as("some"), subscribed); outcome != zmq.EVENT_HANDSHAKE_FAILED_AUTH {
+		t.Errorf("some: %v", outcome)
 	}
-	sub, fate := knock(t, zmq.SUB, c.PubAddrs()[0], c.as("all"), subscribed)
-	if fate != zmq.EVENT_HANDSHAKE_SUCCEEDED {
-		t.Fatalf("all: %v", fate)
+	sub, outcome := handshake(t, zmq.SUB, c.PubAddrs()[0], c.as("all"), subscribed)
+	if outcome != zmq.EVENT_HANDSHAKE_SUCCEEDED {
+		t.Fatalf("all: %v", outcome)
 	}
 	z := c.dial(t, "some")
 	eventually(t, "SUB hears nothing", func() bool {
@@ -141,7 +141,7 @@ func TestAllow(t *testing.T) {
 		"changed": {read: []string{"a", "b"}, write: []string{"a"}}, "removed": {read: []string{"**"}},
 		"other": {read: []string{"**"}, write: []string{"**"}},
 	}
-	c := found(t, of, Options{})
+	c := serveSecured(t, of, Options{})
 	other, changed, removed := c.dial(t, "other"), c.dial(t, "changed"), c.dial(t, "removed")
 	for _, z := range []*client{changed, removed} {
 		z.send("1", "", "QUERY", "a", "", "", "follow")
@@ -153,7 +153,7 @@ func TestAllow(t *testing.T) {
 		z.recv().want("3", "", "LIVE")
 		z.ask("4", "", "PING").want("4", "", "PONG")
 	}
-	sub, _ := knock(t, zmq.SUB, c.PubAddrs()[0], c.as("removed"), subscribed)
+	sub, _ := handshake(t, zmq.SUB, c.PubAddrs()[0], c.as("removed"), subscribed)
 	eventually(t, "SUB hears nothing", func() bool {
 		other.ask("PUBLISH", "x", "x")
 		_, ok := sub.try()
@@ -202,11 +202,11 @@ func TestAllow(t *testing.T) {
 	for r := sub.recv(); r.frames[2] != "broadcast"; r = sub.recv() {
 	}
 	sub.close()
-	if _, fate := knock(t, zmq.SUB, c.PubAddrs()[0], c.as("removed"), subscribed); fate != zmq.EVENT_HANDSHAKE_FAILED_AUTH {
-		t.Errorf("reconnecting to PUB: %v", fate)
+	if _, outcome := handshake(t, zmq.SUB, c.PubAddrs()[0], c.as("removed"), subscribed); outcome != zmq.EVENT_HANDSHAKE_FAILED_AUTH {
+		t.Errorf("reconnecting to PUB: %v", outcome)
 	}
-	if _, fate := knock(t, zmq.DEALER, c.router(), c.as("removed")); fate != zmq.EVENT_HANDSHAKE_FAILED_AUTH {
-		t.Errorf("reconnecting to ROUTER: %v", fate)
+	if _, outcome := handshake(t, zmq.DEALER, c.router(), c.as("removed")); outcome != zmq.EVENT_HANDSHAKE_FAILED_AUTH {
+		t.Errorf("reconnecting to ROUTER: %v", outcome)
 	}
 }
 
@@ -214,7 +214,7 @@ func TestAllow(t *testing.T) {
 // others come back by themselves.
 func TestDrop(t *testing.T) {
 	of := map[string]rules{"removed": {read: []string{"**"}}, "other": {read: []string{"**"}, write: []string{"**"}}}
-	c := found(t, of, Options{Drop: true})
+	c := serveSecured(t, of, Options{Drop: true})
 	other := c.dial(t, "other")
 	var subs []*client
 	for _, name := range []string{"removed", "other"} {
@@ -254,13 +254,13 @@ func (c *client) drained() bool {
 }
 
 // alive is for who has to have a key.
-func (c *city) alive(t testing.TB) {
+func (c *securedServer) alive(t testing.TB) {
 	t.Helper()
 	c.dial(t, "other").ask("PING").want("PONG")
 }
 
-// TestConnectionLimit: no more than so many are let in, of both doors together;
-// those who only knock keep nobody out, and when one leaves, another comes in.
+// TestConnectionLimit: no more than so many are let in, of both sockets together;
+// those who only handshake keep nobody out, and when one leaves, another comes in.
 func TestConnectionLimit(t *testing.T) {
 	for _, name := range []string{"NULL", "CURVE"} {
 		t.Run(name, func(t *testing.T) {
@@ -268,7 +268,7 @@ func TestConnectionLimit(t *testing.T) {
 			var d *daemon
 			with := func(*zmq.Socket) error { return nil }
 			if name == "CURVE" {
-				c := found(t, map[string]rules{"k": {read: []string{"**"}}}, o)
+				c := serveSecured(t, map[string]rules{"k": {read: []string{"**"}}}, o)
 				d, with = c.daemon, c.as("k")
 			} else {
 				d = serveOptions(t, o)
@@ -295,8 +295,8 @@ func TestConnectionLimit(t *testing.T) {
 				z.ask("PING").want("PONG")
 				in = append(in, z)
 			}
-			if _, fate := knock(t, zmq.SUB, d.PubAddrs()[0], with); fate != zmq.EVENT_HANDSHAKE_SUCCEEDED {
-				t.Fatalf("the third one: %v", fate)
+			if _, outcome := handshake(t, zmq.SUB, d.PubAddrs()[0], with); outcome != zmq.EVENT_HANDSHAKE_SUCCEEDED {
+				t.Fatalf("the third one: %v", outcome)
 			}
 			fourth := dial(t, zmq.DEALER, d.router(), with)
 			fourth.send("PING")
@@ -317,7 +317,7 @@ func TestConnectionLimit(t *testing.T) {
 // share the limit of all their connections.
 func TestRequestLimit(t *testing.T) {
 	const limit = 10
-	c := found(t, map[string]rules{"k": {write: []string{"**"}}, "other": {}}, Options{MaxRequests: limit})
+	c := serveSecured(t, map[string]rules{"k": {write: []string{"**"}}, "other": {}}, Options{MaxRequests: limit})
 	var of [2]*client
 	for i := range of {
 		of[i] = c.dial(t, "k")
@@ -388,7 +388,7 @@ func TestIPCMode(t *testing.T) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	router, pub := filepath.Join(dir, "router"), filepath.Join(dir, "pub")
-	c := found(t, map[string]rules{"k": {}}, Options{Router: []string{"ipc://" + router}, Pub: []string{"ipc://" + pub}, IPCMode: 0o660})
+	c := serveSecured(t, map[string]rules{"k": {}}, Options{Router: []string{"ipc://" + router}, Pub: []string{"ipc://" + pub}, IPCMode: 0o660})
 	for _, path := range []string{router, pub} {
 		if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o660 {
 			t.Errorf("%s: want mode 0660, have %v %v", path, fi.Mode(), err)
@@ -398,11 +398,11 @@ func TestIPCMode(t *testing.T) {
 		t.Errorf("the umask is %o afterwards", mask)
 	}
 	c.dial(t, "k").ask("PING").want("PONG")
-	if _, fate := knock(t, zmq.DEALER, c.router()); fate == zmq.EVENT_HANDSHAKE_SUCCEEDED {
+	if _, outcome := handshake(t, zmq.DEALER, c.router()); outcome == zmq.EVENT_HANDSHAKE_SUCCEEDED {
 		t.Error("a client without a key was let in")
 	}
-	if _, fate := knock(t, zmq.DEALER, c.router(), c.with(newCurve(t))); fate != zmq.EVENT_HANDSHAKE_FAILED_AUTH {
-		t.Errorf("an unknown key: %v", fate)
+	if _, outcome := handshake(t, zmq.DEALER, c.router(), c.with(newCurve(t))); outcome != zmq.EVENT_HANDSHAKE_FAILED_AUTH {
+		t.Errorf("an unknown key: %v", outcome)
 	}
 	_, err = New(Options{Router: []string{"ipc://@abstract"}, Pub: []string{"tcp://127.0.0.1:*"}, IPCMode: 0o660})
 	if err == nil || !strings.Contains(err.Error(), "IPCMode means nothing") {
@@ -410,9 +410,9 @@ func TestIPCMode(t *testing.T) {
 	}
 }
 
-// TestWarningOfOpenDoors: an endpoint that others reach is warned of, unless it asks
+// TestWarningOfOpenEndpoints: an endpoint that others reach is warned of, unless it asks
 // for keys.
-func TestWarningOfOpenDoors(t *testing.T) {
+func TestWarningOfOpenEndpoints(t *testing.T) {
 	k := newCurve(t)
 	nobody, err := NewAccess(nil)
 	if err != nil {
@@ -430,7 +430,7 @@ func TestWarningOfOpenDoors(t *testing.T) {
 		{"tcp://[::1]:*", Options{}, false},
 		{"tcp://*:*", Options{Curve: &k, Access: nobody}, false},
 	} {
-		var log script
+		var log logBuffer
 		x.o.Router, x.o.Pub, x.o.Log = []string{"tcp://127.0.0.1:*"}, []string{x.pub}, logTo(&log)
 		s, err := New(x.o)
 		if err != nil {
@@ -488,7 +488,7 @@ func TestCloseWithoutRun(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(patience):
+	case <-time.After(maxWait):
 		t.Fatal("Close does not return")
 	}
 }
