@@ -20,9 +20,9 @@ const (
 	Admin Right = "admin" // REPLACE, DELETE; of everything: LOG
 )
 
-// A Client is somebody whom the server knows by a key, and the streams for which
+// A Principal is somebody whom the server knows by a key, and the streams for which
 // it has each right; nil is none.
-type Client struct {
+type Principal struct {
 	Name  string
 	Key   string // public, in Z85
 	Read  *store.Selection
@@ -30,15 +30,15 @@ type Client struct {
 	Admin *store.Selection
 }
 
-// An Access is the clients that a server knows. It does not change: to have other
+// An Access is the principals that a server knows. It does not change: to have other
 // rules, a server is given another one.
 type Access struct{ rules *auth.Rules }
 
-// NewAccess returns an Access of clients. Each has a name and a key of its own.
-func NewAccess(clients []Client) (*Access, error) {
-	known := make([]auth.Client, len(clients))
-	for i, c := range clients {
-		known[i] = auth.Client(c)
+// NewAccess returns an Access of principals. Each has a name and a key of its own.
+func NewAccess(principals []Principal) (*Access, error) {
+	known := make([]auth.Principal, len(principals))
+	for i, p := range principals {
+		known[i] = auth.Principal(p)
 	}
 	rules, err := auth.NewRules(known)
 	if err != nil {
@@ -47,7 +47,7 @@ func NewAccess(clients []Client) (*Access, error) {
 	return &Access{rules}, nil
 }
 
-// Len returns how many clients there are.
+// Len returns how many principals there are.
 func (a *Access) Len() int { return a.rules.Len() }
 
 // decides returns the rules of a; nil if a is, and everybody may do everything.

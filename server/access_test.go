@@ -49,12 +49,12 @@ type rules struct{ read, write, admin []string }
 // access returns the rules of clients, whose keys are made when they are new.
 func (c *securedServer) access(t testing.TB, of map[string]rules) *Access {
 	t.Helper()
-	var clients []Client
+	var clients []Principal
 	for name, r := range of {
 		if _, ok := c.keys[name]; !ok {
 			c.keys[name] = newCurve(t)
 		}
-		clients = append(clients, Client{
+		clients = append(clients, Principal{
 			Name: name, Key: c.keys[name].Public,
 			Read: globs(t, r.read...), Write: globs(t, r.write...), Admin: globs(t, r.admin...),
 		})

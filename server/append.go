@@ -61,9 +61,9 @@ func keepAppend(w wire.Append, octets, events int) store.Append {
 	return a
 }
 
-func (a appending) check(c *auth.Client) *wire.Error {
+func (a appending) check(principal *auth.Principal) *wire.Error {
 	for i := range a.Groups {
-		if refused := c.May(wire.APPEND, auth.Write, a.Groups[i].Stream); refused != nil {
+		if refused := principal.May(wire.APPEND, auth.Write, a.Groups[i].Stream); refused != nil {
 			return refused.With(wire.Param{Name: "group", Value: strconv.Itoa(i)})
 		}
 	}

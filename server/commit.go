@@ -18,8 +18,8 @@ func (l *loop) commit(ln *lane, w wire.Commit) {
 
 // Who reads a stream says how far; and what is of the whole store is for who reads
 // all of it.
-func (c commit) check(who *auth.Client) *wire.Error {
-	return who.MayIn(wire.COMMIT, auth.Read, c.Stream)
+func (c commit) check(principal *auth.Principal) *wire.Error {
+	return principal.MayIn(wire.COMMIT, auth.Read, c.Stream)
 }
 
 func (c commit) octets() int { return len(c.Consumer) + len(c.Stream) }

@@ -18,8 +18,8 @@ func (l *loop) cursor(ln *lane, w wire.Cursor) {
 }
 
 // check implements source.
-func (c *cursor) check(who *auth.Client) *wire.Error {
-	return who.MayIn(wire.CURSOR, auth.Read, c.stream)
+func (c *cursor) check(principal *auth.Principal) *wire.Error {
+	return principal.MayIn(wire.CURSOR, auth.Read, c.stream)
 }
 
 // fill implements source.

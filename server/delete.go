@@ -20,7 +20,9 @@ func (l *loop) delete(ln *lane, w wire.Delete) {
 // optional is a bound as the store has it.
 func optional(b wire.Bound) store.Optional { return store.Optional{N: b.ID, Given: b.Given} }
 
-func (d deletion) check(c *auth.Client) *wire.Error { return c.May(wire.DELETE, auth.Admin, d.Stream) }
+func (d deletion) check(principal *auth.Principal) *wire.Error {
+	return principal.May(wire.DELETE, auth.Admin, d.Stream)
+}
 
 func (d deletion) octets() int { return len(d.Stream) }
 

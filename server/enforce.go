@@ -25,29 +25,29 @@ func (s *Server) Allow(rules *Access) {
 // A claim is what somebody asks for.
 type claim interface {
 	// check returns why a client may not have it, nil if it may.
-	check(c *auth.Client) *wire.Error
+	check(principal *auth.Principal) *wire.Error
 }
 
-// whose returns whose a message is, by the rules of this moment. Without CURVE that is
+// principalOf returns whose a message is, by the rules of this moment. Without CURVE that is
 // nobody.
-func (l *loop) whose(m zsock.Message) (c *auth.Client, refused *wire.Error) {
+func (l *loop) principalOf(m zsock.Message) (principal *auth.Principal, refused *wire.Error) {
 	rules := l.access.Load()
 	if rules == nil {
 		return nil, nil
 	}
 	// Not by its connection: what came under a routing id before says nothing.
-	if c = rules.Of(m.From.User); c == nil {
+	if principal = rules.Of(m.From.User); principal == nil {
 		return nil, auth.UnknownKey()
 	}
-	return c, nil
+	return principal, nil
 }
 
 // allowed reports whether whose message is handled may have x, and answers if not.
 func (l *loop) allowed(ln *lane, x claim) bool {
-	if l.who == nil {
+	if l.principal == nil {
 		return true
 	}
-	if refused := x.check(l.who); refused != nil {
+	if refused := x.check(l.principal); refused != nil {
 		l.refuse(ln, refused)
 		return false
 	}
@@ -58,21 +58,21 @@ func (l *loop) allowed(ln *lane, x claim) bool {
 func (l *loop) enforce(rules *auth.Rules) {
 	l.rates.Forget(rules)
 	for _, c := range l.conns {
-		who := rules.Of([]byte(c.user))
-		l.enforceLane(&c.plain, who)
+		principal := rules.Of([]byte(c.user))
+		l.enforceLane(&c.plain, principal)
 		for _, ln := range c.lanes {
-			l.enforceLane(ln, who)
+			l.enforceLane(ln, principal)
 		}
 	}
 }
 
 // enforceLane answers what waits in a lane in its turn, and what runs now.
-func (l *loop) enforceLane(ln *lane, who *auth.Client) {
+func (l *loop) enforceLane(ln *lane, principal *auth.Principal) {
 	refusal := func(x claim) *wire.Error {
-		if who == nil {
+		if principal == nil {
 			return auth.UnknownKey()
 		}
-		return x.check(who)
+		return x.check(principal)
 	}
 	for i := range ln.queue {
 		var x claim

@@ -37,7 +37,9 @@ func (l *loop) entries(ln *lane, w wire.Log) {
 
 // check implements source. It tells the store's secret, and all that makes a copy the
 // same store.
-func (*entries) check(c *auth.Client) *wire.Error { return c.MayAll(wire.LOG, auth.Admin) }
+func (*entries) check(principal *auth.Principal) *wire.Error {
+	return principal.MayAll(wire.LOG, auth.Admin)
+}
 
 // octets implements source.
 func (*entries) octets() int { return selectionOctets }

@@ -65,8 +65,8 @@ type loop struct {
 	handshakes [2]auth.Occasion // that failed, of CURVE and of others
 
 	// The message that is handled, and how many there may be.
-	who   *auth.Client // whose it is; nil: anybody's
-	rates auth.Rates
+	principal *auth.Principal // whose it is; nil: anybody's
+	rates     auth.Rates
 
 	// Writes, and how many of them the store has.
 	batch        *batch // that will go to the store next
@@ -241,7 +241,7 @@ func (l *loop) handle(m zsock.Message) {
 // has no answer of its own, and is not counted.
 func (l *loop) heard(ln *lane, m zsock.Message, request [][]byte) bool {
 	var refused *wire.Error
-	if l.who, refused = l.whose(m); refused == nil {
+	if l.principal, refused = l.principalOf(m); refused == nil {
 		if isCancel := len(request) > 0 && string(request[0]) == wire.CANCEL; isCancel {
 			return true
 		}

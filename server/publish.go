@@ -45,8 +45,8 @@ func (b *batch) keep(octets []byte) []byte {
 // publication is a PUBLISH that waits in its lane.
 type publication wire.Publish
 
-func (p publication) check(c *auth.Client) *wire.Error {
-	return c.May(wire.PUBLISH, auth.Write, p.Stream)
+func (p publication) check(principal *auth.Principal) *wire.Error {
+	return principal.May(wire.PUBLISH, auth.Write, p.Stream)
 }
 
 func (p publication) octets() int { return len(p.Stream) + len(p.Data) }
@@ -61,8 +61,8 @@ func (l *loop) publish(ln *lane, args [][]byte) {
 		l.refuse(ln, refused)
 	case len(p.Data) > l.maxEvent:
 		l.refuse(ln, l.tooLarge(len(p.Data)))
-	case l.who != nil && !l.who.Write.Matches(p.Stream):
-		l.refuse(ln, publication(p).check(l.who))
+	case l.principal != nil && !l.principal.Write.Matches(p.Stream):
+		l.refuse(ln, publication(p).check(l.principal))
 	case ln.ready():
 		l.stage(ln, p)
 	default:

@@ -125,14 +125,14 @@ func selection(w wire.Query) (s *store.Selection, refused *wire.Error) {
 }
 
 // check implements source.
-func (q *query) check(c *auth.Client) *wire.Error {
+func (q *query) check(principal *auth.Principal) *wire.Error {
 	switch {
 	case q.r.Select == nil:
-		return c.May(wire.QUERY, auth.Read, q.r.Stream)
+		return principal.May(wire.QUERY, auth.Read, q.r.Stream)
 	case q.consumer != nil: // it begins at a cursor of the whole store
-		return c.MayAll(wire.QUERY, auth.Read)
+		return principal.MayAll(wire.QUERY, auth.Read)
 	}
-	return c.MaySelect(wire.QUERY, auth.Read, q.r.Select)
+	return principal.MaySelect(wire.QUERY, auth.Read, q.r.Select)
 }
 
 // begin implements source.

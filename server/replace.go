@@ -20,7 +20,9 @@ func (l *loop) replace(ln *lane, w wire.Replace) {
 	l.write(ln, replace{Stream: bytes.Clone(w.Stream), ID: w.ID, Data: bytes.Clone(w.Data)})
 }
 
-func (r replace) check(c *auth.Client) *wire.Error { return c.May(wire.REPLACE, auth.Admin, r.Stream) }
+func (r replace) check(principal *auth.Principal) *wire.Error {
+	return principal.May(wire.REPLACE, auth.Admin, r.Stream)
+}
 
 func (r replace) octets() int { return len(r.Stream) + len(r.Data) }
 

@@ -27,8 +27,8 @@ func (l *loop) streams(ln *lane, w wire.Streams) {
 }
 
 // check implements source.
-func (s *streams) check(c *auth.Client) *wire.Error {
-	return c.MaySelect(wire.STREAMS, auth.Read, store.Prefix(s.prefix))
+func (s *streams) check(principal *auth.Principal) *wire.Error {
+	return principal.MaySelect(wire.STREAMS, auth.Read, store.Prefix(s.prefix))
 }
 
 // fill implements source.

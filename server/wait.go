@@ -41,7 +41,9 @@ func (l *loop) waitFor(ln *lane, r wire.Wait) {
 }
 
 // check implements source.
-func (w *wait) check(c *auth.Client) *wire.Error { return c.MayIn(wire.WAIT, auth.Read, w.want.Stream) }
+func (w *wait) check(principal *auth.Principal) *wire.Error {
+	return principal.MayIn(wire.WAIT, auth.Read, w.want.Stream)
+}
 
 // begin implements source.
 func (w *wait) begin(l *loop, t *task) {

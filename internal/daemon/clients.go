@@ -61,9 +61,9 @@ func parseClients(text string) (*server.Access, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w; %s", err, form)
 	}
-	clients := make([]server.Client, len(f.Client))
+	clients := make([]server.Principal, len(f.Client))
 	for i, c := range f.Client {
-		clients[i] = server.Client{Name: c.Name, Key: c.Key}
+		clients[i] = server.Principal{Name: c.Name, Key: c.Key}
 		for _, r := range []struct {
 			right server.Right
 			globs []string

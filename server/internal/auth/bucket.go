@@ -64,7 +64,7 @@ func (r *Rates) Busy(b *Bucket) *wire.Error {
 // Forget drops the buckets of keys that rules do not have.
 func (r *Rates) Forget(rules *Rules) {
 	for user := range r.buckets {
-		if rules.clients[user] == nil {
+		if rules.principals[user] == nil {
 			delete(r.buckets, user)
 		}
 	}

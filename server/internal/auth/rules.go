@@ -1,5 +1,5 @@
 // Package auth decides who may connect to the broker, who may do what, and how much of
-// it: the rules of clients, the handler of ZAP that libzmq asks about connections, and
+// it: the rules of principals, the handler of ZAP that libzmq asks about connections, and
 // the limits of connections and of requests.
 //
 // It stands on wire, for what is answered, on store's selections and on pebbe/zmq4, and
@@ -23,10 +23,10 @@ const (
 	Admin Right = "admin" // REPLACE, DELETE; of everything: LOG
 )
 
-// A Client is somebody whom the server knows by a key, and the streams for which
-// it has each right; nil is none. server.Client has the same fields, so that one
+// A Principal is somebody whom the server knows by a key, and the streams for which
+// it has each right; nil is none. server.Principal has the same fields, so that one
 // converts to the other.
-type Client struct {
+type Principal struct {
 	Name  string
 	Key   string // public, in Z85
 	Read  *store.Selection
@@ -34,50 +34,50 @@ type Client struct {
 	Admin *store.Selection
 }
 
-// Rules are the clients that a server knows. They do not change: a server is given others.
-type Rules struct{ clients map[string]*Client }
+// Rules are the principals that a server knows. They do not change: a server is given others.
+type Rules struct{ principals map[string]*Principal }
 
-// NewRules returns rules of clients. Each has a name and a key of its own.
-func NewRules(clients []Client) (*Rules, error) {
-	a := &Rules{clients: make(map[string]*Client, len(clients))}
-	names := make(map[string]bool, len(clients))
-	for i, c := range clients {
+// NewRules returns rules of principals. Each has a name and a key of its own.
+func NewRules(principals []Principal) (*Rules, error) {
+	r := &Rules{principals: make(map[string]*Principal, len(principals))}
+	names := make(map[string]bool, len(principals))
+	for i, p := range principals {
 		switch {
-		case c.Name == "":
+		case p.Name == "":
 			return nil, fmt.Errorf("client %d has no name; give it one, for the log", i+1)
-		case names[c.Name]:
-			return nil, fmt.Errorf("two clients are called %q; give each a name of its own", c.Name)
-		case !IsKey(c.Key):
-			return nil, fmt.Errorf("client %q: its key %q is none; give the 40 characters that gorewind keygen prints", c.Name, c.Key)
-		case a.clients[c.Key] != nil:
-			return nil, fmt.Errorf("client %q has the key of %q; give each a key of its own", c.Name, a.clients[c.Key].Name)
+		case names[p.Name]:
+			return nil, fmt.Errorf("two clients are called %q; give each a name of its own", p.Name)
+		case !IsKey(p.Key):
+			return nil, fmt.Errorf("client %q: its key %q is none; give the 40 characters that gorewind keygen prints", p.Name, p.Key)
+		case r.principals[p.Key] != nil:
+			return nil, fmt.Errorf("client %q has the key of %q; give each a key of its own", p.Name, r.principals[p.Key].Name)
 		}
-		names[c.Name] = true
-		a.clients[c.Key] = &c
+		names[p.Name] = true
+		r.principals[p.Key] = &p
 	}
-	return a, nil
+	return r, nil
 }
 
 // Of returns the client with a key in Z85; nil if there is none.
-func (a *Rules) Of(key []byte) *Client { return a.clients[string(key)] }
+func (r *Rules) Of(key []byte) *Principal { return r.principals[string(key)] }
 
-// Len returns how many clients there are.
-func (a *Rules) Len() int { return len(a.clients) }
+// Len returns how many principals there are.
+func (r *Rules) Len() int { return len(r.principals) }
 
 // of returns the streams for which c has a right.
-func (c *Client) of(right Right) *store.Selection {
+func (p *Principal) of(right Right) *store.Selection {
 	switch right {
 	case Read:
-		return c.Read
+		return p.Read
 	case Write:
-		return c.Write
+		return p.Write
 	}
-	return c.Admin
+	return p.Admin
 }
 
 // May returns why c may not do something to a stream, nil if it may.
-func (c *Client) May(command string, right Right, stream []byte) *wire.Error {
-	if c.of(right).Matches(stream) {
+func (p *Principal) May(command string, right Right, stream []byte) *wire.Error {
+	if p.of(right).Matches(stream) {
 		return nil
 	}
 	return denied(command, right, "that stream").With(wire.Hex("stream", stream))
@@ -85,27 +85,27 @@ func (c *Client) May(command string, right Right, stream []byte) *wire.Error {
 
 // MaySelect does so for several streams. A part of an answer would look like a
 // whole one: so whoever may not have all of it gets none.
-func (c *Client) MaySelect(command string, right Right, streams *store.Selection) *wire.Error {
-	if c.of(right).Covers(streams) {
+func (p *Principal) MaySelect(command string, right Right, streams *store.Selection) *wire.Error {
+	if p.of(right).Covers(streams) {
 		return nil
 	}
 	return denied(command, right, "every stream that is asked for")
 }
 
 // MayIn does so for a stream or, if it is empty, for the whole store.
-func (c *Client) MayIn(command string, right Right, stream []byte) *wire.Error {
+func (p *Principal) MayIn(command string, right Right, stream []byte) *wire.Error {
 	if len(stream) > 0 {
-		return c.May(command, right, stream)
+		return p.May(command, right, stream)
 	}
-	return c.MayAll(command, right)
+	return p.MayAll(command, right)
 }
 
 // everything is all streams.
 var everything = store.Prefix(nil)
 
 // MayAll does so for what is of the whole store.
-func (c *Client) MayAll(command string, right Right) *wire.Error {
-	if c.of(right).Covers(everything) {
+func (p *Principal) MayAll(command string, right Right) *wire.Error {
+	if p.of(right).Covers(everything) {
 		return nil
 	}
 	return denied(command, right, "all streams")
@@ -124,14 +124,14 @@ func UnknownKey() *wire.Error {
 
 // Narrows reports whether somebody may do less by the rules of b than by those of
 // a.
-func (a *Rules) Narrows(b *Rules) bool {
-	for key, old := range a.clients {
-		c := b.clients[key]
-		if c == nil {
+func (r *Rules) Narrows(to *Rules) bool {
+	for key, old := range r.principals {
+		p := to.principals[key]
+		if p == nil {
 			return true
 		}
 		for _, right := range []Right{Read, Write, Admin} {
-			if !c.of(right).Covers(old.of(right)) {
+			if !p.of(right).Covers(old.of(right)) {
 				return true
 			}
 		}

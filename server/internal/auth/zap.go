@@ -120,16 +120,16 @@ func (h *ZAPHandler) authorize(q [][]byte) (status, text, user string) {
 			return zapRefused, "no key", ""
 		}
 		user = zmq.Z85encode(string(q[zapKey]))
-		c := rules.clients[user]
+		p := rules.principals[user]
 		switch {
-		case c == nil:
+		case p == nil:
 			h.unknownKeys.Logged(func(times int) {
 				h.Log.Warn(fmt.Sprintf("refused connections of a key that %s does not have", h.Name("Access")), "key", user, "address", string(q[zapAddress]), "times", times)
 			})
 			return zapRefused, "unknown key", ""
-		case Domain(q[zapDomain]) == Broadcasts && c.MayAll("", Read) != nil:
+		case Domain(q[zapDomain]) == Broadcasts && p.MayAll("", Read) != nil:
 			h.restricted.Logged(func(times int) {
-				h.Log.Warn("refused a subscriber that may not read everything", "client", c.Name, "address", string(q[zapAddress]), "times", times)
+				h.Log.Warn("refused a subscriber that may not read everything", "client", p.Name, "address", string(q[zapAddress]), "times", times)
 			})
 			return zapRefused, "may not read everything", ""
 		}
