@@ -23,7 +23,7 @@ const (
 	PubSend          = pubSend
 	HoldChunks       = holdChunks
 	Grace            = grace
-	LiveEvery        = liveEvery
+	KeepaliveEvery   = keepaliveEvery
 	MaxRunningOctets = maxRunningOctets
 )
 

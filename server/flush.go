@@ -65,7 +65,7 @@ func (l *loop) flush(c *conn) error {
 			return nil
 		}
 		n, ok, err := l.send(c, t.chunk.packed[t.sent:])
-		l.precedence.sent(began, l.queued)
+		l.writePriority.sent(began, l.queued)
 		if err != nil || c.dead {
 			return err
 		}

@@ -7,8 +7,8 @@ import (
 	"gorewind/wire"
 )
 
-// liveEvery is how long a follower hears nothing at most.
-const liveEvery = 10 * time.Second
+// keepaliveEvery is how long a follower hears nothing at most.
+const keepaliveEvery = 10 * time.Second
 
 // A follower that has had everything is parked in the hub, without a chunk: its
 // part of a query.
@@ -18,8 +18,8 @@ func (q *query) rest(l *loop, t *task) bool {
 	if !q.follow || !q.at.live || q.at.more {
 		return false
 	}
-	if time.Since(t.heard) >= l.liveEvery { // it was woken for what is not for it
-		l.tellLive(t)
+	if time.Since(t.lastSent) >= l.keepaliveEvery { // it was woken for what is not for it
+		l.sendLive(t)
 		return true
 	}
 	// Before the hub has it, since what wakes it comes as a post.
@@ -63,25 +63,25 @@ func (q *query) end(l *loop, t *task) {
 	}
 }
 
-// enliven sends LIVE to the followers that have heard nothing for long.
-func (l *loop) enliven(now time.Time) {
-	if l.parked.len == 0 || now.Before(l.enlivenAt) {
+// sendKeepalives sends LIVE to the followers that have heard nothing for long.
+func (l *loop) sendKeepalives(now time.Time) {
+	if l.parked.len == 0 || now.Before(l.keepaliveAt) {
 		return
 	}
-	l.enlivenAt = now.Add(l.liveEvery / 10)
+	l.keepaliveAt = now.Add(l.keepaliveEvery / 10)
 	for t := l.parked.first; t != nil; {
 		next := t.link.next
-		if q := t.source.(*query); now.Sub(t.heard) >= l.liveEvery && l.hub.take(q) {
+		if q := t.source.(*query); now.Sub(t.lastSent) >= l.keepaliveEvery && l.hub.take(q) {
 			q.parked = false
 			t.leave()
-			l.tellLive(t)
+			l.sendLive(t)
 		}
 		t = next
 	}
 }
 
-// tellLive sends LIVE to a follower that is in no fifo and not in the hub.
-func (l *loop) tellLive(t *task) {
+// sendLive sends LIVE to a follower that is in no fifo and not in the hub.
+func (l *loop) sendLive(t *task) {
 	part := &t.chunk
 	part.packed, part.last, part.prompt, part.epoch = part.pack(nil, wire.Live{}), false, true, l.erasures.now.Load()
 	c := t.lane.conn

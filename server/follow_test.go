@@ -120,7 +120,7 @@ func TestFollowSince(t *testing.T) {
 // events does not.
 func TestLiveAgain(t *testing.T) {
 	d := serve(t)
-	d.on(func(l *loop) { l.liveEvery = 300 * time.Millisecond })
+	d.on(func(l *loop) { l.keepaliveEvery = 300 * time.Millisecond })
 	z := dial(t, zmq.DEALER, d.router())
 	began := time.Now()
 	z.ask("QUERY", "s", "", "", "follow").want("LIVE")
@@ -156,7 +156,7 @@ func TestLiveWithoutEvents(t *testing.T) {
 	z.ask("QUERY", "s", "", "", "follow", "since="+time.Now().Add(time.Hour).UTC().Format(wire.TimeForm)).want("LIVE")
 	d.parkedAre(t, 1)
 	d.on(func(l *loop) { // whenever it is looked for, it is awake
-		l.liveEvery, l.enlivenAt = time.Millisecond, time.Now().Add(time.Hour)
+		l.keepaliveEvery, l.keepaliveAt = time.Millisecond, time.Now().Add(time.Hour)
 	})
 	w := dial(t, zmq.REQ, d.router())
 	eventually(t, "LIVE does not come", func() bool {

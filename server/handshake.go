@@ -13,7 +13,7 @@ import (
 func (s *Server) newZAPHandler() (*auth.ZAPHandler, error) {
 	h := &auth.ZAPHandler{Log: s.log, Rules: &s.access, Full: &s.Stats.Full, Name: s.opts.name}
 	if s.opts.MaxConnections > 0 {
-		h.Admit = s.admit
+		h.Admit = s.admitConnection
 	}
 	if err := h.Open(s.zctx); err != nil {
 		return nil, err
@@ -45,18 +45,18 @@ func (l *loop) failed(event zmq.Event, value int) {
 	o.Logged(func(times int) { l.log.Warn("a handshake failed", "why", why, "times", times) })
 }
 
-// letIn answers the ZAP handler, with all connections known that came before it was
+// admitConnection answers the ZAP handler, with all connections known that came before it was
 // asked.
-func (l *loop) letIn() bool {
+func (l *loop) admitConnection() bool {
 	l.observe()
 	l.observePub()
 	return l.admissions.Admit(time.Now())
 }
 
-// admit asks the loop whether there may be one more connection.
-func (s *Server) admit() bool {
+// admitConnection asks the loop whether there may be one more connection.
+func (s *Server) admitConnection() bool {
 	answer := make(chan bool, 1)
-	s.loop.out.post(func() { answer <- s.loop.letIn() })
+	s.loop.out.post(func() { answer <- s.loop.admitConnection() })
 	select {
 	case ok := <-answer:
 		return ok

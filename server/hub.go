@@ -73,9 +73,9 @@ func (h *hub) leave(q *query) bool {
 	return parked
 }
 
-// look is called before q looks into the store. What was dealt with up to here it
+// beforeRead is called before q looks into the store. What was dealt with up to here it
 // will find there, unless it was deleted.
-func (h *hub) look(q *query) {
+func (h *hub) beforeRead(q *query) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	q.seen, q.skips = q.watch.last, h.skips
@@ -116,9 +116,9 @@ func (h *hub) unpark(q *query) bool {
 	return true
 }
 
-// deal wakes those whom new events concern. Epoch is that of the erasures before
+// dispatch wakes those whom new events concern. Epoch is that of the erasures before
 // the events came.
-func (h *hub) deal(events []store.Event, epoch uint64, l *loop) {
+func (h *hub) dispatch(events []store.Event, epoch uint64, l *loop) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	before := h.position
@@ -126,11 +126,11 @@ func (h *hub) deal(events []store.Event, epoch uint64, l *loop) {
 	if len(h.streams)+len(h.selections) == 0 {
 		return
 	}
-	d := dealing{loop: l, before: before, epoch: epoch}
+	d := dispatch{loop: l, before: before, epoch: epoch}
 	for i := range events {
 		e := &events[i]
 		if w := h.streams[string(e.Stream)]; w != nil {
-			d.show(w, e, e.ID)
+			d.offer(w, e, e.ID)
 		}
 	}
 	if len(h.selections) > 0 {
@@ -146,7 +146,7 @@ const matchTime = 5 * time.Millisecond
 // match shows events to the followers of selections that select their streams,
 // and matches each stream once. Where much is followed that is hard to match, and
 // matchTime passes, the others look into the store themselves.
-func (d *dealing) match(selections map[*watch]struct{}, events []store.Event) {
+func (d *dispatch) match(selections map[*watch]struct{}, events []store.Event) {
 	selecting := make(map[string][]*watch) // by stream
 	began := time.Now()
 	matched := 0
@@ -159,26 +159,26 @@ func (d *dealing) match(selections map[*watch]struct{}, events []store.Event) {
 					ws = append(ws, w)
 				}
 				if matched++; matched%64 == 0 && time.Since(began) > matchTime {
-					d.tooLate(selections, events[len(events)-1].Position)
+					d.wakeAll(selections, events[len(events)-1].Position)
 					return
 				}
 			}
 			selecting[string(e.Stream)] = ws
 		}
 		for _, w := range ws {
-			d.show(w, e, e.Position)
+			d.offer(w, e, e.Position)
 		}
 	}
 }
 
-// tooLate wakes all followers of selections as if events up to a position
+// wakeAll wakes all followers of selections as if events up to a position
 // concerned them.
-func (d *dealing) tooLate(selections map[*watch]struct{}, position uint64) {
+func (d *dispatch) wakeAll(selections map[*watch]struct{}, position uint64) {
 	for w := range selections {
 		w.last = position
 		for _, q := range w.parked {
 			if !q.woken {
-				d.rouse(w, q)
+				d.markWoken(w, q)
 			}
 			q.full = true
 		}
@@ -191,10 +191,10 @@ func (h *hub) skip(position uint64, l *loop) {
 	defer h.mu.Unlock()
 	h.position = position
 	h.skips++
-	d := dealing{loop: l}
+	d := dispatch{loop: l}
 	all := func(w *watch) {
 		for _, q := range w.parked {
-			d.rouse(w, q).full = true
+			d.markWoken(w, q).full = true
 		}
 	}
 	for _, w := range h.streams {
@@ -206,8 +206,8 @@ func (h *hub) skip(position uint64, l *loop) {
 	d.wake(h)
 }
 
-// A dealing is one batch of events.
-type dealing struct {
+// A dispatch is one batch of events.
+type dispatch struct {
 	loop    *loop
 	before  uint64 // position that the batch follows
 	epoch   uint64
@@ -215,10 +215,10 @@ type dealing struct {
 	woken   []*task
 }
 
-// show shows an event to the followers of a stream or a selection, n being its
+// offer offers an event to the followers of a stream or a selection, n being its
 // id or its position. Who takes no more leaves at once, so that a large batch
 // is not shown to many for nothing, with everybody waiting.
-func (d *dealing) show(w *watch, e *store.Event, n uint64) {
+func (d *dispatch) offer(w *watch, e *store.Event, n uint64) {
 	w.last = max(w.last, n)
 	for i := len(w.parked) - 1; i >= 0; i-- {
 		q := w.parked[i]
@@ -226,7 +226,7 @@ func (d *dealing) show(w *watch, e *store.Event, n uint64) {
 			continue // it was read from the store
 		}
 		if !q.woken {
-			d.rouse(w, q)
+			d.markWoken(w, q)
 		}
 		if d.pack(q, e); q.full {
 			q.woken = false
@@ -235,8 +235,8 @@ func (d *dealing) show(w *watch, e *store.Event, n uint64) {
 	}
 }
 
-// rouse counts q among those who are woken.
-func (d *dealing) rouse(w *watch, q *query) *query {
+// markWoken counts q among those who are woken.
+func (d *dispatch) markWoken(w *watch, q *query) *query {
 	q.woken, q.full = true, false
 	if q.r.Select != nil { // nothing of what has been dealt with concerned it
 		q.at.n = max(q.at.n, d.before)
@@ -256,7 +256,7 @@ func (d *dealing) rouse(w *watch, q *query) *query {
 
 // pack adds an event to q's chunk while there is room for it. Otherwise, q reads
 // it from the store, in its turn.
-func (d *dealing) pack(q *query, e *store.Event) {
+func (d *dispatch) pack(q *query, e *store.Event) {
 	const most = maxChunkOctets / 2 // leaves room for readers
 	t := q.task
 	c := &t.chunk
@@ -278,7 +278,7 @@ func (d *dealing) pack(q *query, e *store.Event) {
 }
 
 // wake takes those who were woken out of the hub and posts them to the loop.
-func (d *dealing) wake(h *hub) {
+func (d *dispatch) wake(h *hub) {
 	for _, w := range d.watches {
 		w.touched = false
 		for i := len(w.parked) - 1; i >= 0; i-- {

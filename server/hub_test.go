@@ -38,7 +38,7 @@ func (h *hubTest) follower(c *conn, r store.Range, at uint64) *query {
 	}
 	q.task = &task{lane: &lane{conn: c}, source: q}
 	h.hub.join(q)
-	h.hub.look(q)
+	h.hub.beforeRead(q)
 	return q
 }
 
@@ -49,13 +49,13 @@ func (h *hubTest) park(q *query, want bool) {
 	}
 }
 
-// deal shows the hub events of one stream, whose positions are ten times their ids.
-func (h *hubTest) deal(stream, data string, first, last uint64) {
+// dispatch shows the hub events of one stream, whose positions are ten times their ids.
+func (h *hubTest) dispatch(stream, data string, first, last uint64) {
 	var events []store.Event
 	for n := first; n <= last; n++ {
 		events = append(events, store.Event{Stream: []byte(stream), ID: n, Position: 10 * n, Data: []byte(data)})
 	}
-	h.hub.deal(events, 0, h.loop)
+	h.hub.dispatch(events, 0, h.loop)
 }
 
 // ids returns what q has packed.
@@ -68,20 +68,20 @@ func ids(q *query) (ids []int) {
 	return ids
 }
 
-func TestHubDealsWhatIsNew(t *testing.T) {
+func TestHubDispatchesWhatIsNew(t *testing.T) {
 	h, c := newHubTest(t), new(conn)
 	q := h.follower(c, store.Range{Stream: []byte("s")}, 3)
 	h.park(q, true)
-	h.deal("t", "x", 1, 9)
-	h.deal("s", "x", 1, 3) // q has read them from the store
+	h.dispatch("t", "x", 1, 9)
+	h.dispatch("s", "x", 1, 3) // q has read them from the store
 	if q.slot < 0 || q.task.chunk.packed != nil {
 		t.Fatal("it was woken by what it has had")
 	}
-	h.deal("s", "x", 3, 5)
+	h.dispatch("s", "x", 3, 5)
 	if have := ids(q); q.slot >= 0 || len(have) != 2 || have[0] != 4 || have[1] != 5 {
 		t.Fatalf("want 4 and 5, have %v", have)
 	}
-	h.deal("s", "x", 6, 6)
+	h.dispatch("s", "x", 6, 6)
 	q.passAll()
 	h.park(q, false) // it has not had the last one
 	q.at.n = 6
@@ -97,8 +97,8 @@ func TestHubSelection(t *testing.T) {
 	h, c := newHubTest(t), new(conn)
 	q := h.follower(c, store.Range{Select: store.Prefix([]byte("s"))}, 7)
 	h.park(q, true)
-	h.deal("t", "x", 1, 90)
-	h.deal("s1", "x", 91, 92)
+	h.dispatch("t", "x", 1, 90)
+	h.dispatch("s1", "x", 91, 92)
 	if have := ids(q); q.at.n != 900 || len(have) != 2 || have[0] != 910 || have[1] != 920 {
 		t.Fatalf("want 910 and 920 after 900, have %v after %d", have, q.at.n)
 	}
@@ -118,7 +118,7 @@ func TestHubSkips(t *testing.T) {
 	}
 	for _, q := range []*query{parked, away} {
 		h.park(q, false)
-		h.hub.look(q)
+		h.hub.beforeRead(q)
 		h.park(q, true)
 	}
 }
@@ -151,7 +151,7 @@ func TestHubMatchesForATime(t *testing.T) {
 	}
 	all := time.Since(began) * (n / some)
 	began = time.Now()
-	h.deal(name, "x", 1, 1)
+	h.dispatch(name, "x", 1, 1)
 	if took := time.Since(began); took > all/4 {
 		t.Errorf("it took %v, where all of them take %v", took, all)
 	}
@@ -165,9 +165,9 @@ func TestHubMatchesForATime(t *testing.T) {
 	}
 }
 
-// BenchmarkHubShowsABatchToMany: a large one costs little more than a small one,
+// BenchmarkHubOffersABatchToMany: a large one costs little more than a small one,
 // since who takes no more of it is not shown the rest.
-func BenchmarkHubShowsABatchToMany(b *testing.B) {
+func BenchmarkHubOffersABatchToMany(b *testing.B) {
 	const followers = 5 * maxRunning
 	for _, events := range []uint64{100, store.MaxCommitEvents} {
 		b.Run(fmt.Sprint(events), func(b *testing.B) {
@@ -182,7 +182,7 @@ func BenchmarkHubShowsABatchToMany(b *testing.B) {
 					h.park(h.follower(c, store.Range{Stream: []byte("s")}, 0), true)
 				}
 				b.StartTimer()
-				h.deal("s", "x", 1, events)
+				h.dispatch("s", "x", 1, events)
 				if left := len(h.hub.streams["s"].parked); left > 0 {
 					b.Fatalf("%d are parked that have not had all", left)
 				}
@@ -199,14 +199,14 @@ func TestHubIsBounded(t *testing.T) {
 	for range 1000 {
 		h.park(h.follower(greedy, store.Range{Stream: []byte("s")}, 0), true)
 	}
-	h.deal("s", data, 1, 3)
+	h.dispatch("s", data, 1, 3)
 	if have := greedy.octets.Load(); have > most || have < size {
 		t.Errorf("a peer has %d octets", have)
 	}
 	for range 1000 {
 		h.park(h.follower(new(conn), store.Range{Stream: []byte("t")}, 0), true)
 	}
-	h.deal("t", data, 1, 3)
+	h.dispatch("t", data, 1, 3)
 	if have := h.inHand.Load(); have > maxChunkOctets/2+most || have < maxChunkOctets/4 {
 		t.Errorf("all have %d octets", have)
 	}
@@ -220,14 +220,14 @@ func TestHubIsBounded(t *testing.T) {
 func TestHubCostsNothingUnused(t *testing.T) {
 	h := newHubTest(t)
 	events := []store.Event{{Stream: []byte("s"), ID: 1, Position: 1}, {Stream: []byte("t"), ID: 1, Position: 2}}
-	deal := func() { h.hub.deal(events, 0, h.loop) }
-	if n := testing.AllocsPerRun(100, deal); n > 0 {
+	dispatch := func() { h.hub.dispatch(events, 0, h.loop) }
+	if n := testing.AllocsPerRun(100, dispatch); n > 0 {
 		t.Errorf("without followers: %v allocations", n)
 	}
 	for range 1000 {
 		h.park(h.follower(new(conn), store.Range{Stream: []byte("other")}, 0), true)
 	}
-	if n := testing.AllocsPerRun(100, deal); n > 0 {
+	if n := testing.AllocsPerRun(100, dispatch); n > 0 {
 		t.Errorf("with followers: %v allocations", n)
 	}
 	if len(h.out.posts) > 0 {

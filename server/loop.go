@@ -28,13 +28,13 @@ const (
 // posting to out.
 type loop struct {
 	// What it is made with. None of it changes while it runs.
-	store     store.Store
-	log       *slog.Logger
-	debug     bool // each request is logged
-	info      func() wire.InfoReply
-	maxEvent  int
-	name      func(option string) string // what users know an option by
-	liveEvery time.Duration
+	store          store.Store
+	log            *slog.Logger
+	debug          bool // each request is logged
+	info           func() wire.InfoReply
+	maxEvent       int
+	name           func(option string) string // what users know an option by
+	keepaliveEvery time.Duration
 
 	// What other goroutines touch too: each has a lock of its own, or is atomic.
 	stats      *Stats
@@ -76,17 +76,17 @@ type loop struct {
 	stalled      bool // there are too many of them: receiving waits
 
 	// Answers on their way: what is read, and what is sent.
-	reads      []*conn // that may have a task whose chunk can be read
-	reading    int     // chunks
-	flushes    []*conn // that may have something to send
-	retries    retries
-	precedence precedence
-	unread     int // octets of answers in all conns' out
+	reads         []*conn // that may have a task whose chunk can be read
+	reading       int     // chunks
+	flushes       []*conn // that may have something to send
+	retries       retries
+	writePriority writePriority
+	unread        int // octets of answers in all conns' out
 
 	// Tasks that wait for what is yet to come.
-	parked    fifo      // that the hub has
-	enlivenAt time.Time // parked: when to look who has heard nothing for long
-	waits     waits
+	parked      fifo      // that the hub has
+	keepaliveAt time.Time // parked: when to look who has heard nothing for long
+	waits       waits
 
 	// Broadcasts.
 	subs       zsock.Subscribers
@@ -132,15 +132,15 @@ func (l *loop) run() error {
 		l.submit()
 		now := time.Now()
 		l.retry(now)
-		l.precede(now)
-		l.enliven(now)
+		l.releaseHeld(now)
+		l.sendKeepalives(now)
 		l.expire(now)
 		if err := l.flushAll(); err != nil {
 			return err
 		}
 		l.readNext()
 		l.submit() // what waited behind queries that have ended
-		l.show()
+		l.publishGauges()
 	}
 	return nil
 }
@@ -171,11 +171,11 @@ func (l *loop) timeout(drained, listening bool) time.Duration {
 	if len(l.retries) > 0 {
 		until(l.retries[0].retryAt)
 	}
-	if len(l.precedence.held) > 0 {
-		until(l.precedence.until)
+	if len(l.writePriority.held) > 0 {
+		until(l.writePriority.until)
 	}
 	if l.parked.len > 0 {
-		until(l.enlivenAt)
+		until(l.keepaliveAt)
 	}
 	if len(l.waits.deadlines) > 0 {
 		until(l.waits.deadlines[0].deadline)
@@ -228,7 +228,7 @@ func (l *loop) handle(m zsock.Message) {
 			"the message has more than %d frames or %d octets", maxRequestFrames, maxRequestOctets))
 	case err != nil:
 		l.refuse(ln, wire.Errorf(wire.Malformed, "begin with a command, or end an envelope with an empty frame", "%v", err))
-	case !l.heard(ln, m, request):
+	case !l.admit(ln, m, request):
 	case len(request) > 0 && string(request[0]) == wire.PUBLISH:
 		l.publish(ln, request[1:])
 	default:
@@ -237,9 +237,9 @@ func (l *loop) handle(m zsock.Message) {
 	ln.forget()
 }
 
-// heard reports whether a request is to be dealt with, and answers if not. CANCEL
+// admit reports whether a request is to be dealt with, and answers if not. CANCEL
 // has no answer of its own, and is not counted.
-func (l *loop) heard(ln *lane, m zsock.Message, request [][]byte) bool {
+func (l *loop) admit(ln *lane, m zsock.Message, request [][]byte) bool {
 	var refused *wire.Error
 	if l.principal, refused = l.principalOf(m); refused == nil {
 		if isCancel := len(request) > 0 && string(request[0]) == wire.CANCEL; isCancel {
@@ -288,9 +288,9 @@ func (l *loop) command(ln *lane, frames [][]byte) {
 	}
 }
 
-// show leaves what only the loop knows where everybody may read it: that costs
+// publishGauges leaves what only the loop knows where everybody may read it: that costs
 // less than to have somebody ask, and a loop that is busy has nobody wait.
-func (l *loop) show() {
+func (l *loop) publishGauges() {
 	l.stats.Queued.Store(int64(l.queued))
 	l.stats.QueuedOctets.Store(int64(l.queuedOctets))
 	l.stats.UnsentOctets.Store(int64(l.unread))

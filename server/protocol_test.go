@@ -570,7 +570,7 @@ var limits = map[string]int{
 	"options `also` of a QUERY":     wire.MaxAlso,
 	"octets of a glob":              wire.MaxGlob,
 	"milliseconds of a WAIT":        int(wire.MaxWait.Milliseconds()),
-	"time without an event after which a follower is sent LIVE, about":                                  int(server.LiveEvery.Milliseconds()),
+	"time without an event after which a follower is sent LIVE, about":                                  int(server.KeepaliveEvery.Milliseconds()),
 	"octets of an event, unless the server was told otherwise (INFO says)":                              server.DefaultMaxEvent,
 	"octets of an event that a server can be told to take":                                              store.MaxEvent,
 	"octets of a frame, unless the server was told otherwise: twice the largest event, at least 64 KiB": 2 * server.DefaultMaxEvent,

@@ -154,7 +154,7 @@ func (q *query) octets() int {
 // fill implements source.
 func (q *query) fill(r *reader, c *chunk) {
 	if q.follow {
-		r.hub.look(q)
+		r.hub.beforeRead(q)
 	}
 	err := q.fix(r)
 	q.next = q.at

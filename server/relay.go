@@ -30,7 +30,7 @@ func relay(ctx context.Context, s store.Store, from uint64, l *loop) {
 			if err = failed; err != nil {
 				break
 			}
-			l.hub.deal(events, epoch, l)
+			l.hub.dispatch(events, epoch, l)
 			if !relayBatch(ctx, events, buffers, l) {
 				return
 			}

@@ -25,8 +25,8 @@ type task struct {
 	// The loop's, also while somebody else has the task.
 	away      bool // a reader has it, or it is on its way from the hub though it has ended
 	link      link
-	sent      int // octets of chunk
-	heard     time.Time
+	sent      int       // octets of chunk
+	lastSent  time.Time // when the peer was last sent something
 	ended     bool
 	counted   bool // it is one of conn.running
 	cancelled bool // before it began
@@ -122,7 +122,7 @@ func (l *loop) start(t *task) {
 		l.boundWaiting(c)
 		return
 	}
-	l.admit(c, t)
+	l.schedule(c, t)
 }
 
 // hasRoom reports whether a connection may have one more task run.
@@ -130,7 +130,7 @@ func (c *conn) hasRoom(t *task) bool {
 	return c.running < maxRunning && c.kept+t.size <= maxRunningOctets
 }
 
-func (l *loop) admit(c *conn, t *task) {
+func (l *loop) schedule(c *conn, t *task) {
 	c.running++
 	c.kept += t.size
 	t.counted = true
@@ -256,7 +256,7 @@ func (l *loop) stale(t *task) bool {
 func (l *loop) sentChunk(t *task, at time.Time) {
 	l.releaseChunk(t)
 	t.source.passAll()
-	t.heard = at
+	t.lastSent = at
 	if !t.chunk.last {
 		l.next(t)
 		return
@@ -294,7 +294,7 @@ func (l *loop) endTask(ln *lane) {
 	for c.later.len > 0 && c.hasRoom(c.later.first) && !c.dead && !c.muted {
 		next := c.later.pop()
 		next.lane.count(&request{task: next}, -1)
-		l.admit(c, next)
+		l.schedule(c, next)
 	}
 }
 
