@@ -43,7 +43,7 @@ var ancestors = []inherited{
 		in: []string{"store: R1 empty"},
 	}, {
 		label: "R2",
-		was:   "an event of 10 random octets is published: its stream is listed once, a query gives exactly that id and data; the same with two",
+		was:   "an event of 10 random bytes is published: its stream is listed once, a query gives exactly that id and data; the same with two",
 		play: `
 			C: PUBLISH "mystream" "\x8a\x00\xff\n:\\\"E\x01\xc3"
 			S: PUBLISHED <1>
@@ -80,7 +80,7 @@ var ancestors = []inherited{
 		in:    []string{"store: R5 ids cross 255", "wire: TestIDsSortBytewise"},
 	}, {
 		label: "R6",
-		was:   "names and ids of any octets, among them : and 0 and 255, come back from the keys that they are stored under, and sort by stream, then id",
+		was:   "names and ids of any bytes, among them : and 0 and 255, come back from the keys that they are stored under, and sort by stream, then id",
 		play: `
 			C: APPEND "" "a:b" "" 1 "1" "a" "" 2 "2" "3" "\x00" "" 1 "4" "a\x00b" "" 1 "5" "\xff\xff" "" 1 "6" ":" "" 1 "7"
 			S: APPENDED <1> <2> <1> <1> <1> <1>
@@ -170,7 +170,7 @@ var ancestors = []inherited{
 			S: ERROR UNKNOWN-ID stream=73 id=0000000000000008 ; …
 			C: QUERY "s" "non-exist" "non-exist2"
 			S: ERROR MALFORMED …`,
-		here: "what has not 8 octets is no id at all",
+		here: "what has not 8 bytes is no id at all",
 	}, {
 		label: "P5",
 		was:   "UNKNOWN COMMAND, alone and with a frame more, is one ERROR, and the next request works",

@@ -16,9 +16,9 @@ type appending struct {
 
 // append deals with an APPEND.
 func (l *loop) append(ln *lane, w wire.Append) {
-	octets, events, data := len(w.Key), 0, 0
+	total, events, data := len(w.Key), 0, 0
 	for i, g := range w.Groups {
-		octets += len(g.Stream)
+		total += len(g.Stream)
 		events += len(g.Events)
 		for _, e := range g.Events {
 			if len(e) > l.maxEvent {
@@ -29,21 +29,21 @@ func (l *loop) append(ln *lane, w wire.Append) {
 			data += len(e)
 		}
 	}
-	octets += data
-	size := octets + len(w.Groups)*groupOctets + events*eventOctets
-	l.write(ln, appending{keepAppend(w, octets, events), events, data, size})
+	total += data
+	size := total + len(w.Groups)*groupBytes + events*eventBytes
+	l.write(ln, appending{keepAppend(w, total, events), events, data, size})
 }
 
 // What a group and an event take besides their octets.
 const (
-	groupOctets = 80
-	eventOctets = 24
+	groupBytes = 80
+	eventBytes = 24
 )
 
 // keepAppend copies a request to memory that stays, in one piece each for its
 // octets, its events and its groups.
-func keepAppend(w wire.Append, octets, events int) store.Append {
-	arena := make([]byte, 0, octets)
+func keepAppend(w wire.Append, total, events int) store.Append {
+	arena := make([]byte, 0, total)
 	keep := func(b []byte) []byte {
 		at := len(arena)
 		arena = append(arena, b...)
@@ -70,7 +70,7 @@ func (a appending) check(principal *auth.Principal) *wire.Error {
 	return nil
 }
 
-func (a appending) octets() int { return a.size }
+func (a appending) memory() int { return a.size }
 
 // stage implements write: it shares a batch with PUBLISHes.
 func (a appending) stage(l *loop, ln *lane) {

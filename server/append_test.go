@@ -157,14 +157,14 @@ func TestManyLargeAppends(t *testing.T) {
 	for n := range each {
 		for _, z := range all {
 			d.on(func(l *loop) {
-				if most := maxQueuedOctets + maxRequestOctets; l.queuedOctets > most {
-					t.Errorf("%d octets wait", l.queuedOctets)
+				if most := maxQueuedBytes + maxRequestBytes; l.queuedBytes > most {
+					t.Errorf("%d bytes wait", l.queuedBytes)
 				}
 			})
 			z.recv().want("APPENDED", id(8*(n+1)))
 		}
 	}
-	if d.is(func(l *loop) bool { return l.queued != 0 || l.queuedOctets != 0 }) {
+	if d.is(func(l *loop) bool { return l.queued != 0 || l.queuedBytes != 0 }) {
 		t.Error("something is counted that waits")
 	}
 }

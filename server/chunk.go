@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	chunkOctets     = 256 << 10 // of packed messages, about; at least one event
-	selectionOctets = 2 << 20   // of a selection's: the more events, the fewer seeks each costs
-	maxChunkOctets  = 64 << 20  // of all chunks in memory: above it, reading waits
+	chunkBytes     = 256 << 10 // of packed messages, about; at least one event
+	selectionBytes = 2 << 20   // of a selection's: the more events, the fewer seeks each costs
+	maxChunkBytes  = 64 << 20  // of all chunks in memory: above it, reading waits
 )
 
 // A chunk is the next part of a task's answer, packed, and what is asked of who makes it.
@@ -39,21 +39,21 @@ func (c *chunk) pack(b []byte, r wire.Reply) []byte {
 
 // chunks and selectionChunks recycle the memory of chunks.
 var (
-	chunks          = newPool(chunkOctets)
-	selectionChunks = newPool(selectionOctets)
+	chunks          = newPool(chunkBytes)
+	selectionChunks = newPool(selectionBytes)
 )
 
-func newPool(octets int) *sync.Pool {
+func newPool(size int) *sync.Pool {
 	return &sync.Pool{New: func() any {
-		b := make([]byte, 0, octets+octets/8)
+		b := make([]byte, 0, size+size/8)
 		return &b
 	}}
 }
 
 // newChunk returns memory for a chunk of so many octets.
-func newChunk(octets int) []byte {
+func newChunk(size int) []byte {
 	pool := chunks
-	if octets > chunkOctets {
+	if size > chunkBytes {
 		pool = selectionChunks
 	}
 	return (*pool.Get().(*[]byte))[:0]
@@ -61,9 +61,9 @@ func newChunk(octets int) []byte {
 
 func recycleChunk(b []byte) {
 	switch n := cap(b); {
-	case n >= chunkOctets && n <= 2*chunkOctets:
+	case n >= chunkBytes && n <= 2*chunkBytes:
 		chunks.Put(&b)
-	case n >= selectionOctets && n <= 2*selectionOctets:
+	case n >= selectionBytes && n <= 2*selectionBytes:
 		selectionChunks.Put(&b)
 	}
 }

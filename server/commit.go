@@ -22,7 +22,7 @@ func (c commit) check(principal *auth.Principal) *wire.Error {
 	return principal.MayIn(wire.COMMIT, auth.Read, c.Stream)
 }
 
-func (c commit) octets() int { return len(c.Consumer) + len(c.Stream) }
+func (c commit) memory() int { return len(c.Consumer) + len(c.Stream) }
 
 func (c commit) stage(l *loop, ln *lane) { l.change(ln, c) }
 

@@ -10,13 +10,13 @@ import (
 
 // Bounds of one peer. protocol.md tells what happens at each.
 const (
-	maxUnsentOctets  = 8 << 20 // large frames, or many, that libzmq has of a peer's: more counts as full
-	maxUnreadOctets  = 8 << 20 // answers that a full peer may leave here, besides queries' events: past that it is given up
-	maxWaiting       = 65_536  // requests that wait behind others of their envelopes: past that it is given up
-	maxWaitingOctets = 16 << 20
-	maxRunning       = 4096 // tasks at once; further ones wait
-	maxRunningOctets = 16 << 20
-	maxReadAhead     = 4 // tasks at once whose chunk is in memory; those of live events are counted by their octets
+	maxUnsentBytes  = 8 << 20 // large frames, or many, that libzmq has of a peer's: more counts as full
+	maxUnreadBytes  = 8 << 20 // answers that a full peer may leave here, besides queries' events: past that it is given up
+	maxWaiting      = 65_536  // requests that wait behind others of their envelopes: past that it is given up
+	maxWaitingBytes = 16 << 20
+	maxRunning      = 4096 // tasks at once; further ones wait
+	maxRunningBytes = 16 << 20
+	maxReadAhead    = 4 // tasks at once whose chunk is in memory; those of live events are counted by their octets
 )
 
 // holdAnswers is how much may be left unread before answers of requests that had
@@ -43,8 +43,8 @@ type conn struct {
 	lanes map[string]*lane // with an envelope, while they have something to do
 	plain lane             // without one
 
-	waiting       int // requests in the lanes' queues
-	waitingOctets int
+	waiting      int // requests in the lanes' queues
+	waitingBytes int
 
 	out      []byte  // packed answers that libzmq has yet to take
 	outAt    int     // where they begin
@@ -59,7 +59,7 @@ type conn struct {
 	toSend   fifo         // whose chunk is at hand
 	readable bool         // it is in the loop's read list
 	inHand   int          // chunks that are being read or at hand
-	octets   atomic.Int64 // that count for these in loop.inHand
+	charged  atomic.Int64 // that count for these in loop.inHand
 
 	full     bool // it takes no more at the moment
 	since    time.Time

@@ -171,7 +171,7 @@ func (l *loop) release(c *conn) {
 	l.endTask(&c.plain)
 	c.plain.queue, c.plain.open = nil, nil
 	c.lanes = nil
-	c.waiting, c.waitingOctets = 0, 0
+	c.waiting, c.waitingBytes = 0, 0
 	l.unread -= c.unread()
 	c.out, c.outAt = nil, 0
 	c.held = nil

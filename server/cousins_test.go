@@ -19,7 +19,7 @@ var cousins = []inherited{
 	{
 		label: "F1",
 		was:   "an event without type, id or source is refused",
-		not:   "An event is octets: it has no attributes that it could be without.",
+		not:   "An event is bytes: it has no attributes that it could be without.",
 	}, {
 		label: "F2",
 		was:   "a valid event is answered with its number",
@@ -412,7 +412,7 @@ var cousins = []inherited{
 			S: EVENT <2> "2" "Foo/Bar/10" <1> <2> "2…"
 			S: END`,
 		in:   []string{"store: F36 streams in byte order"},
-		here: "the order is that of octets, so 10 is before 2",
+		here: "the order is that of bytes, so 10 is before 2",
 	}, {
 		label: "F37",
 		was:   "a writer that was started again goes on after the last position; two that compete lose nothing and reorder nothing",
@@ -748,7 +748,7 @@ var cousins = []inherited{
 	}, {
 		label: "E13",
 		was:   "JSON comes back the same, dates too; timers are silent before the start marker and stop when the handler is closed",
-		not:   "Events are octets, and handlers with their timers are the client's.",
+		not:   "Events are bytes, and handlers with their timers are the client's.",
 	},
 
 	{

@@ -24,7 +24,7 @@ func (d deletion) check(principal *auth.Principal) *wire.Error {
 	return principal.May(wire.DELETE, auth.Admin, d.Stream)
 }
 
-func (d deletion) octets() int { return len(d.Stream) }
+func (d deletion) memory() int { return len(d.Stream) }
 
 func (d deletion) stage(l *loop, ln *lane) { l.change(ln, d) }
 

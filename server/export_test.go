@@ -6,25 +6,25 @@ import "gorewind/server/internal/zsock"
 const (
 	MaxPinned        = zsock.MaxPinned
 	MaxQueued        = maxQueued
-	MaxQueuedOctets  = maxQueuedOctets
+	MaxQueuedBytes   = maxQueuedBytes
 	MaxRequestFrames = maxRequestFrames
-	MaxRequestOctets = maxRequestOctets
-	MaxUnsentOctets  = maxUnsentOctets
-	MaxUnreadOctets  = maxUnreadOctets
+	MaxRequestBytes  = maxRequestBytes
+	MaxUnsentBytes   = maxUnsentBytes
+	MaxUnreadBytes   = maxUnreadBytes
 	MaxUnreadTotal   = maxUnreadTotal
 	MaxWaiting       = maxWaiting
-	MaxWaitingOctets = maxWaitingOctets
+	MaxWaitingBytes  = maxWaitingBytes
 	MaxRunning       = maxRunning
 	MaxReadAhead     = maxReadAhead
-	ChunkOctets      = chunkOctets
-	SelectionOctets  = selectionOctets
-	MaxChunkOctets   = maxChunkOctets
+	ChunkBytes       = chunkBytes
+	SelectionBytes   = selectionBytes
+	MaxChunkBytes    = maxChunkBytes
 	RouterSend       = routerSend
 	PubSend          = pubSend
 	HoldChunks       = holdChunks
 	Grace            = grace
 	KeepaliveEvery   = keepaliveEvery
-	MaxRunningOctets = maxRunningOctets
+	MaxRunningBytes  = maxRunningBytes
 )
 
 // RouterReceive computes the mark for requests.

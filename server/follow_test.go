@@ -367,8 +367,8 @@ func TestFollowersOfFullPeers(t *testing.T) {
 		w.ask("PUBLISH", "s", big).want("PUBLISHED", id(i+1))
 		look()
 	}
-	if have := most.Load(); have > maxChunkOctets {
-		t.Errorf("chunks have %d octets", have)
+	if have := most.Load(); have > maxChunkBytes {
+		t.Errorf("chunks have %d bytes", have)
 	}
 	for _, z := range all {
 		last := map[string]int{}
@@ -503,7 +503,7 @@ func TestManyFollowersOfOnePeer(t *testing.T) {
 	eventually(t, "something waits", func() bool {
 		return d.is(func(l *loop) bool {
 			for _, c := range l.conns {
-				if c.waiting != 0 || c.running != 0 || c.later.len != 0 || c.octets.Load() != 0 {
+				if c.waiting != 0 || c.running != 0 || c.later.len != 0 || c.charged.Load() != 0 {
 					return false
 				}
 			}

@@ -304,11 +304,11 @@ func TestOthersDoNotFeelIt(t *testing.T) {
 		}
 	})
 	for i := range 200 {
-		conn, octets := connectRaw(t, p.router), garbage(r, i%3, 4096)
+		conn, data := connectRaw(t, p.router), garbage(r, i%3, 4096)
 		wg.Go(func() { // until the daemon hangs up, or stop closes it
 			for !stop.Load() {
 				conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-				if _, err := conn.Write(octets); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+				if _, err := conn.Write(data); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 					return
 				}
 			}
@@ -397,8 +397,8 @@ func TestLargeQueries(t *testing.T) {
 	for range wire.MaxAlso {
 		frames = append(frames, "also="+glob)
 	}
-	const each = (1 + wire.MaxAlso) * (patternOctets + compiledOctets*wire.MaxGlob)
-	run := maxRunningOctets / each
+	const each = (1 + wire.MaxAlso) * (patternBytes + compiledBytes*wire.MaxGlob)
+	run := maxRunningBytes / each
 	for i := range run + 20 {
 		frames[0] = strconv.Itoa(i)
 		z.send(frames...)
@@ -429,7 +429,7 @@ func TestLargeQueries(t *testing.T) {
 		sent++
 		return d.Stats.GivenUp.Load() == 1
 	})
-	if most := run + maxWaitingOctets/each + 1000; sent > most {
+	if most := run + maxWaitingBytes/each + 1000; sent > most {
 		t.Errorf("it was given up after %d", sent)
 	}
 	d.alive(t)
@@ -603,10 +603,10 @@ func (x *cutter) closeHalves() {
 }
 
 // after has the next cut come after so many octets; it returns how many have been.
-func (x *cutter) after(octets int, half bool) (cuts int) {
+func (x *cutter) after(n int, half bool) (cuts int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.left, x.half = octets, half
+	x.left, x.half = n, half
 	return x.cuts
 }
 

@@ -257,10 +257,10 @@ func (d *dispatch) markWoken(w *watch, q *query) *query {
 // pack adds an event to q's chunk while there is room for it. Otherwise, q reads
 // it from the store, in its turn.
 func (d *dispatch) pack(q *query, e *store.Event) {
-	const most = maxChunkOctets / 2 // leaves room for readers
+	const most = maxChunkBytes / 2 // leaves room for readers
 	t := q.task
 	c := &t.chunk
-	if d.loop.inHand.Load() > most || t.lane.conn.octets.Load() > maxReadAhead*chunkOctets || len(c.packed) >= chunkOctets {
+	if d.loop.inHand.Load() > most || t.lane.conn.charged.Load() > maxReadAhead*chunkBytes || len(c.packed) >= chunkBytes {
 		q.full = true
 		return
 	}

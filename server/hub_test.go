@@ -193,22 +193,22 @@ func BenchmarkHubOffersABatchToMany(b *testing.B) {
 
 // TestHubIsBounded: what it packs has a bound, for one peer and for all.
 func TestHubIsBounded(t *testing.T) {
-	const size, most = 100 << 10, maxReadAhead*chunkOctets + 101<<10
+	const size, most = 100 << 10, maxReadAhead*chunkBytes + 101<<10
 	data := string(make([]byte, size))
 	h, greedy := newHubTest(t), new(conn)
 	for range 1000 {
 		h.park(h.follower(greedy, store.Range{Stream: []byte("s")}, 0), true)
 	}
 	h.dispatch("s", data, 1, 3)
-	if have := greedy.octets.Load(); have > most || have < size {
-		t.Errorf("a peer has %d octets", have)
+	if have := greedy.charged.Load(); have > most || have < size {
+		t.Errorf("a peer has %d bytes", have)
 	}
 	for range 1000 {
 		h.park(h.follower(new(conn), store.Range{Stream: []byte("t")}, 0), true)
 	}
 	h.dispatch("t", data, 1, 3)
-	if have := h.inHand.Load(); have > maxChunkOctets/2+most || have < maxChunkOctets/4 {
-		t.Errorf("all have %d octets", have)
+	if have := h.inHand.Load(); have > maxChunkBytes/2+most || have < maxChunkBytes/4 {
+		t.Errorf("all have %d bytes", have)
 	}
 	if len(h.hub.streams["t"].parked) != 0 {
 		t.Error("who has no chunk has to be woken, too")

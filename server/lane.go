@@ -73,10 +73,10 @@ type request struct {
 	packed []byte // an answer that needs nothing but its turn
 }
 
-func (ln *lane) octets(r *request) int {
+func (ln *lane) memory(r *request) int {
 	n := 512 + len(ln.key) + len(r.packed)
 	if r.write != nil {
-		n += r.write.octets()
+		n += r.write.memory()
 	}
 	if r.task != nil {
 		n += r.task.size
@@ -87,7 +87,7 @@ func (ln *lane) octets(r *request) int {
 // count adds n, 1 or -1, to what of its connection waits.
 func (ln *lane) count(r *request, n int) {
 	ln.conn.waiting += n
-	ln.conn.waitingOctets += n * ln.octets(r)
+	ln.conn.waitingBytes += n * ln.memory(r)
 }
 
 // wait puts a request behind others of its lane.
@@ -103,7 +103,7 @@ func (l *loop) wait(ln *lane, r request) {
 
 // boundWaiting gives a connection up that has too much waiting.
 func (l *loop) boundWaiting(c *conn) {
-	if c.waiting > maxWaiting || c.waitingOctets > maxWaitingOctets {
+	if c.waiting > maxWaiting || c.waitingBytes > maxWaitingBytes {
 		l.giveUp(c, "too many of its requests wait for others of its own to finish")
 	}
 }
@@ -176,9 +176,9 @@ func (l *loop) answer(ln *lane, packed []byte) {
 }
 
 // answered takes note that answers were appended to c.out.
-func (l *loop) answered(c *conn, octets int) {
-	l.unread += octets
-	if c.full && (c.unread() > maxUnreadOctets || l.unread > maxUnreadTotal) {
+func (l *loop) answered(c *conn, size int) {
+	l.unread += size
+	if c.full && (c.unread() > maxUnreadBytes || l.unread > maxUnreadTotal) {
 		l.giveUp(c, "it does not read its answers")
 		return
 	}

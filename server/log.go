@@ -42,12 +42,12 @@ func (*entries) check(principal *auth.Principal) *wire.Error {
 }
 
 // octets implements source.
-func (*entries) octets() int { return selectionOctets }
+func (*entries) chunkSize() int { return selectionBytes }
 
 // fill implements source.
 func (s *entries) fill(r *reader, c *chunk) {
 	s.next = s.at
-	b, err := s.read(r, c, newChunk(selectionOctets))
+	b, err := s.read(r, c, newChunk(selectionBytes))
 	switch {
 	case err != nil:
 		b = c.pack(b, r.explain(err))
@@ -86,7 +86,7 @@ func (s *entries) read(r *reader, c *chunk, b []byte) ([]byte, error) {
 		b = c.pack(b, entryReply(&e))
 		s.next.position = e.Position
 		s.next.left--
-		if len(b) >= selectionOctets || c.small {
+		if len(b) >= selectionBytes || c.small {
 			break
 		}
 	}

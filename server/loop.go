@@ -18,9 +18,9 @@ import (
 const (
 	burst            = 1024    // messages received before answers get a turn
 	maxQueued        = 8000    // events that the committer has: when there are more, receiving waits. Whoever comes then waits behind them
-	maxQueuedOctets  = 8 << 20 // and their data
+	maxQueuedBytes   = 8 << 20 // and their data
 	maxRequestFrames = 16_384  // of one message, its envelope included, its routing id not; more are not kept
-	maxRequestOctets = 9 << 20 // of one message
+	maxRequestBytes  = 9 << 20 // of one message
 )
 
 // A loop owns the server's sockets: its goroutine alone touches router, pub
@@ -39,7 +39,7 @@ type loop struct {
 	// What other goroutines touch too: each has a lock of its own, or is atomic.
 	stats      *Stats
 	out        *outbox
-	jobs       chan<- *task // chunks to be read; never full, see maxChunkOctets
+	jobs       chan<- *task // chunks to be read; never full, see maxChunkBytes
 	hub        hub
 	erasures   erasures
 	access     *atomic.Pointer[auth.Rules] // nil in it: everybody may do everything
@@ -69,11 +69,11 @@ type loop struct {
 	rates     auth.Rates
 
 	// Writes, and how many of them the store has.
-	batch        *batch // that will go to the store next
-	spare        []*batch
-	queued       int // events that the store has
-	queuedOctets int
-	stalled      bool // there are too many of them: receiving waits
+	batch       *batch // that will go to the store next
+	spare       []*batch
+	queued      int // events that the store has
+	queuedBytes int
+	stalled     bool // there are too many of them: receiving waits
 
 	// Answers on their way: what is read, and what is sent.
 	reads         []*conn // that may have a task whose chunk can be read
@@ -148,7 +148,7 @@ func (l *loop) run() error {
 // accepting reports whether the committer keeps up; if not, receiving waits,
 // and with it, by way of TCP, the peers.
 func (l *loop) accepting() bool {
-	ok := !l.stopping && l.queued < maxQueued && l.queuedOctets < maxQueuedOctets
+	ok := !l.stopping && l.queued < maxQueued && l.queuedBytes < maxQueuedBytes
 	if l.stalled == ok {
 		if l.stalled = !ok; l.stalled {
 			l.stats.Stalls.Add(1)
@@ -225,7 +225,7 @@ func (l *loop) handle(m zsock.Message) {
 	switch {
 	case m.Cut:
 		l.refuse(ln, wire.Errorf(wire.TooLarge, "send less at once",
-			"the message has more than %d frames or %d octets", maxRequestFrames, maxRequestOctets))
+			"the message has more than %d frames or %d bytes", maxRequestFrames, maxRequestBytes))
 	case err != nil:
 		l.refuse(ln, wire.Errorf(wire.Malformed, "begin with a command, or end an envelope with an empty frame", "%v", err))
 	case !l.admit(ln, m, request):
@@ -292,8 +292,8 @@ func (l *loop) command(ln *lane, frames [][]byte) {
 // less than to have somebody ask, and a loop that is busy has nobody wait.
 func (l *loop) publishGauges() {
 	l.stats.Queued.Store(int64(l.queued))
-	l.stats.QueuedOctets.Store(int64(l.queuedOctets))
-	l.stats.UnsentOctets.Store(int64(l.unread))
+	l.stats.QueuedBytes.Store(int64(l.queuedBytes))
+	l.stats.UnsentBytes.Store(int64(l.unread))
 }
 
 // stop has the loop take no more requests and end what does not end by itself.

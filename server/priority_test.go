@@ -51,14 +51,14 @@ func TestHeldBackOnce(t *testing.T) {
 // TestShortAnswersGoFirst: the few events of one stream waited behind all replays.
 func TestShortAnswersGoFirst(t *testing.T) {
 	for _, c := range []struct {
-		octets       int
+		size         int
 		last, prompt bool
 		want         bool
 	}{
 		{100, true, false, true}, {priorityShort + 1, true, false, false}, {100, false, false, false},
 		{100, false, true, true}, {priorityShort + 1, false, true, false},
 	} {
-		task := &task{chunk: chunk{packed: make([]byte, c.octets), last: c.last, prompt: c.prompt}}
+		task := &task{chunk: chunk{packed: make([]byte, c.size), last: c.last, prompt: c.prompt}}
 		if task.short() != c.want {
 			t.Errorf("%+v: have %v", c, task.short())
 		}

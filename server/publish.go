@@ -17,7 +17,7 @@ type batch struct {
 	datas   [][]byte      // their events; each group has a piece of it
 	authors []author
 	events  int
-	octets  int
+	size    int
 	arena   []byte // streams and events were copied here: the receive buffer is used again
 }
 
@@ -33,12 +33,12 @@ const arenaBlock = 64 << 10
 
 // keep copies b to memory that stays until its requests are answered and everybody
 // who follows has let go of its events.
-func (b *batch) keep(octets []byte) []byte {
-	if cap(b.arena)-len(b.arena) < len(octets) {
-		b.arena = make([]byte, 0, max(arenaBlock, len(octets)))
+func (b *batch) keep(data []byte) []byte {
+	if cap(b.arena)-len(b.arena) < len(data) {
+		b.arena = make([]byte, 0, max(arenaBlock, len(data)))
 	}
 	at := len(b.arena)
-	b.arena = append(b.arena, octets...)
+	b.arena = append(b.arena, data...)
 	return b.arena[at:len(b.arena):len(b.arena)]
 }
 
@@ -49,7 +49,7 @@ func (p publication) check(principal *auth.Principal) *wire.Error {
 	return principal.May(wire.PUBLISH, auth.Write, p.Stream)
 }
 
-func (p publication) octets() int { return len(p.Stream) + len(p.Data) }
+func (p publication) memory() int { return len(p.Stream) + len(p.Data) }
 
 func (p publication) stage(l *loop, ln *lane) { l.stage(ln, wire.Publish(p)) }
 
@@ -70,9 +70,9 @@ func (l *loop) publish(ln *lane, args [][]byte) {
 	}
 }
 
-func (l *loop) tooLarge(octets int) *wire.Error {
+func (l *loop) tooLarge(size int) *wire.Error {
 	return wire.Errorf(wire.TooLarge, "send smaller events, or have the server run with a larger "+l.name("MaxEvent"),
-		"the event has %d octets, the limit is %d", octets, l.maxEvent).
+		"the event has %d bytes; the limit is %d", size, l.maxEvent).
 		With(wire.Param{Name: "limit", Value: strconv.Itoa(l.maxEvent)})
 }
 
@@ -87,13 +87,13 @@ func (l *loop) stage(ln *lane, p wire.Publish) {
 }
 
 // staged counts a request that was put into the batch.
-func (l *loop) staged(a author, octets int) {
+func (l *loop) staged(a author, size int) {
 	b := l.batch
 	b.authors = append(b.authors, a)
 	b.events += int(a.events)
-	b.octets += octets
+	b.size += size
 	l.queued += int(a.events)
-	l.queuedOctets += octets
+	l.queuedBytes += size
 	a.lane.writes++
 }
 
@@ -116,8 +116,8 @@ func (l *loop) submit() {
 // appended answers the requests of a batch.
 func (l *loop) appended(b *batch, results []store.Result) {
 	l.queued -= b.events
-	l.queuedOctets -= b.octets
-	events, octets := 0, 0 // that are stored
+	l.queuedBytes -= b.size
+	events, size := 0, 0 // that are stored
 	for i, r := range results {
 		a := &b.authors[i]
 		ln := a.lane
@@ -137,14 +137,14 @@ func (l *loop) appended(b *batch, results []store.Result) {
 			fallthrough
 		default:
 			events += int(a.events)
-			octets += int(a.data)
+			size += int(a.data)
 		}
 		if ln.writes == 0 {
 			l.advance(ln)
 		}
 	}
 	l.stats.Published.Add(uint64(events))
-	l.stats.PublishedOctets.Add(uint64(octets))
+	l.stats.PublishedBytes.Add(uint64(size))
 	b.recycle()
 	l.spare = append(l.spare, b)
 }

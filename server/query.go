@@ -62,8 +62,8 @@ type place struct {
 
 // What a pattern of a selection takes at most, about, and each of its octets.
 const (
-	patternOctets  = 512
-	compiledOctets = 32
+	patternBytes  = 512
+	compiledBytes = 32
 )
 
 // query deals with a QUERY.
@@ -93,7 +93,7 @@ func (l *loop) query(ln *lane, w wire.Query) {
 			return
 		}
 		for _, p := range append(w.Also, w.Stream) {
-			size += patternOctets + compiledOctets*len(p)
+			size += patternBytes + compiledBytes*len(p)
 		}
 	}
 	l.task(ln, q, size)
@@ -144,11 +144,11 @@ func (q *query) begin(l *loop, t *task) {
 }
 
 // octets implements source.
-func (q *query) octets() int {
+func (q *query) chunkSize() int {
 	if q.r.Select != nil {
-		return selectionOctets
+		return selectionBytes
 	}
-	return chunkOctets
+	return chunkBytes
 }
 
 // fill implements source.
@@ -158,7 +158,7 @@ func (q *query) fill(r *reader, c *chunk) {
 	}
 	err := q.fix(r)
 	q.next = q.at
-	c.packed = newChunk(q.octets())
+	c.packed = newChunk(q.chunkSize())
 	whole := false
 	if err == nil {
 		whole, err = q.read(r, c)
@@ -227,32 +227,32 @@ func (q *query) read(r *reader, c *chunk) (whole bool, err error) {
 	}
 	want := q.r
 	want.Progress = true // a selection that takes little of a large store lets others have the reader
-	if want.Bytes = q.octets(); c.small {
+	if want.Bytes = q.chunkSize(); c.small {
 		want.Bytes = 1
 	}
 	if q.at.left <= math.MaxInt {
 		want.Limit = int(q.at.left)
 	}
-	n, octets := 0, 0
+	n, size := 0, 0
 	for e, err := range r.store.Read(r, want) {
 		if err != nil {
 			return false, err
 		}
 		if e.Stream == nil {
 			q.next.n = e.Position
-			r.stats.sent(n, octets)
+			r.stats.sent(n, size)
 			return false, nil
 		}
 		q.pack(c, &e)
 		n++
-		octets += len(e.Data)
-		if len(c.packed) >= q.octets() || c.small {
-			r.stats.sent(n, octets)
+		size += len(e.Data)
+		if len(c.packed) >= q.chunkSize() || c.small {
+			r.stats.sent(n, size)
 			return q.atEnd(), nil
 		}
 	}
-	r.stats.sent(n, octets)
-	if octets >= want.Bytes || n == want.Limit && want.Limit > 0 {
+	r.stats.sent(n, size)
+	if size >= want.Bytes || n == want.Limit && want.Limit > 0 {
 		return q.atEnd(), nil
 	}
 	if q.follow {

@@ -12,8 +12,8 @@ import (
 // relayAhead is how many packed batches of broadcasts may wait for the loop.
 const relayAhead = 4
 
-// relayOctets is how much a batch has at most, about.
-const relayOctets = 1 << 20
+// relayBytes is how much a batch has at most, about.
+const relayBytes = 1 << 20
 
 // relay has the loop broadcast every event after a position, in commit order,
 // and the hub wake followers, until ctx is done. It follows the store and not the requests, so that events
@@ -66,21 +66,21 @@ func relayBatch(ctx context.Context, events []store.Event, buffers chan []byte, 
 		case <-ctx.Done():
 			return false
 		}
-		n, octets := 0, 0
+		n, size := 0, 0
 		if l.stats.Subscribers.Load() == 0 {
 			n = len(events) // nobody to hear them; who connects now is told of what comes then
 		}
-		for n < len(events) && len(packed) < relayOctets {
+		for n < len(events) && len(packed) < relayBytes {
 			e := &events[n]
 			packed = pack.Broadcast(packed, e.Stream, e.ID, e.Data)
-			octets += len(e.Data)
+			size += len(e.Data)
 			n++
 		}
 		position := events[n-1].Position
 		events = events[n:]
 		l.out.post(func() {
-			l.sendBroadcasts(packed, n, octets, position)
-			if cap(packed) > 2*relayOctets {
+			l.sendBroadcasts(packed, n, size, position)
+			if cap(packed) > 2*relayBytes {
 				packed = nil // it held large events
 			}
 			buffers <- packed[:0]
@@ -90,13 +90,13 @@ func relayBatch(ctx context.Context, events []store.Event, buffers chan []byte, 
 }
 
 // sendBroadcasts sends packed broadcasts, up to the event at a position.
-func (l *loop) sendBroadcasts(packed []byte, events, octets int, position uint64) {
+func (l *loop) sendBroadcasts(packed []byte, events, size int, position uint64) {
 	l.broadcasts = position
 	if err := l.transport.Broadcast(l.subs.Pinned, packed); err != nil {
 		l.log.Error("broadcast failed", "error", err)
 		return
 	}
 	l.stats.Broadcast.Add(uint64(events))
-	l.stats.BroadcastOctets.Add(uint64(octets))
+	l.stats.BroadcastBytes.Add(uint64(size))
 	l.stats.CutOff.Add(uint64(l.subs.Bound(l.log)))
 }

@@ -24,7 +24,7 @@ func (r replace) check(principal *auth.Principal) *wire.Error {
 	return principal.May(wire.REPLACE, auth.Admin, r.Stream)
 }
 
-func (r replace) octets() int { return len(r.Stream) + len(r.Data) }
+func (r replace) memory() int { return len(r.Stream) + len(r.Data) }
 
 func (r replace) stage(l *loop, ln *lane) { l.change(ln, r) }
 

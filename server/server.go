@@ -83,28 +83,28 @@ const DefaultMaxEvent = 1 << 20
 // libzmq's pipes acknowledge what was read in steps of half a mark, so that one
 // that is lowered later may be full for ever.
 const (
-	routerSend = 8000   // for each peer; large frames are counted apart, see maxUnsentOctets
+	routerSend = 8000   // for each peer; large frames are counted apart, see maxUnsentBytes
 	pubSend    = 50_000 // for each subscriber; large frames are counted apart, see zsock.MaxPinned
 
-	routerReceiveOctets = 128 << 20 // for each peer, at the largest events
-	routerReceiveLeast  = 64
-	routerReceiveMost   = 1000
+	routerReceiveBytes = 128 << 20 // for each peer, at the largest events
+	routerReceiveLeast = 64
+	routerReceiveMost  = 1000
 )
 
 // routerReceive is the mark for requests of a peer that wait in libzmq. There is
 // no other bound of their octets.
 func routerReceive(maxEvent int) int {
-	return min(max(routerReceiveOctets/maxEvent, routerReceiveLeast), routerReceiveMost)
+	return min(max(routerReceiveBytes/maxEvent, routerReceiveLeast), routerReceiveMost)
 }
 
 // sendMark returns the high-water mark for messages that wait for a peer: most of
 // them, or where their octets are not counted, so many that the largest events
 // keep a bound of octets.
-func sendMark(most, octets, maxEvent int) int {
+func sendMark(most, limit, maxEvent int) int {
 	if fast() {
 		return most
 	}
-	return min(most, max(1, octets/maxEvent))
+	return min(most, max(1, limit/maxEvent))
 }
 
 // fast is zsock.Fast, save in a test.
@@ -137,7 +137,7 @@ func New(o Options) (*Server, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	s := &Server{opts: o, log: o.Log, jobs: make(chan *task, maxChunkOctets/chunkOctets), closed: make(chan struct{})}
+	s := &Server{opts: o, log: o.Log, jobs: make(chan *task, maxChunkBytes/chunkBytes), closed: make(chan struct{})}
 	s.access.Store(o.Access.decides())
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -220,7 +220,7 @@ func (s *Server) open() (err error) {
 		s.secure(l.router, auth.Requests), s.secure(l.pub, auth.Broadcasts),
 		l.router.SetRouterMandatory(1),
 		l.router.SetRcvhwm(routerReceive(s.opts.MaxEvent)),
-		l.router.SetSndhwm(sendMark(routerSend, maxUnsentOctets, s.opts.MaxEvent)),
+		l.router.SetSndhwm(sendMark(routerSend, maxUnsentBytes, s.opts.MaxEvent)),
 		l.router.SetMaxmsgsize(int64(max(2*s.opts.MaxEvent, 64<<10))),
 		l.pub.SetSndhwm(sendMark(pubSend, zsock.MaxPinned, s.opts.MaxEvent)),
 		l.pub.SetMaxmsgsize(2*wire.MaxStream), // a subscription
@@ -230,7 +230,7 @@ func (s *Server) open() (err error) {
 	}
 	const maxID = 255 // octets of a routing id, a frame of its own
 	l.transport = zsock.NewTransport(fast(), l.router, l.pub, l.monitor, zsock.Limits{
-		Frames: 1 + maxRequestFrames, Octets: maxID + maxRequestOctets, Unsent: maxUnsentOctets, Users: s.opts.Curve != nil,
+		Frames: 1 + maxRequestFrames, Bytes: maxID + maxRequestBytes, Unsent: maxUnsentBytes, Users: s.opts.Curve != nil,
 	})
 	if l.poller, err = zsock.NewPoller(l.router, l.out.wake, l.monitor, l.pubMonitor); err != nil {
 		return fmt.Errorf("zeromq: %w", err)

@@ -195,7 +195,7 @@ func fill(t testing.TB, s store.Store, stream string, n, size int) {
 	t.Helper()
 	for at := 0; at < n; {
 		var events [][]byte
-		for octets := 0; at < n && len(events) < 10_000 && octets+size <= store.MaxCommitBytes; octets += size {
+		for total := 0; at < n && len(events) < 10_000 && total+size <= store.MaxCommitBytes; total += size {
 			at++
 			events = append(events, datum(at, size))
 		}
@@ -336,7 +336,7 @@ func (c *client) wantEvent(envelope []string, i, size int) {
 	r := c.recvBytes()
 	n := len(envelope)
 	if len(r) != n+3 || string(r[n]) != "EVENT" || number(r[n+1]) != i || !bytes.Equal(r[n+2], datum(i, size)) {
-		c.t.Fatalf("want event %d of %d octets after %q, have %.100q", i, size, envelope, r)
+		c.t.Fatalf("want event %d of %d bytes after %q, have %.100q", i, size, envelope, r)
 	}
 	for k, e := range envelope {
 		if string(r[k]) != e {
@@ -366,7 +366,7 @@ func TestEnvelopes(t *testing.T) {
 		"DEALER with delimiter":    {zmq.DEALER, []string{""}},
 		"REQ":                      {zmq.REQ, nil},
 		"own frame":                {zmq.DEALER, []string{"7", ""}},
-		"own frames of any octets": {zmq.DEALER, []string{"\x00", "\xff\xfe", "ab", ""}},
+		"own frames of any bytes":  {zmq.DEALER, []string{"\x00", "\xff\xfe", "ab", ""}},
 		"two capitals":             {zmq.DEALER, []string{"AB", ""}},
 		"thirteen capitals":        {zmq.DEALER, []string{"ABCDEFGHIJKLM", ""}},
 		"as many as may be":        {zmq.DEALER, append(many, "")},
@@ -437,11 +437,11 @@ func TestOrderOfAnEnvelope(t *testing.T) {
 			eventually(t, "lanes are left", func() bool {
 				return d.is(func(l *loop) bool {
 					for _, c := range l.conns {
-						if len(c.lanes) > 0 || c.waiting != 0 || c.waitingOctets != 0 || c.running != 0 {
+						if len(c.lanes) > 0 || c.waiting != 0 || c.waitingBytes != 0 || c.running != 0 {
 							return false
 						}
 					}
-					return l.unread == 0 && l.inHand.Load() == 0 && l.queued == 0 && l.queuedOctets == 0
+					return l.unread == 0 && l.inHand.Load() == 0 && l.queued == 0 && l.queuedBytes == 0
 				})
 			})
 		})
@@ -503,7 +503,7 @@ func TestMalformedIsAnsweredAndTheDaemonLives(t *testing.T) {
 		code   wire.Code
 	}{
 		"one empty frame":              {[]string{""}, wire.Malformed},
-		"one octet":                    {[]string{"x"}, wire.Malformed},
+		"one byte":                     {[]string{"x"}, wire.Malformed},
 		"no delimiter":                 {[]string{"publish", "s", "d"}, wire.Malformed},
 		"17 frames without delimiter":  {slices.Repeat([]string{"x"}, 17), wire.Malformed},
 		"8,191 frames":                 {slices.Repeat([]string{"x"}, 8191), wire.Malformed},

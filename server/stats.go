@@ -11,25 +11,25 @@ import (
 // Stats counts what a server did, from its start. Each field may be read at any
 // time.
 type Stats struct {
-	Connections     atomic.Int64  // that are there now
-	Subscribers     atomic.Int64  // connections of PUB, of those
-	Received        atomic.Uint64 // messages of ROUTER
-	Published       atomic.Uint64 // events that were acknowledged, also those of APPEND
-	PublishedOctets atomic.Uint64 // and their data
-	Queries         atomic.Uint64 // that were begun, and other requests whose answer takes time
-	QueriesRunning  atomic.Int64  // that are there now
-	EventsSent      atomic.Uint64 // that answers to queries took from the store, or as they came
-	OctetsSent      atomic.Uint64 // and their data
-	Broadcast       atomic.Uint64 // events that were handed to PUB, also while nobody subscribes
-	BroadcastOctets atomic.Uint64 // data of those that somebody subscribed to hear: of others nobody looks at it
-	Dropped         atomic.Uint64 // messages without an answer: no envelope that could be answered, or of a connection that was given up
-	GivenUp         atomic.Uint64 // connections that did not read their answers
-	CutOff          atomic.Uint64 // subscribers that did not read large broadcasts
-	Blocked         atomic.Int64  // connections that take no more at the moment
-	Stalls          atomic.Uint64 // times that receiving waited for the committer
-	Queued          atomic.Int64  // events that the store has yet to commit, as the loop's last turn left them
-	QueuedOctets    atomic.Int64  // and their data
-	UnsentOctets    atomic.Int64  // of answers that libzmq has yet to take, likewise
+	Connections    atomic.Int64  // that are there now
+	Subscribers    atomic.Int64  // connections of PUB, of those
+	Received       atomic.Uint64 // messages of ROUTER
+	Published      atomic.Uint64 // events that were acknowledged, also those of APPEND
+	PublishedBytes atomic.Uint64 // and their data
+	Queries        atomic.Uint64 // that were begun, and other requests whose answer takes time
+	QueriesRunning atomic.Int64  // that are there now
+	EventsSent     atomic.Uint64 // that answers to queries took from the store, or as they came
+	BytesSent      atomic.Uint64 // and their data
+	Broadcast      atomic.Uint64 // events that were handed to PUB, also while nobody subscribes
+	BroadcastBytes atomic.Uint64 // data of those that somebody subscribed to hear: of others nobody looks at it
+	Dropped        atomic.Uint64 // messages without an answer: no envelope that could be answered, or of a connection that was given up
+	GivenUp        atomic.Uint64 // connections that did not read their answers
+	CutOff         atomic.Uint64 // subscribers that did not read large broadcasts
+	Blocked        atomic.Int64  // connections that take no more at the moment
+	Stalls         atomic.Uint64 // times that receiving waited for the committer
+	Queued         atomic.Int64  // events that the store has yet to commit, as the loop's last turn left them
+	QueuedBytes    atomic.Int64  // and their data
+	UnsentBytes    atomic.Int64  // of answers that libzmq has yet to take, likewise
 
 	Denied               Commands      // requests that were answered with ERROR DENIED
 	Full                 atomic.Uint64 // connections that were one too many
@@ -100,9 +100,9 @@ func (s *Stats) refused(e *wire.Error) {
 }
 
 // sent counts events of answers to queries.
-func (s *Stats) sent(events, octets int) {
+func (s *Stats) sent(events, size int) {
 	s.EventsSent.Add(uint64(events))
-	s.OctetsSent.Add(uint64(octets))
+	s.BytesSent.Add(uint64(size))
 }
 
 // Requests yields how many requests there were of each command, UNKNOWN among them.

@@ -33,7 +33,7 @@ func (s *streams) check(principal *auth.Principal) *wire.Error {
 
 // fill implements source.
 func (s *streams) fill(r *reader, c *chunk) {
-	b := newChunk(chunkOctets)
+	b := newChunk(chunkBytes)
 	s.next, s.nextLeft = s.after, s.left
 	c.last = true
 	for stream, err := range r.store.Streams(r, s.prefix, s.after) {
@@ -46,7 +46,7 @@ func (s *streams) fill(r *reader, c *chunk) {
 		if s.nextLeft--; s.nextLeft == 0 {
 			break
 		}
-		if len(b) >= chunkOctets || c.small {
+		if len(b) >= chunkBytes || c.small {
 			c.packed, c.last = b, false
 			return
 		}

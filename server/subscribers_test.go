@@ -53,7 +53,7 @@ func TestStalledSubscriberIsCutOff(t *testing.T) {
 		t.Error("nobody was cut off")
 	}
 	if most > 3*zsock.MaxPinned {
-		t.Errorf("want about %d octets pinned at most, have %d", zsock.MaxPinned, most)
+		t.Errorf("want about %d bytes pinned at most, have %d", zsock.MaxPinned, most)
 	}
 	eventually(t, "the large frames are not let go of", func() bool { return d.loop.subs.Pinned.Unsent() <= zsock.MaxPinned })
 }

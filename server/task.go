@@ -40,7 +40,7 @@ type source interface {
 	begin(l *loop, t *task)
 
 	// octets is how large a chunk may turn out, an event not counted.
-	octets() int
+	chunkSize() int
 
 	// fill packs the next chunk, from its place on. One that is empty and not the
 	// last says that there is nothing at the moment. It is a reader's to call.
@@ -69,7 +69,7 @@ type source interface {
 type simple struct{}
 
 func (simple) begin(*loop, *task)           {}
-func (simple) octets() int                  { return chunkOctets }
+func (simple) chunkSize() int               { return chunkBytes }
 func (simple) pass([][]byte)                {}
 func (simple) passAll()                     {}
 func (simple) stale(*chunk, *erasures) bool { return false }
@@ -127,7 +127,7 @@ func (l *loop) start(t *task) {
 
 // hasRoom reports whether a connection may have one more task run.
 func (c *conn) hasRoom(t *task) bool {
-	return c.running < maxRunning && c.kept+t.size <= maxRunningOctets
+	return c.running < maxRunning && c.kept+t.size <= maxRunningBytes
 }
 
 func (l *loop) schedule(c *conn, t *task) {
@@ -155,8 +155,8 @@ func (l *loop) readNext() {
 		skip := c.dead || c.muted || t == nil || c.inHand >= maxReadAhead || c.full && !probing
 		charge := 0
 		if !skip {
-			charge = t.source.octets() + l.maxEvent // as large as the chunk may turn out
-			if l.inHand.Load()+int64(charge) > maxChunkOctets {
+			charge = t.source.chunkSize() + l.maxEvent // as large as the chunk may turn out
+			if l.inHand.Load()+int64(charge) > maxChunkBytes {
 				return
 			}
 		}
@@ -185,7 +185,7 @@ func (l *loop) readNext() {
 func (l *loop) charge(t *task, n int) {
 	more := int64(n - t.chunk.charge)
 	l.inHand.Add(more)
-	t.lane.conn.octets.Add(more)
+	t.lane.conn.charged.Add(more)
 	t.chunk.charge = n
 }
 

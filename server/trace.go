@@ -8,12 +8,12 @@ import (
 
 // trace logs a request, without what it holds: that may be secret.
 func (l *loop) trace(c *conn, request [][]byte) {
-	octets := 0
+	size := 0
 	for _, f := range request {
-		octets += len(f)
+		size += len(f)
 	}
-	l.log.Debug("request", "command", commands[commandOf(request)], "stream_octets", len(streamOf(request)),
-		"frames", len(request), "octets", octets, "peer", fmt.Sprintf("%x", c.id))
+	l.log.Debug("request", "command", commands[commandOf(request)], "stream_bytes", len(streamOf(request)),
+		"frames", len(request), "bytes", size, "peer", fmt.Sprintf("%x", c.id))
 }
 
 // streamOf returns the frame of a request that names its stream, or the first

@@ -6,7 +6,7 @@ import "gorewind/wire"
 // are neighbours in a lane go to the store without waiting for each other.
 type write interface {
 	claim
-	octets() int             // that it keeps
+	memory() int             // that it keeps
 	stage(l *loop, ln *lane) // has it go to the store next
 }
 
@@ -33,14 +33,14 @@ type change interface {
 // change has the store make a change, after what was staged before.
 func (l *loop) change(ln *lane, w change) {
 	l.submit()
-	octets := w.octets()
+	size := w.memory()
 	l.queued++
-	l.queuedOctets += octets
+	l.queuedBytes += size
 	ln.writes++
 	w.apply(l, func(err error) {
 		l.out.post(func() {
 			l.queued--
-			l.queuedOctets -= octets
+			l.queuedBytes -= size
 			l.changed(ln, w, err)
 		})
 	})

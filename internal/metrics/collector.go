@@ -94,17 +94,17 @@ func brokerMetrics() []brokerMetric {
 		total("received_messages_total", "Messages that came.", func(s stats) *atomic.Uint64 { return &s.Received }),
 		total("dropped_messages_total", "Messages that were not answered: no envelope, or of a connection that was given up.", func(s stats) *atomic.Uint64 { return &s.Dropped }),
 		total("published_events_total", "Events that were stored and acknowledged.", func(s stats) *atomic.Uint64 { return &s.Published }),
-		total("published_bytes_total", "Octets of these events.", func(s stats) *atomic.Uint64 { return &s.PublishedOctets }),
+		total("published_bytes_total", "Octets of these events.", func(s stats) *atomic.Uint64 { return &s.PublishedBytes }),
 		total("sent_events_total", "Events that were put into answers to queries.", func(s stats) *atomic.Uint64 { return &s.EventsSent }),
-		total("sent_bytes_total", "Octets of these events.", func(s stats) *atomic.Uint64 { return &s.OctetsSent }),
+		total("sent_bytes_total", "Octets of these events.", func(s stats) *atomic.Uint64 { return &s.BytesSent }),
 		total("broadcast_events_total", "Events that were handed to PUB, also while nobody subscribes.", func(s stats) *atomic.Uint64 { return &s.Broadcast }),
-		total("broadcast_bytes_total", "Octets of those that there was a subscriber for.", func(s stats) *atomic.Uint64 { return &s.BroadcastOctets }),
+		total("broadcast_bytes_total", "Octets of those that there was a subscriber for.", func(s stats) *atomic.Uint64 { return &s.BroadcastBytes }),
 		total("queries_total", "Queries and other requests whose answer takes time that were begun.", func(s stats) *atomic.Uint64 { return &s.Queries }),
 		now("queries_running", "Such requests that are being answered.", func(s stats) *atomic.Int64 { return &s.QueriesRunning }),
 		total("receive_stalls_total", "Times that no request was taken because the store had too many.", func(s stats) *atomic.Uint64 { return &s.Stalls }),
 		now("queued_events", "Events that the store has yet to commit.", func(s stats) *atomic.Int64 { return &s.Queued }),
-		now("queued_bytes", "Octets of these events.", func(s stats) *atomic.Int64 { return &s.QueuedOctets }),
-		now("unsent_answer_bytes", "Octets of answers that peers have yet to take.", func(s stats) *atomic.Int64 { return &s.UnsentOctets }),
+		now("queued_bytes", "Octets of these events.", func(s stats) *atomic.Int64 { return &s.QueuedBytes }),
+		now("unsent_answer_bytes", "Octets of answers that peers have yet to take.", func(s stats) *atomic.Int64 { return &s.UnsentBytes }),
 	}
 }
 

@@ -167,7 +167,7 @@ func TestStartAndStopAreLogged(t *testing.T) {
 		"opening the store": {"directory": "data"},
 		"the store is open": {"position": 0.0},
 		"serving":           {"router": d.Router, "version": version.Number, "http": "none"},
-		"request":           {"level": "DEBUG", "command": "PUBLISH", "stream_octets": 6.0, "octets": 19.0},
+		"request":           {"level": "DEBUG", "command": "PUBLISH", "stream_bytes": 6.0, "bytes": 19.0},
 		"stopping":          {"reason": "signal"},
 		"stopped":           {"reason": "signal", "published": 1.0, "position": 1.0},
 	} {

@@ -2,10 +2,10 @@ package auth
 
 import zmq "github.com/pebbe/zmq4"
 
-// keyOctets is the length of a key in Z85.
-const keyOctets = 40
+// keyLength is the length of a key in Z85.
+const keyLength = 40
 
 // IsKey reports whether text is a CURVE key in Z85.
 func IsKey(text string) bool {
-	return len(text) == keyOctets && zmq.Z85encode(zmq.Z85decode(text)) == text
+	return len(text) == keyLength && zmq.Z85encode(zmq.Z85decode(text)) == text
 }

@@ -77,7 +77,7 @@ func newReceiver(s *zmq.Socket, l Limits) *receiver {
 	}
 	return &receiver{
 		socket: raw(s),
-		state:  C.gw_receiver_new(receiveFrames, C.uint32_t(l.Frames), C.size_t(l.Octets), withUsers),
+		state:  C.gw_receiver_new(receiveFrames, C.uint32_t(l.Frames), C.size_t(l.Bytes), withUsers),
 		buf:    make([]byte, receiveBuffer),
 	}
 }
@@ -172,7 +172,7 @@ type Peer struct{ p *C.gw_peer }
 func NewPeer() Peer { return Peer{C.gw_peer_new()} }
 
 // Unsent returns how many octets of large frames libzmq has.
-func (p Peer) Unsent() int { return int(C.gw_peer_octets(p.p)) }
+func (p Peer) Unsent() int { return int(C.gw_peer_bytes(p.p)) }
 
 // Release may be called while libzmq has messages; they hold the count.
 func (p Peer) Release() { C.gw_peer_release(p.p) }

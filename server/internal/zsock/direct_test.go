@@ -36,7 +36,7 @@ func TestOneTurnOfReceiveEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := newReceiver(router, Limits{Frames: 16_384, Octets: 9 << 20})
+	r := newReceiver(router, Limits{Frames: 16_384, Bytes: 9 << 20})
 	defer r.Close()
 	got := 0
 	for drained := false; !drained; {
@@ -99,7 +99,7 @@ func TestManySmallFramesCount(t *testing.T) {
 		}
 	}
 	if p.Unsent() != 0 {
-		t.Errorf("everything was read, and %d octets count", p.Unsent())
+		t.Errorf("everything was read, and %d bytes count", p.Unsent())
 	}
 }
 

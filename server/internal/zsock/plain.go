@@ -31,8 +31,8 @@ func (p *plain) Forget() {}
 // Receive implements Transport.
 func (p *plain) Receive(most int, before func(), handle func(Message)) (drained bool, err error) {
 	var taken []Message
-	octets := 0
-	for len(taken) < most && octets < receiveBuffer {
+	size := 0
+	for len(taken) < most && size < receiveBuffer {
 		m, err := p.take()
 		if zmq.AsErrno(err) == zmq.Errno(syscall.EAGAIN) {
 			drained = true
@@ -45,7 +45,7 @@ func (p *plain) Receive(most int, before func(), handle func(Message)) (drained 
 			taken = append(taken, m)
 		}
 		for _, f := range m.Frames {
-			octets += len(f)
+			size += len(f)
 		}
 	}
 	before()
@@ -61,7 +61,7 @@ func (p *plain) take() (m Message, err error) {
 		return m, err
 	}
 	m.From.FD = -1
-	octets := len(m.ID)
+	size := len(m.ID)
 	for n := 2; ; n++ {
 		more, err := p.router.GetRcvmore()
 		if err != nil || !more {
@@ -85,8 +85,8 @@ func (p *plain) take() (m Message, err error) {
 				m.From.Token = uintptr(fd) + 1
 			}
 		}
-		octets += len(frame)
-		if m.Cut = m.Cut || n > p.limits.Frames || octets > p.limits.Octets; !m.Cut {
+		size += len(frame)
+		if m.Cut = m.Cut || n > p.limits.Frames || size > p.limits.Bytes; !m.Cut {
 			m.Frames = append(m.Frames, frame)
 		}
 	}

@@ -6,16 +6,16 @@
 
 // A longer first frame is neither a command nor an envelope's. It is not kept as
 // a pin.
-enum { GW_PIN_OCTETS = 1024 };
+enum { GW_PIN_BYTES = 1024 };
 
-gw_receiver *gw_receiver_new(int out_cap, uint32_t max_frames, size_t max_octets, int users) {
+gw_receiver *gw_receiver_new(int out_cap, uint32_t max_frames, size_t max_bytes, int users) {
 	gw_receiver *r = calloc(1, sizeof *r);
 	r->out = calloc(out_cap, sizeof *r->out);
 	r->out_cap = out_cap;
 	if (users)
 		r->users = calloc(out_cap, sizeof *r->users);
 	r->max_frames = max_frames;
-	r->max_octets = max_octets;
+	r->max_bytes = max_bytes;
 	return r;
 }
 
@@ -48,7 +48,7 @@ static void gw_user(gw_receiver *r, zmq_msg_t *m, char *user) {
 
 // gw_origin says which connection the message is of whose first frame, after
 // the routing id, is m: only from there on have frames their metadata. libzmq's
-// own ids (0 and four octets) are never given twice; an id that the peer chose
+// own ids (0 and four bytes) are never given twice; an id that the peer chose
 // can come back over another connection, but then with other metadata: the
 // address of a property names the connection for as long as a message of it is
 // kept.
@@ -62,7 +62,7 @@ static void gw_origin(gw_receiver *r, zmq_msg_t *m, gw_frame *f) {
 		r->fd = zmq_msg_get(m, ZMQ_SRCFD);
 		if (r->id_len == 0) {
 			f->token = (uintptr_t) zmq_msg_gets(m, "__fd");
-			if (zmq_msg_size(m) > GW_PIN_OCTETS) {
+			if (zmq_msg_size(m) > GW_PIN_BYTES) {
 				f->flags |= GW_ODD;
 				f->token = 0;
 			} else if (f->token && f->token != r->token) {
@@ -108,13 +108,13 @@ int gw_receive(void *socket, gw_receiver *r, char *buf, size_t cap, int max_mess
 				return err == EAGAIN ? GW_DRAINED : -err;
 			}
 			if (!r->inside)
-				r->frames = r->octets = 0;
+				r->frames = r->bytes = 0;
 			r->frames++;
-			r->octets += zmq_msg_size(&m);
+			r->bytes += zmq_msg_size(&m);
 		}
 		size_t len = zmq_msg_size(&m);
 		int more = zmq_msg_more(&m);
-		int cut = r->frames > r->max_frames || r->octets > r->max_octets;
+		int cut = r->frames > r->max_frames || r->bytes > r->max_bytes;
 		if (!cut && len > cap - used) {
 			zmq_msg_init(&r->held);
 			zmq_msg_move(&r->held, &m);

@@ -19,7 +19,7 @@ typedef struct {
 enum {
 	GW_FIRST = 1,  // the routing id
 	GW_LAST = 2,   // of the message
-	GW_CUT = 4,    // beyond the limits: the frame's octets were dropped
+	GW_CUT = 4,    // beyond the limits: the frame's bytes were dropped
 	GW_ORIGIN = 8, // it says what connection the message is of
 	GW_SAME = 16,  // the same as the message before
 	GW_ODD = 32    // from a peer that chose its routing id, with a first frame that nothing can begin with
@@ -34,7 +34,7 @@ enum { GW_USER = 40 };
 // A gw_receiver is what gw_receive keeps from call to call.
 typedef struct {
 	uint32_t max_frames; // of one message, with its routing id
-	size_t max_octets;
+	size_t max_bytes;
 	gw_frame *out;
 	int out_cap, out_len;
 	size_t need; // after GW_ROOM: what the next buffer must hold at least
@@ -43,7 +43,7 @@ typedef struct {
 	int holds;     // held is a frame that found no room
 	zmq_msg_t held;
 	uint32_t frames; // of the message so far
-	size_t octets;
+	size_t bytes;
 	uint8_t id[5];   // the last routing id, if libzmq made it
 	size_t id_len;   // 0 otherwise
 	int same;        // it is that of the message before
@@ -53,7 +53,7 @@ typedef struct {
 	int32_t fd;
 } gw_receiver;
 
-gw_receiver *gw_receiver_new(int out_cap, uint32_t max_frames, size_t max_octets, int users);
+gw_receiver *gw_receiver_new(int out_cap, uint32_t max_frames, size_t max_bytes, int users);
 void gw_receiver_free(gw_receiver *r);
 
 // gw_unpin releases a pin, unless it is 0.

@@ -8,7 +8,7 @@
 #include <zmq.h>
 
 struct gw_peer {
-	atomic_long octets;
+	atomic_long bytes;
 	atomic_int refs;
 };
 
@@ -18,8 +18,8 @@ gw_peer *gw_peer_new(void) {
 	return p;
 }
 
-long gw_peer_octets(gw_peer *p) {
-	return atomic_load(&p->octets);
+long gw_peer_bytes(gw_peer *p) {
+	return atomic_load(&p->bytes);
 }
 
 void gw_peer_release(gw_peer *p) {
@@ -36,12 +36,12 @@ typedef struct {
 // gw_sent is called by libzmq's I/O thread.
 static void gw_sent(void *data, void *hint) {
 	gw_block *b = hint;
-	atomic_fetch_sub(&b->peer->octets, (long) b->len);
+	atomic_fetch_sub(&b->peer->bytes, (long) b->len);
 	gw_peer_release(b->peer);
 	free(b);
 }
 
-// Frames from GW_COUNTED octets on are counted, and all of a message that has more
+// Frames from GW_COUNTED bytes on are counted, and all of a message that has more
 // than GW_MANY: each takes some memory, however small it is.
 enum { GW_COUNTED = 512, GW_MANY = 64 };
 
@@ -58,7 +58,7 @@ static int gw_frame_init(zmq_msg_t *m, const char *data, size_t len, gw_peer *pe
 	b->peer = peer;
 	b->len = len + sizeof *b + sizeof *m;
 	memcpy(b->data, data, len);
-	atomic_fetch_add(&peer->octets, (long) b->len);
+	atomic_fetch_add(&peer->bytes, (long) b->len);
 	atomic_fetch_add(&peer->refs, 1);
 	return zmq_msg_init_data(m, b->data, len, gw_sent, b);
 }
@@ -84,7 +84,7 @@ static int gw_send_frame(void *socket, zmq_msg_t *m, int flags) {
 	return rc;
 }
 
-int gw_send(void *socket, const char *id, size_t id_len, gw_peer *peer, long max_octets,
+int gw_send(void *socket, const char *id, size_t id_len, gw_peer *peer, long max_bytes,
             void *monitor, const char *buf, size_t len, size_t *consumed) {
 	size_t at = 0;
 	while (at < len) {
@@ -94,7 +94,7 @@ int gw_send(void *socket, const char *id, size_t id_len, gw_peer *peer, long max
 		if (monitor && (gw_readable(socket), gw_readable(monitor)))
 			return GW_NEWS;
 		if (id) {
-			if (atomic_load(&peer->octets) > max_octets)
+			if (atomic_load(&peer->bytes) > max_bytes)
 				return GW_FULL;
 			zmq_msg_init_size(&m, id_len);
 			memcpy(zmq_msg_data(&m), id, id_len);

@@ -6,11 +6,11 @@
 
 #include <stddef.h>
 
-// A gw_peer counts the octets of large frames that libzmq has of a peer's.
+// A gw_peer counts the bytes of large frames that libzmq has of a peer's.
 typedef struct gw_peer gw_peer;
 
 gw_peer *gw_peer_new(void);
-long gw_peer_octets(gw_peer *p);
+long gw_peer_bytes(gw_peer *p);
 
 // gw_peer_release may be called while libzmq has messages; they hold the count.
 void gw_peer_release(gw_peer *p);
@@ -22,7 +22,7 @@ enum { GW_ALL, GW_FULL, GW_GONE, GW_NEWS };
 // NULL, until all are sent or the peer takes no more. With a monitor it looks
 // before each message whether a connection has ended, and returns GW_NEWS then:
 // the peer's routing id may by now belong to another connection.
-int gw_send(void *socket, const char *id, size_t id_len, gw_peer *peer, long max_octets,
+int gw_send(void *socket, const char *id, size_t id_len, gw_peer *peer, long max_bytes,
             void *monitor, const char *buf, size_t len, size_t *consumed);
 
 #endif

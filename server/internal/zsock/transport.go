@@ -39,7 +39,7 @@ type Transport interface {
 // Limits of a transport.
 type Limits struct {
 	Frames int  // of one message, its routing id among them: more are not kept
-	Octets int  // of one message, likewise
+	Bytes  int  // of one message, likewise
 	Unsent int  // octets that libzmq may have of a peer's in large frames or many: more counts as full
 	Users  bool // each message is to tell whose it is
 }
