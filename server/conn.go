@@ -8,64 +8,65 @@ import (
 	"gorewind/server/internal/zsock"
 )
 
-// Bounds of one peer. protocol.md tells what happens at each.
+// Limits of one peer. protocol.md says what happens at each.
 const (
-	maxUnsentBytes  = 8 << 20 // large frames, or many, that libzmq has of a peer's: more counts as full
-	maxUnreadBytes  = 8 << 20 // answers that a full peer may leave here, besides queries' events: past that it is given up
-	maxWaiting      = 65_536  // requests that wait behind others of their envelopes: past that it is given up
+	maxUnsentBytes  = 8 << 20 // of large frames, or messages of many, that libzmq holds for a peer; above that, the peer counts as full
+	maxUnreadBytes  = 8 << 20 // of answers that wait here for a full peer, events of queries not counted; above that, it is given up
+	maxWaiting      = 65_536  // requests that wait behind others of their envelopes; above that, the peer is given up
 	maxWaitingBytes = 16 << 20
-	maxRunning      = 4096 // tasks at once; further ones wait
+	maxRunning      = 4096 // tasks at once; more wait
 	maxRunningBytes = 16 << 20
-	maxReadAhead    = 4 // tasks at once whose chunk is in memory; those of live events are counted by their octets
+	maxReadAhead    = 4 // tasks at once whose chunk is in memory; chunks of live events are limited by their bytes instead
 )
 
-// holdAnswers is how much may be left unread before answers of requests that had
-// to wait are held back.
+// holdAnswers is how many bytes of answers may be unread before the answers of waiting
+// requests are held back.
 const holdAnswers = 1 << 20
 
-// Total bound of what full peers leave here; who would exceed it is given up.
+// maxUnreadTotal is how many bytes of answers may wait for all full peers together. A
+// peer that would exceed it is given up.
 const maxUnreadTotal = 128 << 20
 
-// A conn is one connection of a peer. All of it is owned by the loop, save octets, which
-// is counted by whoever has a task.
+// A conn is one connection of a peer. The loop owns all of it except charged, which
+// whoever has a task may change.
 type conn struct {
 	id     []byte // routing id
-	chosen bool   // by the peer, so that it may come back over another connection
+	chosen bool   // the peer chose its id, so it may return with the same id over another connection
 	fd     int
 	token  uintptr
 	pin    zsock.Pin
-	user   string       // its key in Z85; empty without CURVE
-	bucket *auth.Bucket // that its requests take from; nil: without a limit
+	user   string       // the peer's public key in Z85; empty without CURVE
+	bucket *auth.Bucket // limits its requests; nil for no limit
 	peer   zsock.Peer
-	dead   bool // it is gone: what is under way has nobody to be answered to
-	muted  bool // it was given up: nothing from it takes effect until it reconnects
+	dead   bool // the connection has ended: answers have no addressee
+	muted  bool // it was given up: its requests are dropped until it reconnects
 
-	lanes map[string]*lane // with an envelope, while they have something to do
-	plain lane             // without one
+	lanes map[string]*lane // of envelopes that have something to do
+	plain lane             // of requests without an envelope
 
-	waiting      int // requests in the lanes' queues
+	waiting      int // requests in the queues of its lanes
 	waitingBytes int
 
 	out      []byte  // packed answers that libzmq has yet to take
-	outAt    int     // where they begin
-	flushing bool    // it is in the loop's flush list
-	heldBack bool    // it is among those whose chunks wait for writes
+	outAt    int     // where they begin in out
+	flushing bool    // it is in loop.flushes
+	heldBack bool    // it is in writePriority.held: its chunks wait for writes
 	held     []*lane // whose next answers wait until out is small again
 
-	running  int          // tasks of this connection that were begun
-	kept     int          // octets that they keep of their requests
-	later    fifo         // that wait to begin
-	toRead   fifo         // that wait for their next chunk to be read
-	toSend   fifo         // whose chunk is at hand
-	readable bool         // it is in the loop's read list
-	inHand   int          // chunks that are being read or at hand
-	charged  atomic.Int64 // that count for these in loop.inHand
+	running  int          // tasks that were scheduled and have not ended
+	kept     int          // bytes that they keep of their requests
+	later    fifo         // tasks that wait to be scheduled
+	toRead   fifo         // tasks whose next chunk has to be read
+	toSend   fifo         // tasks whose chunk can be sent
+	readable bool         // it is in loop.reads
+	inHand   int          // chunks that are being read or can be sent
+	charged  atomic.Int64 // bytes of these chunks that count in loop.inHand
 
-	full     bool // it takes no more at the moment
-	since    time.Time
+	full     bool      // it takes no more messages at the moment
+	since    time.Time // when it last became full or took some messages
 	retryAt  time.Time
 	backoff  time.Duration
-	heapSlot int // in the loop's retries, or -1
+	heapSlot int // in loop.retries, or -1
 }
 
 func newConn(id []byte, from zsock.Origin) *conn {
@@ -78,5 +79,5 @@ func newConn(id []byte, from zsock.Origin) *conn {
 	return c
 }
 
-// unread returns the octets of answers that wait.
+// unread returns how many bytes of answers wait.
 func (c *conn) unread() int { return len(c.out) - c.outAt }

@@ -10,7 +10,7 @@ import (
 	"gorewind/server/internal/zsock"
 )
 
-// observe takes note of which connections came and went.
+// observe notes which connections of ROUTER have begun and ended.
 func (l *loop) observe() {
 	l.watch(l.monitor, auth.Requests, func(event zmq.Event, fd int) {
 		switch event {
@@ -26,7 +26,7 @@ func (l *loop) observe() {
 	})
 }
 
-// observePub does so for PUB.
+// observePub notes which connections of PUB have begun and ended.
 func (l *loop) observePub() {
 	l.watch(l.pubMonitor, auth.Broadcasts, func(event zmq.Event, fd int) {
 		switch event {
@@ -38,14 +38,15 @@ func (l *loop) observePub() {
 	})
 }
 
-// watch reads a domain's monitor to its end.
+// watch reads a monitor until it has no more events. It calls note for each one, and
+// updates statistics, the gate and the admissions.
 func (l *loop) watch(monitor *zsock.Monitor, domain auth.Domain, note func(event zmq.Event, fd int)) {
 	for {
 		event, fd, more := monitor.Next()
 		if !more {
 			return
 		}
-		asked := domain == auth.Requests && len(l.byFD[fd]) > 0
+		used := domain == auth.Requests && len(l.byFD[fd]) > 0
 		note(event, fd)
 		connections := len(l.live) + l.subs.Len()
 		l.stats.Connections.Store(int64(connections))
@@ -60,24 +61,25 @@ func (l *loop) watch(monitor *zsock.Monitor, domain auth.Domain, note func(event
 			l.admissions.Accepted(auth.ConnID{Domain: domain, FD: fd}, time.Now())
 		case zmq.EVENT_DISCONNECTED:
 			err = l.gate.Ended(connections)
-			l.admissions.Ended(auth.ConnID{Domain: domain, FD: fd}, asked, time.Now())
+			l.admissions.Ended(auth.ConnID{Domain: domain, FD: fd}, used, time.Now())
 		default:
 			l.failed(event, fd)
 		}
 		if err != nil {
-			l.log.Error("cannot hold connections off", "error", err)
+			l.log.Error("cannot pause or resume accepting connections", "error", err)
 		}
 		switch {
 		case l.gate.Closed() && !was:
-			l.log.Warn("file descriptors run short: new connections wait", "connections", connections)
+			l.log.Warn("file descriptors are running out: new connections wait", "connections", connections)
 		case was && !l.gate.Closed():
-			l.log.Info("there are file descriptors again: new connections are taken", "connections", connections)
+			l.log.Info("file descriptors are available again: accepting connections", "connections", connections)
 		}
 	}
 }
 
-// reapDeparted forgets the connections that are gone, if there can be no more
-// messages of them: libzmq tells of an end after the last message.
+// reapDeparted forgets departed connections once no more messages of them can come.
+// libzmq reports the end of a connection after its last message, so an empty ROUTER is
+// enough.
 func (l *loop) reapDeparted() {
 	if len(l.departed) == 0 {
 		return
@@ -88,6 +90,7 @@ func (l *loop) reapDeparted() {
 	l.forgetDeparted()
 }
 
+// forgetDeparted releases what keeps departed connections apart from new ones.
 func (l *loop) forgetDeparted() {
 	for _, c := range l.departed {
 		c.pin.Release()
@@ -97,7 +100,8 @@ func (l *loop) forgetDeparted() {
 	l.transport.Forget()
 }
 
-// connOf returns the connection that a message came over.
+// connOf returns the connection that a message came over. It makes one for the first
+// message of a connection.
 func (l *loop) connOf(m zsock.Message) *conn {
 	if m.From.Same && l.last != nil {
 		return l.last
@@ -111,7 +115,7 @@ func (l *loop) connOf(m zsock.Message) *conn {
 		}
 	}
 	if before := l.conns[string(m.ID)]; before != nil {
-		l.drop(before) // the peer chose its routing id, and is back under it
+		l.drop(before) // the peer chose its routing id and has reconnected with it
 	}
 	c := newConn(m.ID, m.From)
 	c.bucket = l.rates.Bucket(c.user)
@@ -125,6 +129,7 @@ func (l *loop) connOf(m zsock.Message) *conn {
 	return c
 }
 
+// retire moves an ended connection to departed, where its last messages still find it.
 func (l *loop) retire(c *conn) {
 	c.peer.Release()
 	if before := l.departed[string(c.id)]; before != nil {
@@ -133,8 +138,8 @@ func (l *loop) retire(c *conn) {
 	l.departed[string(c.id)] = c
 }
 
-// drop ends what a connection asked for: it is gone. What the store has of it
-// goes on; the answer has no addressee.
+// drop ends a connection that is gone, and all of its requests. Writes that the store
+// already has take effect; their answers are dropped.
 func (l *loop) drop(c *conn) {
 	if c.dead {
 		return
@@ -151,18 +156,19 @@ func (l *loop) drop(c *conn) {
 	l.retire(c)
 }
 
-// giveUp mutes a peer that sends requests without reading the answers.
+// giveUp mutes a peer that sends requests without reading the answers: until it
+// reconnects, its requests are dropped.
 func (l *loop) giveUp(c *conn, why string) {
 	if c.muted || c.dead {
 		return
 	}
 	c.muted = true
 	l.stats.GivenUp.Add(1)
-	l.log.Warn("gave a connection up until it reconnects", "peer", fmt.Sprintf("%x", c.id), "why", why)
+	l.log.Warn("dropping peer: "+why+"; it must reconnect", "peer", fmt.Sprintf("%x", c.id))
 	l.release(c)
 }
 
-// release ends c's tasks and frees what waits for it.
+// release ends the tasks of a connection and frees everything that waits for it.
 func (l *loop) release(c *conn) {
 	for _, ln := range c.lanes {
 		l.endTask(ln)

@@ -7,20 +7,21 @@ import (
 	"gorewind/wire"
 )
 
-// A lane is the requests of one envelope of a connection. They take effect and
-// are answered one after the other, but neighbouring writes together.
+// A lane is the requests of one envelope of a connection. They take effect and are
+// answered one after the other, except that neighbouring writes go to the store
+// together.
 type lane struct {
 	conn     *conn
 	key      string
 	envelope pack.Envelope
-	writes   int   // that the store has
-	task     *task // that runs
+	writes   int   // that the store has yet to answer
+	task     *task // that is running, or nil
 	queue    []request
-	open     []*task // of the queue, what CANCEL may still end
+	open     []*task // tasks in queue that CANCEL can end, oldest first
 	held     bool    // it is in conn.held
 }
 
-// forget drops the lane from its connection when it has nothing to do.
+// forget drops the lane from its connection if nothing is left to do in it.
 func (ln *lane) forget() {
 	if ln.key != "" && ln.idle() {
 		delete(ln.conn.lanes, ln.key)
@@ -38,7 +39,7 @@ func (ln *lane) closed(t *task) {
 	ln.open = slices.DeleteFunc(ln.open, func(other *task) bool { return other == t })
 }
 
-// opened takes the first of open off.
+// opened takes the first task off open.
 func (ln *lane) opened() {
 	ln.open[0] = nil
 	if ln.open = ln.open[1:]; len(ln.open) == 0 {
@@ -46,7 +47,8 @@ func (ln *lane) opened() {
 	}
 }
 
-// lane returns the lane of an envelope.
+// lane returns the lane of an envelope, given as its frames. It makes one if there is
+// none.
 func (c *conn) lane(frames [][]byte) *lane {
 	if len(frames) == 0 {
 		return &c.plain
@@ -65,14 +67,16 @@ func (c *conn) lane(frames [][]byte) *lane {
 	return ln
 }
 
-// A request waits in its lane until those before it are answered.
+// A request waits in its lane until those before it are answered. One of its fields is
+// set.
 type request struct {
 	write  write
 	task   *task
 	info   bool
-	packed []byte // an answer that needs nothing but its turn
+	packed []byte // an answer that only waits for its turn
 }
 
+// memory returns how many bytes a waiting request keeps, with some overhead.
 func (ln *lane) memory(r *request) int {
 	n := 512 + len(ln.key) + len(r.packed)
 	if r.write != nil {
@@ -84,31 +88,31 @@ func (ln *lane) memory(r *request) int {
 	return n
 }
 
-// count adds n, 1 or -1, to what of its connection waits.
+// count adds n, 1 or -1, times a request to what waits in its connection.
 func (ln *lane) count(r *request, n int) {
 	ln.conn.waiting += n
 	ln.conn.waitingBytes += n * ln.memory(r)
 }
 
-// wait puts a request behind others of its lane.
+// wait queues a request behind others of its lane.
 func (l *loop) wait(ln *lane, r request) {
 	c := ln.conn
 	if c.dead {
-		return // nobody would hear the answer
+		return // the answer could not be sent
 	}
 	ln.queue = append(ln.queue, r)
 	ln.count(&r, +1)
 	l.boundWaiting(c)
 }
 
-// boundWaiting gives a connection up that has too much waiting.
+// boundWaiting gives a connection up if too many of its requests wait.
 func (l *loop) boundWaiting(c *conn) {
 	if c.waiting > maxWaiting || c.waitingBytes > maxWaitingBytes {
-		l.giveUp(c, "too many of its requests wait for others of its own to finish")
+		l.giveUp(c, "too many of its requests wait for earlier ones to finish")
 	}
 }
 
-// advance lets waiting requests of a lane take effect, as far as it may.
+// advance lets waiting requests of a lane take effect, in order, until one has to wait.
 func (l *loop) advance(ln *lane) {
 	for len(ln.queue) > 0 && ln.task == nil {
 		r := ln.queue[0]
@@ -141,7 +145,7 @@ func (l *loop) advance(ln *lane) {
 	ln.forget()
 }
 
-// reply answers a request in its turn.
+// reply answers a request, after those before it in its lane.
 func (l *loop) reply(ln *lane, r wire.Reply) {
 	packed := ln.envelope.Pack(nil, r.Frames())
 	if ln.idle() {
@@ -151,7 +155,7 @@ func (l *loop) reply(ln *lane, r wire.Reply) {
 	l.wait(ln, request{packed: packed})
 }
 
-// refuse answers a request with an ERROR.
+// refuse answers a request with an ERROR, after those before it in its lane.
 func (l *loop) refuse(ln *lane, e *wire.Error) {
 	l.stats.refused(e)
 	l.reply(ln, e)
@@ -165,7 +169,7 @@ func (l *loop) respond(ln *lane, r wire.Reply) {
 	l.answer(ln, ln.envelope.Pack(nil, r.Frames()))
 }
 
-// answer hands a packed answer to the peer of a lane.
+// answer appends a packed answer to what waits for the peer of a lane.
 func (l *loop) answer(ln *lane, packed []byte) {
 	c := ln.conn
 	if c.dead || c.muted {
@@ -175,11 +179,11 @@ func (l *loop) answer(ln *lane, packed []byte) {
 	l.answered(c, len(packed))
 }
 
-// answered takes note that answers were appended to c.out.
+// answered counts answers that were appended to c.out, and has them sent.
 func (l *loop) answered(c *conn, size int) {
 	l.unread += size
 	if c.full && (c.unread() > maxUnreadBytes || l.unread > maxUnreadTotal) {
-		l.giveUp(c, "it does not read its answers")
+		l.giveUp(c, "too many unread replies")
 		return
 	}
 	l.flushLater(c)

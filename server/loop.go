@@ -17,92 +17,91 @@ import (
 
 const (
 	burst            = 1024    // messages received before answers get a turn
-	maxQueued        = 8000    // events that the committer has: when there are more, receiving waits. Whoever comes then waits behind them
-	maxQueuedBytes   = 8 << 20 // and their data
-	maxRequestFrames = 16_384  // of one message, its envelope included, its routing id not; more are not kept
+	maxQueued        = 8000    // events that the store has yet to commit; at that many, receiving waits
+	maxQueuedBytes   = 8 << 20 // their data, in bytes; likewise
+	maxRequestFrames = 16_384  // of one message, with its envelope but without its routing id; the rest is dropped
 	maxRequestBytes  = 9 << 20 // of one message
 )
 
-// A loop owns the server's sockets: its goroutine alone touches router, pub
-// and the monitors, and everything below them. Other goroutines reach it by
-// posting to out.
+// A loop owns the server's sockets: only its goroutine touches router, pub, the
+// monitors and everything built on them. Other goroutines reach it by posting to out.
 type loop struct {
-	// What it is made with. None of it changes while it runs.
+	// Set before it runs; never changed.
 	store          store.Store
 	log            *slog.Logger
-	debug          bool // each request is logged
+	debug          bool // log each request
 	info           func() wire.InfoReply
 	maxEvent       int
-	name           func(option string) string // what users know an option by
-	keepaliveEvery time.Duration
+	name           func(option string) string // returns the name that users know an option by
+	keepaliveEvery time.Duration              // how long a follower may go without a message
 
-	// What other goroutines touch too: each has a lock of its own, or is atomic.
+	// Shared with other goroutines: each has a lock of its own or is atomic.
 	stats      *Stats
 	out        *outbox
-	jobs       chan<- *task // chunks to be read; never full, see maxChunkBytes
+	jobs       chan<- *task // chunks to read; never full, see maxChunkBytes
 	hub        hub
 	erasures   erasures
-	access     *atomic.Pointer[auth.Rules] // nil in it: everybody may do everything
-	inHand     atomic.Int64                // octets of chunks in memory, also of those that are being read; the hub adds to it too
-	complained atomic.Int64                // when an error of the store was logged, in seconds; readers use it too
+	access     *atomic.Pointer[auth.Rules] // nil rules: everybody may do everything
+	inHand     atomic.Int64                // bytes of all chunks in memory, and of those that readers may be about to fill; the hub adds to it too
+	complained atomic.Int64                // unix time at which a store error was last logged; readers use it too
 
-	// The sockets.
+	// Sockets.
 	router     *zmq.Socket    // requests in, answers out
-	pub        *zmq.Socket    // broadcasts
-	monitor    *zsock.Monitor // tells of router's connections
-	pubMonitor *zsock.Monitor // tells of pub's
+	pub        *zmq.Socket    // broadcasts out
+	monitor    *zsock.Monitor // reports router's connections
+	pubMonitor *zsock.Monitor // reports pub's connections
 	transport  zsock.Transport
 	poller     *zsock.Poller
 
-	// Connections, and which there may be.
+	// Connections and their limits.
 	conns      map[string]*conn // by routing id
 	byFD       map[int][]*conn
-	live       map[int]bool     // descriptors of router's connections, as the monitor tells
-	departed   map[string]*conn // that are gone, but of which messages may wait
-	last       *conn            // that the last message was of
+	live       map[int]bool     // descriptors of router's connections that the monitor has reported
+	departed   map[string]*conn // ended connections of which messages may still wait in libzmq, by routing id
+	last       *conn            // connection of the last message
 	gate       zsock.Gate
 	admissions auth.Admissions
-	handshakes [2]auth.Occasion // that failed, of CURVE and of others
+	handshakes [2]auth.Occasion // failed handshakes, without CURVE and with a wrong server key
 
-	// The message that is handled, and how many there may be.
-	principal *auth.Principal // whose it is; nil: anybody's
+	// The message that is being handled, and the limit of requests.
+	principal *auth.Principal // who sent it; nil without CURVE
 	rates     auth.Rates
 
-	// Writes, and how many of them the store has.
-	batch       *batch // that will go to the store next
+	// Writes on their way to the store.
+	batch       *batch // goes to the store next
 	spare       []*batch
-	queued      int // events that the store has
-	queuedBytes int
-	stalled     bool // there are too many of them: receiving waits
+	queued      int  // events that the store has yet to commit
+	queuedBytes int  // and their data
+	stalled     bool // too many are queued: receiving waits
 
-	// Answers on their way: what is read, and what is sent.
-	reads         []*conn // that may have a task whose chunk can be read
-	reading       int     // chunks
-	flushes       []*conn // that may have something to send
+	// Answers on their way to peers.
+	reads         []*conn // may have a task whose chunk can be read
+	reading       int     // chunks that readers have
+	flushes       []*conn // may have something to send
 	retries       retries
 	writePriority writePriority
-	unread        int // octets of answers in all conns' out
+	unread        int // bytes of answers in the out buffers of all connections
 
-	// Tasks that wait for what is yet to come.
-	parked      fifo      // that the hub has
-	keepaliveAt time.Time // parked: when to look who has heard nothing for long
+	// Tasks that wait for new events or cursors.
+	parked      fifo      // followers that the hub has
+	keepaliveAt time.Time // when to look for parked followers that need a keepalive
 	waits       waits
 
 	// Broadcasts.
 	subs       zsock.Subscribers
-	broadcasts uint64 // position up to which PUB has everything
+	broadcasts uint64 // PUB has had every event up to this position
 
-	// The end.
+	// Shutdown.
 	stopping   bool
-	draining   bool      // stopping, and the store has answered everything
+	draining   bool      // stopping, and all requests are done; peers still read their answers
 	drainUntil time.Time // draining: when to stop waiting for peers and broadcasts
 }
 
-// run serves until it is told to stop and has finished what it took.
+// run serves until stop was called and the requests it took are finished.
 func (l *loop) run() error {
 	var posts []func()
 	drained := true
-	l.observe() // libzmq signals what comes once somebody has looked and found no more
+	l.observe() // libzmq signals again only after the loop has read everything that was there
 	l.observePub()
 	for !l.finished() {
 		listening := l.accepting()
@@ -139,14 +138,14 @@ func (l *loop) run() error {
 			return err
 		}
 		l.readNext()
-		l.submit() // what waited behind queries that have ended
+		l.submit() // writes that waited behind queries that have ended
 		l.publishGauges()
 	}
 	return nil
 }
 
-// accepting reports whether the committer keeps up; if not, receiving waits,
-// and with it, by way of TCP, the peers.
+// accepting reports whether the loop may receive requests. It may not while the store
+// is behind. TCP then makes the peers wait as well.
 func (l *loop) accepting() bool {
 	ok := !l.stopping && l.queued < maxQueued && l.queuedBytes < maxQueuedBytes
 	if l.stalled == ok {
@@ -157,7 +156,7 @@ func (l *loop) accepting() bool {
 	return ok
 }
 
-// timeout returns how long to poll.
+// timeout returns how long to poll; negative for no limit.
 func (l *loop) timeout(drained, listening bool) time.Duration {
 	if !drained && listening || len(l.flushes) > 0 {
 		return 0
@@ -186,9 +185,9 @@ func (l *loop) timeout(drained, listening bool) time.Duration {
 	return next
 }
 
-// receive takes requests off the ROUTER. The monitor is read between taking and
-// handling: whatever connection a message came over, it is known by then
-// whether that is gone.
+// receive takes requests off the ROUTER and handles them. It reads the monitor between
+// taking and handling, so that it knows of each message whether its connection has
+// ended.
 func (l *loop) receive() (drained bool, err error) {
 	drained, err = l.transport.Receive(burst, l.observe, func(m zsock.Message) {
 		l.stats.Received.Add(1)
@@ -200,9 +199,10 @@ func (l *loop) receive() (drained bool, err error) {
 	return drained, err
 }
 
-// handle deals with one message.
+// handle splits a message into its envelope and its request, and processes the request
+// in the envelope's lane.
 func (l *loop) handle(m zsock.Message) {
-	if m.From.Odd {
+	if m.From.Unknown {
 		l.stats.Dropped.Add(1)
 		return
 	}
@@ -237,8 +237,8 @@ func (l *loop) handle(m zsock.Message) {
 	ln.forget()
 }
 
-// admit reports whether a request is to be dealt with, and answers if not. CANCEL
-// has no answer of its own, and is not counted.
+// admit reports whether to process a request. If not, it answers it. CANCEL has no
+// answer of its own and does not count against the limit of requests.
 func (l *loop) admit(ln *lane, m zsock.Message, request [][]byte) bool {
 	var refused *wire.Error
 	if l.principal, refused = l.principalOf(m); refused == nil {
@@ -253,7 +253,7 @@ func (l *loop) admit(ln *lane, m zsock.Message, request [][]byte) bool {
 	return refused == nil
 }
 
-// command deals with everything but PUBLISH.
+// command processes every command but PUBLISH.
 func (l *loop) command(ln *lane, frames [][]byte) {
 	r, refused := wire.ParseRequest(frames)
 	if refused != nil {
@@ -288,19 +288,20 @@ func (l *loop) command(ln *lane, frames [][]byte) {
 	}
 }
 
-// publishGauges leaves what only the loop knows where everybody may read it: that costs
-// less than to have somebody ask, and a loop that is busy has nobody wait.
+// publishGauges copies the loop's own figures to where other goroutines may read them.
+// That is cheaper than a post for each reader, and nobody waits for a busy loop.
 func (l *loop) publishGauges() {
 	l.stats.Queued.Store(int64(l.queued))
 	l.stats.QueuedBytes.Store(int64(l.queuedBytes))
 	l.stats.UnsentBytes.Store(int64(l.unread))
 }
 
-// stop has the loop take no more requests and end what does not end by itself.
+// stop makes the loop take no more requests, and ends tasks that do not end by
+// themselves.
 func (l *loop) stop() {
 	l.stopping = true
 	if err := l.gate.ShutForGood(); err != nil {
-		l.log.Warn("connections that come before the end will not be answered", "error", err)
+		l.log.Warn("cannot refuse new connections while stopping; their requests will not be answered", "error", err)
 	}
 	for _, c := range l.conns {
 		l.stopTask(&c.plain)
@@ -316,11 +317,11 @@ func (l *loop) stopTask(ln *lane) {
 	}
 }
 
-// grace is how long peers have to read their answers when the server stops.
+// grace is how long peers may take to read their answers when the server stops.
 const grace = 2 * time.Second
 
-// finished reports whether the loop may end: everything that was taken is
-// answered and broadcast, or nobody takes it.
+// finished reports whether the loop may end: all requests are answered and all events
+// broadcast, or drainUntil has passed.
 func (l *loop) finished() bool {
 	if !l.stopping || l.queued > 0 || l.reading > 0 || len(l.flushes) > 0 {
 		return false
@@ -331,8 +332,8 @@ func (l *loop) finished() bool {
 	return !time.Now().Before(l.drainUntil) || l.unread == 0 && l.caughtUp()
 }
 
-// caughtUp reports whether PUB has had every event. Positions alone do not tell:
-// the last of them may be of changes that are not broadcast.
+// caughtUp reports whether PUB has had every event. Comparing positions is not enough:
+// the last ones may belong to changes that are not broadcast.
 func (l *loop) caughtUp() bool {
 	if l.broadcasts >= l.store.Info().LastPosition {
 		return true

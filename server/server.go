@@ -1,28 +1,29 @@
-// Package server is the broker: a ROUTER socket that takes requests and streams
-// answers, and a PUB socket that broadcasts every persisted event.
+// Package server is the broker. A ROUTER socket takes requests and streams answers; a
+// PUB socket broadcasts every stored event.
 //
-// Goroutines, all owned and awaited by Run:
+// Run owns these goroutines and waits for all of them:
 //
-//   - Run's own runs the loop, the one owner of all sockets. It ends when it
-//     was told to stop and has finished what it took.
-//   - readers read chunks of answers that take time; they end when jobs is
-//     closed, after the loop.
-//   - the ZAP handler says who may connect; it ends with the ZeroMQ context.
-//   - relay turns commits into broadcasts and wakes those who follow; it ends
-//     when its context is cancelled, after the loop.
+//   - The loop runs on Run's own goroutine and is the only one that touches the
+//     sockets. It ends when it was told to stop and has finished the requests it took.
+//   - Readers read chunks of answers from the store. They end when jobs is closed,
+//     after the loop.
+//   - The ZAP handler authorizes connections. It ends with the ZeroMQ context.
+//   - The relay turns commits into broadcasts and wakes followers. It ends when its
+//     context is cancelled, after the loop.
 //
-// The store calls back with results, on its committer or on the loop's own
-// goroutine; that only posts to the loop.
+// The store calls back with results, on its committer's goroutine or on the loop's. The
+// callback only posts to the loop.
 //
-// It stands on wire, the contract in store and pebbe/zmq4, and has packages below the
-// loop, none of which knows it: internal/zsock is what is ZeroMQ's own, internal/auth
-// decides who may do what, internal/pack writes what is sent.
+// The package builds on wire, on the contract in store and on pebbe/zmq4. The packages
+// below it do not know the loop: internal/zsock holds what is specific to ZeroMQ,
+// internal/auth decides who may do what, and internal/pack encodes outgoing messages.
 //
-// A word on the wire has a file of its name. The path of a PUBLISH: the loop (loop.go)
-// receives it through zsock, its envelope's lane (lane.go) gives it its turn, and publish.go
-// adds it to a batch that goes to the store, which for an engine on disk is the path of an
-// Append in store/leveldb. The store's answer reaches the loop by way of outbox.go and the
-// peer with flush.go, while relay.go broadcasts what is on disk.
+// Each command of the protocol has a file of its name. The path of a PUBLISH: the loop
+// (loop.go) receives it through zsock, the lane of its envelope (lane.go) gives it its
+// turn, and publish.go adds it to a batch for the store. For an engine on disk that is
+// the path of an Append in store/leveldb. The store's result comes back to the loop
+// through outbox.go, and flush.go sends the answer to the peer, while relay.go
+// broadcasts what is on disk.
 package server
 
 import (
@@ -45,61 +46,62 @@ import (
 	"gorewind/wire"
 )
 
-// Options of New.
+// Options configure New.
 type Options struct {
-	Router   []string     // ZeroMQ endpoints to bind for requests; at least one
-	Pub      []string     // endpoints to bind for broadcasts; at least one
-	MaxFiles int          // descriptors that connections may take; the store's come on top. Default: no limit
-	MaxEvent int          // octets, 1 to store.MaxEvent. Default: DefaultMaxEvent
-	Version  string       // of the program, for INFO
-	Log      *slog.Logger // Default: nowhere
+	Router   []string     // ZeroMQ endpoints for requests; at least one
+	Pub      []string     // ZeroMQ endpoints for broadcasts; at least one
+	MaxFiles int          // file descriptors that connections may use, besides the store's. Default: no limit
+	MaxEvent int          // bytes of an event, 1 to store.MaxEvent. Default: DefaultMaxEvent
+	Version  string       // version of the program, for INFO
+	Log      *slog.Logger // Default: log nothing
 
-	// Curve has every peer use CURVE with this key, and Access says who may do
-	// what: neither goes without the other. Default: everybody may do everything.
+	// Curve is the server's key pair and requires CURVE of every peer. Access says what
+	// each key may do. Set both or neither. Default: everybody may do everything.
 	Curve  *Curve
 	Access *Access
-	Drop   bool // Allow ends all connections when a client loses something by it
+	Drop   bool // Allow closes all connections when it takes a right away from somebody
 
-	MaxConnections int           // of both sockets; further ones are refused. Default: no limit
-	MaxRequests    int           // a second, of a key or, without CURVE, a connection. Default: no limit
-	Handshake      time.Duration // how long one may take. Default: DefaultHandshake
-	IPCMode        fs.FileMode   // of the files of ipc endpoints. Default: as the umask says
+	MaxConnections int           // of both sockets together; more are refused. Default: no limit
+	MaxRequests    int           // requests per second for each key or, without CURVE, each connection. Default: no limit
+	Handshake      time.Duration // how long a handshake may take. Default: DefaultHandshake
+	IPCMode        fs.FileMode   // file mode of ipc endpoints. Default: set by the umask
 
-	// Names are what the program's users know these fields by, such as "--max-event-bytes"
-	// for "MaxEvent": errors, the log and answers say so. Default: as they are called here.
+	// Names maps a field, such as "MaxEvent", to the name that users know it by, such
+	// as "--max-event-bytes". Errors, log lines and answers use that name. Default: the
+	// field's own name.
 	Names map[string]string
 }
 
-// name returns what users know a field by.
+// name returns the name that users know a field by.
 func (o *Options) name(field string) string { return cmp.Or(o.Names[field], field) }
 
-// DefaultHandshake is how long a handshake may take unless told otherwise.
+// DefaultHandshake is the default time limit of a handshake.
 const DefaultHandshake = 10 * time.Second
 
-// DefaultMaxEvent is how large an event may be unless told otherwise.
+// DefaultMaxEvent is the default limit of an event, in bytes.
 const DefaultMaxEvent = 1 << 20
 
-// High-water marks, in messages. They are fixed before the first connection:
-// libzmq's pipes acknowledge what was read in steps of half a mark, so that one
-// that is lowered later may be full for ever.
+// High-water marks, in messages. They are set before the first connection and never
+// changed: libzmq acknowledges what was read in steps of half a mark, so a pipe whose
+// mark is lowered later can stay full for ever.
 const (
-	routerSend = 8000   // for each peer; large frames are counted apart, see maxUnsentBytes
-	pubSend    = 50_000 // for each subscriber; large frames are counted apart, see zsock.MaxPinned
+	routerSend = 8000   // for each peer; maxUnsentBytes also limits large frames
+	pubSend    = 50_000 // for each subscriber; zsock.MaxPinned also limits large frames
 
-	routerReceiveBytes = 128 << 20 // for each peer, at the largest events
+	routerReceiveBytes = 128 << 20 // for each peer, when all of its events have the largest size
 	routerReceiveLeast = 64
 	routerReceiveMost  = 1000
 )
 
-// routerReceive is the mark for requests of a peer that wait in libzmq. There is
-// no other bound of their octets.
+// routerReceive returns the high-water mark for requests of a peer that wait in libzmq.
+// Nothing else limits their bytes.
 func routerReceive(maxEvent int) int {
 	return min(max(routerReceiveBytes/maxEvent, routerReceiveLeast), routerReceiveMost)
 }
 
-// sendMark returns the high-water mark for messages that wait for a peer: most of
-// them, or where their octets are not counted, so many that the largest events
-// keep a bound of octets.
+// sendMark returns the high-water mark for messages that wait for a peer. The fast
+// transport counts bytes itself and takes the largest mark, most. The plain one cannot,
+// so its mark keeps messages of the largest events within limit bytes.
 func sendMark(most, limit, maxEvent int) int {
 	if fast() {
 		return most
@@ -107,10 +109,10 @@ func sendMark(most, limit, maxEvent int) int {
 	return min(most, max(1, limit/maxEvent))
 }
 
-// fast is zsock.Fast, save in a test.
+// fast is zsock.Fast. Tests replace it.
 var fast = zsock.Fast
 
-// A Server is a broker on bound sockets.
+// A Server is a broker with bound sockets.
 type Server struct {
 	Stats Stats
 
@@ -120,8 +122,8 @@ type Server struct {
 	loop *loop
 	jobs chan *task
 
-	access atomic.Pointer[auth.Rules] // nil in it: no CURVE
-	zap    *auth.ZAPHandler           // nil: everybody is let in
+	access atomic.Pointer[auth.Rules] // nil rules: no CURVE
+	zap    *auth.ZAPHandler           // nil: every connection is accepted
 	closed chan struct{}
 
 	routerAddrs, pubAddrs []string
@@ -129,7 +131,7 @@ type Server struct {
 	closing sync.Once
 }
 
-// New binds the sockets. Run must follow, or Close.
+// New binds the sockets. Call Run or Close afterwards.
 func New(o Options) (*Server, error) {
 	if o.MaxEvent == 0 {
 		o.MaxEvent = DefaultMaxEvent
@@ -168,7 +170,8 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Check refuses options that mean nothing, or less than they seem to, as New does.
+// Check sets defaults and returns an error for options that are out of range or do
+// nothing without another one. New calls it.
 func (o *Options) Check() error {
 	if o.Handshake == 0 {
 		o.Handshake = DefaultHandshake
@@ -176,10 +179,10 @@ func (o *Options) Check() error {
 	switch {
 	case o.MaxEvent < 1 || o.MaxEvent > store.MaxEvent:
 		return fmt.Errorf("%s is %d; it must be 1 to %d", o.name("MaxEvent"), o.MaxEvent, store.MaxEvent)
-	case o.Curve != nil && o.Access == nil: // libzmq would let everybody in who knows the server's key
-		return fmt.Errorf("%s needs %s, which says which keys may do what", o.name("Curve"), o.name("Access"))
+	case o.Curve != nil && o.Access == nil: // libzmq would accept everybody who knows the server's key
+		return fmt.Errorf("%s needs %s, which says what each key may do", o.name("Curve"), o.name("Access"))
 	case o.Curve == nil && o.Access != nil:
-		return fmt.Errorf("%s needs %s; without it nobody has a key", o.name("Access"), o.name("Curve"))
+		return fmt.Errorf("%s needs %s: without CURVE, clients have no keys", o.name("Access"), o.name("Curve"))
 	case o.MaxConnections < 0:
 		return fmt.Errorf("%s is %d; give 1 or more, or 0 for no limit", o.name("MaxConnections"), o.MaxConnections)
 	case o.MaxRequests < 0:
@@ -193,14 +196,14 @@ func (o *Options) Check() error {
 // open makes and binds the sockets.
 func (s *Server) open() (err error) {
 	l := s.loop
-	// One I/O thread, also because the monitor's ACCEPTED comes before the first
-	// message of a connection only if one thread does both.
+	// One I/O thread: only then does the monitor report ACCEPTED before the first
+	// message of that connection can be received.
 	if err := s.zctx.SetIoThreads(1); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
 	zsock.Seed()
 	if !fast() {
-		s.log.Warn("pebbe/zmq4 is not as this program knows it; messages go one by one, which is slow: build with the version in go.mod")
+		s.log.Warn("unexpected version of pebbe/zmq4: using the slow transport; build with the version in go.mod")
 	}
 	if l.out, err = newOutbox(); err != nil {
 		return fmt.Errorf("wake-up: %w", err)
@@ -223,12 +226,12 @@ func (s *Server) open() (err error) {
 		l.router.SetSndhwm(sendMark(routerSend, maxUnsentBytes, s.opts.MaxEvent)),
 		l.router.SetMaxmsgsize(int64(max(2*s.opts.MaxEvent, 64<<10))),
 		l.pub.SetSndhwm(sendMark(pubSend, zsock.MaxPinned, s.opts.MaxEvent)),
-		l.pub.SetMaxmsgsize(2*wire.MaxStream), // a subscription
+		l.pub.SetMaxmsgsize(2*wire.MaxStream), // subscriptions are the only messages that PUB receives
 		s.openMonitors(),
 	); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
-	const maxID = 255 // octets of a routing id, a frame of its own
+	const maxID = 255 // bytes of a routing id, which is a frame of its own
 	l.transport = zsock.NewTransport(fast(), l.router, l.pub, l.monitor, zsock.Limits{
 		Frames: 1 + maxRequestFrames, Bytes: maxID + maxRequestBytes, Unsent: maxUnsentBytes, Users: s.opts.Curve != nil,
 	})
@@ -242,7 +245,7 @@ func (s *Server) open() (err error) {
 	return err
 }
 
-// openMonitors makes the monitors of both sockets.
+// openMonitors opens the monitors of both sockets.
 func (s *Server) openMonitors() (err error) {
 	l := s.loop
 	if l.monitor, err = zsock.NewMonitor(s.zctx, l.router, "inproc://router"); err != nil {
@@ -252,14 +255,15 @@ func (s *Server) openMonitors() (err error) {
 	return err
 }
 
-// RouterAddrs returns the endpoints for requests, with their real ports.
+// RouterAddrs returns the endpoints for requests with the ports that were bound.
 func (s *Server) RouterAddrs() []string { return s.routerAddrs }
 
-// PubAddrs returns the endpoints for broadcasts, with their real ports.
+// PubAddrs returns the endpoints for broadcasts with the ports that were bound.
 func (s *Server) PubAddrs() []string { return s.pubAddrs }
 
-// Run serves a store until ctx is done, finishes what it took, and closes the
-// sockets. It returns an error if it had to stop by itself. The store stays open.
+// Run serves a store until ctx is done, finishes the requests it took and closes the
+// sockets. It does not close the store. The error is not nil if Run had to stop before
+// ctx was done, or if closing failed.
 func (s *Server) Run(ctx context.Context, events store.Store) error {
 	l := s.loop
 	from := events.Info().LastPosition
@@ -272,24 +276,24 @@ func (s *Server) Run(ctx context.Context, events store.Store) error {
 		wg.Go(func() { readers(work, events, s.jobs, l) })
 	}
 	wg.Go(func() { relay(work, events, from, l) })
-	// 1. ctx is done: the loop takes no more requests, ends what takes time with
-	//    ERROR STOPPING, and 2. waits for the store's answers, for PUB to have every
-	//    event, and a little for peers to take what is theirs.
+	// 1. ctx is done. The loop takes no more requests and ends running tasks with ERROR
+	// STOPPING. 2. The loop waits for the store's results, for PUB to have every event
+	// and, for at most grace, for peers to read their answers.
 	unstop := context.AfterFunc(ctx, func() { l.out.post(l.stop) })
 	defer unstop()
 	err := l.run()
-	// 3. The readers and the relay end: nobody waits for them any more.
+	// 3. The readers and the relay end. Nobody needs their results any more.
 	close(s.jobs)
 	cancel()
 	wg.Wait()
-	// 4. The sockets close, with a short time for what libzmq has yet to send.
+	// 4. The sockets close. libzmq has linger to send what it still holds.
 	return errors.Join(err, s.Close())
 }
 
-// linger is how long closing waits for libzmq to send what it has.
+// linger is how long Close waits for libzmq to send what it holds.
 const linger = time.Second
 
-// Close closes the sockets. Run does it by itself.
+// Close closes the sockets. Run calls it.
 func (s *Server) Close() (err error) {
 	s.closing.Do(func() {
 		close(s.closed)
@@ -308,8 +312,8 @@ func (s *Server) Close() (err error) {
 		}
 		for _, z := range []*zmq.Socket{l.router, l.pub} {
 			if z != nil {
-				// While it lingers, it would tell of connections that end, and wait for
-				// ever for a monitor that is closed.
+				// A lingering socket would report connections that end, and would block
+				// for ever on a monitor that is closed.
 				errs = append(errs, z.Monitor("", 0), z.SetLinger(linger), z.Close())
 			}
 		}

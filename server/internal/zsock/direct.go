@@ -101,7 +101,7 @@ func (r *receiver) Receive(max int, before func(), handle func(Message)) (draine
 				r.frames = r.frames[:0]
 			}
 			if f.flags&C.GW_ORIGIN != 0 {
-				r.origin = Origin{f.flags&C.GW_SAME != 0, f.flags&C.GW_ODD != 0, int(f.fd), uintptr(f.token), Pin(f.pin), r.user(i)}
+				r.origin = Origin{f.flags&C.GW_SAME != 0, f.flags&C.GW_UNKNOWN != 0, int(f.fd), uintptr(f.token), Pin(f.pin), r.user(i)}
 			}
 			cut := f.flags&C.GW_CUT != 0
 			if !cut {

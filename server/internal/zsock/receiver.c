@@ -63,7 +63,7 @@ static void gw_origin(gw_receiver *r, zmq_msg_t *m, gw_frame *f) {
 		if (r->id_len == 0) {
 			f->token = (uintptr_t) zmq_msg_gets(m, "__fd");
 			if (zmq_msg_size(m) > GW_PIN_BYTES) {
-				f->flags |= GW_ODD;
+				f->flags |= GW_UNKNOWN;
 				f->token = 0;
 			} else if (f->token && f->token != r->token) {
 				zmq_msg_t *pin = malloc(sizeof *pin);

@@ -22,7 +22,7 @@ enum {
 	GW_CUT = 4,    // beyond the limits: the frame's bytes were dropped
 	GW_ORIGIN = 8, // it says what connection the message is of
 	GW_SAME = 16,  // the same as the message before
-	GW_ODD = 32    // from a peer that chose its routing id, with a first frame that nothing can begin with
+	GW_UNKNOWN = 32    // from a peer that chose its routing id, with a first frame that nothing can begin with
 };
 
 // Results of gw_receive.

@@ -64,12 +64,12 @@ type Message struct {
 
 // An Origin says what connection a message came over.
 type Origin struct {
-	Same  bool    // as the message before
-	Odd   bool    // it cannot be told: the message is to be dropped
-	FD    int     // -1 if unknown
-	Token uintptr // names the connection of a peer that chose its routing id; 0 for others
-	Pin   Pin     // keeps the token from being reused
-	User  []byte  // whose message it is, as ZAP said; empty without CURVE
+	Same    bool    // as the message before
+	Unknown bool    // it cannot be told: the message is to be dropped
+	FD      int     // -1 if unknown
+	Token   uintptr // names the connection of a peer that chose its routing id; 0 for others
+	Pin     Pin     // keeps the token from being reused
+	User    []byte  // whose message it is, as ZAP said; empty without CURVE
 }
 
 // A SendState says how a send ended.
