@@ -10,18 +10,18 @@ import (
 	"gorewind/store"
 )
 
-// A Right is what a client needs for a command.
+// A Right is what a principal needs for a command.
 type Right string
 
 // The rights.
 const (
-	Read  Right = "read"  // QUERY, STREAMS, COMMIT, CURSOR, WAIT; of everything: broadcasts
+	Read  Right = "read"  // QUERY, STREAMS, COMMIT, CURSOR, WAIT; for all streams: broadcasts
 	Write Right = "write" // PUBLISH, APPEND
-	Admin Right = "admin" // REPLACE, DELETE; of everything: LOG
+	Admin Right = "admin" // REPLACE, DELETE; for all streams: LOG
 )
 
-// A Principal is somebody whom the server knows by a key, and the streams for which
-// it has each right; nil is none.
+// A Principal is a client that the server knows by its key, with the streams for which
+// it has each right. A nil selection holds no stream.
 type Principal struct {
 	Name  string
 	Key   string // public, in Z85
@@ -30,11 +30,12 @@ type Principal struct {
 	Admin *store.Selection
 }
 
-// An Access is the principals that a server knows. It does not change: to have other
-// rules, a server is given another one.
+// An Access is the set of principals that a server knows. It is immutable; Server.Allow
+// replaces it.
 type Access struct{ rules *auth.Rules }
 
-// NewAccess returns an Access of principals. Each has a name and a key of its own.
+// NewAccess returns an Access for principals. Each must have a name and a key of its
+// own.
 func NewAccess(principals []Principal) (*Access, error) {
 	known := make([]auth.Principal, len(principals))
 	for i, p := range principals {
@@ -47,11 +48,11 @@ func NewAccess(principals []Principal) (*Access, error) {
 	return &Access{rules}, nil
 }
 
-// Len returns how many principals there are.
+// Len returns the number of principals.
 func (a *Access) Len() int { return a.rules.Len() }
 
-// decides returns the rules of a; nil if a is, and everybody may do everything.
-func (a *Access) decides() *auth.Rules {
+// ruleset returns the rules of a, or nil if a is nil and everybody may do everything.
+func (a *Access) ruleset() *auth.Rules {
 	if a == nil {
 		return nil
 	}
@@ -64,23 +65,23 @@ type Curve struct{ Public, Secret string }
 // IsKey reports whether text is a CURVE key in Z85.
 func IsKey(text string) bool { return auth.IsKey(text) }
 
-// NewCurve makes a key pair.
+// NewCurve generates a key pair.
 func NewCurve() (Curve, error) {
 	public, secret, err := zmq.NewCurveKeypair()
 	if err != nil {
-		return Curve{}, fmt.Errorf("this libzmq makes no CURVE keys: %w", err)
+		return Curve{}, fmt.Errorf("libzmq was built without CURVE: %w", err)
 	}
 	return Curve{public, secret}, nil
 }
 
-// CurveOf returns the pair that a secret key is of.
+// CurveOf returns the key pair of a secret key.
 func CurveOf(secret string) (Curve, error) {
 	if !IsKey(secret) {
 		return Curve{}, errors.New("the secret key is not 40 characters of Z85")
 	}
 	public, err := zmq.AuthCurvePublic(secret)
 	if err != nil {
-		return Curve{}, fmt.Errorf("this libzmq has no CURVE: %w", err)
+		return Curve{}, fmt.Errorf("libzmq was built without CURVE: %w", err)
 	}
 	return Curve{public, secret}, nil
 }

@@ -8,13 +8,13 @@ import (
 	"gorewind/wire"
 )
 
-// appending is an APPEND.
+// appending is an APPEND. size counts its bytes with the overhead of groups and events.
 type appending struct {
 	store.Append
 	events, data, size int
 }
 
-// append deals with an APPEND.
+// append handles an APPEND.
 func (l *loop) append(ln *lane, w wire.Append) {
 	total, events, data := len(w.Key), 0, 0
 	for i, g := range w.Groups {
@@ -34,14 +34,14 @@ func (l *loop) append(ln *lane, w wire.Append) {
 	l.write(ln, appending{keepAppend(w, total, events), events, data, size})
 }
 
-// What a group and an event take besides their octets.
+// Memory that a group and an event take besides their bytes.
 const (
 	groupBytes = 80
 	eventBytes = 24
 )
 
-// keepAppend copies a request to memory that stays, in one piece each for its
-// octets, its events and its groups.
+// keepAppend copies a request out of the receive buffer, with one allocation each for
+// its bytes, its events and its groups.
 func keepAppend(w wire.Append, total, events int) store.Append {
 	arena := make([]byte, 0, total)
 	keep := func(b []byte) []byte {
@@ -72,7 +72,7 @@ func (a appending) check(principal *auth.Principal) *wire.Error {
 
 func (a appending) memory() int { return a.size }
 
-// stage implements write: it shares a batch with PUBLISHes.
+// stage implements write. APPENDs share a batch with PUBLISHes.
 func (a appending) stage(l *loop, ln *lane) {
 	l.batch.reqs = append(l.batch.reqs, a.Append)
 	l.staged(author{lane: ln, events: int32(a.events), data: int32(a.data), appends: true}, a.size)

@@ -1,6 +1,6 @@
 package server
 
-// cancel deals with a CANCEL: it waits for nothing and has no answer of its own.
+// cancel handles a CANCEL: at once, and without an answer of its own.
 func (l *loop) cancel(ln *lane) {
 	if t := ln.task; t != nil {
 		if r := t.source.cancelled(); r != nil {
@@ -8,7 +8,7 @@ func (l *loop) cancel(ln *lane) {
 			return
 		}
 	}
-	if len(ln.open) > 0 { // it ends in its turn
+	if len(ln.open) > 0 { // the task ends when its turn comes
 		ln.open[0].cancelled = true
 		ln.opened()
 	}

@@ -9,27 +9,27 @@ import (
 
 const (
 	chunkBytes     = 256 << 10 // of packed messages, about; at least one event
-	selectionBytes = 2 << 20   // of a selection's: the more events, the fewer seeks each costs
-	maxChunkBytes  = 64 << 20  // of all chunks in memory: above it, reading waits
+	selectionBytes = 2 << 20   // the same for a selection: with more events in a chunk, each costs fewer seeks
+	maxChunkBytes  = 64 << 20  // of all chunks in memory; above that, reading waits
 )
 
-// A chunk is the next part of a task's answer, packed, and what is asked of who makes it.
-// It is handed over with the task: a reader has it from jobs until it posts, the hub from
-// park until it posts or the loop takes the follower back, and otherwise the loop. Who
-// has it may touch all of it, and nobody else any.
+// A chunk is the next part of a task's answer, packed, with instructions for whoever
+// fills it. It is handed over with the task: a reader has it from jobs until the reader
+// posts; the hub has it from park until the hub posts or the loop takes the follower
+// back; otherwise the loop has it. Only the owner may touch it.
 type chunk struct {
-	envelope pack.Envelope // of the task's lane; does not change
+	envelope pack.Envelope // of the task's lane; constant
 	small    bool          // one event is enough
 
-	packed []byte      // messages that are ready to be sent
-	last   bool        // they end the answer
-	failed *wire.Error // that they end it with, or nil
-	prompt bool        // they are events that have just come
-	epoch  uint64      // of the erasures before they were read
-	charge int         // octets that count in loop.inHand and conn.octets
+	packed []byte      // messages to send
+	last   bool        // the answer ends with them
+	failed *wire.Error // the ERROR that the answer ends with, or nil
+	prompt bool        // they are live events from the hub
+	epoch  uint64      // number of erasures before they were read
+	charge int         // bytes that count in loop.inHand and conn.charged
 }
 
-// pack appends a message of the answer.
+// pack appends a message of the answer to b.
 func (c *chunk) pack(b []byte, r wire.Reply) []byte {
 	if e, ok := r.(*wire.Error); ok {
 		c.failed = e
@@ -50,7 +50,7 @@ func newPool(size int) *sync.Pool {
 	}}
 }
 
-// newChunk returns memory for a chunk of so many octets.
+// newChunk returns memory for a chunk of a size, in bytes.
 func newChunk(size int) []byte {
 	pool := chunks
 	if size > chunkBytes {
@@ -68,7 +68,7 @@ func recycleChunk(b []byte) {
 	}
 }
 
-// fit returns a chunk in memory that is not much larger than it.
+// fit returns a chunk in memory that is not much larger than the chunk.
 func fit(b []byte) []byte {
 	if len(b) >= cap(b)/4 {
 		return b

@@ -11,13 +11,13 @@ import (
 // commit is a COMMIT.
 type commit store.Cursor
 
-// commit deals with a COMMIT.
+// commit handles a COMMIT.
 func (l *loop) commit(ln *lane, w wire.Commit) {
 	l.write(ln, commit{Consumer: bytes.Clone(w.Consumer), Stream: bytes.Clone(w.Stream), ID: w.ID, Rewind: w.Rewind})
 }
 
-// Who reads a stream says how far; and what is of the whole store is for who reads
-// all of it.
+// check implements claim. Committing takes the right to read: for the stream, or for
+// all streams where the cursor is one of the whole store.
 func (c commit) check(principal *auth.Principal) *wire.Error {
 	return principal.MayIn(wire.COMMIT, auth.Read, c.Stream)
 }

@@ -11,7 +11,7 @@ type cursor struct {
 	consumer, stream []byte
 }
 
-// cursor deals with a CURSOR.
+// cursor handles a CURSOR.
 func (l *loop) cursor(ln *lane, w wire.Cursor) {
 	c := &cursor{consumer: append([]byte(nil), w.Consumer...), stream: append([]byte(nil), w.Stream...)}
 	l.task(ln, c, len(c.consumer)+len(c.stream))

@@ -12,12 +12,12 @@ import (
 // deletion is a DELETE.
 type deletion store.Delete
 
-// delete deals with a DELETE.
+// delete handles a DELETE.
 func (l *loop) delete(ln *lane, w wire.Delete) {
 	l.write(ln, deletion{Stream: bytes.Clone(w.Stream), UpTo: optional(w.UpTo), Expected: optional(w.Expected)})
 }
 
-// optional is a bound as the store has it.
+// optional converts a bound to the store's type.
 func optional(b wire.Bound) store.Optional { return store.Optional{N: b.ID, Given: b.Given} }
 
 func (d deletion) check(principal *auth.Principal) *wire.Error {
@@ -35,7 +35,7 @@ func (d deletion) apply(l *loop, done func(error)) {
 			if d.UpTo.Given {
 				gone.last = d.UpTo.N
 			}
-			l.erasures.add(d.Stream, gone)
+			l.erasures.record(d.Stream, gone)
 		}
 		done(err)
 	})

@@ -8,9 +8,9 @@ import (
 	"gorewind/wire"
 )
 
-// Allow has the server go by other rules from now on: what a client has under way
-// and may not have any more ends with ERROR DENIED. It must have had some from the
-// beginning.
+// Allow replaces the rules of a running server, which must have had some from the
+// beginning. Requests that a client has under way and may no longer make end with ERROR
+// DENIED.
 func (s *Server) Allow(rules *Access) {
 	before := s.access.Swap(rules.rules)
 	drop := s.opts.Drop && before.Narrows(rules.rules)
@@ -22,27 +22,28 @@ func (s *Server) Allow(rules *Access) {
 	})
 }
 
-// A claim is what somebody asks for.
+// A claim is a request that takes rights.
 type claim interface {
-	// check returns why a client may not have it, nil if it may.
+	// check returns an error if a principal does not have the rights, nil if it does.
 	check(principal *auth.Principal) *wire.Error
 }
 
-// principalOf returns whose a message is, by the rules of this moment. Without CURVE that is
-// nobody.
+// principalOf returns who sent a message, by the current rules; nil without CURVE.
 func (l *loop) principalOf(m zsock.Message) (principal *auth.Principal, refused *wire.Error) {
 	rules := l.access.Load()
 	if rules == nil {
 		return nil, nil
 	}
-	// Not by its connection: what came under a routing id before says nothing.
+	// The key comes with each message: a peer may have taken over the routing id of
+	// another.
 	if principal = rules.Of(m.From.User); principal == nil {
 		return nil, auth.UnknownKey()
 	}
 	return principal, nil
 }
 
-// allowed reports whether whose message is handled may have x, and answers if not.
+// allowed reports whether the current principal has the rights for x, and answers if
+// not.
 func (l *loop) allowed(ln *lane, x claim) bool {
 	if l.principal == nil {
 		return true
@@ -54,7 +55,7 @@ func (l *loop) allowed(ln *lane, x claim) bool {
 	return true
 }
 
-// enforce ends what connections may not have any more.
+// enforce ends all requests that their principals may no longer make.
 func (l *loop) enforce(rules *auth.Rules) {
 	l.rates.Forget(rules)
 	for _, c := range l.conns {
@@ -66,7 +67,8 @@ func (l *loop) enforce(rules *auth.Rules) {
 	}
 }
 
-// enforceLane answers what waits in a lane in its turn, and what runs now.
+// enforceLane replaces queued requests of a lane by an ERROR in their turn, and ends
+// the task that runs now.
 func (l *loop) enforceLane(ln *lane, principal *auth.Principal) {
 	refusal := func(x claim) *wire.Error {
 		if principal == nil {
@@ -103,15 +105,15 @@ func (l *loop) enforceLane(ln *lane, principal *auth.Principal) {
 	}
 }
 
-// cutAll ends all connections. Those who are still let in come back by themselves.
+// cutAll closes all connections. Clients with valid keys reconnect by themselves.
 func (l *loop) cutAll() {
 	l.observe()
 	l.observePub()
 	for fd := range l.live {
-		_ = syscall.Shutdown(fd, syscall.SHUT_RDWR) // it fails where the other side was first
+		_ = syscall.Shutdown(fd, syscall.SHUT_RDWR) // it fails if the peer has closed it first
 	}
 	for fd := range l.subs.All() {
 		_ = syscall.Shutdown(fd, syscall.SHUT_RDWR)
 	}
-	l.log.Info("dropped all connections", "requests", len(l.live), "broadcasts", l.subs.Len())
+	l.log.Info("dropped all connections: the new rules take rights away", "requests", len(l.live), "broadcasts", l.subs.Len())
 }

@@ -6,40 +6,41 @@ import (
 	"sync/atomic"
 )
 
-// keptErasures is how many erasures are remembered. A chunk that was read before
-// the oldest of them is read again, whatever it holds.
+// keptErasures is how many erasures are remembered. A chunk that was read before the
+// oldest of them is read again, whatever it holds.
 const keptErasures = 16_384
 
-// erasures remembers what was replaced or deleted of late, so that no chunk that
-// was read before is sent after the erasure was answered. A chunk carries now
-// from before it was read: what was erased earlier is not in it.
+// erasures remembers recent REPLACEs and DELETEs. Without it, a chunk that was read
+// before an erasure could be sent after the erasure was answered. A chunk notes the
+// number of erasures before it is read: what was erased earlier is not in it.
 //
-// Anybody may call its methods.
+// Its methods may be called from any goroutine.
 type erasures struct {
-	now  atomic.Uint64 // how many there have been
+	now  atomic.Uint64 // number of erasures so far
 	mu   sync.Mutex    // protects last
-	last []erasure     // that with the number n, from 0, at n modulo keptErasures
+	last []erasure     // a ring: erasure n, counted from 0, is at n modulo keptErasures
 	seed maphash.Seed
 }
 
-// An erasure is of some events of a stream.
+// An erasure is a range of events of a stream that was replaced or deleted.
 type erasure struct {
-	stream uint64 // its hash: a chunk that is read again for no reason does no harm
+	stream uint64 // hash of its name: a collision only makes a chunk be read again
 	span
 }
 
-// A span is some ids of a stream.
+// A span is a range of ids of a stream, both ends included.
 type span struct{ first, last uint64 }
 
 func (s span) overlaps(o span) bool { return o.first <= s.last && s.first <= o.last }
 
-// with returns s enlarged to hold id.
+// with returns s extended to id.
 func (s span) with(id uint64) span { return span{min(s.first, id), max(s.last, id)} }
 
 func (e *erasures) hash(stream []byte) uint64 { return maphash.Bytes(e.seed, stream) }
 
-// add is called when an erasure is in the store, before it is answered.
-func (e *erasures) add(stream []byte, gone span) {
+// record remembers an erasure. Call it after the erasure is stored and before it is
+// answered.
+func (e *erasures) record(stream []byte, gone span) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	x := erasure{e.hash(stream), gone}
@@ -51,8 +52,8 @@ func (e *erasures) add(stream []byte, gone span) {
 	e.now.Add(1)
 }
 
-// since reports whether held is true for one of the erasures since there were n,
-// or one of them is forgotten.
+// since reports whether held is true for an erasure after the first n, or whether one
+// of those is forgotten.
 func (e *erasures) since(n uint64, held func(erasure) bool) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -237,13 +237,13 @@ func TestReplaceAndDeleteAreRefused(t *testing.T) {
 func TestErasuresAreForgotten(t *testing.T) {
 	e := erasures{seed: maphash.MakeSeed()}
 	for range keptErasures {
-		e.add([]byte("s"), span{1, 1})
+		e.record([]byte("s"), span{1, 1})
 	}
 	never := func(erasure) bool { return false }
 	if e.since(0, never) {
 		t.Error("want all remembered")
 	}
-	e.add([]byte("t"), span{5, 7})
+	e.record([]byte("t"), span{5, 7})
 	if !e.since(0, never) {
 		t.Error("want the first forgotten")
 	}

@@ -1,19 +1,19 @@
 package server
 
-// A fifo is tasks in order. A task is in one at most, and leaves it from wherever
-// in it it is at no cost: whoever cancels much must not have others wait.
+// A fifo is a queue of tasks. A task is in at most one fifo, and leaving from the
+// middle costs nothing: a peer that cancels much must not slow others down.
 type fifo struct {
 	first, last *task
 	len         int
 }
 
-// link is a task's place in a fifo.
+// A link is a task's place in a fifo.
 type link struct {
 	in         *fifo
 	prev, next *task
 }
 
-// push appends t, which is in no fifo.
+// push appends t, which must not be in a fifo.
 func (f *fifo) push(t *task) {
 	t.link = link{in: f, prev: f.last}
 	if f.last == nil {
@@ -25,7 +25,7 @@ func (f *fifo) push(t *task) {
 	f.len++
 }
 
-// pushFront puts t, which is in no fifo, before all others.
+// pushFront puts t, which must not be in a fifo, before all others.
 func (f *fifo) pushFront(t *task) {
 	t.link = link{in: f, next: f.first}
 	if f.first == nil {
@@ -37,7 +37,7 @@ func (f *fifo) pushFront(t *task) {
 	f.len++
 }
 
-// pop takes the first one out; nil if there is none.
+// pop takes the first task out; nil if there is none.
 func (f *fifo) pop() *task {
 	t := f.first
 	if t != nil {
@@ -46,7 +46,7 @@ func (f *fifo) pop() *task {
 	return t
 }
 
-// leave takes t out of the fifo that it is in, if any.
+// leave takes t out of its fifo, if it is in one.
 func (t *task) leave() {
 	f := t.link.in
 	if f == nil {

@@ -7,6 +7,7 @@ import (
 	"gorewind/server/internal/zsock"
 )
 
+// flushLater puts a connection on the list of those that may have something to send.
 func (l *loop) flushLater(c *conn) {
 	if !c.flushing {
 		c.flushing = true
@@ -14,7 +15,7 @@ func (l *loop) flushLater(c *conn) {
 	}
 }
 
-// flushAll sends what the peers take.
+// flushAll sends as much as the peers take.
 func (l *loop) flushAll() error {
 	todo := l.flushes
 	l.flushes = nil
@@ -31,7 +32,7 @@ func (l *loop) flushAll() error {
 	return nil
 }
 
-// flush sends a connection's answers, then a turn of its tasks' chunks.
+// flush sends a connection's answers, then one chunk of each task that has one.
 func (l *loop) flush(c *conn) error {
 	if c.dead || c.muted || c.full && time.Now().Before(c.retryAt) {
 		return nil
@@ -77,7 +78,7 @@ func (l *loop) flush(c *conn) error {
 		}
 		l.unblock(c)
 		t.leave()
-		if l.sentChunk(t, began); c.muted { // what waited behind it was too much
+		if l.sentChunk(t, began); c.muted { // the requests behind the chunk may have exceeded a limit
 			return nil
 		}
 	}
@@ -89,7 +90,7 @@ func (l *loop) flush(c *conn) error {
 	return nil
 }
 
-// resume lets requests go on whose answers were held back.
+// resume advances the lanes whose answers were held back.
 func (l *loop) resume(c *conn) {
 	held := c.held
 	c.held = nil
@@ -99,8 +100,8 @@ func (l *loop) resume(c *conn) {
 	}
 }
 
-// send hands messages to libzmq and reports whether it took all. Where the peer
-// is gone it drops c.
+// send hands packed messages to libzmq. It returns how many bytes libzmq took and
+// reports whether that was all. If the peer is gone, it drops c.
 func (l *loop) send(c *conn, packed []byte) (n int, ok bool, err error) {
 	for {
 		sent, state, err := l.transport.Send(c.id, c.peer, c.chosen, packed[n:])
@@ -120,7 +121,7 @@ func (l *loop) send(c *conn, packed []byte) (n int, ok bool, err error) {
 	}
 }
 
-// sentAnswers takes n octets off what waits.
+// sentAnswers removes n bytes of sent answers from what waits.
 func (l *loop) sentAnswers(c *conn, n int) {
 	const keep = 64 << 10
 	l.unread -= n
@@ -135,15 +136,15 @@ func (l *loop) sentAnswers(c *conn, n int) {
 	}
 }
 
-// When a full connection is tried again: soon at first, then less often.
+// A full connection is tried again soon at first, then less often.
 const (
 	firstRetry = 100 * time.Microsecond
 	lastRetry  = 50 * time.Millisecond
-	lazyRetry  = 500 * time.Millisecond // once its tasks gave back their chunks
-	holdChunks = time.Second            // that long a full connection's tasks keep them
+	lazyRetry  = 500 * time.Millisecond // once its tasks gave their chunks back
+	holdChunks = time.Second            // for so long, the tasks of a full connection keep their chunks
 )
 
-// block takes note that a connection takes no more.
+// block notes that a connection takes no more messages, and when to try again.
 func (l *loop) block(c *conn, progress bool) {
 	now := time.Now()
 	if !c.full || progress {
@@ -169,6 +170,7 @@ func (l *loop) block(c *conn, progress bool) {
 	}
 }
 
+// unblock notes that a connection takes messages again.
 func (l *loop) unblock(c *conn) {
 	if c.heapSlot >= 0 {
 		heap.Remove(&l.retries, c.heapSlot)
@@ -179,7 +181,7 @@ func (l *loop) unblock(c *conn) {
 	}
 }
 
-// retry tries the full connections whose time has come.
+// retry tries the full connections that are due.
 func (l *loop) retry(now time.Time) {
 	for len(l.retries) > 0 && !l.retries[0].retryAt.After(now) {
 		c := heap.Pop(&l.retries).(*conn)
@@ -187,14 +189,14 @@ func (l *loop) retry(now time.Time) {
 		case c.unread() > 0 || c.toSend.len > 0:
 			l.flushLater(c)
 		case c.inHand > 0 || c.toRead.len > 0:
-			l.readLater(c) // one event, to see whether it is taken
+			l.readLater(c) // read one event, to see whether the peer takes it
 		default:
 			l.unblock(c)
 		}
 	}
 }
 
-// retries orders full connections by when to try them again.
+// retries is a heap of full connections by the time of their next try.
 type retries []*conn
 
 var _ heap.Interface = (*retries)(nil)

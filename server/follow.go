@@ -7,22 +7,22 @@ import (
 	"gorewind/wire"
 )
 
-// keepaliveEvery is how long a follower hears nothing at most.
+// keepaliveEvery is the longest time that a follower goes without a message.
 const keepaliveEvery = 10 * time.Second
 
-// A follower that has had everything is parked in the hub, without a chunk: its
-// part of a query.
+// A follower that has had everything is parked in the hub, without a chunk. This file
+// is that part of a query.
 
 // rest implements source.
 func (q *query) rest(l *loop, t *task) bool {
 	if !q.follow || !q.at.live || q.at.more {
 		return false
 	}
-	if time.Since(t.lastSent) >= l.keepaliveEvery { // it was woken for what is not for it
+	if time.Since(t.lastSent) >= l.keepaliveEvery { // events woke it that are not for it
 		l.sendLive(t)
 		return true
 	}
-	// Before the hub has it, since what wakes it comes as a post.
+	// Mark it before the hub has it: the hub wakes it by a post.
 	q.parked = true
 	l.parked.push(t)
 	if l.hub.park(q) {
@@ -33,7 +33,7 @@ func (q *query) rest(l *loop, t *task) bool {
 	return false
 }
 
-// woken is called when the hub has handed a follower on.
+// woken is called when the hub has handed a follower back.
 func (l *loop) woken(t *task) {
 	t.source.(*query).parked = false
 	t.away = false
@@ -59,11 +59,11 @@ func (q *query) end(l *loop, t *task) {
 		return
 	}
 	if !l.hub.leave(q) && q.parked {
-		t.away = true // it is on its way from the hub
+		t.away = true // the hub has posted it to the loop
 	}
 }
 
-// sendKeepalives sends LIVE to the followers that have heard nothing for long.
+// sendKeepalives sends LIVE to the followers that were sent nothing for keepaliveEvery.
 func (l *loop) sendKeepalives(now time.Time) {
 	if l.parked.len == 0 || now.Before(l.keepaliveAt) {
 		return
@@ -80,7 +80,7 @@ func (l *loop) sendKeepalives(now time.Time) {
 	}
 }
 
-// sendLive sends LIVE to a follower that is in no fifo and not in the hub.
+// sendLive sends LIVE to a follower that is neither in a fifo nor in the hub.
 func (l *loop) sendLive(t *task) {
 	part := &t.chunk
 	part.packed, part.last, part.prompt, part.epoch = part.pack(nil, wire.Live{}), false, true, l.erasures.now.Load()
@@ -91,24 +91,23 @@ func (l *loop) sendLive(t *task) {
 	l.flushLater(c)
 }
 
-// A reach is how far a query has come, for who looks at it from outside: its
-// place is a reader's, the hub's or the loop's, by turns.
+// A reach is how far a query has come, for readers on other goroutines. The place
+// itself belongs to whoever has the task.
 type reach struct {
 	at  atomic.Uint64 // place.n
-	end atomic.Uint64 // a follower's: the last that was there when it looked into the store
+	end atomic.Uint64 // a follower's: last id or position in the store when it last read
 }
 
-// Followers says how many there are, and how far the last of them is behind.
+// Followers says how many followers there are, and how far the slowest of them is
+// behind.
 type Followers struct {
 	Count     int
-	Events    uint64 // of those who follow one stream
-	Positions uint64 // of those who follow a selection
+	Events    uint64 // behind in its stream, for followers of one stream
+	Positions uint64 // behind in the store, for followers of selections
 }
 
-// Followers looks at the followers of a store whose last position is last. It
-// takes the hub's lock and does not have the loop wait, save where it wants that
-// lock: 20 ns for each follower, on the caller's processor, and a post would take
-// as long on the loop's.
+// Followers returns figures about the followers of a store whose last position is last.
+// It takes the hub's lock, 20 ns for each follower, and does not post to the loop.
 func (s *Server) Followers(last uint64) Followers { return s.loop.hub.lag(last) }
 
 func (h *hub) lag(last uint64) (f Followers) {

@@ -9,7 +9,7 @@ import (
 	"gorewind/server/internal/zsock"
 )
 
-// newZAPHandler returns who answers libzmq about those who connect.
+// newZAPHandler starts the handler that authorizes connections.
 func (s *Server) newZAPHandler() (*auth.ZAPHandler, error) {
 	h := &auth.ZAPHandler{Log: s.log, Rules: &s.access, Full: &s.Stats.Full, Name: s.opts.name}
 	if s.opts.MaxConnections > 0 {
@@ -21,8 +21,8 @@ func (s *Server) newZAPHandler() (*auth.ZAPHandler, error) {
 	return h, nil
 }
 
-// failed takes note of a handshake that failed. The ZAP handler has told of those that
-// were refused.
+// failed counts and logs a failed handshake. The ZAP handler has logged those that it
+// refused.
 func (l *loop) failed(event zmq.Event, value int) {
 	switch event {
 	case zmq.EVENT_HANDSHAKE_FAILED_AUTH:
@@ -36,24 +36,25 @@ func (l *loop) failed(event zmq.Event, value int) {
 	if l.access.Load() == nil {
 		return
 	}
-	why, o := "it did not speak CURVE", &l.handshakes[0]
+	why, o := "the peer does not use CURVE", &l.handshakes[0]
 	if value == zsock.CryptographicError {
-		why, o = "it did not know this server's key", &l.handshakes[1]
+		why, o = "the peer does not have this server's public key", &l.handshakes[1]
 	} else if value != zsock.MechanismMismatch {
-		why = "it did not speak ZeroMQ's protocol"
+		why = "the peer does not speak ZMTP, ZeroMQ's protocol"
 	}
-	o.Logged(func(times int) { l.log.Warn("a handshake failed", "why", why, "times", times) })
+	o.Logged(func(times int) { l.log.Warn("handshakes failed: "+why, "times", times) })
 }
 
-// admitConnection answers the ZAP handler, with all connections known that came before it was
-// asked.
+// admitConnection decides about one more connection, after reading of all connections
+// that came before the question.
 func (l *loop) admitConnection() bool {
 	l.observe()
 	l.observePub()
 	return l.admissions.Admit(time.Now())
 }
 
-// admitConnection asks the loop whether there may be one more connection.
+// admitConnection asks the loop whether there may be one more connection. The ZAP
+// handler calls it.
 func (s *Server) admitConnection() bool {
 	answer := make(chan bool, 1)
 	s.loop.out.post(func() { answer <- s.loop.admitConnection() })
@@ -65,7 +66,7 @@ func (s *Server) admitConnection() bool {
 	}
 }
 
-// secure sets what a domain asks of those who connect.
+// secure sets up authorization, and CURVE if there is a key, for a socket.
 func (s *Server) secure(z *zmq.Socket, domain auth.Domain) error {
 	if s.zap == nil {
 		return nil

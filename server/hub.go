@@ -9,33 +9,33 @@ import (
 	"gorewind/wire"
 )
 
-// A hub is where followers wait for events. The relay shows it each batch of
-// events that is new, and it hands on those followers whom they concern, with the
-// events packed from the batch in memory.
+// A hub is where followers wait for events. The relay dispatches each batch of new
+// events to it. The hub packs the events for the followers that they concern, and hands
+// those followers back to the loop.
 //
-// A follower may not miss what comes between its last look into the store and its
-// return to the hub. So the hub knows, of everything that is followed, the last
-// event that was dealt with, and takes back only those who are past it. A
-// follower joins before it reads first: what was dealt with earlier can be read.
+// A follower must not miss an event between its last read of the store and its return
+// to the hub. So the hub remembers, for everything that is followed, the last event
+// that it dispatched, and parks a follower only if the follower is past that event. A
+// follower joins before its first read: what was dispatched earlier, it can read.
 type hub struct {
-	mu         sync.Mutex // protects the fields below, all parkings, and of who is parked the chunk and the reading
+	mu         sync.Mutex // protects the fields below, all parkings, and the chunk and the reading of parked followers
 	streams    map[string]*watch
 	selections map[*watch]struct{}
 	followers  map[*query]struct{}
-	position   uint64 // up to which events were dealt with
-	skips      uint64 // times that events were not: everybody has to look into the store
+	position   uint64 // position of the last event that was dispatched
+	skips      uint64 // times that events were skipped: every follower has to read the store
 }
 
-// A watch is a stream that is followed, or a selection.
+// A watch is a stream or a selection that is followed.
 type watch struct {
-	selects   *store.Selection
+	selects   *store.Selection // nil for a stream
 	followers int
-	last      uint64 // id of the stream's last event that was dealt with, or position of the selection's
+	last      uint64 // last event that was dispatched: its id in the stream, or its position for a selection
 	parked    []*query
-	touched   bool // some of parked have been woken
+	touched   bool // the current dispatch has woken some of parked
 }
 
-// join makes q one of the followers.
+// join adds a follower.
 func (h *hub) join(q *query) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -52,11 +52,11 @@ func (h *hub) join(q *query) {
 	}
 	w.followers++
 	q.watch = w
-	q.reach.at.Store(math.MaxUint64) // it has yet to look where it is to begin
+	q.reach.at.Store(math.MaxUint64) // it has yet to find out where to begin
 	h.followers[q] = struct{}{}
 }
 
-// leave is the opposite of join. It reports whether q was parked.
+// leave removes a follower and reports whether it was parked.
 func (h *hub) leave(q *query) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -73,15 +73,16 @@ func (h *hub) leave(q *query) bool {
 	return parked
 }
 
-// beforeRead is called before q looks into the store. What was dealt with up to here it
-// will find there, unless it was deleted.
+// beforeRead notes what was dispatched before q reads the store. All of that q will
+// find in the store, unless it was deleted.
 func (h *hub) beforeRead(q *query) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	q.seen, q.skips = q.watch.last, h.skips
 }
 
-// park has q wait for events, unless there are some that it has not had.
+// park makes q wait for events and reports true, or reports false if there are events
+// that q has not had.
 func (h *hub) park(q *query) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -94,8 +95,8 @@ func (h *hub) park(q *query) bool {
 	return true
 }
 
-// take takes q out and reports whether it was parked. If it was to be, somebody
-// has woken it.
+// take takes q out of the hub and reports whether it was still parked. If not, a
+// dispatch has woken it.
 func (h *hub) take(q *query) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -116,8 +117,8 @@ func (h *hub) unpark(q *query) bool {
 	return true
 }
 
-// dispatch wakes those whom new events concern. Epoch is that of the erasures before
-// the events came.
+// dispatch wakes the followers that new events concern. epoch is the number of erasures
+// before the events were read.
 func (h *hub) dispatch(events []store.Event, epoch uint64, l *loop) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -139,13 +140,13 @@ func (h *hub) dispatch(events []store.Event, epoch uint64, l *loop) {
 	d.wake(h)
 }
 
-// matchTime is how long one batch may be matched with selections, with everybody
-// waiting.
+// matchTime is how long one batch may be matched with selections. Everybody waits for
+// it.
 const matchTime = 5 * time.Millisecond
 
-// match shows events to the followers of selections that select their streams,
-// and matches each stream once. Where much is followed that is hard to match, and
-// matchTime passes, the others look into the store themselves.
+// match offers events to the followers of the selections that match their streams. It
+// matches each stream once. If many or complex selections take longer than matchTime,
+// all of their followers read the store instead.
 func (d *dispatch) match(selections map[*watch]struct{}, events []store.Event) {
 	selecting := make(map[string][]*watch) // by stream
 	began := time.Now()
@@ -171,8 +172,7 @@ func (d *dispatch) match(selections map[*watch]struct{}, events []store.Event) {
 	}
 }
 
-// wakeAll wakes all followers of selections as if events up to a position
-// concerned them.
+// wakeAll wakes all followers of selections to read the store up to a position.
 func (d *dispatch) wakeAll(selections map[*watch]struct{}, position uint64) {
 	for w := range selections {
 		w.last = position
@@ -185,7 +185,8 @@ func (d *dispatch) wakeAll(selections map[*watch]struct{}, position uint64) {
 	}
 }
 
-// skip wakes everybody: some events will not be dealt with, up to a position.
+// skip wakes every follower to read the store: events up to a position will not be
+// dispatched.
 func (h *hub) skip(position uint64, l *loop) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -206,24 +207,24 @@ func (h *hub) skip(position uint64, l *loop) {
 	d.wake(h)
 }
 
-// A dispatch is one batch of events.
+// A dispatch is the work of handing one batch of events to followers.
 type dispatch struct {
 	loop    *loop
-	before  uint64 // position that the batch follows
+	before  uint64 // position before the batch
 	epoch   uint64
-	watches []*watch // of those who were woken
+	watches []*watch // that have woken followers
 	woken   []*task
 }
 
-// offer offers an event to the followers of a stream or a selection, n being its
-// id or its position. Who takes no more leaves at once, so that a large batch
-// is not shown to many for nothing, with everybody waiting.
+// offer packs an event for the followers of a watch; n is its id or its position. A
+// follower whose chunk is full leaves at once, so that the rest of a large batch is not
+// offered to it while everybody waits.
 func (d *dispatch) offer(w *watch, e *store.Event, n uint64) {
 	w.last = max(w.last, n)
 	for i := len(w.parked) - 1; i >= 0; i-- {
 		q := w.parked[i]
 		if n <= q.next.n {
-			continue // it was read from the store
+			continue // it has read the event from the store
 		}
 		if !q.woken {
 			d.markWoken(w, q)
@@ -235,10 +236,10 @@ func (d *dispatch) offer(w *watch, e *store.Event, n uint64) {
 	}
 }
 
-// markWoken counts q among those who are woken.
+// markWoken adds q to the woken followers and gives it an empty chunk.
 func (d *dispatch) markWoken(w *watch, q *query) *query {
 	q.woken, q.full = true, false
-	if q.r.Select != nil { // nothing of what has been dealt with concerned it
+	if q.r.Select != nil { // nothing dispatched before this batch concerned it
 		q.at.n = max(q.at.n, d.before)
 		q.next = q.at
 		q.reach.at.Store(q.at.n)
@@ -254,8 +255,8 @@ func (d *dispatch) markWoken(w *watch, q *query) *query {
 	return q
 }
 
-// pack adds an event to q's chunk while there is room for it. Otherwise, q reads
-// it from the store, in its turn.
+// pack adds an event to q's chunk if there is room. If not, q reads it from the store
+// when its turn comes.
 func (d *dispatch) pack(q *query, e *store.Event) {
 	const most = maxChunkBytes / 2 // leaves room for readers
 	t := q.task
@@ -266,7 +267,7 @@ func (d *dispatch) pack(q *query, e *store.Event) {
 	}
 	before := len(c.packed)
 	if q.pack(c, e); len(c.packed) == before {
-		q.full = true // it is not for it, and what follows may not be
+		q.full = true // the event is not for it, and later ones may not be either
 		return
 	}
 	d.loop.stats.sent(1, len(e.Data))
@@ -277,7 +278,7 @@ func (d *dispatch) pack(q *query, e *store.Event) {
 	d.loop.charge(t, len(c.packed))
 }
 
-// wake takes those who were woken out of the hub and posts them to the loop.
+// wake takes the woken followers out of the hub and posts them to the loop.
 func (d *dispatch) wake(h *hub) {
 	for _, w := range d.watches {
 		w.touched = false

@@ -7,7 +7,7 @@ import (
 	"gorewind/wire"
 )
 
-// inform answers INFO.
+// inform handles an INFO.
 func (l *loop) inform(ln *lane) {
 	if ln.idle() {
 		l.reply(ln, l.info())
@@ -16,7 +16,7 @@ func (l *loop) inform(ln *lane) {
 	l.wait(ln, request{info: true})
 }
 
-// info returns the facts that INFO tells, of this moment.
+// info returns the current facts for INFO.
 func (s *Server) info() wire.InfoReply {
 	i := s.loop.store.Info()
 	number := func(n uint64) string { return strconv.FormatUint(n, 10) }

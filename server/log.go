@@ -12,9 +12,9 @@ import (
 // entries is the source of LOG.
 type entries struct {
 	simple
-	store string // ID.GENERATION of the store that is meant, if not empty
+	store string // ID.GENERATION of the store that the request is for, or empty
 	fixed bool   // upTo is set
-	upTo  uint64 // position
+	upTo  uint64 // position at which the answer ends
 
 	at, next entriesPlace // before the chunk and after it
 }
@@ -22,11 +22,11 @@ type entries struct {
 // An entriesPlace is how far a LOG has come.
 type entriesPlace struct {
 	position uint64
-	left     uint64 // entries that the limit leaves
+	left     uint64 // entries until the limit
 	begun    bool   // STORE was sent
 }
 
-// entries deals with a LOG.
+// entries handles a LOG.
 func (l *loop) entries(ln *lane, w wire.Log) {
 	s := &entries{store: w.Store, at: entriesPlace{position: w.After, left: w.Limit}}
 	if w.Limit == 0 {
@@ -35,8 +35,8 @@ func (l *loop) entries(ln *lane, w wire.Log) {
 	l.task(ln, s, len(s.store))
 }
 
-// check implements source. It tells the store's secret, and all that makes a copy the
-// same store.
+// check implements source. LOG takes admin on all streams: its answer holds the store's
+// secret, with which a copy passes for the store itself.
 func (*entries) check(principal *auth.Principal) *wire.Error {
 	return principal.MayAll(wire.LOG, auth.Admin)
 }
@@ -93,7 +93,7 @@ func (s *entries) read(r *reader, c *chunk, b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// kindWords are the kinds of changes on the wire.
+// kindWords maps kinds of changes to their words on the wire.
 var kindWords = map[store.ChangeKind]string{
 	store.Appended: wire.EventsAppended,
 	store.Replaced: wire.EventReplaced,
@@ -104,7 +104,7 @@ var kindWords = map[store.ChangeKind]string{
 	store.Omitted:  wire.PositionsOmitted,
 }
 
-// entryReply returns an entry as it is sent.
+// entryReply converts an entry to its form on the wire.
 func entryReply(e *store.Entry) wire.Entry {
 	w := wire.Entry{
 		Position: e.Position, First: e.First, Time: e.Time, Next: e.NextStream, Bytes: e.Bytes, Chain: e.Chain,

@@ -7,16 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An outbox is how other goroutines reach the loop: a list of what it is to do,
-// in order, with a doorbell that its poll can hear.
+// An outbox is how other goroutines reach the loop: a list of functions for the loop to
+// call, in order, and a pipe that wakes the loop's poller.
 //
-// The bell is a pipe. An inproc PAIR, which libzmq's zmq_poll would need, takes
-// eight system calls for each time that it is rung and heard; this takes two.
+// The pipe takes two system calls for each wake-up. An inproc PAIR, which libzmq's
+// zmq_poll would need, takes eight.
 type outbox struct {
 	mu         sync.Mutex // protects the fields below
 	posts      []func()
-	rung       bool // the loop has yet to hear the bell
-	bell, wake int  // the pipe's ends, to write and to read; wake is the loop's
+	rung       bool // a wake-up is in the pipe
+	bell, wake int  // the pipe's ends, for writing and for reading; wake is the loop's
 	closed     bool
 }
 
@@ -31,7 +31,7 @@ func newOutbox() (*outbox, error) {
 	return &outbox{wake: ends[0], bell: ends[1]}, nil
 }
 
-// post has the loop call f. It does nothing after close.
+// post makes the loop call f. After close it does nothing.
 func (o *outbox) post(f func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -40,12 +40,12 @@ func (o *outbox) post(f func()) {
 	}
 	o.posts = append(o.posts, f)
 	if !o.rung {
-		n, _ := unix.Write(o.bell, []byte{0}) // into an empty pipe: it does not wait
+		n, _ := unix.Write(o.bell, []byte{0}) // the pipe is empty, so this does not block
 		o.rung = n == 1
 	}
 }
 
-// take returns what was posted, after the loop heard the bell. It reuses spare.
+// take returns what was posted, after the pipe woke the loop. It reuses spare.
 func (o *outbox) take(spare []func()) []func() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -9,30 +9,30 @@ import (
 	"gorewind/wire"
 )
 
-// A batch is the PUBLISHes and APPENDs that go to the store in one call. It is
-// the loop's, then the store's, then the loop's again.
+// A batch is the PUBLISHes and APPENDs that go to the store in one call. It belongs to
+// the loop, then to the store, then to the loop again.
 type batch struct {
 	reqs    []store.Append
-	groups  []store.Group // of PUBLISHes; each has a piece of it
-	datas   [][]byte      // their events; each group has a piece of it
+	groups  []store.Group // of PUBLISHes; each request has a slice of it
+	datas   [][]byte      // their events; each group has a slice of it
 	authors []author
 	events  int
-	size    int
-	arena   []byte // streams and events were copied here: the receive buffer is used again
+	size    int    // bytes of streams and events
+	arena   []byte // streams and events are copied here out of the receive buffer
 }
 
-// An author is where a request of a batch came from.
+// An author says where a request of a batch came from.
 type author struct {
 	lane    *lane
 	events  int32
-	data    int32 // octets of theirs
-	appends bool  // it is an APPEND
+	data    int32 // bytes of its events
+	appends bool  // an APPEND, not a PUBLISH
 }
 
 const arenaBlock = 64 << 10
 
-// keep copies b to memory that stays until its requests are answered and everybody
-// who follows has let go of its events.
+// keep copies data to memory that stays until the requests are answered and followers
+// have let go of the events.
 func (b *batch) keep(data []byte) []byte {
 	if cap(b.arena)-len(b.arena) < len(data) {
 		b.arena = make([]byte, 0, max(arenaBlock, len(data)))
@@ -53,7 +53,7 @@ func (p publication) memory() int { return len(p.Stream) + len(p.Data) }
 
 func (p publication) stage(l *loop, ln *lane) { l.stage(ln, wire.Publish(p)) }
 
-// publish deals with a PUBLISH.
+// publish handles a PUBLISH.
 func (l *loop) publish(ln *lane, args [][]byte) {
 	p, refused := wire.ParsePublish(args)
 	switch {
@@ -71,12 +71,12 @@ func (l *loop) publish(ln *lane, args [][]byte) {
 }
 
 func (l *loop) tooLarge(size int) *wire.Error {
-	return wire.Errorf(wire.TooLarge, "send smaller events, or have the server run with a larger "+l.name("MaxEvent"),
+	return wire.Errorf(wire.TooLarge, "send smaller events, or run the server with a larger "+l.name("MaxEvent"),
 		"the event has %d bytes; the limit is %d", size, l.maxEvent).
 		With(wire.Param{Name: "limit", Value: strconv.Itoa(l.maxEvent)})
 }
 
-// stage puts an event into the next batch.
+// stage adds an event to the next batch.
 func (l *loop) stage(ln *lane, p wire.Publish) {
 	b := l.batch
 	b.datas = append(b.datas, b.keep(p.Data))
@@ -86,7 +86,7 @@ func (l *loop) stage(ln *lane, p wire.Publish) {
 	l.staged(author{lane: ln, events: 1, data: int32(len(p.Data))}, len(p.Stream)+len(p.Data))
 }
 
-// staged counts a request that was put into the batch.
+// staged counts a request that was added to the batch.
 func (l *loop) staged(a author, size int) {
 	b := l.batch
 	b.authors = append(b.authors, a)
@@ -117,7 +117,7 @@ func (l *loop) submit() {
 func (l *loop) appended(b *batch, results []store.Result) {
 	l.queued -= b.events
 	l.queuedBytes -= b.size
-	events, size := 0, 0 // that are stored
+	events, size := 0, 0 // of requests that are stored
 	for i, r := range results {
 		a := &b.authors[i]
 		ln := a.lane
@@ -149,7 +149,7 @@ func (l *loop) appended(b *batch, results []store.Result) {
 	l.spare = append(l.spare, b)
 }
 
-// recycle empties b but keeps what it can use again.
+// recycle empties b and keeps its memory.
 func (b *batch) recycle() {
 	clear(b.reqs)
 	clear(b.groups)

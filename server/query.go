@@ -12,61 +12,62 @@ import (
 	"gorewind/wire"
 )
 
-// A query is the source of QUERY. Each of its parts has an owner of its own.
+// A query is the source of QUERY. Its parts have different owners.
 type query struct {
-	question       // nobody's: it does not change once a task has it
-	reading        // the task's owner's: the loop's, a reader's or the hub's, by turns, as the chunk is
+	question       // constant once a task has it
+	reading        // of whoever has the task, like the chunk: the loop, a reader or the hub
 	parking        // the hub's, under its mutex
-	parked   bool  // the loop's: it gave the task to the hub
-	task     *task // nobody's: it does not change once it has begun
-	reach    reach // anybody's
+	parked   bool  // the loop's: the hub has the task
+	task     *task // constant once the task has begun
+	reach    reach // atomic
 }
 
-// A question is what a QUERY asks for, besides a reading's range.
+// A question is what a QUERY asks for, except the range, which is in reading.
 type question struct {
-	consumer []byte // begin after its cursor, if not nil
-	store    string // ID.GENERATION of the store that is meant, if not empty
+	consumer []byte // begin after its cursor; nil for none
+	store    string // ID.GENERATION of the store that the request is for, or empty
 	since    time.Time
 	meta     bool
 	follow   bool
 }
 
-// A reading is how a query goes on. It is handed over with the chunk. Anybody may look at
-// the stream or the selection of its range, which do not change.
+// A reading is how far a query has come. It is handed over with the chunk. The stream
+// and the selection of its range are constant, and anybody may read them.
 type reading struct {
-	r     store.Range // once it is fixed, the place is what bounds it on one side
+	r     store.Range // after fix, one of its bounds is the place
 	fixed bool
 	stamp pack.Stamp
 
 	at, next place // before the chunk and after it
 
-	seen  uint64 // the last event that the hub had dealt with, before looking into the store
-	skips uint64 // the hub's, then
+	seen  uint64 // last event that the hub had dispatched before the read
+	skips uint64 // hub.skips before the read
 }
 
 // A parking is what the hub knows of a follower.
 type parking struct {
 	watch *watch
 	slot  int  // in watch.parked, or -1
-	woken bool // from the hub, by the events that it deals with at the moment
-	full  bool // no more of them are packed
+	woken bool // by the current dispatch
+	full  bool // its chunk takes no more events of the current dispatch
 }
 
 // A place is how far a query has come.
 type place struct {
-	n    uint64 // forward: everything up to this id or position; backward: all beyond it
-	left uint64 // events that the limit leaves
+	n    uint64 // forward: all up to this id or position was sent; backward: all beyond it
+	left uint64 // events until the limit
 	live bool   // LIVE was sent
-	more bool   // the end of what is stored has not been reached
+	more bool   // there may be more to read in the store
 }
 
-// What a pattern of a selection takes at most, about, and each of its octets.
+// Memory that a pattern of a selection takes at most, about: patternBytes, and
+// compiledBytes for each byte of the pattern.
 const (
 	patternBytes  = 512
 	compiledBytes = 32
 )
 
-// query deals with a QUERY.
+// query handles a QUERY.
 func (l *loop) query(ln *lane, w wire.Query) {
 	q := &query{
 		question: question{store: w.Store, since: w.Since, meta: w.Meta, follow: w.Follow},
@@ -99,7 +100,7 @@ func (l *loop) query(ln *lane, w wire.Query) {
 	l.task(ln, q, size)
 }
 
-// selection returns what selects the streams of a query with Match.
+// selection returns the streams that a query with match selects.
 func selection(w wire.Query) (s *store.Selection, refused *wire.Error) {
 	separator := byte(wire.DefaultSeparator)
 	if w.HasSeparator {
@@ -129,7 +130,7 @@ func (q *query) check(principal *auth.Principal) *wire.Error {
 	switch {
 	case q.r.Select == nil:
 		return principal.May(wire.QUERY, auth.Read, q.r.Stream)
-	case q.consumer != nil: // it begins at a cursor of the whole store
+	case q.consumer != nil: // the cursor is one of all streams
 		return principal.MayAll(wire.QUERY, auth.Read)
 	}
 	return principal.MaySelect(wire.QUERY, auth.Read, q.r.Select)
@@ -177,8 +178,8 @@ func (q *query) fill(r *reader, c *chunk) {
 	}
 }
 
-// fix verifies what was asked for and fixes its range, once. A follower's stays
-// open at its end.
+// fix checks the bounds of the range and makes them definite, on the first call. A
+// follower's range stays open at its end.
 func (q *query) fix(r *reader) error {
 	if q.fixed {
 		return nil
@@ -207,8 +208,7 @@ func (q *query) fix(r *reader) error {
 	return nil
 }
 
-// otherStore refuses a request that is meant for another store than this one, if it
-// names one.
+// otherStore returns an ERROR if a request names another store than this one.
 func otherStore(name string, i store.Info) error {
 	if name == "" || name == storeName(i) {
 		return nil
@@ -220,13 +220,13 @@ func otherStore(name string, i store.Info) error {
 
 func storeName(i store.Info) string { return fmt.Sprintf("%s.%d", i.ID, i.Generation) }
 
-// read packs events from the place on and reports whether there are no more.
+// read packs events from the place on and reports whether it reached the end.
 func (q *query) read(r *reader, c *chunk) (whole bool, err error) {
 	if whole, err = q.bound(r); whole || err != nil {
 		return whole, err
 	}
 	want := q.r
-	want.Progress = true // a selection that takes little of a large store lets others have the reader
+	want.Progress = true // a sparse selection returns from time to time, so that others get the reader
 	if want.Bytes = q.chunkSize(); c.small {
 		want.Bytes = 1
 	}
@@ -261,7 +261,7 @@ func (q *query) read(r *reader, c *chunk) (whole bool, err error) {
 	return true, nil
 }
 
-// bound has the range begin at the place, and reports whether it selects nothing.
+// bound makes the range begin at the place, and reports whether nothing is left in it.
 func (q *query) bound(r *reader) (nothing bool, err error) {
 	if q.r.Backward {
 		q.r.UpTo.N = q.at.n
@@ -292,8 +292,8 @@ func (q *query) atEnd() bool {
 	return q.next.n >= q.r.UpTo.N
 }
 
-// pack appends an event and moves the place after the chunk over it. It does
-// not allocate.
+// pack appends an event and moves the place after the chunk past it. It does not
+// allocate.
 func (q *query) pack(c *chunk, e *store.Event) {
 	id := e.ID
 	if q.r.Select != nil {
@@ -302,7 +302,7 @@ func (q *query) pack(c *chunk, e *store.Event) {
 	q.next.over(id, q.r.Backward)
 	switch {
 	case q.follow && e.Time.Before(q.since):
-		return // it came before a time that is yet to come
+		return // since was in the future when the query began, and this is before it
 	case q.meta:
 		c.packed = c.envelope.Meta(c.packed, id, e, &q.stamp)
 	default:
@@ -311,6 +311,7 @@ func (q *query) pack(c *chunk, e *store.Event) {
 	q.next.left--
 }
 
+// over moves the place past an event.
 func (p *place) over(id uint64, backward bool) {
 	if p.n = id; backward {
 		p.n--

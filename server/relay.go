@@ -12,12 +12,12 @@ import (
 // relayAhead is how many packed batches of broadcasts may wait for the loop.
 const relayAhead = 4
 
-// relayBytes is how much a batch has at most, about.
+// relayBytes is the size of a batch at most, about.
 const relayBytes = 1 << 20
 
-// relay has the loop broadcast every event after a position, in commit order,
-// and the hub wake followers, until ctx is done. It follows the store and not the requests, so that events
-// are broadcast whoever wrote them.
+// relay posts every event after a position to the loop, in commit order, to be
+// broadcast, and makes the hub wake followers. It ends when ctx is done. It follows the
+// store and not the requests, so events are broadcast whoever wrote them.
 func relay(ctx context.Context, s store.Store, from uint64, l *loop) {
 	buffers := make(chan []byte, relayAhead)
 	for range relayAhead {
@@ -35,20 +35,20 @@ func relay(ctx context.Context, s store.Store, from uint64, l *loop) {
 				return
 			}
 			from = events[len(events)-1].Position
-			epoch = l.erasures.now.Load() // the next batch comes later
+			epoch = l.erasures.now.Load() // before the next batch is read
 		}
 		if err == nil || errors.Is(err, store.ErrClosed) || ctx.Err() != nil {
 			return
 		}
 		if errors.Is(err, store.ErrDamaged) {
-			// Subscribers see from the ids of what comes next that something is
-			// missing, and a query tells them what.
-			l.log.Error("events cannot be broadcast", "after", from, "error", err)
+			// Subscribers notice a gap in the ids of later events, and a query says
+			// what is missing.
+			l.log.Error("cannot broadcast damaged events; skipping them", "after", from, "error", err)
 			from = s.Info().LastPosition
 			l.hub.skip(from, l)
 			continue
 		}
-		l.log.Error("broadcasts wait for the store", "after", from, "error", err)
+		l.log.Error("cannot read events to broadcast; trying again", "after", from, "error", err)
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
@@ -56,8 +56,8 @@ func relay(ctx context.Context, s store.Store, from uint64, l *loop) {
 	}
 }
 
-// relayBatch posts events to the loop, as fast as that broadcasts them and gives
-// the buffers back.
+// relayBatch posts events to the loop, as fast as the loop broadcasts them and returns
+// the buffers. It reports false when ctx is done.
 func relayBatch(ctx context.Context, events []store.Event, buffers chan []byte, l *loop) bool {
 	for len(events) > 0 {
 		var packed []byte
@@ -68,7 +68,7 @@ func relayBatch(ctx context.Context, events []store.Event, buffers chan []byte, 
 		}
 		n, size := 0, 0
 		if l.stats.Subscribers.Load() == 0 {
-			n = len(events) // nobody to hear them; who connects now is told of what comes then
+			n = len(events) // nobody hears them: whoever subscribes now gets later events only
 		}
 		for n < len(events) && len(packed) < relayBytes {
 			e := &events[n]
@@ -81,7 +81,7 @@ func relayBatch(ctx context.Context, events []store.Event, buffers chan []byte, 
 		l.out.post(func() {
 			l.sendBroadcasts(packed, n, size, position)
 			if cap(packed) > 2*relayBytes {
-				packed = nil // it held large events
+				packed = nil // do not keep the memory of large events
 			}
 			buffers <- packed[:0]
 		})
@@ -93,7 +93,7 @@ func relayBatch(ctx context.Context, events []store.Event, buffers chan []byte, 
 func (l *loop) sendBroadcasts(packed []byte, events, size int, position uint64) {
 	l.broadcasts = position
 	if err := l.transport.Broadcast(l.subs.Pinned, packed); err != nil {
-		l.log.Error("broadcast failed", "error", err)
+		l.log.Error("cannot broadcast", "error", err)
 		return
 	}
 	l.stats.Broadcast.Add(uint64(events))

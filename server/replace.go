@@ -11,7 +11,7 @@ import (
 // replace is a REPLACE.
 type replace store.Replace
 
-// replace deals with a REPLACE.
+// replace handles a REPLACE.
 func (l *loop) replace(ln *lane, w wire.Replace) {
 	if len(w.Data) > l.maxEvent {
 		l.refuse(ln, l.tooLarge(len(w.Data)))
@@ -31,7 +31,7 @@ func (r replace) stage(l *loop, ln *lane) { l.change(ln, r) }
 func (r replace) apply(l *loop, done func(error)) {
 	l.store.Replace(store.Replace(r), func(err error) {
 		if err == nil {
-			l.erasures.add(r.Stream, span{r.ID, r.ID})
+			l.erasures.record(r.Stream, span{r.ID, r.ID})
 		}
 		done(err)
 	})

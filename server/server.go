@@ -140,7 +140,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opts: o, log: o.Log, jobs: make(chan *task, maxChunkBytes/chunkBytes), closed: make(chan struct{})}
-	s.access.Store(o.Access.decides())
+	s.access.Store(o.Access.ruleset())
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

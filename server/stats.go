@@ -8,52 +8,53 @@ import (
 	"gorewind/wire"
 )
 
-// Stats counts what a server did, from its start. Each field may be read at any
+// Stats counts what a server has done since it started. Every field may be read at any
 // time.
 type Stats struct {
-	Connections    atomic.Int64  // that are there now
-	Subscribers    atomic.Int64  // connections of PUB, of those
-	Received       atomic.Uint64 // messages of ROUTER
-	Published      atomic.Uint64 // events that were acknowledged, also those of APPEND
-	PublishedBytes atomic.Uint64 // and their data
-	Queries        atomic.Uint64 // that were begun, and other requests whose answer takes time
-	QueriesRunning atomic.Int64  // that are there now
-	EventsSent     atomic.Uint64 // that answers to queries took from the store, or as they came
-	BytesSent      atomic.Uint64 // and their data
-	Broadcast      atomic.Uint64 // events that were handed to PUB, also while nobody subscribes
-	BroadcastBytes atomic.Uint64 // data of those that somebody subscribed to hear: of others nobody looks at it
-	Dropped        atomic.Uint64 // messages without an answer: no envelope that could be answered, or of a connection that was given up
-	GivenUp        atomic.Uint64 // connections that did not read their answers
-	CutOff         atomic.Uint64 // subscribers that did not read large broadcasts
-	Blocked        atomic.Int64  // connections that take no more at the moment
-	Stalls         atomic.Uint64 // times that receiving waited for the committer
-	Queued         atomic.Int64  // events that the store has yet to commit, as the loop's last turn left them
-	QueuedBytes    atomic.Int64  // and their data
-	UnsentBytes    atomic.Int64  // of answers that libzmq has yet to take, likewise
+	Connections    atomic.Int64  // now, of both sockets
+	Subscribers    atomic.Int64  // now, of PUB only
+	Received       atomic.Uint64 // messages that ROUTER received
+	Published      atomic.Uint64 // events that were stored and acknowledged, by PUBLISH and APPEND
+	PublishedBytes atomic.Uint64 // their data
+	Queries        atomic.Uint64 // queries begun, and other requests whose answer takes time
+	QueriesRunning atomic.Int64  // of these, running now
+	EventsSent     atomic.Uint64 // events put into answers to queries
+	BytesSent      atomic.Uint64 // their data
+	Broadcast      atomic.Uint64 // events handed to PUB, with or without subscribers
+	BroadcastBytes atomic.Uint64 // their data, except while nobody subscribes
+	Dropped        atomic.Uint64 // messages without an answer: a bad envelope, or a connection that was given up
+	GivenUp        atomic.Uint64 // connections that were given up because they did not read their answers
+	CutOff         atomic.Uint64 // subscribers that were cut off because they did not read large broadcasts
+	Blocked        atomic.Int64  // connections that take no more messages now
+	Stalls         atomic.Uint64 // times that receiving paused because the store was behind
+	Queued         atomic.Int64  // events that the store has yet to commit, as of the loop's last turn
+	QueuedBytes    atomic.Int64  // their data
+	UnsentBytes    atomic.Int64  // of answers that libzmq has yet to take, as of the loop's last turn
 
-	Denied               Commands      // requests that were answered with ERROR DENIED
-	Full                 atomic.Uint64 // connections that were one too many
-	HandshakesRefused    atomic.Uint64 // of unknown keys, of those who may not have what they connect to, and of Full
-	HandshakesBroken     atomic.Uint64 // of who has not this server's key, does not use CURVE, or talks nonsense
-	HandshakesUnfinished atomic.Uint64 // that took too long, or whose connection ended
+	Denied               Commands      // requests answered with ERROR DENIED
+	Full                 atomic.Uint64 // connections refused because of MaxConnections
+	HandshakesRefused    atomic.Uint64 // unknown key, a subscriber without read on all streams, or MaxConnections
+	HandshakesBroken     atomic.Uint64 // wrong server key, no CURVE, or not ZMTP
+	HandshakesUnfinished atomic.Uint64 // took too long, or the connection ended
 
 	requests [len(commands)]atomic.Uint64
 	errors   [len(codes)]atomic.Uint64
 }
 
-// commands are what requests are counted by. The last stands for what is none.
+// commands are what requests are counted by. The last stands for requests without a
+// known command.
 var commands = [...]string{
 	wire.PUBLISH, wire.APPEND, wire.QUERY, wire.STREAMS, wire.CANCEL, wire.REPLACE, wire.DELETE,
 	wire.COMMIT, wire.CURSOR, wire.WAIT, wire.LOG, wire.INFO, wire.PING, "UNKNOWN",
 }
 
-// Where some are among them.
+// Indexes into commands.
 const (
-	publishing = 0 // it is found without a look-up
+	publishing = 0 // found without a look-up
 	unknown    = len(commands) - 1
 )
 
-// codes are what refusals are counted by. The last stands for any other.
+// codes are what refusals are counted by. The last stands for unknown codes too.
 var codes = [...]wire.Code{
 	wire.Malformed, wire.UnknownCommand, wire.BadOption, wire.UnknownID, wire.BadRange, wire.TooLarge, wire.Conflict,
 	wire.KeyReused, wire.Behind, wire.Busy, wire.ReadOnly, wire.Damaged, wire.Denied, wire.Timeout, wire.Cancelled,
@@ -65,6 +66,7 @@ var (
 	codeAt    = places(codes[:])
 )
 
+// places maps each word to its index.
 func places[T ~string](words []T) map[T]int {
 	at := make(map[T]int, len(words))
 	for i, w := range words {
@@ -73,7 +75,7 @@ func places[T ~string](words []T) map[T]int {
 	return at
 }
 
-// commandOf returns where the command of a request is in commands.
+// commandOf returns the index in commands of a request's command.
 func commandOf(request [][]byte) int {
 	if len(request) == 0 {
 		return unknown
@@ -95,7 +97,7 @@ func (s *Stats) refused(e *wire.Error) {
 	}
 	s.errors[i].Add(1)
 	if e.Code == wire.Denied {
-		s.Denied.add(e)
+		s.Denied.count(e)
 	}
 }
 
@@ -105,7 +107,7 @@ func (s *Stats) sent(events, size int) {
 	s.BytesSent.Add(uint64(size))
 }
 
-// Requests yields how many requests there were of each command, UNKNOWN among them.
+// Requests yields the number of requests for each command, UNKNOWN included.
 func (s *Stats) Requests() iter.Seq2[string, uint64] {
 	return func(yield func(string, uint64) bool) {
 		for i, command := range commands {
@@ -116,7 +118,8 @@ func (s *Stats) Requests() iter.Seq2[string, uint64] {
 	}
 }
 
-// Refused yields how many requests were answered with an ERROR of each code.
+// Refused yields the number of requests that were answered with an ERROR, for each
+// code.
 func (s *Stats) Refused() iter.Seq2[string, uint64] {
 	return func(yield func(string, uint64) bool) {
 		for i, code := range codes {
@@ -127,18 +130,18 @@ func (s *Stats) Refused() iter.Seq2[string, uint64] {
 	}
 }
 
-// Commands counts requests by command. Those of keys that are known no more have
-// none: nobody looks at what they ask for.
+// Commands counts requests by command. Requests of keys that were removed have no
+// command: the server does not look at them.
 type Commands struct {
 	counts [len(guarded) + 1]atomic.Uint64
 }
 
-// guarded are the commands that take a right.
+// guarded are the commands that need a right.
 var guarded = [...]string{
 	wire.PUBLISH, wire.APPEND, wire.QUERY, wire.STREAMS, wire.REPLACE, wire.DELETE, wire.COMMIT, wire.CURSOR, wire.WAIT, wire.LOG,
 }
 
-func (c *Commands) add(e *wire.Error) {
+func (c *Commands) count(e *wire.Error) {
 	n := len(guarded)
 	for _, p := range e.Params {
 		if i := slices.Index(guarded[:], p.Value); p.Name == "command" && i >= 0 {
@@ -148,8 +151,7 @@ func (c *Commands) add(e *wire.Error) {
 	c.counts[n].Add(1)
 }
 
-// All yields each command and how many requests there were, and at last the empty
-// one.
+// All yields the number of requests for each command, and last for the empty one.
 func (c *Commands) All() iter.Seq2[string, uint64] {
 	return func(yield func(string, uint64) bool) {
 		for i, command := range append(guarded[:], "") {

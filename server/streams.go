@@ -13,11 +13,11 @@ type streams struct {
 	simple
 	prefix []byte
 
-	after, next    []byte // the place, and that after the chunk: a name
-	left, nextLeft uint64 // streams that the limit leaves
+	after, next    []byte // places before the chunk and after it: names of streams
+	left, nextLeft uint64 // streams until the limit, at these places
 }
 
-// streams deals with a STREAMS.
+// streams handles a STREAMS.
 func (l *loop) streams(ln *lane, w wire.Streams) {
 	s := &streams{prefix: append([]byte(nil), w.Prefix...), after: append([]byte(nil), w.After...), left: w.Limit}
 	if s.left == 0 {

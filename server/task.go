@@ -8,64 +8,65 @@ import (
 	"gorewind/wire"
 )
 
-// A task is a request whose answer takes time. It is read in chunks, the next one
-// only when the last has gone out. Between chunks a task keeps nothing but its
-// place, which is its source's.
+// A task is a request whose answer takes time. Readers read the answer in chunks; the
+// next chunk is read only after the last one was sent. Between chunks a task keeps
+// nothing but its source's place.
 //
-// The loop has it, or hands it over: to a reader, while it is away, or to the hub, while
-// its follower is parked. What goes with it is its chunk, and its source's place.
+// The loop has the task, or hands it over: to a reader while it is away, or to the hub
+// while its follower is parked. The chunk and the source's place go with it.
 type task struct {
-	// Nobody's: these do not change.
+	// Constant.
 	lane   *lane
 	source source
-	size   int // octets of what the source keeps of the request
+	size   int // bytes that the source keeps of the request
 
-	chunk chunk // of whoever has the task
+	chunk chunk // owned by whoever has the task
 
-	// The loop's, also while somebody else has the task.
-	away      bool // a reader has it, or it is on its way from the hub though it has ended
+	// The loop's, even while somebody else has the task.
+	away      bool // a reader has it; or it has ended but is still on its way from the hub
 	link      link
-	sent      int       // octets of chunk
+	sent      int       // bytes of the chunk that were sent
 	lastSent  time.Time // when the peer was last sent something
 	ended     bool
-	counted   bool // it is one of conn.running
+	counted   bool // it counts in conn.running
 	cancelled bool // before it began
 }
 
-// A source is what a command puts into a task.
+// A source is what a command supplies to a task.
 type source interface {
 	claim
 
-	// begin is called when the task may begin.
+	// begin is called when the task begins.
 	begin(l *loop, t *task)
 
-	// octets is how large a chunk may turn out, an event not counted.
+	// chunkSize returns how many bytes a chunk may have before its last event.
 	chunkSize() int
 
-	// fill packs the next chunk, from its place on. One that is empty and not the
-	// last says that there is nothing at the moment. It is a reader's to call.
+	// fill packs the next chunk, starting at the place. A reader calls it. An empty
+	// chunk that is not the last one means that there is nothing to read at the moment.
 	fill(r *reader, c *chunk)
 
-	// pass moves the place over a message that was sent, and passAll over the
-	// whole chunk.
+	// pass moves the place past a message that was sent, and passAll past the whole
+	// chunk.
 	pass(frames [][]byte)
 	passAll()
 
-	// stale reports whether the chunk holds what was erased since it was read.
+	// stale reports whether the chunk may hold events that were erased after it was
+	// read.
 	stale(c *chunk, e *erasures) bool
 
-	// rest is called when there may be nothing to read, and reports whether that
-	// is so and the task waits for something else.
+	// rest is called when a chunk was sent or was empty. It reports whether the task
+	// now waits for something else than a reader.
 	rest(l *loop, t *task) bool
 
 	// end is called when the task has ended.
 	end(l *loop, t *task)
 
-	// cancelled is what CANCEL has it end with, nil if it cannot be cancelled.
+	// cancelled returns the answer to CANCEL, or nil if the task cannot be cancelled.
 	cancelled() wire.Reply
 }
 
-// simple is what a source does that need not care.
+// simple implements the methods that most sources do not need.
 type simple struct{}
 
 func (simple) begin(*loop, *task)           {}
@@ -77,8 +78,8 @@ func (simple) rest(*loop, *task) bool       { return false }
 func (simple) end(*loop, *task)             {}
 func (simple) cancelled() wire.Reply        { return nil }
 
-// task deals with a request whose answer takes time. size is what its source
-// keeps of the request.
+// task starts a request whose answer takes time, or queues it in its lane. size is the
+// number of bytes that its source keeps of the request.
 func (l *loop) task(ln *lane, s source, size int) {
 	if ln.conn.dead {
 		return
@@ -97,7 +98,8 @@ func (l *loop) task(ln *lane, s source, size int) {
 	l.wait(ln, request{task: t})
 }
 
-// start begins a task, or has it wait until its connection has fewer.
+// start begins a task. It schedules the task, or makes it wait while its connection
+// runs too many.
 func (l *loop) start(t *task) {
 	ln := t.lane
 	if len(ln.open) > 0 && ln.open[0] == t {
@@ -125,11 +127,12 @@ func (l *loop) start(t *task) {
 	l.schedule(c, t)
 }
 
-// hasRoom reports whether a connection may have one more task run.
+// hasRoom reports whether one more task of the connection may run.
 func (c *conn) hasRoom(t *task) bool {
 	return c.running < maxRunning && c.kept+t.size <= maxRunningBytes
 }
 
+// schedule runs a task: it is to be read next.
 func (l *loop) schedule(c *conn, t *task) {
 	c.running++
 	c.kept += t.size
@@ -138,7 +141,7 @@ func (l *loop) schedule(c *conn, t *task) {
 	l.readLater(c)
 }
 
-// readLater has the loop see whether a connection's tasks need reading.
+// readLater puts a connection on the list of those whose tasks may need reading.
 func (l *loop) readLater(c *conn) {
 	if !c.readable && c.toRead.len > 0 {
 		c.readable = true
@@ -146,7 +149,7 @@ func (l *loop) readLater(c *conn) {
 	}
 }
 
-// readNext hands tasks to the readers, connections taking turns.
+// readNext hands tasks to the readers, one connection after the other.
 func (l *loop) readNext() {
 	for len(l.reads) > 0 {
 		c := l.reads[0]
@@ -155,7 +158,7 @@ func (l *loop) readNext() {
 		skip := c.dead || c.muted || t == nil || c.inHand >= maxReadAhead || c.full && !probing
 		charge := 0
 		if !skip {
-			charge = t.source.chunkSize() + l.maxEvent // as large as the chunk may turn out
+			charge = t.source.chunkSize() + l.maxEvent // the largest size that the chunk can reach
 			if l.inHand.Load()+int64(charge) > maxChunkBytes {
 				return
 			}
@@ -180,8 +183,8 @@ func (l *loop) readNext() {
 	}
 }
 
-// charge has n octets of a task count, instead of what counted before. Whoever
-// has the task may call it.
+// charge makes a task's chunk count as n bytes, instead of what it counted before.
+// Whoever has the task may call it.
 func (l *loop) charge(t *task, n int) {
 	more := int64(n - t.chunk.charge)
 	l.inHand.Add(more)
@@ -189,7 +192,7 @@ func (l *loop) charge(t *task, n int) {
 	t.chunk.charge = n
 }
 
-// read is called when a reader is done with a task.
+// read is called when a reader has filled a task's chunk.
 func (l *loop) read(t *task) {
 	t.away = false
 	l.reading--
@@ -208,12 +211,12 @@ func (l *loop) read(t *task) {
 		l.next(t)
 	}
 	if c.full && c.heapSlot < 0 && c.inHand == 0 && c.toRead.len == 0 {
-		l.unblock(c) // there was nothing to try it with
+		l.unblock(c) // there is nothing to probe the connection with
 	}
 	l.readLater(c)
 }
 
-// next has a task go on after what it had.
+// next makes a task read on, unless it waits for something else.
 func (l *loop) next(t *task) {
 	if !t.source.rest(l, t) {
 		t.lane.conn.toRead.push(t)
@@ -228,7 +231,7 @@ func (l *loop) releaseChunk(t *task) {
 	t.chunk.packed = nil
 }
 
-// giveBack forgets the chunk and goes back to the last message that was sent.
+// giveBack drops what is unsent of a chunk. The task will read it again.
 func (l *loop) giveBack(t *task) {
 	unsent := len(t.chunk.packed) - t.sent
 	for rest := t.chunk.packed; len(rest) > unsent; {
@@ -239,7 +242,8 @@ func (l *loop) giveBack(t *task) {
 	l.releaseChunk(t)
 }
 
-// stale reports whether a chunk must not be sent because of what was erased.
+// stale reports whether a chunk must not be sent because some of its events were
+// erased.
 func (l *loop) stale(t *task) bool {
 	now := l.erasures.now.Load()
 	if t.chunk.epoch == now || len(t.chunk.packed) == 0 {
@@ -268,7 +272,7 @@ func (l *loop) sentChunk(t *task, at time.Time) {
 	l.advance(t.lane)
 }
 
-// endTask takes the task off its lane.
+// endTask ends a lane's task, if it has one.
 func (l *loop) endTask(ln *lane) {
 	t := ln.task
 	if t == nil {
@@ -298,14 +302,15 @@ func (l *loop) endTask(ln *lane) {
 	}
 }
 
-// finish ends a lane's task with an answer, whatever is left of its own.
+// finish ends a lane's task and answers it with r instead of the rest of its own
+// answer.
 func (l *loop) finish(ln *lane, r wire.Reply) {
 	l.endTask(ln)
 	l.respond(ln, r)
 	l.advance(ln)
 }
 
-// A reader is what sources read with.
+// A reader is what sources read the store with.
 type reader struct {
 	context.Context
 	store   store.Store
@@ -314,7 +319,7 @@ type reader struct {
 	stats   *Stats
 }
 
-// readers reads chunks until jobs is closed. It posts each to the loop.
+// readers reads chunks until jobs is closed, and posts each one to the loop.
 func readers(ctx context.Context, s store.Store, jobs <-chan *task, l *loop) {
 	r := &reader{ctx, s, &l.hub, l.explain, l.stats}
 	for t := range jobs {

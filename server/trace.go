@@ -6,7 +6,7 @@ import (
 	"gorewind/wire"
 )
 
-// trace logs a request, without what it holds: that may be secret.
+// trace logs a request without its contents, which may be secret.
 func (l *loop) trace(c *conn, request [][]byte) {
 	size := 0
 	for _, f := range request {
@@ -16,8 +16,8 @@ func (l *loop) trace(c *conn, request [][]byte) {
 		"frames", len(request), "bytes", size, "peer", fmt.Sprintf("%x", c.id))
 }
 
-// streamOf returns the frame of a request that names its stream, or the first
-// of its streams, if there is one.
+// streamOf returns the frame of a request that names its stream, or its first stream;
+// nil if there is none.
 func streamOf(request [][]byte) []byte {
 	at := 0
 	switch commands[commandOf(request)] {

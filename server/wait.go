@@ -8,8 +8,8 @@ import (
 	"gorewind/wire"
 )
 
-// wait is the source of WAIT. It is registered before it looks where the cursor
-// is, so that it misses no COMMIT. While it waits nobody has it, and no chunk.
+// wait is the source of WAIT. It registers before it reads the cursor, so that it
+// misses no COMMIT. While it waits, no reader has its task, and it has no chunk.
 type wait struct {
 	simple
 	task     *task
@@ -17,23 +17,23 @@ type wait struct {
 	want     wire.Wait
 	deadline time.Time
 	heapSlot int    // in waits.deadlines, or -1
-	looked   bool   // where the cursor is
-	reached  uint64 // where a COMMIT has brought the cursor, far enough
+	looked   bool   // it has read the cursor
+	reached  uint64 // the cursor that a COMMIT has set meanwhile, if that is far enough
 }
 
-// waits are those who wait. They are the loop's.
+// waits are all WAITs that have begun. They are the loop's.
 type waits struct {
 	byCursor  map[string]map[*wait]struct{}
 	deadlines deadlines
 }
 
-// cursorKey names a cursor.
+// cursorKey returns a map key for a cursor.
 func cursorKey(consumer, stream []byte) string {
 	b := append(make([]byte, 0, 1+len(consumer)+len(stream)), byte(len(consumer)))
 	return string(append(append(b, consumer...), stream...))
 }
 
-// waitFor deals with a WAIT.
+// waitFor handles a WAIT.
 func (l *loop) waitFor(ln *lane, r wire.Wait) {
 	key := cursorKey(r.Consumer, r.Stream)
 	r.Consumer, r.Stream = append([]byte(nil), r.Consumer...), append([]byte(nil), r.Stream...)
@@ -94,14 +94,14 @@ func (w *wait) end(l *loop, t *task) {
 
 // cancelled implements source.
 func (w *wait) cancelled() wire.Reply {
-	return wire.Errorf(wire.Cancelled, "ask again if it still matters", "the request was cancelled")
+	return wire.Errorf(wire.Cancelled, "send it again if you still need the answer", "the request was cancelled")
 }
 
 func timedOut() *wire.Error {
-	return wire.Errorf(wire.Timeout, "ask again, or see what keeps the consumer", "the consumer has not committed the id in time")
+	return wire.Errorf(wire.Timeout, "ask again, or find out what delays the consumer", "the consumer did not commit the id in time")
 }
 
-// moved answers those who wait for a cursor: it is at an id now.
+// moved answers the WAITs for a cursor that a COMMIT has moved to an id.
 func (l *loop) moved(consumer, stream []byte, id uint64) {
 	if len(l.waits.byCursor) == 0 {
 		return
@@ -111,14 +111,14 @@ func (l *loop) moved(consumer, stream []byte, id uint64) {
 			continue
 		}
 		if w.task.away || len(w.task.chunk.packed) > 0 {
-			w.reached = id // if what it has seen is not as new
+			w.reached = id // in case the cursor that it has read is older
 			continue
 		}
 		l.finish(w.task.lane, wire.Reached{Cursor: id})
 	}
 }
 
-// expire ends the WAITs whose time is over. One that may look does so first.
+// expire ends WAITs whose time is over. A WAIT that has begun reads the cursor first.
 func (l *loop) expire(now time.Time) {
 	d := &l.waits.deadlines
 	for len(*d) > 0 && !(*d)[0].deadline.After(now) {
@@ -129,7 +129,7 @@ func (l *loop) expire(now time.Time) {
 	}
 }
 
-// deadlines orders WAITs by when they end.
+// deadlines is a heap of WAITs by when they end.
 type deadlines []*wait
 
 var _ heap.Interface = (*deadlines)(nil)

@@ -2,15 +2,15 @@ package server
 
 import "gorewind/wire"
 
-// A write is a request that changes the store, in memory that stays. Those that
-// are neighbours in a lane go to the store without waiting for each other.
+// A write is a request that changes the store, copied out of the receive buffer.
+// Neighbouring writes of a lane go to the store without waiting for each other.
 type write interface {
 	claim
-	memory() int             // that it keeps
-	stage(l *loop, ln *lane) // has it go to the store next
+	memory() int             // bytes that it keeps
+	stage(l *loop, ln *lane) // hands it to the store next
 }
 
-// write deals with a request that changes the store.
+// write stages a request that changes the store, or queues it in its lane.
 func (l *loop) write(ln *lane, w write) {
 	if !l.allowed(ln, w) {
 		return
@@ -22,15 +22,15 @@ func (l *loop) write(ln *lane, w write) {
 	l.wait(ln, request{write: w})
 }
 
-// A change is a write that is no Append: REPLACE, DELETE and COMMIT.
+// A change is a write other than an Append: REPLACE, DELETE and COMMIT.
 type change interface {
 	write
 	apply(l *loop, done func(error))   // calls the store
-	applied(l *loop) wire.Reply        // is called on the loop when it is in the store
-	about() (stream []byte, id uint64) // what is unknown if an id is
+	applied(l *loop) wire.Reply        // returns the answer; called on the loop when the store has applied it
+	about() (stream []byte, id uint64) // the parameters of ERROR UNKNOWN-ID
 }
 
-// change has the store make a change, after what was staged before.
+// change hands a change to the store, after what was staged before it.
 func (l *loop) change(ln *lane, w change) {
 	l.submit()
 	size := w.memory()
@@ -65,7 +65,8 @@ func (l *loop) changed(ln *lane, w change, err error) {
 	}
 }
 
-// idParams names an id in a stream, or a position.
+// idParams returns the parameters of an ERROR that name an id in a stream, or a
+// position.
 func idParams(stream []byte, id uint64) []wire.Param {
 	params := []wire.Param{wire.Hex("id", wire.ID(id))}
 	if len(stream) > 0 {
