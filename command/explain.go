@@ -95,7 +95,7 @@ func describe(e *wire.Error) string {
 
 // flagged replaces the names of frames and options with those of arguments and flags.
 var flagged = strings.NewReplacer(
-	"the frame stream", "STREAM", "no glob: invalid:", "no glob:",
+	"the frame stream", "STREAM", "valid glob: invalid:", "valid glob:",
 	"the frame also", "--also",
 	"send a glob as the protocol describes it", "* stands for octets without the separator, ** for any, and \\ takes what follows as it is",
 )

@@ -4,7 +4,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gorewind/server/internal/auth"
+	"golang.org/x/time/rate"
+
 	"gorewind/server/internal/zsock"
 )
 
@@ -30,16 +31,16 @@ const maxUnreadTotal = 128 << 20
 // A conn is one connection of a peer. The loop owns all of it except charged, which
 // whoever has a task may change.
 type conn struct {
-	id     []byte // routing id
-	chosen bool   // the peer chose its id, so it may return with the same id over another connection
-	fd     int
-	token  uintptr
-	pin    zsock.Pin
-	user   string       // the peer's public key in Z85; empty without CURVE
-	bucket *auth.Bucket // limits its requests; nil for no limit
-	peer   zsock.Peer
-	dead   bool // the connection has ended: answers have no addressee
-	muted  bool // it was given up: its requests are dropped until it reconnects
+	id      []byte // routing id
+	chosen  bool   // the peer chose its id, so it may return with the same id over another connection
+	fd      int
+	token   uintptr
+	pin     zsock.Pin
+	user    string        // the peer's public key in Z85; empty without CURVE
+	limiter *rate.Limiter // of its requests; nil for no limit
+	peer    zsock.Peer
+	dead    bool // the connection has ended: answers have no addressee
+	muted   bool // it was given up: its requests are dropped until it reconnects
 
 	lanes map[string]*lane // of envelopes that have something to do
 	plain lane             // of requests without an envelope

@@ -31,7 +31,7 @@ func (l *loop) observePub() {
 	l.watch(l.pubMonitor, auth.Broadcasts, func(event zmq.Event, fd int) {
 		switch event {
 		case zmq.EVENT_ACCEPTED:
-			l.subs.Came(fd)
+			l.subs.Accepted(fd)
 		case zmq.EVENT_DISCONNECTED:
 			l.subs.Ended(fd)
 		}
@@ -118,7 +118,7 @@ func (l *loop) connOf(m zsock.Message) *conn {
 		l.drop(before) // the peer chose its routing id and has reconnected with it
 	}
 	c := newConn(m.ID, m.From)
-	c.bucket = l.rates.Bucket(c.user)
+	c.limiter = l.rates.Limiter(c.user)
 	if !l.live[c.fd] {
 		c.dead = true
 		l.retire(c)

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+
 	"gorewind/server/internal/auth"
 	"gorewind/wire"
 )
@@ -23,9 +25,9 @@ func (c *cursor) check(principal *auth.Principal) *wire.Error {
 }
 
 // fill implements source.
-func (c *cursor) fill(r *reader, k *chunk) {
+func (c *cursor) fill(ctx context.Context, r *reader, k *chunk) {
 	k.last = true
-	id, err := r.store.Cursor(r, c.consumer, c.stream)
+	id, err := r.store.Cursor(ctx, c.consumer, c.stream)
 	if err != nil {
 		k.packed = k.pack(nil, r.explain(err))
 		return

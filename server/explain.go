@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"strconv"
-	"time"
 
 	"gorewind/store"
 	"gorewind/wire"
@@ -74,9 +73,7 @@ func explainWrite(err error) *wire.Error {
 // complain logs an error of the store, at most once a second: every request may cause
 // one.
 func (l *loop) complain(what string, err error) {
-	if now := time.Now().Unix(); l.complained.Swap(now) != now {
-		l.log.Error(what, "error", err)
-	}
+	l.complaints.Do(func() { l.log.Error(what, "error", err) })
 }
 
 func stopping() *wire.Error {

@@ -42,7 +42,7 @@ func (l *loop) failed(event zmq.Event, value int) {
 	} else if value != zsock.MechanismMismatch {
 		why = "the peer does not speak ZMTP, ZeroMQ's protocol"
 	}
-	o.Logged(func(times int) { l.log.Warn("handshakes failed: "+why, "times", times) })
+	o.Log(func(times int) { l.log.Warn("handshakes failed: "+why, "times", times) })
 }
 
 // admitConnection decides about one more connection, after reading of all connections
@@ -75,5 +75,5 @@ func (s *Server) secure(z *zmq.Socket, domain auth.Domain) error {
 	if s.opts.Curve != nil {
 		secret = s.opts.Curve.Secret
 	}
-	return s.zap.Guard(z, domain, secret)
+	return s.zap.Secure(z, domain, secret)
 }

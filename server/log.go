@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -45,9 +46,9 @@ func (*entries) check(principal *auth.Principal) *wire.Error {
 func (*entries) chunkSize() int { return selectionBytes }
 
 // fill implements source.
-func (s *entries) fill(r *reader, c *chunk) {
+func (s *entries) fill(ctx context.Context, r *reader, c *chunk) {
 	s.next = s.at
-	b, err := s.read(r, c, newChunk(selectionBytes))
+	b, err := s.read(ctx, r, c, newChunk(selectionBytes))
 	switch {
 	case err != nil:
 		b = c.pack(b, r.explain(err))
@@ -60,7 +61,7 @@ func (s *entries) fill(r *reader, c *chunk) {
 }
 
 // read packs entries from the place on.
-func (s *entries) read(r *reader, c *chunk, b []byte) ([]byte, error) {
+func (s *entries) read(ctx context.Context, r *reader, c *chunk, b []byte) ([]byte, error) {
 	info := r.store.Info()
 	if refused := otherStore(s.store, info); refused != nil {
 		return b, refused
@@ -76,7 +77,7 @@ func (s *entries) read(r *reader, c *chunk, b []byte) ([]byte, error) {
 		b = c.pack(b, wire.StoreReply{ID: i.ID, Generation: i.Generation, Secret: i.Secret, Position: s.upTo})
 		s.next.begun = true
 	}
-	for e, err := range r.store.Log(r, s.next.position) {
+	for e, err := range r.store.Log(ctx, s.next.position) {
 		if err != nil {
 			return b, err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
+	"golang.org/x/time/rate"
 
 	"gorewind/server/internal/auth"
 	"gorewind/server/internal/zsock"
@@ -43,7 +44,7 @@ type loop struct {
 	erasures   erasures
 	access     *atomic.Pointer[auth.Rules] // nil rules: everybody may do everything
 	inHand     atomic.Int64                // bytes of all chunks in memory, and of those that readers may be about to fill; the hub adds to it too
-	complained atomic.Int64                // unix time at which a store error was last logged; readers use it too
+	complaints rate.Sometimes              // limits how often an error of the store is logged; readers use it too
 
 	// Sockets.
 	router     *zmq.Socket    // requests in, answers out
@@ -61,7 +62,7 @@ type loop struct {
 	last       *conn            // connection of the last message
 	gate       zsock.Gate
 	admissions auth.Admissions
-	handshakes [2]auth.Occasion // failed handshakes, without CURVE and with a wrong server key
+	handshakes [2]auth.LogThrottle // failed handshakes, without CURVE and with a wrong server key
 
 	// The message that is being handled, and the limit of requests.
 	principal *auth.Principal // who sent it; nil without CURVE
@@ -245,7 +246,7 @@ func (l *loop) admit(ln *lane, m zsock.Message, request [][]byte) bool {
 		if isCancel := len(request) > 0 && string(request[0]) == wire.CANCEL; isCancel {
 			return true
 		}
-		refused = l.rates.Busy(ln.conn.bucket)
+		refused = l.rates.Busy(ln.conn.limiter)
 	}
 	if refused != nil {
 		l.refuse(ln, refused)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -107,7 +108,7 @@ func selection(w wire.Query) (s *store.Selection, refused *wire.Error) {
 		separator = w.Separator
 	}
 	refuse := func(frame string, glob []byte, err error) *wire.Error {
-		return wire.Errorf(wire.BadOption, "send a glob as the protocol describes it", "the frame %s is no glob: %v", frame, err).
+		return wire.Errorf(wire.BadOption, "send a glob as the protocol describes it", "the frame %s is not a valid glob: %v", frame, err).
 			With(wire.Hex(frame, glob))
 	}
 	s = store.Prefix(w.Stream)
@@ -153,21 +154,21 @@ func (q *query) chunkSize() int {
 }
 
 // fill implements source.
-func (q *query) fill(r *reader, c *chunk) {
+func (q *query) fill(ctx context.Context, r *reader, c *chunk) {
 	if q.follow {
 		r.hub.beforeRead(q)
 	}
-	err := q.fix(r)
+	err := q.fix(ctx, r)
 	q.next = q.at
 	c.packed = newChunk(q.chunkSize())
 	whole := false
 	if err == nil {
-		whole, err = q.read(r, c)
+		whole, err = q.read(ctx, r, c)
 	}
 	q.next.more = !whole
 	switch {
 	case err != nil:
-		c.packed = c.pack(c.packed, q.refusal(r, err))
+		c.packed = c.pack(c.packed, q.refusal(ctx, r, err))
 		c.last = true
 	case q.next.left == 0 || whole && !q.follow:
 		c.packed = c.pack(c.packed, wire.End{})
@@ -180,7 +181,7 @@ func (q *query) fill(r *reader, c *chunk) {
 
 // fix checks the bounds of the range and makes them definite, on the first call. A
 // follower's range stays open at its end.
-func (q *query) fix(r *reader) error {
+func (q *query) fix(ctx context.Context, r *reader) error {
 	if q.fixed {
 		return nil
 	}
@@ -188,13 +189,13 @@ func (q *query) fix(r *reader) error {
 		return refused
 	}
 	if q.consumer != nil {
-		cursor, err := r.store.Cursor(r, q.consumer, q.r.Stream)
+		cursor, err := r.store.Cursor(ctx, q.consumer, q.r.Stream)
 		if err != nil {
 			return err
 		}
 		q.r.After, q.r.Nearest = store.Some(cursor), true
 	}
-	fixed, err := r.store.Resolve(r, q.r)
+	fixed, err := r.store.Resolve(ctx, q.r)
 	if err != nil {
 		return err
 	}
@@ -221,8 +222,8 @@ func otherStore(name string, i store.Info) error {
 func storeName(i store.Info) string { return fmt.Sprintf("%s.%d", i.ID, i.Generation) }
 
 // read packs events from the place on and reports whether it reached the end.
-func (q *query) read(r *reader, c *chunk) (whole bool, err error) {
-	if whole, err = q.bound(r); whole || err != nil {
+func (q *query) read(ctx context.Context, r *reader, c *chunk) (whole bool, err error) {
+	if whole, err = q.bound(ctx, r); whole || err != nil {
 		return whole, err
 	}
 	want := q.r
@@ -234,7 +235,7 @@ func (q *query) read(r *reader, c *chunk) (whole bool, err error) {
 		want.Limit = int(q.at.left)
 	}
 	n, size := 0, 0
-	for e, err := range r.store.Read(r, want) {
+	for e, err := range r.store.Read(ctx, want) {
 		if err != nil {
 			return false, err
 		}
@@ -262,7 +263,7 @@ func (q *query) read(r *reader, c *chunk) (whole bool, err error) {
 }
 
 // bound makes the range begin at the place, and reports whether nothing is left in it.
-func (q *query) bound(r *reader) (nothing bool, err error) {
+func (q *query) bound(ctx context.Context, r *reader) (nothing bool, err error) {
 	if q.r.Backward {
 		q.r.UpTo.N = q.at.n
 	} else {
@@ -270,7 +271,7 @@ func (q *query) bound(r *reader) (nothing bool, err error) {
 	}
 	if q.follow {
 		q.r.UpTo = store.Optional{}
-		now, err := r.store.Resolve(r, q.r)
+		now, err := r.store.Resolve(ctx, q.r)
 		if err != nil {
 			return false, err
 		}
@@ -365,7 +366,7 @@ func (q *query) stale(c *chunk, e *erasures) bool {
 }
 
 // refusal explains why events cannot be read.
-func (q *query) refusal(r *reader, err error) *wire.Error {
+func (q *query) refusal(ctx context.Context, r *reader, err error) *wire.Error {
 	if refused := (*wire.Error)(nil); errors.As(err, &refused) {
 		return refused
 	}
@@ -378,7 +379,7 @@ func (q *query) refusal(r *reader, err error) *wire.Error {
 	}
 	only := store.Range{Stream: q.r.Stream, Select: q.r.Select, After: q.r.After}
 	unknown := q.r.UpTo.N
-	if _, err := r.store.Resolve(r, only); errors.Is(err, store.ErrUnknownID) {
+	if _, err := r.store.Resolve(ctx, only); errors.Is(err, store.ErrUnknownID) {
 		unknown = q.r.After.N
 	}
 	return e.With(idParams(q.r.Stream, unknown)...)

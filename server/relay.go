@@ -98,5 +98,5 @@ func (l *loop) sendBroadcasts(packed []byte, events, size int, position uint64) 
 	}
 	l.stats.Broadcast.Add(uint64(events))
 	l.stats.BroadcastBytes.Add(uint64(size))
-	l.stats.CutOff.Add(uint64(l.subs.Bound(l.log)))
+	l.stats.CutOff.Add(uint64(l.subs.CloseStalled(l.log)))
 }

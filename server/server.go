@@ -39,6 +39,7 @@ import (
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
+	"golang.org/x/time/rate"
 
 	"gorewind/server/internal/auth"
 	"gorewind/server/internal/zsock"
@@ -160,6 +161,7 @@ func New(o Options) (*Server, error) {
 		waits:          waits{byCursor: make(map[string]map[*wait]struct{})},
 		erasures:       erasures{seed: maphash.MakeSeed()},
 		keepaliveEvery: keepaliveEvery,
+		complaints:     rate.Sometimes{Interval: time.Second},
 		access:         &s.access, rates: auth.NewRates(o.MaxRequests),
 		admissions: auth.NewAdmissions(o.MaxConnections, o.Handshake+time.Second),
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"math"
 
 	"gorewind/server/internal/auth"
@@ -32,11 +33,11 @@ func (s *streams) check(principal *auth.Principal) *wire.Error {
 }
 
 // fill implements source.
-func (s *streams) fill(r *reader, c *chunk) {
+func (s *streams) fill(ctx context.Context, r *reader, c *chunk) {
 	b := newChunk(chunkBytes)
 	s.next, s.nextLeft = s.after, s.left
 	c.last = true
-	for stream, err := range r.store.Streams(r, s.prefix, s.after) {
+	for stream, err := range r.store.Streams(ctx, s.prefix, s.after) {
 		if err != nil {
 			c.packed = c.pack(b, r.explain(err))
 			return

@@ -44,7 +44,7 @@ type source interface {
 
 	// fill packs the next chunk, starting at the place. A reader calls it. An empty
 	// chunk that is not the last one means that there is nothing to read at the moment.
-	fill(r *reader, c *chunk)
+	fill(ctx context.Context, r *reader, c *chunk)
 
 	// pass moves the place past a message that was sent, and passAll past the whole
 	// chunk.
@@ -312,7 +312,6 @@ func (l *loop) finish(ln *lane, r wire.Reply) {
 
 // A reader is what sources read the store with.
 type reader struct {
-	context.Context
 	store   store.Store
 	hub     *hub
 	explain func(error) *wire.Error
@@ -321,12 +320,12 @@ type reader struct {
 
 // readers reads chunks until jobs is closed, and posts each one to the loop.
 func readers(ctx context.Context, s store.Store, jobs <-chan *task, l *loop) {
-	r := &reader{ctx, s, &l.hub, l.explain, l.stats}
+	r := &reader{s, &l.hub, l.explain, l.stats}
 	for t := range jobs {
 		c := &t.chunk
 		c.epoch = l.erasures.now.Load()
 		c.last, c.failed = false, nil
-		t.source.fill(r, c)
+		t.source.fill(ctx, r, c)
 		c.packed = fit(c.packed)
 		l.out.post(func() { l.read(t) })
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"container/heap"
+	"context"
 	"time"
 
 	"gorewind/server/internal/auth"
@@ -59,8 +60,8 @@ func (w *wait) begin(l *loop, t *task) {
 }
 
 // fill implements source.
-func (w *wait) fill(r *reader, c *chunk) {
-	id, err := r.store.Cursor(r, w.want.Consumer, w.want.Stream)
+func (w *wait) fill(ctx context.Context, r *reader, c *chunk) {
+	id, err := r.store.Cursor(ctx, w.want.Consumer, w.want.Stream)
 	switch {
 	case err != nil:
 		c.packed, c.last = c.pack(nil, r.explain(err)), true

@@ -94,7 +94,7 @@ func TestQuery(t *testing.T) {
 		{`the stream "account/17" has no id 9; it may be deleted`, "account/17 --after 9"},
 		{"the position 99 is beyond the last; with --prefix", "--prefix --after 99"},
 		{"--after is beyond --upto", "account/17 --after 3 --upto 1"},
-		{"STREAM is no glob: the pattern ends", `a\ --glob`},
+		{"STREAM is not a valid glob: the pattern ends", `a\ --glob`},
 		{"--also", `a --glob --also b\`},
 		{"begin anew", "account/17 --store 00.1"},
 	} {

@@ -142,9 +142,9 @@ func TestSecurityRefusals(t *testing.T) {
 		{locked("glob.toml"), `client "a": read: "a\\"`},
 		{locked("emptyglob.toml"), `client "a": read`},
 		{locked("nameless.toml"), "client 1 has no name"},
-		{locked("keyless.toml"), `client "a": its key`},
-		{locked("badkey.toml"), `client "a": its key`},
-		{locked("twice.toml"), `client "b" has the key of "a"`},
+		{locked("keyless.toml"), `client "a": "" is not a valid public key`},
+		{locked("badkey.toml"), `is not a valid public key`},
+		{locked("twice.toml"), `client "b" has the same key as "a"`},
 		{locked("samename.toml"), `two clients are called "a"`},
 		{[]string{"ping", "--client-key", l.File("k.key_secret")}, "--client-key and --server-key go together"},
 		{[]string{"ping", "--client-key", l.File("readable"), "--server-key", other}, "mode 0640"},
@@ -344,7 +344,7 @@ func TestConfigCheck(t *testing.T) {
 		"tcp://*:9002": true, "tcp://[::1]:*": true, "tcp://eth0:9002": true, "ipc://@gorewind": true, "ipc:///run/a:99999": true,
 	} {
 		l.Write("gorewind.toml", fmt.Sprintf("router = [%q]\n", endpoint))
-		check(map[bool]string{false: "--router " + endpoint + ": that is no endpoint"}[good])
+		check(map[bool]string{false: "--router " + endpoint + ": not a valid endpoint"}[good])
 	}
 }
 
@@ -374,7 +374,7 @@ func TestReloadDrops(t *testing.T) {
 	})
 	l.Allow(map[string]string{"stays": "read = ['**']\nwrite = ['**']"})
 	d.Cmd.Process.Signal(syscall.SIGHUP)
-	until(t, "it does not come back in vain", func() bool { return strings.Contains(d.Log(), "a key that --clients does not have") })
+	until(t, "it does not come back in vain", func() bool { return strings.Contains(d.Log(), "their key is not in --clients") })
 	for hears() { // what was under way
 	}
 	for range 10 {
@@ -465,7 +465,7 @@ func TestSubscribeWithKeys(t *testing.T) {
 		}
 	}
 	_, errs, status = daemontest.Run(l.Dir, with("some", "publish", "s", "hello", "--connect", d.Router)...)
-	if status != 1 || !strings.Contains(errs, "PUBLISH takes the right write") {
+	if status != 1 || !strings.Contains(errs, "PUBLISH needs the right write") {
 		t.Errorf("status %d\n%s", status, errs)
 	}
 }

@@ -23,6 +23,7 @@ const (
 	goleveldb = "github.com/syndtr/goleveldb/"
 	kong      = "github.com/alecthomas/kong"
 	unix      = "golang.org/x/sys/unix"
+	limiter   = "golang.org/x/time/rate"
 	toml      = "github.com/pelletier/go-toml/v2"
 	systemd   = "github.com/coreos/go-systemd/v22/daemon"
 	zstd      = "github.com/klauspost/compress/zstd"
@@ -64,8 +65,8 @@ var rules = []rule{
 	}},
 	{"server/internal/pack", "what is sent is packed without knowing who sends it", []string{"gorewind/store", "gorewind/wire"}},
 	{"server/internal/zsock", "it moves messages, whatever they say", []string{zmq4, unix}},
-	{"server/internal/auth", "who may do what is decided without knowing how it is done", []string{"gorewind/store", "gorewind/wire", zmq4}},
-	{"server", "the broker runs on any engine", []string{"gorewind/server/internal/", "gorewind/store", "gorewind/wire", zmq4, unix}},
+	{"server/internal/auth", "who may do what is decided without knowing how it is done", []string{"gorewind/store", "gorewind/wire", zmq4, limiter}},
+	{"server", "the broker runs on any engine", []string{"gorewind/server/internal/", "gorewind/store", "gorewind/wire", zmq4, unix, limiter}},
 	{"client", "it runs where no store is", []string{"gorewind/wire", zmq4, unix}},
 	{"backup", "copies are made of what a daemon tells, and stores of copies; it knows no sockets", []string{"gorewind/client", "gorewind/wire", "gorewind/store", "gorewind/store/leveldb", "gorewind/store/leveldb/repair", zstd}},
 	{"examples/go", "an example takes what every program has", []string{"gorewind/client", zmq4}},

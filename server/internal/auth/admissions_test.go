@@ -5,73 +5,73 @@ import (
 	"time"
 )
 
-// TestAdmissions goes through what time does, without it.
+// TestAdmissions plays a sequence of connections with times of its own.
 func TestAdmissions(t *testing.T) {
 	now := time.Now()
-	a := Admissions{most: 2, handshake: time.Second, came: make(map[ConnID]arrival)}
-	come := func(fd int, want bool) {
+	a := NewAdmissions(2, time.Second)
+	connect := func(fd int, want bool) {
 		t.Helper()
 		a.Accepted(ConnID{FD: fd}, now)
 		if have := a.Admit(now); have != want {
 			t.Fatalf("connection %d at %v: want %v, have %v", fd, now, want, have)
 		}
 	}
-	a.Accepted(ConnID{FD: 1}, now) // only handshakes
-	come(2, true)
+	a.Accepted(ConnID{FD: 1}, now) // never gets through its handshake
+	connect(2, true)
 	a.Ended(ConnID{FD: 1}, false, now)
-	come(1, true) // its number is used again
-	come(3, false)
+	connect(1, true) // its descriptor is reused
+	connect(3, false)
 	a.Ended(ConnID{FD: 3}, false, now)
 	now = now.Add(2 * time.Second) // 1 and 2 are old
-	come(4, false)
+	connect(4, false)
 	a.Ended(ConnID{FD: 4}, false, now)
 	a.Ended(ConnID{FD: 2}, false, now)
-	come(5, true)
-	come(6, false)
+	connect(5, true)
+	connect(6, false)
 	now = now.Add(2 * time.Second)
 	a.Ended(ConnID{FD: 6}, false, now)
 	a.Ended(ConnID{FD: 5}, false, now)
 	a.Ended(ConnID{FD: 1}, false, now)
 	a.age(now)
-	if len(a.came) != 0 || a.younger != 0 || len(a.young) != 0 || len(a.admitted) != 0 {
+	if len(a.open) != 0 || a.young != 0 || len(a.recent) != 0 || len(a.admitted) != 0 {
 		t.Errorf("something is left: %+v", a)
 	}
 }
 
-// TestAdmissionsOfTwoSockets: a descriptor that was one domain's may be heard of as the
-// other's before its end is. Strangers who came and went at both had a limit count
-// for nothing, in the end.
+// TestAdmissionsOfTwoSockets: one socket may report a descriptor before the other reports
+// the end of the connection that had it. Peers that connected to both and left at once
+// wore the limit down until it held nobody off.
 func TestAdmissionsOfTwoSockets(t *testing.T) {
 	now := time.Now()
 	one, other := ConnID{Requests, 7}, ConnID{Broadcasts, 7}
-	a := Admissions{most: 1, handshake: time.Second, came: make(map[ConnID]arrival)}
+	a := NewAdmissions(1, time.Second)
 	a.Accepted(one, now)
 	a.Accepted(other, now)
 	a.Ended(one, false, now)
 	if !a.Admit(now) {
-		t.Fatal("the first one is not let in")
+		t.Fatal("the first connection is not admitted")
 	}
 	now = now.Add(2 * time.Second)
 	a.Accepted(one, now)
 	if a.Admit(now) {
-		t.Error("a second one is let in")
+		t.Error("a second connection is admitted")
 	}
 	a.Ended(one, false, now)
 	a.Ended(other, false, now)
-	if len(a.came) != 0 || a.younger != 0 {
+	if len(a.open) != 0 || a.young != 0 {
 		t.Errorf("something is left: %+v", a)
 	}
 }
 
-// TestAdmissionsBesideUnknownPeers: of those who came and went, only those count who may
-// be strangers.
-func TestAdmissionsBesideUnknownPeers(t *testing.T) {
+// TestAdmissionsOfUsedConnections: an ended connection that sent a request does not count,
+// however many others are still in their handshakes.
+func TestAdmissionsOfUsedConnections(t *testing.T) {
 	now := time.Now()
-	a := Admissions{most: 2, handshake: time.Minute, came: make(map[ConnID]arrival)}
+	a := NewAdmissions(2, time.Minute)
 	for range 5 {
 		a.Accepted(ConnID{FD: 1}, now)
 		if !a.Admit(now) {
-			t.Fatal("it is kept out by who went")
+			t.Fatal("an ended connection keeps it out")
 		}
 		a.Ended(ConnID{FD: 1}, true, now)
 	}

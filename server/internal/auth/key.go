@@ -2,7 +2,7 @@ package auth
 
 import zmq "github.com/pebbe/zmq4"
 
-// keyLength is the length of a key in Z85.
+// keyLength is the number of characters of a key in Z85.
 const keyLength = 40
 
 // IsKey reports whether text is a CURVE key in Z85.

@@ -1,9 +1,9 @@
-// Package auth decides who may connect to the broker, who may do what, and how much of
-// it: the rules of principals, the handler of ZAP that libzmq asks about connections, and
-// the limits of connections and of requests.
+// Package auth decides who may connect to the broker, who may do what, and how often:
+// the rules of principals, the ZAP handler that libzmq asks about connections, and the
+// limits of connections and of requests.
 //
-// It stands on wire, for what is answered, on store's selections and on pebbe/zmq4, and
-// knows neither the loop nor what requests do.
+// It builds on wire for ERRORs, on store for selections and on pebbe/zmq4. It knows
+// neither the loop nor what requests do.
 package auth
 
 import (
@@ -13,19 +13,19 @@ import (
 	"gorewind/wire"
 )
 
-// A Right is what a client needs for a command.
+// A Right is what a principal needs for a command.
 type Right string
 
 // The rights.
 const (
-	Read  Right = "read"  // QUERY, STREAMS, COMMIT, CURSOR, WAIT; of everything: broadcasts
+	Read  Right = "read"  // QUERY, STREAMS, COMMIT, CURSOR, WAIT; for all streams: broadcasts
 	Write Right = "write" // PUBLISH, APPEND
-	Admin Right = "admin" // REPLACE, DELETE; of everything: LOG
+	Admin Right = "admin" // REPLACE, DELETE; for all streams: LOG
 )
 
-// A Principal is somebody whom the server knows by a key, and the streams for which
-// it has each right; nil is none. server.Principal has the same fields, so that one
-// converts to the other.
+// A Principal is a client that the server knows by its key, with the streams for which
+// it has each right. A nil selection holds no stream. server.Principal has the same
+// fields, so that one converts to the other.
 type Principal struct {
 	Name  string
 	Key   string // public, in Z85
@@ -34,10 +34,11 @@ type Principal struct {
 	Admin *store.Selection
 }
 
-// Rules are the principals that a server knows. They do not change: a server is given others.
+// Rules are the principals that a server knows. They are immutable: to change them, a
+// server is given others.
 type Rules struct{ principals map[string]*Principal }
 
-// NewRules returns rules of principals. Each has a name and a key of its own.
+// NewRules returns rules for principals. Each must have a name and a key of its own.
 func NewRules(principals []Principal) (*Rules, error) {
 	r := &Rules{principals: make(map[string]*Principal, len(principals))}
 	names := make(map[string]bool, len(principals))
@@ -48,9 +49,9 @@ func NewRules(principals []Principal) (*Rules, error) {
 		case names[p.Name]:
 			return nil, fmt.Errorf("two clients are called %q; give each a name of its own", p.Name)
 		case !IsKey(p.Key):
-			return nil, fmt.Errorf("client %q: its key %q is none; give the 40 characters that gorewind keygen prints", p.Name, p.Key)
+			return nil, fmt.Errorf("client %q: %q is not a valid public key; give the 40 characters that gorewind keygen prints", p.Name, p.Key)
 		case r.principals[p.Key] != nil:
-			return nil, fmt.Errorf("client %q has the key of %q; give each a key of its own", p.Name, r.principals[p.Key].Name)
+			return nil, fmt.Errorf("client %q has the same key as %q; give each a key of its own", p.Name, r.principals[p.Key].Name)
 		}
 		names[p.Name] = true
 		r.principals[p.Key] = &p
@@ -58,13 +59,13 @@ func NewRules(principals []Principal) (*Rules, error) {
 	return r, nil
 }
 
-// Of returns the client with a key in Z85; nil if there is none.
+// Of returns the principal with a key in Z85; nil if there is none.
 func (r *Rules) Of(key []byte) *Principal { return r.principals[string(key)] }
 
-// Len returns how many principals there are.
+// Len returns the number of principals.
 func (r *Rules) Len() int { return len(r.principals) }
 
-// of returns the streams for which c has a right.
+// of returns the streams for which p has a right.
 func (p *Principal) of(right Right) *store.Selection {
 	switch right {
 	case Read:
@@ -75,7 +76,7 @@ func (p *Principal) of(right Right) *store.Selection {
 	return p.Admin
 }
 
-// May returns why c may not do something to a stream, nil if it may.
+// May returns an ERROR if p does not have a right on a stream, and nil if it has.
 func (p *Principal) May(command string, right Right, stream []byte) *wire.Error {
 	if p.of(right).Matches(stream) {
 		return nil
@@ -83,16 +84,16 @@ func (p *Principal) May(command string, right Right, stream []byte) *wire.Error 
 	return denied(command, right, "that stream").With(wire.Hex("stream", stream))
 }
 
-// MaySelect does so for several streams. A part of an answer would look like a
-// whole one: so whoever may not have all of it gets none.
+// MaySelect does so for a selection. A partial answer would look like a complete one,
+// so p needs the right on every stream that the selection can match.
 func (p *Principal) MaySelect(command string, right Right, streams *store.Selection) *wire.Error {
 	if p.of(right).Covers(streams) {
 		return nil
 	}
-	return denied(command, right, "every stream that is asked for")
+	return denied(command, right, "every stream that it selects")
 }
 
-// MayIn does so for a stream or, if it is empty, for the whole store.
+// MayIn does so for a stream or, if the name is empty, for all streams.
 func (p *Principal) MayIn(command string, right Right, stream []byte) *wire.Error {
 	if len(stream) > 0 {
 		return p.May(command, right, stream)
@@ -100,10 +101,10 @@ func (p *Principal) MayIn(command string, right Right, stream []byte) *wire.Erro
 	return p.MayAll(command, right)
 }
 
-// everything is all streams.
+// everything selects all streams.
 var everything = store.Prefix(nil)
 
-// MayAll does so for what is of the whole store.
+// MayAll does so for all streams.
 func (p *Principal) MayAll(command string, right Right) *wire.Error {
 	if p.of(right).Covers(everything) {
 		return nil
@@ -112,18 +113,17 @@ func (p *Principal) MayAll(command string, right Right) *wire.Error {
 }
 
 func denied(command string, right Right, streams string) *wire.Error {
-	return wire.Errorf(wire.Denied, "ask for less, or have the server's operator allow it",
-		"%s takes the right %s for %s, which this key has not", command, right, streams).
+	return wire.Errorf(wire.Denied, "ask for less, or ask the server's operator to allow it",
+		"%s needs the right %s on %s, which this key does not have", command, right, streams).
 		With(wire.Param{Name: "command", Value: command}, wire.Param{Name: "right", Value: string(right)})
 }
 
-// UnknownKey is for a key that was removed while its connection goes on.
+// UnknownKey is the ERROR for a key that was removed while its connection was open.
 func UnknownKey() *wire.Error {
-	return wire.Errorf(wire.Denied, "have the server's operator add it", "the server knows this key no more")
+	return wire.Errorf(wire.Denied, "ask the server's operator to add it", "the server does not know this key any more")
 }
 
-// Narrows reports whether somebody may do less by the rules of b than by those of
-// a.
+// Narrows reports whether a change to other rules takes a right away from anybody.
 func (r *Rules) Narrows(to *Rules) bool {
 	for key, old := range r.principals {
 		p := to.principals[key]

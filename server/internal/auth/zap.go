@@ -8,7 +8,7 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// A Domain is where strangers connect. ZAP tells them apart by it, as a domain.
+// A Domain is a socket that peers connect to, as ZAP names it.
 type Domain string
 
 // The domains.
@@ -17,32 +17,32 @@ const (
 	Broadcasts Domain = "broadcasts"
 )
 
-// A ZAPHandler answers libzmq when it asks, by ZAP, whether a connection may be made.
-// pebbe's own knows only one context, and its maps of keys are unlocked.
+// A ZAPHandler authorizes connections: libzmq asks it by ZAP (RFC 27) about each one.
+// pebbe/zmq4 has a handler too, but for one context only and without locks on its keys.
 //
-// Its goroutine owns its socket, which libzmq finds by its name. It ends when the
-// context is terminated; Wait waits for it.
+// Its goroutine owns its socket, which libzmq finds by its endpoint. The goroutine ends
+// when the context is terminated; Wait waits for it.
 type ZAPHandler struct {
 	Log   *slog.Logger
-	Rules *atomic.Pointer[Rules] // nil in it: no CURVE
-	Admit func() bool            // nil: as many connections as like
-	Full  *atomic.Uint64         // counts connections that were one too many
-	Name  func(string) string    // what users know the server's option Access by, and MaxConnections
+	Rules *atomic.Pointer[Rules]     // nil rules: no CURVE
+	Admit func() bool                // reports whether there may be one more connection; nil for no limit
+	Full  *atomic.Uint64             // counts connections that Admit refused
+	Name  func(option string) string // returns the name that users know an option of the server by
 
 	socket *zmq.Socket
 	done   chan struct{}
 
-	unknownKeys, restricted, crowded Occasion
+	unknownKeys, restricted, crowded LogThrottle
 }
 
-// Open binds the socket and starts the goroutine. After an error, there is none.
+// Open binds the socket and starts the goroutine. After an error nothing is running.
 func (h *ZAPHandler) Open(zctx *zmq.Context) (err error) {
 	h.done = make(chan struct{})
 	if h.socket, err = zctx.NewSocket(zmq.REP); err != nil {
 		return err
 	}
 	if err := h.socket.Bind("inproc://zeromq.zap.01"); err != nil {
-		_ = h.socket.Close() // what failed is told
+		_ = h.socket.Close() // the error of Bind is the one to report
 		return err
 	}
 	go h.run()
@@ -52,14 +52,14 @@ func (h *ZAPHandler) Open(zctx *zmq.Context) (err error) {
 // Wait returns when the goroutine has ended.
 func (h *ZAPHandler) Wait() { <-h.done }
 
-// Guard has a domain's socket ask the ZAP handler, and those who connect use CURVE with a
-// secret key of the server's, unless it is empty.
-func (h *ZAPHandler) Guard(z *zmq.Socket, domain Domain, secret string) error {
+// Secure makes libzmq ask the handler about connections to a socket. It also requires
+// CURVE with the server's secret key, unless that is empty.
+func (h *ZAPHandler) Secure(z *zmq.Socket, domain Domain, secret string) error {
 	if err := z.SetZapDomain(string(domain)); err != nil || secret == "" {
 		return err
 	}
 	if err := z.SetCurveServer(1); err != nil {
-		return fmt.Errorf("this libzmq has no CURVE: %w", err)
+		return fmt.Errorf("libzmq was built without CURVE: %w", err)
 	}
 	return z.SetCurveSecretkey(secret)
 }
@@ -74,9 +74,9 @@ func (h *ZAPHandler) run() {
 		}
 		if err != nil {
 			if zmq.AsErrno(err) != zmq.ETERM {
-				h.Log.Error("nobody can connect any more", "error", err)
+				h.Log.Error("cannot authorize connections any more: all new ones will be rejected; restart the server", "error", err)
 			}
-			_ = h.socket.Close() // it fails only where it is closed
+			_ = h.socket.Close() // it fails only if it is already closed
 			return
 		}
 	}
@@ -93,8 +93,8 @@ const (
 	zapKey
 )
 
-// What ZAP answers. After refused, the peer's libzmq does not come back by itself;
-// after later, it does.
+// Status codes of ZAP. After zapRefused, the peer's libzmq does not reconnect by itself;
+// after zapLater, it does.
 const (
 	zapOK      = "200"
 	zapLater   = "300"
@@ -102,6 +102,7 @@ const (
 	zapFailed  = "500"
 )
 
+// answer answers a ZAP request, given as its frames.
 func (h *ZAPHandler) answer(q [][]byte) error {
 	if len(q) < zapKey {
 		_, err := h.socket.SendMessage("1.0", "", zapFailed, "not ZAP", "", "")
@@ -112,9 +113,10 @@ func (h *ZAPHandler) answer(q [][]byte) error {
 	return err
 }
 
-// authorize decides about a connection. The user that it returns comes with each
+// authorize decides about a connection. libzmq attaches the user that it returns to each
 // message of the connection.
 func (h *ZAPHandler) authorize(q [][]byte) (status, text, user string) {
+	address := string(q[zapAddress])
 	if rules := h.Rules.Load(); rules != nil {
 		if string(q[zapMechanism]) != "CURVE" || len(q) <= zapKey || len(q[zapKey]) != 32 {
 			return zapRefused, "no key", ""
@@ -123,20 +125,20 @@ func (h *ZAPHandler) authorize(q [][]byte) (status, text, user string) {
 		p := rules.principals[user]
 		switch {
 		case p == nil:
-			h.unknownKeys.Logged(func(times int) {
-				h.Log.Warn(fmt.Sprintf("refused connections of a key that %s does not have", h.Name("Access")), "key", user, "address", string(q[zapAddress]), "times", times)
+			h.unknownKeys.Log(func(times int) {
+				h.Log.Warn("rejected connections: their key is not in "+h.Name("Access"), "key", user, "address", address, "times", times)
 			})
 			return zapRefused, "unknown key", ""
 		case Domain(q[zapDomain]) == Broadcasts && p.MayAll("", Read) != nil:
-			h.restricted.Logged(func(times int) {
-				h.Log.Warn("refused a subscriber that may not read everything", "client", p.Name, "address", string(q[zapAddress]), "times", times)
+			h.restricted.Log(func(times int) {
+				h.Log.Warn("rejected subscribers: broadcasts need the right to read all streams", "client", p.Name, "address", address, "times", times)
 			})
 			return zapRefused, "may not read everything", ""
 		}
 	}
 	if h.Admit != nil && !h.Admit() {
-		h.crowded.Logged(func(times int) {
-			h.Log.Warn("refused connections: there are as many as "+h.Name("MaxConnections"), "address", string(q[zapAddress]), "times", times)
+		h.crowded.Log(func(times int) {
+			h.Log.Warn("rejected connections: "+h.Name("MaxConnections")+" is reached", "address", address, "times", times)
 		})
 		h.Full.Add(1)
 		return zapLater, "too many connections", ""

@@ -1,11 +1,12 @@
-// Package pack writes answers and broadcasts as the broker hands them to libzmq.
+// Package pack encodes answers and broadcasts in the form in which the broker hands
+// them to libzmq.
 //
-// Messages on their way to a socket are packed into one run of bytes, so that
-// many of them pass to libzmq in one call. A packed message is the number of
-// its frames and then each frame after its length; numbers have 4 bytes in the
-// machine's order, since C reads them. The routing id is not part of it.
+// Messages are packed into one run of bytes, so that one call hands many of them to
+// libzmq. A packed message is the number of its frames, then each frame after its
+// length. Numbers have 4 bytes in the machine's order, since C reads them. The routing
+// id is not part of it.
 //
-// It stands on wire and on store's types, and knows no sockets.
+// It builds on wire and on store's types, and knows no sockets.
 package pack
 
 import (
@@ -16,7 +17,7 @@ import (
 	"gorewind/wire"
 )
 
-// Frames appends frames to b, each after its length: a part of a message.
+// Frames appends frames to b, each after its length.
 func Frames(b []byte, frames ...[]byte) []byte {
 	for _, f := range frames {
 		b = binary.NativeEndian.AppendUint32(b, uint32(len(f)))
@@ -25,45 +26,45 @@ func Frames(b []byte, frames ...[]byte) []byte {
 	return b
 }
 
-// An Envelope is packed once and stands in front of every answer to its requests. The
-// zero value is none.
+// An Envelope is packed once and precedes every answer to its requests. The zero value
+// is the empty envelope.
 type Envelope struct {
 	count  int
 	packed string
 }
 
-// NewEnvelope returns an envelope of so many frames, as Frames has packed them.
+// NewEnvelope returns an envelope of count frames, packed by Frames.
 func NewEnvelope(count int, packed string) Envelope { return Envelope{count, packed} }
 
-// begin appends the head of a message with that many frames after the envelope.
+// begin appends the head of a message with so many frames after the envelope.
 func (e Envelope) begin(b []byte, frames int) []byte {
 	b = binary.NativeEndian.AppendUint32(b, uint32(e.count+frames))
 	return append(b, e.packed...)
 }
 
-// Pack appends a message.
+// Pack appends a message with the given frames after the envelope.
 func (e Envelope) Pack(b []byte, frames [][]byte) []byte {
 	return Frames(e.begin(b, len(frames)), frames...)
 }
 
-// wordAndID appends a word and an id: most of what is sent begins with them.
+// wordAndID appends a word and an id. Most messages begin with them.
 func wordAndID(b []byte, word string, id uint64) []byte {
 	b = binary.NativeEndian.AppendUint32(b, uint32(len(word)))
 	b = append(b, word...)
 	return number(b, id)
 }
 
-// Published appends wire.Published without allocating.
+// Published appends a wire.Published without allocating.
 func (e Envelope) Published(b []byte, id uint64) []byte {
 	return wordAndID(e.begin(b, 2), wire.PUBLISHED, id)
 }
 
-// Event appends wire.Event without allocating.
+// Event appends a wire.Event without allocating.
 func (e Envelope) Event(b []byte, id uint64, data []byte) []byte {
 	return Frames(wordAndID(e.begin(b, 3), wire.EVENT, id), data)
 }
 
-// Meta appends wire.Event with its Meta, without allocating.
+// Meta appends a wire.Event with its Meta without allocating.
 func (e Envelope) Meta(b []byte, resume uint64, ev *store.Event, s *Stamp) []byte {
 	b = wordAndID(e.begin(b, 7), wire.EVENT, resume)
 	b = Frames(b, ev.Data, ev.Stream)
@@ -72,8 +73,8 @@ func (e Envelope) Meta(b []byte, resume uint64, ev *store.Event, s *Stamp) []byt
 	return Frames(b, s.of(ev.Time))
 }
 
-// A Stamp is the text of a time. Events of one commit have the same, and so it
-// is formatted once for them.
+// A Stamp formats times. It keeps the last text, because the events of a commit have
+// the same time.
 type Stamp struct {
 	time time.Time
 	text []byte
@@ -87,7 +88,7 @@ func (s *Stamp) of(t time.Time) []byte {
 	return s.text
 }
 
-// Stream appends wire.StreamReply without allocating.
+// Stream appends a wire.StreamReply without allocating.
 func (e Envelope) Stream(b []byte, name []byte, last uint64) []byte {
 	b = e.begin(b, 3)
 	b = binary.NativeEndian.AppendUint32(b, uint32(len(wire.STREAM)))
@@ -101,7 +102,7 @@ func number(b []byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(b, n)
 }
 
-// Broadcast appends wire.Broadcast without allocating.
+// Broadcast appends a wire.Broadcast without allocating.
 func Broadcast(b []byte, stream []byte, id uint64, data []byte) []byte {
 	b = binary.NativeEndian.AppendUint32(b, 3)
 	b = Frames(b, stream)

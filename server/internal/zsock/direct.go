@@ -17,28 +17,27 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// This file is where the broker touches libzmq past pebbe's API, whose several
-// cgo calls for every frame are most of what a message costs: here one call
-// moves many messages.
+// This file calls libzmq directly. pebbe/zmq4 makes several cgo calls for every frame,
+// and these are most of what a message costs. Here, one call moves many messages.
 
-// Seed makes libzmq number peers from where nobody can guess. It numbers them
-// from rand(), which starts alike in every process, and aborts when a peer has
-// chosen the number that is next as its routing id.
+// Seed seeds C's rand() at random. libzmq numbers peers from rand(), which otherwise
+// starts alike in every process, and it aborts if a peer has chosen the next number as
+// its routing id.
 func Seed() { C.srand(C.uint(rand.Uint32())) }
 
-// raw returns the socket that pebbe's Socket wraps, its first field.
+// raw returns the libzmq socket that pebbe's Socket wraps, which is its first field.
 func raw(s *zmq.Socket) unsafe.Pointer {
 	return *(*unsafe.Pointer)(unsafe.Pointer(s))
 }
 
-// Fast reports whether there is a fast transport: whether raw is right about pebbe's
+// Fast reports whether the fast transport works: whether raw is right about pebbe's
 // Socket.
 func Fast() bool {
 	first := reflect.TypeFor[zmq.Socket]().Field(0)
 	return first.Name == "soc" && first.Type.Kind() == reflect.UnsafePointer
 }
 
-// A direct is the transport of this file.
+// direct is the fast transport.
 type direct struct {
 	*receiver
 	router, pub, monitor unsafe.Pointer
@@ -54,20 +53,20 @@ type receiver struct {
 	socket unsafe.Pointer
 	state  *C.gw_receiver
 	buf    []byte
-	frames [][]byte // of the message that is being put together
+	frames [][]byte // of the message that is being received
 	origin Origin
-	users  []byte // of origin
+	users  []byte // the memory of origin.User
 }
 
-// A Pin is a reference that must be released once, unless it is 0.
+// A Pin is a reference to a message. Release it once, unless it is 0.
 type Pin C.uintptr_t
 
-// Release lets go of it.
+// Release releases the reference.
 func (p Pin) Release() { C.gw_unpin(C.uintptr_t(p)) }
 
 const (
 	receiveBuffer = 256 << 10
-	receiveFrames = 8192 // described in one call
+	receiveFrames = 8192 // described in one call at most
 )
 
 func newReceiver(s *zmq.Socket, l Limits) *receiver {
@@ -116,10 +115,10 @@ func (r *receiver) Receive(max int, before func(), handle func(Message)) (draine
 		case rc == C.GW_DRAINED:
 			r.shrink()
 			return true, nil
-		case len(r.frames) > 0: // a message goes on
+		case len(r.frames) > 0: // the last message is incomplete
 			r.moveOn(int(r.state.need))
 			r.state.need = 0
-			max = 1 // no more than the message that was begun: others wait for their turn
+			max = 1 // finish that message; others wait for their turn
 		case rc == C.GW_ROOM:
 			if n := int(r.state.need); n > len(r.buf) {
 				r.moveOn(n)
@@ -133,8 +132,8 @@ func (r *receiver) Receive(max int, before func(), handle func(Message)) (draine
 	}
 }
 
-// user returns whose message it is of which out[i] is the first frame. It is
-// copied, since the message may go on in another call.
+// user returns the user of the message whose first frame is out[i]. It is copied,
+// because the message may continue in another call.
 func (r *receiver) user(i int) []byte {
 	if r.state.users == nil {
 		return nil
@@ -152,29 +151,29 @@ func (r *receiver) Forget() {
 	r.state.token, r.state.id_len = 0, 0
 }
 
-// moveOn gets a buffer with room for a frame of need octets; frames that were
-// received stay where they are.
+// moveOn allocates a buffer with room for a frame of need bytes. Frames that were
+// received stay in the old one.
 func (r *receiver) moveOn(need int) {
 	r.buf = make([]byte, max(receiveBuffer, need))
 }
 
-// shrink lets go of a buffer that was made for a large message.
+// shrink drops a buffer that was made for a large message.
 func (r *receiver) shrink() {
 	if len(r.buf) > 4*receiveBuffer {
 		r.buf = make([]byte, receiveBuffer)
 	}
 }
 
-// A Peer counts what libzmq has of a peer's unsent octets in large frames.
+// A Peer counts the bytes of a peer's large frames that libzmq has not sent.
 type Peer struct{ p *C.gw_peer }
 
 // NewPeer returns the count of a new peer.
 func NewPeer() Peer { return Peer{C.gw_peer_new()} }
 
-// Unsent returns how many octets of large frames libzmq has.
+// Unsent returns the count.
 func (p Peer) Unsent() int { return int(C.gw_peer_bytes(p.p)) }
 
-// Release may be called while libzmq has messages; they hold the count.
+// Release may be called while libzmq holds messages: they keep the count alive.
 func (p Peer) Release() { C.gw_peer_release(p.p) }
 
 // Send implements Transport.

@@ -17,42 +17,42 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// vacant returns an error if there is something at the path of a unix socket that
-// libzmq would take away: a socket that somebody serves, or another kind of file.
+// vacant returns an error if libzmq would replace something at the path of a unix
+// socket: a socket in use, or another kind of file.
 func vacant(path string) error {
 	if c, err := net.Dial("unix", path); err == nil {
 		c.Close()
-		return errors.New("another process serves it; stop it or choose another endpoint")
+		return errors.New("another process uses this socket; stop it or choose another endpoint")
 	}
 	if fi, err := os.Lstat(path); err == nil && fi.Mode().Type() != fs.ModeSocket {
-		return errors.New("there is a file that is not a socket; choose another path")
+		return errors.New("a file that is not a socket exists there; choose another path")
 	}
 	return nil
 }
 
-// ErrEndpoint is what Bind returns where an endpoint is not written as ZeroMQ has it:
-// that will not be better when it is tried again.
-var ErrEndpoint = errors.New("that is no endpoint")
+// ErrEndpoint is the error of Bind for an endpoint that ZeroMQ cannot parse. Trying
+// again does not help.
+var ErrEndpoint = errors.New("not a valid endpoint")
 
-// endpointLike is what to give instead.
+// endpointLike shows valid endpoints in errors.
 const endpointLike = "such as tcp://127.0.0.1:PORT or ipc:///tmp/gorewind"
 
-// endpointForm is that of endpoints that can be bound on some machine.
+// endpointForm matches endpoints that some machine could bind.
 var endpointForm = regexp.MustCompile(`^(ipc://.+|tcp://(\*|[^\[\]:/]+|\[[^\]]+\]):(\*|\d{1,5}))$`)
 
-// CheckEndpoint returns an ErrEndpoint for what no machine could bind. It binds nothing,
-// so that one may be asked about which is in use.
+// CheckEndpoint returns an ErrEndpoint if no machine could bind an endpoint. It binds
+// nothing, so an endpoint that is in use passes.
 func CheckEndpoint(endpoint string) error {
 	m := endpointForm.FindStringSubmatch(endpoint)
 	if m != nil {
-		if port, err := strconv.Atoi(m[3]); err != nil || port <= math.MaxUint16 { // * is none
+		if port, err := strconv.Atoi(m[3]); err != nil || port <= math.MaxUint16 { // * is not a number
 			return nil
 		}
 	}
 	return fmt.Errorf("%w; give one %s", ErrEndpoint, endpointLike)
 }
 
-// unbound says why an endpoint cannot be bound, and which to choose.
+// unbound explains why an endpoint cannot be bound, and what to choose instead.
 func unbound(err error) error {
 	switch zmq.AsErrno(err) {
 	case zmq.Errno(syscall.EADDRINUSE):
@@ -63,9 +63,9 @@ func unbound(err error) error {
 	return fmt.Errorf("cannot bind: %w; choose an endpoint of this machine, %s", err, endpointLike)
 }
 
-// Bind binds an endpoint and returns it with its real port. The file of an ipc endpoint
-// has a mode from the beginning; 0: as the umask says. An error is an ErrEndpoint where
-// it will not be better when it is tried again.
+// Bind binds an endpoint and returns it with the port that was bound. The file of an
+// ipc endpoint has the given mode from the beginning, or the one that the umask says if
+// mode is 0. The error is an ErrEndpoint if trying again does not help.
 func Bind(z *zmq.Socket, endpoint string, mode fs.FileMode) (addr string, err error) {
 	if path, ok := strings.CutPrefix(endpoint, "ipc://"); ok {
 		if err := vacant(path); err != nil {
@@ -75,7 +75,7 @@ func Bind(z *zmq.Socket, endpoint string, mode fs.FileMode) (addr string, err er
 	if endpoint, err = resolve(endpoint); err != nil {
 		return "", fmt.Errorf("cannot bind: %w", err)
 	}
-	if strings.Contains(endpoint, "[") { // only there: with it on, 127.0.0.1 is logged as an address of IPv6
+	if strings.Contains(endpoint, "[") { // only there: with IPv6 on, 127.0.0.1 would be logged as an IPv6 address
 		if err := z.SetIpv6(true); err != nil {
 			return "", err
 		}
@@ -86,8 +86,8 @@ func Bind(z *zmq.Socket, endpoint string, mode fs.FileMode) (addr string, err er
 	return z.GetLastEndpoint()
 }
 
-// resolve puts an address in the place of a host name such as localhost. libzmq binds none,
-// and clients that look the name up take its address of IPv4 first.
+// resolve replaces a host name such as localhost by an address, because libzmq binds
+// addresses only. It prefers IPv4, as clients do that resolve the name.
 func resolve(endpoint string) (string, error) {
 	hostPort, tcp := strings.CutPrefix(endpoint, "tcp://")
 	host, port, malformed := net.SplitHostPort(hostPort)
@@ -97,7 +97,7 @@ func resolve(endpoint string) (string, error) {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return endpoint, nil
 	}
-	if _, err := net.InterfaceByName(host); err == nil { // which libzmq knows
+	if _, err := net.InterfaceByName(host); err == nil { // libzmq resolves it itself
 		return endpoint, nil
 	}
 	ips, err := net.LookupIP(host)
@@ -111,8 +111,9 @@ func resolve(endpoint string) (string, error) {
 	return "tcp://" + net.JoinHostPort(ip.String(), port), nil
 }
 
-// bind binds one endpoint. A file of a socket has its mode from the beginning, so
-// that nobody enters before it has: nothing else of this process makes files yet.
+// bind binds an endpoint. It sets the umask meanwhile, so that nobody can connect
+// before the socket's file has its mode. Nothing else in this process creates files
+// yet.
 func bind(z *zmq.Socket, endpoint string, mode fs.FileMode) error {
 	if mode != 0 && strings.HasPrefix(endpoint, "ipc://") {
 		before := syscall.Umask(0o777 &^ int(mode.Perm()))
@@ -121,7 +122,7 @@ func bind(z *zmq.Socket, endpoint string, mode fs.FileMode) error {
 	return z.Bind(endpoint)
 }
 
-// Local reports whether only this machine reaches an endpoint that was bound.
+// Local reports whether only this machine can reach a bound endpoint.
 func Local(addr string) bool {
 	hostPort, ok := strings.CutPrefix(addr, "tcp://")
 	if !ok {

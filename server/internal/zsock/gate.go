@@ -1,37 +1,35 @@
 package zsock
 
-// A Gate keeps connections from taking the descriptors that the store needs.
-// Where libzmq finds none left, its one I/O thread spins, and it takes every one
-// that becomes free for a moment. So the gate closes before: new connections
-// are then dropped by the kernel, like packets on a bad line, until others have
-// ended. It is the loop's.
+// A Gate keeps connections from using up the file descriptors that the store needs.
+// When none is left, libzmq's I/O thread spins and takes every descriptor that becomes
+// free. So the gate closes before that: the kernel then drops new connections, as if
+// the network lost their packets, until enough others have ended. The loop owns it.
 type Gate struct {
-	files     int   // descriptors there may be; 0: no gate
-	listeners []int // descriptors that listen
+	files     int   // descriptors that connections may use; 0 for no gate
+	listeners []int // descriptors of listening sockets
 	closed    bool
-	shut      bool                              // for good
-	filter    func(listener int, on bool) error // has the kernel drop what comes
+	shut      bool                              // closed for good
+	filter    func(listener int, on bool) error // makes the kernel drop new connections
 }
 
-// backlog is how many connections the kernel may have for an endpoint that
-// libzmq has yet to accept: so many may still come when the gate has closed.
+// backlog is how many connections the kernel may hold for an endpoint before libzmq
+// accepts them. That many may still come after the gate has closed.
 const backlog = 128
 
-// NewGate returns an open gate. There may be so many descriptors; 0: it never closes
-// by itself.
+// NewGate returns an open gate for so many descriptors; 0: it never closes by itself.
 func NewGate(files int) Gate { return Gate{files: files, filter: dropAll} }
 
-// Closed reports whether new connections are held off.
+// Closed reports whether new connections are dropped.
 func (g *Gate) Closed() bool { return g.closed }
 
-// Listening is called with a descriptor that listens.
+// Listening is called with the descriptor of a listening socket.
 func (g *Gate) Listening(fd int) { g.listeners = append(g.listeners, fd) }
 
-// room is how many descriptors must be free for the gate to stay open.
+// room returns how many descriptors must be free for the gate to stay open.
 func (g *Gate) room() int { return min((1+len(g.listeners))*backlog, g.files/4) }
 
-// Accepted is called with the descriptor of a new connection. The kernel gives
-// the lowest that is free, so that a high one means that few are.
+// Accepted is called with the descriptor of a new connection. The kernel hands out the
+// lowest free descriptor, so a high one means that few are free.
 func (g *Gate) Accepted(fd int) error {
 	if g.files == 0 || g.closed || fd < g.files-g.room() {
 		return nil
@@ -39,7 +37,7 @@ func (g *Gate) Accepted(fd int) error {
 	return g.set(true)
 }
 
-// Ended is called when a connection has ended and so many are left.
+// Ended is called when a connection has ended, with the number of those that are left.
 func (g *Gate) Ended(connections int) error {
 	if !g.closed || g.shut || connections > g.files-2*g.room() {
 		return nil
@@ -47,8 +45,8 @@ func (g *Gate) Ended(connections int) error {
 	return g.set(false)
 }
 
-// ShutForGood has who connects wait for the next daemon: what it asked for would be
-// taken here, and never be answered.
+// ShutForGood closes the gate until the process ends. Clients that connect now wait for
+// the next daemon: here, their requests would never be answered.
 func (g *Gate) ShutForGood() error {
 	g.shut = true
 	return g.set(true)

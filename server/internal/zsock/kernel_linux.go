@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poll waits for descriptors, at most for a time unless that is negative.
+// poll waits for descriptors, for at most timeout unless that is negative.
 func poll(fds []unix.PollFd, timeout time.Duration) (int, error) {
 	if timeout < 0 {
 		return unix.Ppoll(fds, nil, nil)
@@ -16,20 +16,21 @@ func poll(fds []unix.PollFd, timeout time.Duration) (int, error) {
 	return unix.Ppoll(fds, &t, nil)
 }
 
-// dropAll has the kernel drop every packet to a listening TCP socket, or none.
+// dropAll makes the kernel drop all packets to a listening TCP socket, or stops that.
 // It has no effect on a unix socket.
 //
-// Newer kernels have only a privileged process filter a TCP socket. Others can ask
-// for packets that have come over no router and say so, as those of next to nobody do.
+// Newer kernels let only privileged processes filter a TCP socket. Others can require a
+// time to live of 255, which only packets have that passed no router and were sent so;
+// hardly any are.
 func dropAll(listener int, on bool) error {
 	if !on {
 		err := unix.SetsockoptInt(listener, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
-		if err == unix.ENOENT || err == unix.EPERM { // there is none
+		if err == unix.ENOENT || err == unix.EPERM { // there is no filter
 			return leastTTL(listener, 0)
 		}
 		return err
 	}
-	drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K} // return 0 octets of the packet
+	drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K} // keep 0 bytes of a packet
 	err := unix.SetsockoptSockFprog(listener, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop})
 	if err == unix.EPERM {
 		return leastTTL(listener, 255)
@@ -37,17 +38,17 @@ func dropAll(listener int, on bool) error {
 	return err
 }
 
-// leastTTL has the kernel drop packets to a TCP socket that have less time to live.
+// leastTTL makes the kernel drop packets to a TCP socket with a lower time to live.
 func leastTTL(socket, hops int) error {
 	v6 := unix.SetsockoptInt(socket, unix.IPPROTO_IPV6, unix.IPV6_MINHOPCOUNT, hops)
 	if v6 == unix.ENOPROTOOPT {
-		v6 = nil // it is of IPv4
+		v6 = nil // it is an IPv4 socket
 	}
 	return errors.Join(unix.SetsockoptInt(socket, unix.IPPROTO_IP, unix.IP_MINTTL, hops), v6)
 }
 
-// unsent returns how many octets the kernel has of a connection that the other
-// side has yet to take.
+// unsent returns how many bytes of a connection the kernel holds that the peer has not
+// taken.
 func unsent(fd int) int {
 	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	if err != nil {

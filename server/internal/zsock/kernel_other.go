@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poll waits for descriptors, at most for a time unless that is negative. It
-// counts in milliseconds.
+// poll waits for descriptors, for at most timeout unless that is negative. It rounds up
+// to milliseconds.
 func poll(fds []unix.PollFd, timeout time.Duration) (int, error) {
 	ms := -1
 	if timeout >= 0 {
@@ -18,10 +18,9 @@ func poll(fds []unix.PollFd, timeout time.Duration) (int, error) {
 	return unix.Poll(fds, ms)
 }
 
-// dropAll would have the kernel drop what comes to a listening socket. Where it
-// cannot, connections may take all descriptors but those kept for the store.
+// dropAll does nothing here: connections may use up all descriptors except those
+// reserved for the store.
 func dropAll(int, bool) error { return nil }
 
-// unsent would say how much a connection's other side has yet to take. Where it
-// cannot, a stalled subscriber is bounded by the high-water mark alone.
+// unsent returns 0: here, only the high-water mark limits a stalled subscriber.
 func unsent(int) int { return 0 }

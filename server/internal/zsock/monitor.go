@@ -6,43 +6,42 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// A Monitor tells of the connections of a socket. Its own is a PAIR.
+// A Monitor reports the connections of a socket. It is a PAIR socket itself.
 type Monitor struct{ socket *zmq.Socket }
 
-// watched is what monitors tell of.
+// watched are the events that monitors report.
 const watched = zmq.EVENT_LISTENING | zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED |
 	zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 
-// What libzmq says of a handshake that broke the protocol, where it says more than
-// that: the peer's first message of CURVE cannot be read with the server's key, or
-// the peer does not speak CURVE.
+// What libzmq reports about a handshake that broke the protocol: the peer encrypted its
+// first message for another server's key, or it does not use CURVE.
 const (
 	CryptographicError = 0x11000001
 	MechanismMismatch  = 0x11000002
 )
 
-// NewMonitor returns what tells of another socket's connections. name is an inproc
-// endpoint of its own. After an error it is to be closed too.
+// NewMonitor returns a monitor of z. name is an inproc endpoint for it alone. Close the
+// monitor even after an error.
 func NewMonitor(zctx *zmq.Context, z *zmq.Socket, name string) (*Monitor, error) {
 	socket, err := zctx.NewSocket(zmq.PAIR)
 	if err != nil {
 		return nil, err
 	}
 	return &Monitor{socket}, errors.Join(
-		// Without a bound: libzmq's I/O thread waits for room here, and no peer
-		// may have it wait.
+		// No limit: libzmq's I/O thread would wait for room here, and no peer may make
+		// it wait.
 		socket.SetRcvhwm(0),
 		z.Monitor(name, watched),
 		socket.Connect(name),
 	)
 }
 
-// Next returns what happened next, and the descriptor that it happened to or, of a
-// handshake that failed, why. It is false if there is no more.
+// Next returns the next event. value is the descriptor that it is about or, for a
+// failed handshake, the reason. ok is false if there is no event.
 func (m *Monitor) Next() (event zmq.Event, value int, ok bool) {
 	event, _, value, err := m.socket.RecvEvent(zmq.DONTWAIT)
 	return event, value, err == nil
 }
 
-// Close closes the monitor's socket, after the other one's.
+// Close closes the monitor. Close the monitored socket first.
 func (m *Monitor) Close() error { return errors.Join(m.socket.SetLinger(0), m.socket.Close()) }

@@ -9,14 +9,14 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// plain is the transport on pebbe's API: right, but several cgo calls for each
-// frame, and so a third as fast. What it cannot do:
+// plain is the transport on pebbe's API. It is correct, but takes several cgo calls for
+// each frame and is a third as fast. It cannot
 //
-//   - count octets of large frames while libzmq has them. High-water marks are
-//     so low instead that messages of the largest events keep the bounds.
-//   - tell apart two connections of a peer that chose its routing id, where the
-//     second has the descriptor of the first, before all messages of the first
-//     were read. What comes over the second until then is not answered.
+//   - count the bytes of large frames that libzmq holds. Its high-water marks are so
+//     low instead that messages of the largest events stay within the limits.
+//   - tell two connections apart if the peer chose its routing id and the second gets
+//     the descriptor of the first before all messages of the first were read. Requests
+//     that come over the second until then are not answered.
 type plain struct {
 	router, pub, monitor *zmq.Socket
 	limits               Limits
@@ -118,9 +118,9 @@ func (p *plain) Send(id []byte, _ Peer, watch bool, packed []byte) (sent int, st
 	return sent, SentAll, nil
 }
 
-// news reports whether the monitor has something to tell.
+// news reports whether the monitor has an event.
 func (p *plain) news() (bool, error) {
-	if _, err := p.router.GetEvents(); err != nil { // which has libzmq look after its connections
+	if _, err := p.router.GetEvents(); err != nil { // makes libzmq process its connections
 		return false, fmt.Errorf("send: %w", err)
 	}
 	events, err := p.monitor.GetEvents()
@@ -142,7 +142,7 @@ func (p *plain) Broadcast(_ Peer, packed []byte) error {
 	return nil
 }
 
-// sendPacked sends the first of some packed messages and returns its length.
+// sendPacked sends the first packed message and returns its length in bytes.
 func sendPacked(z *zmq.Socket, packed []byte) (n int, err error) {
 	frames := binary.NativeEndian.Uint32(packed)
 	n = 4

@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Poller waits until one of the loop's sources has something. It polls the
-// descriptors that libzmq signals on, which takes two system calls a turn:
-// libzmq's own zmq_poll looks into every socket before and after it waits, two
-// or three calls for each, and that was a tenth of the loop's time.
+// A Poller waits until one of the loop's sources may have something. It polls the
+// descriptors on which libzmq signals, which takes two system calls a turn. libzmq's
+// own zmq_poll looks into every socket before and after it waits, with two or three
+// calls for each; that was a tenth of the loop's time.
 //
-// libzmq signals once, and not again until everything that was there has been
-// taken. The loop takes all that wake and the monitors have; the ROUTER, which
-// it may leave with messages, is asked each time.
+// libzmq signals once, and not again until everything was taken. The loop takes all
+// that the outbox and the monitors have. It may leave messages in the ROUTER, so Wait
+// asks the ROUTER each time.
 type Poller struct {
 	router *zmq.Socket
 	fds    [sources]unix.PollFd
@@ -33,8 +33,8 @@ const (
 // A Readiness says which sources may have something.
 type Readiness [sources]bool
 
-// NewPoller returns a poller of a ROUTER, a descriptor that becomes readable to wake the
-// loop, and the monitors of ROUTER and of PUB.
+// NewPoller returns a poller of a ROUTER, a descriptor that is readable when the loop
+// is to wake up, and the monitors of ROUTER and PUB.
 func NewPoller(router *zmq.Socket, wake int, monitor, pubMonitor *Monitor) (*Poller, error) {
 	p := &Poller{router: router}
 	for i, z := range [sources]*zmq.Socket{FromRouter: router, FromMonitor: monitor.socket, FromPubMonitor: pubMonitor.socket} {
@@ -50,8 +50,8 @@ func NewPoller(router *zmq.Socket, wake int, monitor, pubMonitor *Monitor) (*Pol
 	return p, nil
 }
 
-// Wait waits until a source may have something, for the ROUTER only if listening
-// is set, at most for a time. A negative time is no limit.
+// Wait waits until a source may have something, for at most timeout unless that is
+// negative. It ignores the ROUTER unless listening is set.
 func (p *Poller) Wait(listening bool, timeout time.Duration) (ready Readiness, err error) {
 	fds := p.fds[:]
 	if !listening {

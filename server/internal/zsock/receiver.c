@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// A longer first frame is neither a command nor an envelope's. It is not kept as
-// a pin.
+// A longer first frame is neither a command nor part of an envelope, and is not kept
+// as a pin.
 enum { GW_PIN_BYTES = 1024 };
 
 gw_receiver *gw_receiver_new(int out_cap, uint32_t max_frames, size_t max_bytes, int users) {
@@ -34,8 +34,8 @@ void gw_receiver_free(gw_receiver *r) {
 	free(r);
 }
 
-// gw_user takes down whose message it is whose first frame is m. It is asked of
-// each message: a routing id says nothing about who comes under it next.
+// gw_user copies the user of the message whose first frame is m. It reads the user of
+// every message, because another user may come back with the same routing id.
 static void gw_user(gw_receiver *r, zmq_msg_t *m, char *user) {
 	const char *id = zmq_msg_gets(m, "User-Id");
 	strncpy(user, id ? id : "", GW_USER);
@@ -46,12 +46,11 @@ static void gw_user(gw_receiver *r, zmq_msg_t *m, char *user) {
 	}
 }
 
-// gw_origin says which connection the message is of whose first frame, after
-// the routing id, is m: only from there on have frames their metadata. libzmq's
-// own ids (0 and four bytes) are never given twice; an id that the peer chose
-// can come back over another connection, but then with other metadata: the
-// address of a property names the connection for as long as a message of it is
-// kept.
+// gw_origin notes in f which connection a message came over. m is its first frame after
+// the routing id, which has no metadata. libzmq never gives its own ids (0 and four
+// bytes) twice. An id that the peer chose can come back over another connection, but
+// with other metadata: the address of a property identifies the connection for as long
+// as one of its messages is kept, which is what a pin does.
 static void gw_origin(gw_receiver *r, zmq_msg_t *m, gw_frame *f) {
 	f->flags |= GW_ORIGIN;
 	if (r->users)
@@ -77,7 +76,8 @@ static void gw_origin(gw_receiver *r, zmq_msg_t *m, gw_frame *f) {
 	f->fd = r->fd;
 }
 
-// gw_routing_id remembers the routing id m, if libzmq made it, to know it again.
+// gw_routing_id remembers the routing id m if libzmq made it, and compares it with the
+// last one.
 static void gw_routing_id(gw_receiver *r, zmq_msg_t *m) {
 	const uint8_t *id = zmq_msg_data(m);
 	size_t len = zmq_msg_size(m);

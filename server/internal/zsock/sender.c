@@ -33,7 +33,7 @@ typedef struct {
 	char data[];
 } gw_block;
 
-// gw_sent is called by libzmq's I/O thread.
+// libzmq's I/O thread calls gw_sent.
 static void gw_sent(void *data, void *hint) {
 	gw_block *b = hint;
 	atomic_fetch_sub(&b->peer->bytes, (long) b->len);
@@ -41,8 +41,8 @@ static void gw_sent(void *data, void *hint) {
 	free(b);
 }
 
-// Frames from GW_COUNTED bytes on are counted, and all of a message that has more
-// than GW_MANY: each takes some memory, however small it is.
+// Frames of GW_COUNTED bytes or more are counted, and all frames of a message with more than
+// GW_MANY: each takes some memory, however small it is.
 enum { GW_COUNTED = 512, GW_MANY = 64 };
 
 static int gw_frame_init(zmq_msg_t *m, const char *data, size_t len, gw_peer *peer, int many) {

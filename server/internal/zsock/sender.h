@@ -1,18 +1,18 @@
-// What the Go side sends with: one call hands many packed messages to libzmq, and
-// counts what that has of each peer's large frames.
+// The Go side sends with these: one call hands many packed messages to libzmq, and counts
+// the large frames that libzmq holds for each peer.
 
 #ifndef GW_SENDER_H
 #define GW_SENDER_H
 
 #include <stddef.h>
 
-// A gw_peer counts the bytes of large frames that libzmq has of a peer's.
+// A gw_peer counts the bytes of large frames that libzmq holds for a peer.
 typedef struct gw_peer gw_peer;
 
 gw_peer *gw_peer_new(void);
 long gw_peer_bytes(gw_peer *p);
 
-// gw_peer_release may be called while libzmq has messages; they hold the count.
+// gw_peer_release may be called while libzmq holds messages: they keep the count alive.
 void gw_peer_release(gw_peer *p);
 
 // Results of gw_send, in the order of SendState.

@@ -7,14 +7,14 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// Configure sets what a socket that strangers connect to needs, whatever it is for. A
-// handshake may take so long.
+// Configure sets the options that every public socket needs. handshake limits the time
+// of a handshake.
 func Configure(z *zmq.Socket, handshake time.Duration) error {
 	return errors.Join(
 		z.SetLinger(0),
 		z.SetBacklog(backlog),
 		z.SetHandshakeIvl(handshake),
-		z.SetTcpKeepalive(1), // so that a peer that vanished without a word is noticed
+		z.SetTcpKeepalive(1), // notices peers that vanished without closing
 		z.SetTcpKeepaliveIdle(60),
 		z.SetTcpKeepaliveIntvl(10),
 		z.SetTcpKeepaliveCnt(6),
