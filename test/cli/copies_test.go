@@ -268,7 +268,7 @@ func TestCopiesWithKeys(t *testing.T) {
 		return daemontest.Run(dir, append(args, "--connect", d.Router, "--client-key", l.File(name+".key_secret"), "--server-key", l.File("server.key"))...)
 	}
 	for _, args := range [][]string{{"export"}, {"export", "file"}, {"export", "--glob", "a/*"}, {"backup", "dir"}} {
-		if out, errs, status := as("reader", args...); status != exit.Failure || out != "" || !strings.Contains(errs, "the right admin for all streams") || !strings.Contains(errs, "--client-key") {
+		if out, errs, status := as("reader", args...); status != exit.Failure || out != "" || !strings.Contains(errs, "the right admin on all streams") || !strings.Contains(errs, "--client-key") {
 			t.Errorf("%q: status %d\n%s%s", args, status, out, errs)
 		}
 	}
