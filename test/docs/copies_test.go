@@ -13,7 +13,7 @@ import (
 // TestBackupCommands runs the commands of docs/backup.md, and then that of
 // docs/operations.md, as they stand.
 func TestBackupCommands(t *testing.T) {
-	s := &session{t: t, dir: t.TempDir()}
+	s := newSession(t)
 	s.here("") // has the daemon begin
 	p := daemontest.Dial(t, s.d.Router)
 	for _, stream := range []string{"greetings", "account/1", "account/1", "other"} {

@@ -34,7 +34,7 @@ const routerEndpoint, pubEndpoint = "tcp://127.0.0.1:9002", "tcp://127.0.0.1:900
 func TestDocuments(t *testing.T) {
 	for _, doc := range documents(t) {
 		t.Run(doc, func(t *testing.T) {
-			s := &session{t: t, dir: t.TempDir()}
+			s := newSession(t)
 			for _, b := range blocksOf(t, doc) {
 				s.play(b)
 			}
@@ -48,6 +48,20 @@ type session struct {
 	dir     string
 	d       *daemontest.Daemon // nil until a block needs it
 	printed string             // by the last program
+}
+
+// newSession makes a session, with the examples in its directory.
+func newSession(t *testing.T) *session {
+	t.Helper()
+	s := &session{t: t, dir: t.TempDir()}
+	examples, err := filepath.Abs("examples")
+	if err == nil {
+		err = os.Symlink(examples, filepath.Join(s.dir, "examples"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func (s *session) play(b block) {
@@ -133,6 +147,7 @@ func (s *session) console(b block) {
 		s.t.Errorf("%s:%d: want a block that begins with \"$ \"", b.doc, b.line)
 	}
 	for _, text := range commands[1:] {
+		text = strings.ReplaceAll(text, "python3 ", daemontest.Python(s.t)+" ")
 		end := commandEnd.FindStringIndex(text)
 		line, want := text[:end[1]], text[end[1]:]
 		out, err := s.command("sh", "-c", s.here(line)).CombinedOutput()

@@ -32,7 +32,7 @@ func programAnd(t *testing.T, doc, test string) (program, prints block) {
 // it has printed what it is said to print.
 func TestFollowerInPython(t *testing.T) {
 	python := daemontest.Python(t)
-	s := &session{t: t, dir: t.TempDir()}
+	s := newSession(t)
 	program, prints := programAnd(t, "docs/concepts.md", "TestFollowerInPython")
 	client := daemontest.Command(t, python, "-u", s.file("client.py", program))
 	out, err := client.StdoutPipe()
