@@ -9,18 +9,18 @@ import (
 	"gorewind/store/leveldb"
 )
 
-// Consumers and their names are the clients' to make, and each series costs
-// memory in Prometheus for as long as it keeps them; so both are bounded.
+// Clients choose the number and the names of consumers, and Prometheus keeps memory for
+// each series. So both are limited.
 const (
-	maxCursors   = 10_000 // that one scrape looks at: 2 to 17 µs each
-	maxConsumers = 100    // that have a series of each kind
+	maxCursors   = 10_000 // read for one scrape at most, 2 to 17 µs each
+	maxConsumers = 100    // with a series of each kind
 )
 
 var (
-	consumerEvents    = gauge("consumer_lag_events", "Events after a consumer's cursors, in all streams where it has one, of the 100 consumers that are farthest behind.", "consumer")
-	consumerPositions = gauge("consumer_lag_positions", "Positions after a consumer's cursor in the whole store up to the last event, of the 100 consumers that are farthest behind.", "consumer")
-	consumersLeftOut  = gauge("consumers_left_out", "Consumers that are less far behind and have no series.")
-	cursorsLeftOut    = gauge("consumer_cursors_left_out", "1 if there are more than 10,000 cursors, of which only those are looked at.")
+	consumerEvents    = gauge("consumer_lag_events", "Events that a consumer is behind, summed over all streams in which it has a cursor. Only the 100 consumers that are farthest behind are shown.", "consumer")
+	consumerPositions = gauge("consumer_lag_positions", "Positions that a consumer's cursor in the whole store is behind the last event. Only the 100 consumers that are farthest behind are shown.", "consumer")
+	consumersLeftOut  = gauge("consumers_left_out", "Consumers without a series of their own, because they are less far behind than the 100 that are shown.")
+	cursorsLeftOut    = gauge("consumer_cursors_left_out", "1 if there are more than 10,000 cursors, so that the lag of consumers leaves some out; 0 otherwise.")
 )
 
 func (s sink) consumers(ctx context.Context, st Store) error {
@@ -36,7 +36,8 @@ func (s sink) consumers(ctx context.Context, st Store) error {
 	return nil
 }
 
-// farthest shows the consumers that have a lag of a kind, those with the largest first.
+// farthest emits a metric for the consumers that have a lag of its kind, those with the
+// largest lag.
 func (s sink) farthest(m shape, shown map[string]bool, all []leveldb.Consumer, lag func(*leveldb.Consumer) (uint64, bool)) {
 	var some []*leveldb.Consumer
 	for i := range all {
@@ -56,7 +57,8 @@ func (s sink) farthest(m shape, shown map[string]bool, all []leveldb.Consumer, l
 	}
 }
 
-// label writes a name, which may be any octets, as text in which no two are alike.
+// label turns a name, which may hold any bytes, into valid text. Different names stay
+// different.
 func label(name []byte) string {
 	quoted := strconv.Quote(string(name))
 	return quoted[1 : len(quoted)-1]

@@ -8,15 +8,14 @@ import (
 	"time"
 )
 
-// aliveWithin is how soon a loop that lives answers.
+// aliveWithin is how soon a loop that works answers.
 const aliveWithin = time.Second
 
-// hungAfter is how long a commit may be under way until the disk is taken for hung.
+// hungAfter is how long a commit may take before the disk counts as hung.
 const hungAfter = 10 * time.Second
 
-// healthz tells whether the process is to be started again: only if its loop does
-// not turn any more. A start that repairs a large store takes minutes, and must
-// be left alone.
+// healthz answers whether the process should be restarted. It should only if its loop
+// hangs. A start that repairs a large store takes minutes and must be left alone.
 func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 	var err error
 	if d := s.daemon.Load(); d != nil && !s.stopping.Load() {
@@ -25,9 +24,9 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 	answer(w, "ok", err)
 }
 
-// Alive returns nil if the broker's loop turns, or if it may be the disk that holds
-// it up: little is committed on the loop itself, and what the disk has hung on, or
-// refused, no other process gets done either.
+// Alive returns nil if the broker's loop answers, or if the disk may be what holds the
+// loop up: the loop commits small changes itself. Restarting does not help against a
+// hung disk.
 func (d *Daemon) Alive(ctx context.Context) error {
 	err := d.Broker.Alive(ctx)
 	if d.Store.Writing() > 0 {
@@ -36,7 +35,7 @@ func (d *Daemon) Alive(ctx context.Context) error {
 	return err
 }
 
-// readyz tells whether clients are to be sent here.
+// readyz answers whether clients should be sent here.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	answer(w, "ready", s.ready(r.Context()))
 }
@@ -55,7 +54,7 @@ func alive(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, aliveWithin)
 	defer cancel()
 	if ask(ctx) != nil {
-		return fmt.Errorf("the broker's loop has not answered within %v", aliveWithin)
+		return fmt.Errorf("the server's main loop did not answer within %v", aliveWithin)
 	}
 	return nil
 }
@@ -70,9 +69,9 @@ func (s *Server) ready(ctx context.Context) error {
 	}
 	switch st := d.Store.Stats(); {
 	case st.Refusal != "":
-		return fmt.Errorf("the store takes no writes: %s", st.Refusal)
+		return fmt.Errorf("the store is read-only: %s", st.Refusal)
 	case st.Writing >= hungAfter:
-		return fmt.Errorf("the disk does not answer: a commit has been under way for %v", st.Writing.Round(time.Second))
+		return fmt.Errorf("the disk hangs: a commit has been pending for %v", st.Writing.Round(time.Second))
 	}
 	return alive(ctx, d.Broker.Alive)
 }

@@ -6,16 +6,16 @@ import (
 	"sync"
 )
 
-// A limited listener has at most so many connections at once: each takes a
-// descriptor, which clients and the store need. One more ends the oldest, so that
-// whoever holds many keeps nobody out: an answer takes little time, and a probe that
-// gets none has the daemon killed.
+// A limited listener keeps at most so many connections open, because each takes a file
+// descriptor that clients and the store need. One more closes the oldest: answers are
+// short, so a client that holds many connections keeps nobody out. That matters,
+// because the daemon is killed if its probe gets no answer.
 type limited struct {
 	net.Listener
-	most int
+	most int // open connections
 
 	mu    sync.Mutex // protects the field below
-	conns []*counted // in the order in which they came
+	conns []*counted // oldest first
 }
 
 func limit(l net.Listener, most int) net.Listener { return &limited{Listener: l, most: most} }
@@ -28,12 +28,12 @@ func (l *limited) Accept() (net.Conn, error) {
 	}
 	n := &counted{c, l}
 	if oldest := l.add(n); oldest != nil {
-		_ = oldest.Close() // whoever has it at the moment is told
+		_ = oldest.Close() // whoever uses it gets the error
 	}
 	return n, nil
 }
 
-// add adds a connection, and returns the one that is to end for it, or nil.
+// add adds a connection. It returns the one that has to be closed for it, or nil.
 func (l *limited) add(c *counted) (oldest *counted) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -50,7 +50,7 @@ func (l *limited) remove(c *counted) {
 	l.conns = slices.DeleteFunc(l.conns, func(other *counted) bool { return other == c })
 }
 
-// A counted connection is one of a listener's.
+// A counted connection leaves its listener when it is closed.
 type counted struct {
 	net.Conn
 	of *limited

@@ -1,9 +1,9 @@
-// Package metrics shows whoever runs a daemon how it is, over HTTP: metrics for
-// Prometheus, whether it lives and is ready, and profiles. It looks at what the
-// broker and the store count, and neither knows of it.
+// Package metrics serves the state of a daemon over HTTP: metrics for Prometheus,
+// health and readiness, and profiles. It reads what the broker and the store count;
+// neither knows of it.
 //
-// Its one goroutine, and those of net/http that it begets, serve until Close,
-// which awaits it.
+// One goroutine serves, with those that net/http starts for connections. Close ends
+// them and waits for the first.
 package metrics
 
 import (
@@ -29,13 +29,13 @@ import (
 
 // Options of Listen.
 type Options struct {
-	Addr    string // host:port to serve on
+	Addr    string // host:port to listen on; empty for off
 	Pprof   bool   // serve profiles too
 	Version string // of the program
 	Log     *slog.Logger
 }
 
-// A Store is what is asked of a store's engine.
+// A Store is what the metrics read of an engine.
 type Store interface {
 	Info() store.Info
 	Stats() leveldb.Stats
@@ -43,35 +43,36 @@ type Store interface {
 	Consumers(ctx context.Context, cursors int) (consumers []leveldb.Consumer, more bool, err error)
 }
 
-// A Broker is what is asked of a broker.
+// A Broker is what the metrics read of a broker.
 type Broker interface {
 	// Alive returns nil once the broker's loop has answered.
 	Alive(ctx context.Context) error
-	// Followers looks at those who follow, of a store with a last position.
+	// Followers returns figures about the followers of a store with the last position
+	// last.
 	Followers(last uint64) server.Followers
 }
 
-// A Daemon is what there is to be seen.
+// A Daemon is what the metrics are about.
 type Daemon struct {
 	Broker Broker
 	Stats  *server.Stats // the broker's
 	Store  Store
 }
 
-// A Server serves HTTP. One that is nil is off.
+// A Server serves HTTP. A nil Server is off.
 type Server struct {
 	log      *slog.Logger
 	listener net.Listener
 	http     *http.Server
-	daemon   atomic.Pointer[Daemon] // nil until it serves
+	daemon   atomic.Pointer[Daemon] // nil until Watch
 	stopping atomic.Bool
-	ended    chan struct{} // closed when its goroutine has ended
+	ended    chan struct{} // closed when the goroutine has ended
 }
 
-// Bounds of what strangers may take.
+// Limits for clients, whoever they are.
 const (
-	maxConnections = 32 // others end the oldest
-	maxScrapes     = 4  // at once: further ones are refused
+	maxConnections = 32 // one more closes the oldest
+	maxScrapes     = 4  // at once; more are refused
 	headerTimeout  = 5 * time.Second
 	idleTimeout    = 2 * time.Minute
 	writeTimeout   = 5 * time.Minute // as long as a profile may take
@@ -79,18 +80,18 @@ const (
 	closeTimeout   = time.Second
 )
 
-// Listen serves on an address, before there is a daemon to be seen: a start may
-// take long, and who watches it is told so. Without an address it returns nil.
+// Listen serves on an address, even before there is a daemon: a start may take long,
+// and /readyz says so meanwhile. Without an address it returns nil.
 func Listen(o Options) (*Server, error) {
 	if o.Addr == "" {
 		return nil, nil
 	}
 	l, err := net.Listen("tcp", o.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("%s: cannot bind: %w; choose an address of this machine that is free", o.Addr, err)
+		return nil, fmt.Errorf("%s: cannot bind: %w; choose a free address of this machine", o.Addr, err)
 	}
 	if l.Addr().(*net.TCPAddr).IP.IsUnspecified() {
-		o.Log.Warn("metrics are served on all addresses: whoever reaches this machine can read them", "http", l.Addr().String())
+		o.Log.Warn("metrics are served on all addresses: everybody who can reach this machine can read them", "http", l.Addr().String())
 	}
 	s := &Server{log: o.Log, listener: limit(l, maxConnections), ended: make(chan struct{})}
 	s.http = &http.Server{
@@ -105,7 +106,7 @@ func Listen(o Options) (*Server, error) {
 func (s *Server) serve() {
 	defer close(s.ended)
 	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		s.log.Error("metrics are served no more", "error", err)
+		s.log.Error("cannot serve metrics any more", "error", err)
 	}
 }
 
@@ -134,12 +135,12 @@ func (s *Server) registry(o Options) *prometheus.Registry {
 	return r
 }
 
-// index says what there is.
+// index lists the paths.
 func index(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, "gorewind: /metrics /healthz /readyz, and /debug/pprof/ with --pprof\n")
 }
 
-// Addr returns the address with its real port; empty when it is off.
+// Addr returns the address with the port that was bound; empty when it is off.
 func (s *Server) Addr() string {
 	if s == nil {
 		return ""
@@ -147,21 +148,22 @@ func (s *Server) Addr() string {
 	return s.listener.Addr().String()
 }
 
-// Watch has it show a daemon, from now on.
+// Watch makes it serve the state of a daemon.
 func (s *Server) Watch(d Daemon) {
 	if s != nil {
 		s.daemon.Store(&d)
 	}
 }
 
-// Stopping has it tell that the daemon is about to end.
+// Stopping makes /readyz say that the daemon is stopping.
 func (s *Server) Stopping() {
 	if s != nil {
 		s.stopping.Store(true)
 	}
 }
 
-// Close ends what is being answered, within a second, and the goroutine.
+// Close waits up to a second for requests under way, then closes their connections. It
+// ends the goroutine.
 func (s *Server) Close() error {
 	if s == nil {
 		return nil
@@ -169,7 +171,7 @@ func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) { // a profile, or who does not read
+	if errors.Is(err, context.DeadlineExceeded) { // a profile, or a client that does not read
 		err = s.http.Close()
 	}
 	<-s.ended

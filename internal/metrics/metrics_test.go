@@ -21,7 +21,7 @@ import (
 	"gorewind/store/leveldb"
 )
 
-// A fake is a broker and a store that are as they are told.
+// A fake is a broker and a store with the given state.
 type fake struct {
 	dead      bool
 	stats     leveldb.Stats
@@ -71,7 +71,7 @@ func listen(t *testing.T, o Options) *Server {
 	return s
 }
 
-// get returns what is at a path.
+// get requests a path.
 func get(t *testing.T, s *Server, path string) (status int, body string) {
 	t.Helper()
 	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -123,8 +123,8 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestMetricsAreSound: names, kinds and helps as Prometheus' linter wants them, and
-// nothing twice, whatever consumers are called.
+// TestMetricsAreSound runs Prometheus' linter on names, kinds and helps. No series may
+// occur twice, whatever consumers are called.
 func TestMetricsAreSound(t *testing.T) {
 	f := &fake{stats: leveldb.Stats{Free: 1, LevelDB: &leveldb.LevelDBStats{Levels: make([]leveldb.Level, 2), Compactions: map[string]uint64{"memory": 1}}}}
 	for _, name := range []string{"plain", "\xff", `\xff`, "\"", "a\nb", "€", "\u202e", "\xe2\x82"} {
@@ -149,8 +149,8 @@ func TestMetricsAreSound(t *testing.T) {
 	}
 }
 
-// TestConsumersAreBounded: those that are farthest behind are shown, and how many
-// are not.
+// TestConsumersAreBounded: the consumers that are farthest behind have series, and the
+// others are counted.
 func TestConsumersAreBounded(t *testing.T) {
 	f := &fake{more: true}
 	for i := range uint64(3 * maxConsumers) {
@@ -172,8 +172,8 @@ func TestConsumersAreBounded(t *testing.T) {
 	}
 }
 
-// TestDamagedCursorsAreTold: once, and the other metrics are there.
-func TestDamagedCursorsAreTold(t *testing.T) {
+// TestDamagedCursorsAreLogged once, and the other metrics are still served.
+func TestDamagedCursorsAreLogged(t *testing.T) {
 	var log bytes.Buffer
 	s := listen(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	s.Watch((&fake{err: errors.New("cursor 7")}).daemon())
@@ -187,7 +187,7 @@ func TestDamagedCursorsAreTold(t *testing.T) {
 	}
 }
 
-// TestWildcardWarns: an address that anybody reaches is named.
+// TestWildcardWarns: an address that others can reach is logged.
 func TestWildcardWarns(t *testing.T) {
 	for addr, want := range map[string]bool{"127.0.0.1:0": false, "0.0.0.0:0": true, ":0": true, "[::]:0": true} {
 		var log bytes.Buffer
@@ -205,8 +205,8 @@ func TestWildcardWarns(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreBounded: one more than may be ends the oldest, so that nobody is
-// kept out by who holds many, be it with a request or without.
+// TestConnectionsAreBounded: one connection too many closes the oldest, so that a
+// client with many connections keeps nobody out, whether it sent requests or not.
 func TestConnectionsAreBounded(t *testing.T) {
 	s := listen(t, Options{})
 	var held []net.Conn
@@ -232,12 +232,12 @@ func TestConnectionsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Error("one of the oldest goes on")
+			t.Error("one of the oldest is still open")
 		}
 	}
 	last := held[len(held)-1]
 	fmt.Fprint(last, "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	if b, err := io.ReadAll(last); err != nil || !strings.HasSuffix(string(b), "starting: the store is being opened\n") {
-		t.Errorf("the newest has ended: %q, %v", b, err)
+		t.Errorf("the newest was closed: %q, %v", b, err)
 	}
 }

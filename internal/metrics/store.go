@@ -9,26 +9,26 @@ import (
 )
 
 var (
-	storeInfo = gauge("store_info", "1; its labels say which store this is.", "id", "generation")
-	writable  = gauge("store_writable", "1 if the store takes writes, 0 if it can only be read.")
-	position  = gauge("store_position", "The last position that was given.")
-	erasing   = gauge("store_erasing", "Events and ranges of them that were replaced or deleted and may still be in files.")
-	diskFree  = gauge("disk_free_bytes", "Octets that the disk has for the store.")
+	storeInfo = gauge("store_info", "Always 1; the labels tell the id and the generation of the store.", "id", "generation")
+	writable  = gauge("store_writable", "1 if the store accepts writes, 0 if it is read-only because the disk is full or has failed.")
+	position  = gauge("store_position", "Last position in the store.")
+	erasing   = gauge("store_erasing", "Replaced or deleted events, and ranges of events, whose data may still be on disk.")
+	diskFree  = gauge("disk_free_bytes", "Bytes free on the disk of the data directory.")
 
-	commits  = gauge("commit_duration_seconds", "From a commit's first request to its end.")
-	syncs    = gauge("fsync_duration_seconds", "The sync of a commit's journal.")
-	batches  = gauge("commit_events", "Events of a commit.")
-	underWay = gauge("commit_pending_seconds", "How long the commit that is being written has taken so far.")
+	commits  = gauge("commit_duration_seconds", "Seconds that a commit took, from its first request until it was on disk.")
+	syncs    = gauge("fsync_duration_seconds", "Seconds that syncing the journal of a commit took.")
+	batches  = gauge("commit_events", "Events in a commit.")
+	underWay = gauge("commit_pending_seconds", "Seconds that the commit being written has taken so far; 0 if there is none.")
 
 	delays  = counter("write_delays_total", "Commits that waited for compactions.")
-	delayed = counter("write_delay_seconds_total", "How long they waited.")
+	delayed = counter("write_delay_seconds_total", "Seconds that commits waited for compactions.")
 
-	tables      = gauge("leveldb_tables", "Table files, by level.", "level")
-	tableBytes  = gauge("leveldb_table_bytes", "Octets of table files, by level.", "level")
-	paused      = gauge("leveldb_write_paused", "1 while LevelDB takes no writes until it has compacted.")
-	compactions = counter("leveldb_compactions_total", "Compactions, by what they were of.", "of")
-	fileRead    = counter("leveldb_read_bytes_total", "Octets that LevelDB read from files.")
-	fileWritten = counter("leveldb_written_bytes_total", "Octets that LevelDB wrote to files, those of compactions among them.")
+	tables      = gauge("leveldb_tables", "Table files of LevelDB, by level.", "level")
+	tableBytes  = gauge("leveldb_table_bytes", "Bytes of LevelDB's table files, by level.", "level")
+	paused      = gauge("leveldb_write_paused", "1 while LevelDB accepts no writes until a compaction has finished, 0 otherwise.")
+	compactions = counter("leveldb_compactions_total", "Compactions of LevelDB, by kind.", "of")
+	fileRead    = counter("leveldb_read_bytes_total", "Bytes that LevelDB read from files.")
+	fileWritten = counter("leveldb_written_bytes_total", "Bytes that LevelDB wrote to files, including compactions.")
 )
 
 func storeShapes() []shape {
@@ -72,7 +72,7 @@ func (s sink) leveldb(l *leveldb.LevelDBStats) {
 	s.put(fileWritten, float64(l.Written))
 }
 
-// histogram counts what is below each bound, as Prometheus has it.
+// histogram converts a histogram to Prometheus' cumulative counts.
 func (s sink) histogram(m shape, h leveldb.Histogram) {
 	below, sum := make(map[float64]uint64, len(h.Bounds)), uint64(0)
 	for i, n := range h.Counts {
