@@ -32,6 +32,7 @@ Examples:
 
     gorewind follow account/17
     gorewind follow --glob 'account/*' --new
+    gorewind follow --prefix --tail 10
     gorewind follow orders --consumer mailer --commit --json | ./send-mail
     gorewind follow orders --limit 1 --raw
 `
@@ -42,6 +43,8 @@ func (c *followCmd) Validate() error {
 	switch {
 	case c.Commit && c.Consumer == "":
 		return errors.New("--commit for whom? Give --consumer")
+	case c.Tail != nil && (c.New || c.Commit):
+		return errors.New("--tail leaves out what comes before; --new does so, too, and --commit would commit it: leave one of them out")
 	case c.New && (c.After != nil || c.Consumer != "" || !c.Since.IsZero()):
 		return errors.New("--new says where to begin, as --after, --since and --consumer do; leave the others out")
 	}
@@ -55,12 +58,17 @@ func (c *followCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	return c.withReconnectingClient(stderr, own, func(ctx context.Context, cl *client.Client) error {
 		o := c.options()
 		o.Meta = c.meta()
-		if c.New {
+		switch {
+		case c.New || c.Tail != nil && *c.Tail == 0:
 			last, err := c.last(ctx, cl)
 			if err != nil {
 				return err
 			}
-			o.After, o.Nearest = last, true
+			o.After, o.Nearest, o.Consumer = last, true, ""
+		case c.Tail != nil:
+			if _, err := c.beginTail(ctx, cl, &o); err != nil {
+				return err
+			}
 		}
 		l := &render.Live{Printer: c.printer(kctx.Stdout), Written: func(last client.Event) error {
 			return c.commit(ctx, cl, last)

@@ -35,6 +35,7 @@ Examples:
     gorewind query account/17
     gorewind query account/17 --after 1 --limit 10
     gorewind query account/17 --desc --limit 1 --raw
+    gorewind query account/17 --tail 10
     gorewind query --glob 'account/*' --since 90m --json
     gorewind query --prefix > everything.tsv
 `
@@ -44,6 +45,13 @@ Examples:
 func (c *queryCmd) Validate() error {
 	if c.Follow && (c.UpTo != nil || !c.Until.IsZero() || c.Desc) {
 		return errors.New("--follow has no end, and --upto, --until and --desc ask for one; leave --follow or them out")
+	}
+	switch {
+	case c.Tail == nil || c.Follow:
+	case *c.Tail == 0:
+		return errors.New("--tail is 0, with which nothing is shown; give 1 or more, or leave it out for all")
+	case c.Desc || c.Limit != nil:
+		return errors.New("--tail is --desc --limit in the order of the events; leave those out")
 	}
 	return cmp.Or(c.checkOutput(), c.check())
 }
@@ -57,6 +65,17 @@ func (c *queryCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	return c.withClient(c.hints(), func(ctx context.Context, cl *client.Client) (err error) {
 		o := c.options()
 		o.UpTo, o.Until, o.Desc, o.Meta = c.UpTo.bound(), c.Until.Time, c.Desc, c.meta()
+		if c.Tail != nil {
+			last, err := c.beginTail(ctx, cl, &o)
+			if err != nil {
+				return err
+			}
+			if last == 0 {
+				c.tellNothing(kctx.Stdout, stderr)
+				return nil
+			}
+			o.UpTo = client.Some(last) // what comes meanwhile would be too much
+		}
 		p, found := c.printer(kctx.Stdout), false
 		defer func() { err = p.Flush(err) }()
 		for e, err := range cl.Query(ctx, c.Stream, o) {
@@ -68,11 +87,18 @@ func (c *queryCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 			}
 			found = true
 		}
-		if !found && (term.IsTerminal(kctx.Stdout) || c.looksLikeGlob()) {
-			fmt.Fprintln(stderr, "gorewind:", c.nothing())
+		if !found {
+			c.tellNothing(kctx.Stdout, stderr)
 		}
 		return nil
 	})
+}
+
+// tellNothing says that there is no such event, to whom it may look like a failure.
+func (c *queryCmd) tellNothing(stdout, stderr io.Writer) {
+	if term.IsTerminal(stdout) || c.looksLikeGlob() {
+		fmt.Fprintln(stderr, "gorewind:", c.nothing())
+	}
 }
 
 // looksLikeGlob reports whether STREAM was probably meant as a pattern. No terminal is
@@ -81,8 +107,7 @@ func (c *queryCmd) looksLikeGlob() bool {
 	return !c.Prefix && !c.Glob && strings.Contains(c.Stream, "*")
 }
 
-// nothing tells a person, to whom an empty answer may look like a failure, that
-// there is no such event.
+// nothing says which events there are none of.
 func (c *queryCmd) nothing() string {
 	switch {
 	case c.Prefix || c.Glob:

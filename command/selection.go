@@ -19,6 +19,7 @@ type selection struct {
 
 	After *id `env:"-" placeholder:"ID" help:"Only what comes after this id or, with --prefix or --glob, this position. Default: from the first."`
 	limit
+	Tail     *uint64  `env:"-" placeholder:"N" help:"Show only the last N of these events, in order. Default: all."`
 	Since    timeFlag `env:"-" placeholder:"TIME" help:"From this time on: RFC 3339, a day, or how long ago such as 90m. Default: from the first."`
 	Nearest  bool     `env:"-" help:"It is no error that the stream does not hold the event that --after or another bound names. Default: false."`
 	Consumer string   `env:"-" placeholder:"NAME" help:"Only what comes after what this consumer has committed. Default: none."`

@@ -80,8 +80,8 @@ func TestFollowCommand(t *testing.T) {
 func TestFollowNew(t *testing.T) {
 	d := daemontest.Start(t, "--in-memory")
 	daemontest.Shell{D: d}.Want(t, "1\n", "publish", "s", "old")
-	for i, args := range [][]string{{"s"}, {"--prefix"}, {"never"}} {
-		l := daemontest.StartClient(t, d.Command(t, append([]string{"follow", "--new", "--raw", "--limit", "1"}, args...)...))
+	for i, args := range [][]string{{"--new", "s"}, {"--new", "--prefix"}, {"--new", "never"}, {"--tail", "0", "s"}} {
+		l := daemontest.StartClient(t, d.Command(t, append([]string{"follow", "--raw", "--limit", "1"}, args...)...))
 		p := daemontest.Dial(t, d.Router)
 		// It does not say when it has begun: so there is something new until then.
 		ended := make(chan string)
