@@ -199,7 +199,16 @@ func TestStreams(t *testing.T) {
 	none.Want(t, "account/17\naccount/18\n", "streams", "account/", "--raw")
 	none.Want(t, "account/18\t3\n", "streams", "account/", "--after", "account/17")
 	none.Want(t, "account/17\t3\n", "streams", "--limit", "1")
+	none.Want(t, "account/17\naccount/18\n", "streams", "account/", "--prefix", "--raw")
+	none.Want(t, "account/17\naccount/18\n", "streams", "account/*", "--glob", "--raw")
+	none.Want(t, "account/17\naccount/18\n", "streams", "**", "--glob", "--raw", "--limit", "2")
+	none.Want(t, "other.1\n", "streams", "*.1", "--glob", "--separator", ".", "--raw")
+	none.Want(t, "account/18\t3\n", "streams", "*/18", "--glob")
+	none.Want(t, "", "streams", "*", "--glob", "--after", "other.1", "--limit", "1", "--separator", "\t")
 	none.Want(t, "", "streams", "nothing")
+	if out, errs, status := none.Run(t, "streams", "account/*"); out != "" || status != 0 || !strings.Contains(errs, "add --glob") {
+		t.Errorf("have %q, status %d\n%s", out, status, errs)
+	}
 	none.Want(t, `{"stream":"other.1","last":3}`+"\n"+`{"stream64":"/wk=","last":1}`+"\n", "streams", "--after", "json", "--json")
 	cmd := d.Command(t, "streams", "account/", "--color", "never")
 	if seen, status := daemontest.OnTerminal(t, cmd, ""); status != 0 || seen != "last id  stream\n      3  account/17\n      3  account/18\n" {
