@@ -7,6 +7,7 @@ import (
 
 	"gorewind/client"
 	"gorewind/store"
+	"gorewind/wire"
 )
 
 // Replay appends are small enough to take turns with other clients' requests.
@@ -19,6 +20,8 @@ const (
 type Replayed struct {
 	Checked
 	Batches uint64
+	Before  uint64 // events that an earlier Replay of this export had appended
+	Unsure  bool   // Before is not known, since the key may not read
 }
 
 // Replay appends the events of an export to the store of a live daemon, in their
@@ -42,12 +45,12 @@ func Replay(ctx context.Context, path string, to *client.Client, progress Progre
 	if err != nil {
 		return Replayed{}, err
 	}
-	b := batcher{ctx: ctx, to: to, sum: checked.SHA256[:32]}
+	b := batcher{ctx: ctx, to: to, sum: checked.SHA256[:32], began: info.Position, repeats: true}
 	if _, err := readFile(ctx, path, progress.part("appending "+path), b.commit); err != nil {
 		return Replayed{}, err
 	}
 	err = b.flush()
-	return Replayed{checked, b.number}, err
+	return Replayed{checked, b.number, b.before, b.unsure}, err
 }
 
 // A TooLargeError says which event of an export a daemon does not take.
@@ -69,6 +72,11 @@ type batcher struct {
 	to     *client.Client
 	sum    string
 	number uint64 // of the batch
+	began  uint64 // the last position before
+
+	repeats bool   // all batches so far were appended by an earlier Replay
+	before  uint64 // events of these
+	unsure  bool   // that is not known
 
 	groups []client.Group
 	events int
@@ -107,7 +115,27 @@ func (b *batcher) flush() error {
 		return nil
 	}
 	b.number++
-	_, err := b.to.Append(b.ctx, client.Append{Key: fmt.Sprintf("import %s %d", b.sum, b.number), Groups: b.groups})
+	ids, err := b.to.Append(b.ctx, client.Append{Key: fmt.Sprintf("import %s %d", b.sum, b.number), Groups: b.groups})
+	if err == nil && b.repeats {
+		if b.repeats, err = b.repeated(b.groups[0].Stream, ids[0]); b.repeats {
+			b.before += uint64(b.events)
+		}
+	}
 	b.groups, b.events, b.size = nil, 0, 0
 	return err
+}
+
+// repeated reports whether a batch was appended by an earlier Replay: the event of which the
+// daemon answers the id has a position of before, or is deleted. Batches are appended in
+// order, so that after the first that is new nobody has to ask.
+func (b *batcher) repeated(stream string, id uint64) (bool, error) {
+	o := client.QueryOptions{After: id - 1, UpTo: client.Some(id), Nearest: true, Meta: true}
+	for e, err := range b.to.Query(b.ctx, stream, o) {
+		if client.IsCode(err, wire.Denied) {
+			b.unsure = true
+			return false, nil
+		}
+		return err == nil && e.Position <= b.began, err
+	}
+	return true, nil
 }

@@ -117,9 +117,21 @@ func (c *importCmd) append(stdout io.Writer, line *term.Progress) error {
 	case err != nil:
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "appended: %s of %s, in %s, now or by an import of this file before, each once; another export of the same events appends them again\nnot kept: ids, positions, times, cursors, keys and what was deleted; --data-dir makes a store that keeps them\n",
-		term.Counted(r.Events, "event"), term.Counted(r.Bytes, "octet"), term.Counted(r.Batches, "request"))
+	_, err = fmt.Fprintf(stdout, "%s\nnot kept: ids, positions, times, cursors, keys and what was deleted; --data-dir makes a store that keeps them\n", appendedText(&r))
 	return err
+}
+
+// appendedText says what was appended, and what an import of the same file had appended.
+func appendedText(r *backup.Replayed) string {
+	const again = "; another export of the same events appends them again"
+	if r.Unsure {
+		return fmt.Sprintf("appended: %s, now or by an import of this file before, each once", term.Counted(r.Events, "event")) + again
+	}
+	text := fmt.Sprintf("appended: %s", term.Counted(r.Events-r.Before, "event"))
+	if r.Before > 0 {
+		text += fmt.Sprintf("; there already, from an import of this file before: %s", term.Counted(r.Before, "event"))
+	}
+	return text + again
 }
 
 // misplaced names the right command where the file is of another kind.
