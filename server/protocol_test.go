@@ -628,7 +628,8 @@ func largeFrame(t *testing.T) int {
 func TestProtocolLimits(t *testing.T) {
 	left := maps.Clone(limits)
 	left["octets from which on a frame is large"] = largeFrame(t)
-	for _, row := range rows(section(t, specification(t), "### Limits")) {
+	text := specification(t)
+	for _, row := range rows(section(t, text, "### Limits") + section(t, text, "## Appendix A: limits of this daemon")) {
 		want, ok := left[row[0]]
 		if !ok {
 			t.Errorf("want a limit that this test knows, once, have %q", row[0])
