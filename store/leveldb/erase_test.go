@@ -27,9 +27,16 @@ import (
 // secret returns bytes that no other event has.
 func secret(n int) string { return fmt.Sprintf("<secret number %d, which nobody else may read>", n) }
 
-// leaks returns the files below dir that hold bytes.
-func leaks(t *testing.T, dir string, size string) (found []string) {
+// leaks returns the files below dir that hold the text.
+func leaks(t *testing.T, dir string, text string) []string {
 	t.Helper()
+	return leaksOf(t, dir, text)[0]
+}
+
+// leaksOf returns for each text the files below dir that hold it.
+func leaksOf(t *testing.T, dir string, texts ...string) [][]string {
+	t.Helper()
+	found := make([][]string, len(texts))
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -38,8 +45,10 @@ func leaks(t *testing.T, dir string, size string) (found []string) {
 		if os.IsNotExist(err) {
 			return nil // a compaction has just removed it
 		}
-		if bytes.Contains(b, []byte(size)) {
-			found = append(found, path)
+		for i, text := range texts {
+			if bytes.Contains(b, []byte(text)) {
+				found[i] = append(found[i], path)
+			}
 		}
 		return err
 	})
@@ -83,8 +92,12 @@ func TestErasedBytesLeaveTheDisk(t *testing.T) {
 			fill(t, d, "filler", 4000) // 4 MB: some are in deep tables by the end
 		}
 	}
+	var all []string
 	for i := range secrets {
-		if len(leaks(t, dir, secret(i))) == 0 {
+		all = append(all, secret(i))
+	}
+	for i, found := range leaksOf(t, dir, all...) {
+		if len(found) == 0 {
 			t.Fatalf("secret %d is not in any file before it is erased: the test cannot see it", i)
 		}
 	}
@@ -96,8 +109,8 @@ func TestErasedBytesLeaveTheDisk(t *testing.T) {
 	fixture.Remove(t, d, "s2", 5*3-1)
 	fixture.Remove(t, d, "s3", 5*3-1)
 	fixture.Eventually(t, "erasures are pending", fixture.Erased(d))
-	for i := range secrets {
-		if found := leaks(t, dir, secret(i)); i < secrets/2 && len(found) > 0 || i >= secrets/2 && len(found) == 0 {
+	for i, found := range leaksOf(t, dir, all...) {
+		if i < secrets/2 && len(found) > 0 || i >= secrets/2 && len(found) == 0 {
 			t.Errorf("secret %d of %d is in %q", i, secrets, found)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"testing"
 
+	"gorewind/internal/race"
 	"gorewind/store"
 )
 
@@ -58,10 +59,14 @@ func Rand(t testing.TB) (*rand.Rand, uint64) {
 }
 
 // Operations returns how many operations Model is to do: what the environment
-// variable OPERATIONS says, or usual.
+// variable OPERATIONS says, or usual. With the race detector, under which each takes
+// four times as long, the usual number is 10,000 at most.
 func Operations(usual int) int {
 	if n, err := strconv.Atoi(os.Getenv("OPERATIONS")); err == nil {
 		return n
+	}
+	if race.Enabled {
+		return min(usual, 10_000)
 	}
 	return usual
 }

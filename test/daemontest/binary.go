@@ -10,6 +10,7 @@ import (
 	// The program is built in a process of its own. By this go test knows what that is made
 	// of, and keeps no result of a test after it has changed.
 	_ "gorewind/command"
+	"gorewind/internal/race"
 )
 
 // BinaryVariable is the environment variable that names a program to be tested in the
@@ -22,13 +23,13 @@ var Binary = sync.OnceValue(func() string {
 	if path := os.Getenv(BinaryVariable); path != "" {
 		return path
 	}
-	return build(filepath.Join(testDir, "gorewind"), Raced)
+	return build(filepath.Join(testDir, "gorewind"), race.Enabled)
 })
 
 // PlainBinary returns the path of the program without the race detector, for what
 // measures its memory or time. With the detector it is built whatever BinaryVariable says.
 var PlainBinary = sync.OnceValue(func() string {
-	if !Raced {
+	if !race.Enabled {
 		return Binary()
 	}
 	return build(filepath.Join(testDir, "plain", "gorewind"), false)

@@ -48,9 +48,10 @@ const onlyTests = "it has nothing but tests"
 
 // rules has one for each package of the module, lowest first.
 var rules = []rule{
+	{"internal/race", "it tells how a program was built, and nothing else", nil},
 	{"wire", "the protocol must be usable without sockets or a store", nil},
 	{"store", "the contract knows no engine", nil},
-	{"store/storetest", "the suite knows no engine", []string{"gorewind/store"}},
+	{"store/storetest", "the suite knows no engine", []string{"gorewind/internal/race", "gorewind/store"}},
 	{"store/leveldb/internal/record", "formats know no database", []string{"gorewind/store"}},
 	{"store/leveldb/internal/ldb", "it knows LevelDB and the formats, and no engine", []string{"gorewind/store", "gorewind/store/leveldb/internal/record", goleveldb}},
 	{"store/leveldb/internal/datadir", "it knows databases and where they lie, and no engine", []string{"gorewind/store", "gorewind/store/leveldb/internal/ldb", "gorewind/store/leveldb/internal/record", goleveldb}},
@@ -90,7 +91,7 @@ var rules = []rule{
 	}},
 	{"", "main runs the command line", []string{"gorewind/command"}},
 
-	{"test/daemontest", "it drives the program from outside, and has go test know what that is made of", []string{"gorewind/client", "gorewind/command", "gorewind/internal/exit", "gorewind/internal/keyfile", "gorewind/wire", zmq4, unix}},
+	{"test/daemontest", "it drives the program from outside, and has go test know what that is made of", []string{"gorewind/client", "gorewind/command", "gorewind/internal/exit", "gorewind/internal/keyfile", "gorewind/internal/race", "gorewind/wire", zmq4, unix}},
 	{"test/cli", onlyTests, nil},
 	{"test/docs", onlyTests, nil},
 	{"test/packaging", onlyTests, nil},

@@ -19,11 +19,8 @@ import (
 // and P7. The daemon is stopped and killed in turn, and started anew.
 func TestModel(t *testing.T) {
 	dir := t.TempDir()
-	opened, operations := 0, 40_000
-	if daemontest.Raced { // each takes four times as long
-		operations /= 4
-	}
-	storetest.Model(t, storetest.Operations(operations), false, func() storetest.System {
+	opened := 0
+	storetest.Model(t, storetest.Operations(40_000), false, func() storetest.System {
 		opened++
 		return openRemote(t, dir, opened)
 	})
