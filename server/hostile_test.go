@@ -439,7 +439,7 @@ func TestLargeQueries(t *testing.T) {
 // asked for.
 func TestStalledReaderOfLargeEvents(t *testing.T) {
 	p := spawn(t)
-	const n, size, queries = 250, 1 << 20, 8
+	const n, size, queries = 100, 1 << 20, 8
 	p.fill("s", n, size)
 	p.warm("s", n, size)
 	before := p.resident()
@@ -696,12 +696,12 @@ func reconnecting(t *testing.T, x *cutter, n, size int) *answers {
 func TestAnswersDoNotGoOnOverAnotherConnection(t *testing.T) {
 	r, _ := storetest.Rand(t)
 	d := serve(t)
-	const n, size = 10_000, 200
+	const n, size, rounds = 10_000, 200, 40
 	fill(t, d.store, "s", n, size)
 	x := newCutter(t, d.router())
 	a := reconnecting(t, x, n, size)
 	a.nudge = x // libzmq ignores a connection whose routing id is still taken, for as long as it lasts
-	for round := range 100 {
+	for round := range rounds {
 		a.again(round)
 		cuts := x.after(r.IntN(n*size), false)
 		for i := range 1 + r.IntN(3) {
@@ -711,7 +711,7 @@ func TestAnswersDoNotGoOnOverAnotherConnection(t *testing.T) {
 		}
 		a.until("it was not cut", func() bool { return x.count() > cuts })
 	}
-	a.again(100)
+	a.again(rounds)
 	a.last["whole"] = 0
 	a.c.send("whole", "", "QUERY", "s", "", "")
 	a.until("the last answer is not whole", func() bool { return a.ended["whole"] })
