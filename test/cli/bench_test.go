@@ -20,6 +20,7 @@ import (
 // TestBench: the document has every workload and every floor, and nothing of the
 // benchmark stays behind.
 func TestBench(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	profiles := filepath.Join(t.TempDir(), "profiles")
 	out, errs, status := daemontest.Run(dir, "bench", "--events", "2000", "--runs", "1", "--streams", "100", "--json", "--dir", dir, "--profile", profiles)
@@ -87,6 +88,7 @@ func TestBenchTwice(t *testing.T) {
 }
 
 func TestBenchRefusals(t *testing.T) {
+	t.Parallel()
 	gone := daemontest.Start(t)
 	gone.Kill()
 	for want, c := range map[string]struct {
@@ -118,6 +120,7 @@ func tooSmall(t *testing.T) *daemontest.Daemon {
 
 // TestBenchInterrupted: Ctrl-C stops the daemon and removes its directory.
 func TestBenchInterrupted(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cmd := exec.Command(daemontest.Binary(), "bench", "--dir", dir, "--runs", "1000", "--only", "pipelined")
 	var errs bytes.Buffer

@@ -12,6 +12,7 @@ import (
 
 // TestCommandHelp: every client command has examples, and they are of itself.
 func TestCommandHelp(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"publish", "query", "follow", "subscribe", "streams", "replace", "delete", "commit", "cursor", "wait", "info", "export", "import", "backup", "restore"} {
 		out, errs, status := daemontest.Run(t.TempDir(), name, "--help")
 		_, examples, ok := strings.Cut(out, "\nExamples:\n")
@@ -26,6 +27,7 @@ func TestCommandHelp(t *testing.T) {
 
 // TestCommandWaitsForDaemon: a person is told before --timeout is over.
 func TestCommandWaitsForDaemon(t *testing.T) {
+	t.Parallel()
 	nowhere := &daemontest.Daemon{Router: "tcp://127.0.0.1:1"}
 	p := daemontest.NewTerminal(t, nowhere.Command(t, "ping", "--timeout", "1m"))
 	p.Await("no answer from tcp://127.0.0.1:1 yet; trying for 1m0s\n")

@@ -37,6 +37,7 @@ echo "<<"$before(string split \t -- $found[1])[1]">>"
 
 // TestCompletionScripts types at each shell that is there.
 func TestCompletionScripts(t *testing.T) {
+	t.Parallel()
 	for shell, s := range shells {
 		t.Run(shell, func(t *testing.T) {
 			for _, program := range []string{shell, "script"} {

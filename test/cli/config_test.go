@@ -140,6 +140,7 @@ func TestConfigBlamesTheEnvironment(t *testing.T) {
 // TestConfigRoundTrip: what config prints of a command is a file with which that
 // command does the same.
 func TestConfigRoundTrip(t *testing.T) {
+	t.Parallel()
 	odd := map[string][]string{
 		"serve": {"--router", `ipc://it's,ipc://"b\`, "--pub", "tcp://127.0.0.1:*", "--data-dir", "a\\b c'd\"\te\n#", "--max-event-bytes", "7", "--profile", "é"},
 		"ping":  {"--timeout", "1m30s", "--connect", "inproc://1,2"},
@@ -216,6 +217,7 @@ all      = false     # default
 
 // TestInMemoryBesideADirectory: what looks as if events were kept keeps them.
 func TestInMemoryBesideADirectory(t *testing.T) {
+	t.Parallel()
 	inMemory, dataDir := writeConfig(t, "in-memory = true"), writeConfig(t, "data-dir = 'x'")
 	both := writeConfig(t, "in-memory = true\ndata-dir = 'x'")
 	for _, c := range []struct {

@@ -36,6 +36,7 @@ func randomStore(t *testing.T, dir string) {
 // TestCopies: a store with a random history is exported and backed up while a daemon
 // serves it; what is made of the copies tells the same, octet by octet, whoever asks.
 func TestCopies(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	randomStore(t, in("data"))
@@ -81,6 +82,7 @@ func TestCopies(t *testing.T) {
 // TestRestoreSaysUpTo: where a file of a backup is damaged, it is told with which flag what
 // comes before it can be had.
 func TestRestoreSaysUpTo(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	d := daemontest.Start(t, "--in-memory")
@@ -106,6 +108,7 @@ func TestRestoreSaysUpTo(t *testing.T) {
 // TestImportAppends: the events of an export are appended to what a daemon has, each
 // once, also when the import is killed and repeated.
 func TestImportAppends(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	const streams, each = 7, 3000
@@ -154,6 +157,7 @@ func TestImportAppends(t *testing.T) {
 
 // TestCopiesRefuse: one line that says what and what to do, and nothing changed.
 func TestCopiesRefuse(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	d := daemontest.Start(t, "--data-dir", in("data"))
@@ -219,6 +223,7 @@ func TestCopiesRefuse(t *testing.T) {
 // TestCopiesOfLoss: what a store has lost is an error, unless it is accepted, and is
 // told.
 func TestCopiesOfLoss(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	s, err := leveldb.OpenMemory(leveldb.Options{})
@@ -260,6 +265,7 @@ func TestCopiesOfLoss(t *testing.T) {
 
 // TestCopiesWithKeys: a copy takes the right admin on all streams, and says so.
 func TestCopiesWithKeys(t *testing.T) {
+	t.Parallel()
 	l := daemontest.NewLock(t, "operator", "reader")
 	l.Allow(map[string]string{"operator": "read = ['**']\nadmin = ['**']", "reader": "read = ['**']\nadmin = ['a/*']"})
 	d := l.Start()
@@ -315,6 +321,7 @@ func TestImportFromStdin(t *testing.T) {
 
 // TestExportAtTerminal: the secret of a store is not shown on a screen.
 func TestExportAtTerminal(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	for _, args := range [][]string{{"export"}, {"export", "-"}} {
 		term := daemontest.NewTerminal(t, exec.Command(daemontest.Binary(), append(args, "--connect", d.Router)...))

@@ -10,6 +10,7 @@ import (
 )
 
 func TestCommitAndCursor(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	none := daemontest.Shell{D: d}
 	daemontest.Shell{D: d, Stdin: "a\nb\nc"}.Want(t, "1\t3\n", "publish", "s", "--lines")
@@ -29,6 +30,7 @@ func TestCommitAndCursor(t *testing.T) {
 
 // TestWait: it ends when the consumer has come so far, or with a status of its own.
 func TestWait(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	none := daemontest.Shell{D: d}
 	none.Want(t, "1\n", "publish", "s", "a")

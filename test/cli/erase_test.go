@@ -10,6 +10,7 @@ import (
 )
 
 func TestReplace(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	none := daemontest.Shell{D: d}
 	none.Want(t, "1\n", "publish", "s", "old")
@@ -26,6 +27,7 @@ func TestReplace(t *testing.T) {
 
 // TestDelete: nothing goes without a yes, and nothing that was not told.
 func TestDelete(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	none := daemontest.Shell{D: d}
 	left := func(want ...string) {
@@ -79,6 +81,7 @@ func TestDelete(t *testing.T) {
 
 // TestDeleteAfterTheQuestion: what came after the question was put does not go.
 func TestDeleteAfterTheQuestion(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	none := daemontest.Shell{D: d}
 	none.Want(t, "1\n", "publish", "s", "told")

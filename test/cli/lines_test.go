@@ -27,6 +27,7 @@ func numbered(from, to int) (lines []string) {
 // TestPublishLines: a hundred thousand lines are events in their order, in memory
 // that does not grow with them.
 func TestPublishLines(t *testing.T) {
+	t.Parallel()
 	d := daemontest.StartPlain(t, "--data-dir", t.TempDir())
 	const n = 100_000
 	lines := numbered(1, n)
@@ -86,6 +87,7 @@ func peakMemory(t *testing.T, pid int) (kib int) {
 }
 
 func TestPublishLinesForms(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	daemontest.Shell{D: d, Stdin: "one\n\nthree\r\nlast"}.Want(t, "1\t4\n", "publish", "s", "--lines")
 	daemontest.Shell{D: d, Stdin: "\n"}.Want(t, "5\t5\n", "publish", "s", "--lines")
@@ -106,6 +108,7 @@ func TestPublishLinesForms(t *testing.T) {
 // TestPublishLinesAsTheyCome: without a key a line is stored when it has come, not
 // when others have.
 func TestPublishLinesAsTheyCome(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	in, out, err := os.Pipe()
 	if err != nil {
@@ -129,6 +132,7 @@ func TestPublishLinesAsTheyCome(t *testing.T) {
 // TestPublishLinesRefused: when something is in the way, the lines before it are
 // stored, and it is said where to go on.
 func TestPublishLinesRefused(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory", "--max-event-bytes", "100")
 	lines := append(numbered(1, 2500), strings.Repeat("x", 101))
 	lines = append(lines, numbered(2502, 3000)...)
@@ -158,6 +162,7 @@ func TestPublishLinesRefused(t *testing.T) {
 // TestPublishLinesInterrupted: stopped, killed, and with a daemon that is killed
 // under it, lines with a key are stored once and in order when it is run again.
 func TestPublishLinesInterrupted(t *testing.T) {
+	t.Parallel()
 	r, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
 	dir := t.TempDir()

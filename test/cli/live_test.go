@@ -22,6 +22,7 @@ const interrupt = syscall.SIGINT
 // TestFollowCommand: each event once and in order, at once, over daemons that are
 // stopped and killed; a signal is how it ends.
 func TestFollowCommand(t *testing.T) {
+	t.Parallel()
 	r, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
 	dir := t.TempDir()
@@ -78,6 +79,7 @@ func TestFollowCommand(t *testing.T) {
 
 // TestFollowNew: what was there is not shown, and what comes is.
 func TestFollowNew(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	daemontest.Shell{D: d}.Want(t, "1\n", "publish", "s", "old")
 	for i, args := range [][]string{{"--new", "s"}, {"--new", "--prefix"}, {"--new", "never"}, {"--tail", "0", "s"}} {
@@ -113,6 +115,7 @@ func TestFollowNew(t *testing.T) {
 // TestFollowCommits: what was shown is committed, also when a signal ends it, so
 // that the next one goes on.
 func TestFollowCommits(t *testing.T) {
+	t.Parallel()
 	for cursor, args := range map[string][]string{
 		"s": {"follow", "s", "--consumer", "mailer", "--commit", "--raw"},
 		"":  {"follow", "--prefix", "--consumer", "mailer", "--commit", "--raw"},
@@ -143,6 +146,7 @@ func TestFollowCommits(t *testing.T) {
 
 // TestSubscribe: what is broadcast is shown, of the streams that were asked for.
 func TestSubscribe(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	l := daemontest.StartClient(t, d.Command(t, "subscribe", "a", "--json"))
 	p := daemontest.Dial(t, d.Router)
@@ -175,6 +179,7 @@ func TestSubscribe(t *testing.T) {
 
 // TestSubscribeGaps: what was lost is told, and a connection that ends.
 func TestSubscribeGaps(t *testing.T) {
+	t.Parallel()
 	bind := func(endpoint string) *zmq.Socket {
 		t.Helper()
 		s, err := zmq.NewSocket(zmq.XPUB)

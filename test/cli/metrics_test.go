@@ -20,6 +20,7 @@ import (
 
 // TestMetrics: after known requests, each number is what it has to be.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--http", "127.0.0.1:0", "--max-event-bytes", "1000")
 	p := daemontest.Dial(t, d.Router)
 	sub, err := zmq.NewSocket(zmq.SUB)
@@ -111,6 +112,7 @@ func TestMetrics(t *testing.T) {
 
 // TestHTTPIsOff: nothing listens unless it was asked for.
 func TestHTTPIsOff(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	if m := daemontest.ServingHTTP.FindStringSubmatch(d.Log()); m == nil || m[1] != "none" {
 		t.Errorf("want no address, have %q", m)
@@ -124,6 +126,7 @@ func TestHTTPIsOff(t *testing.T) {
 // TestProbes: it is alive and ready, shows profiles if it is to, and ends in time
 // with somebody connected who asks for nothing.
 func TestProbes(t *testing.T) {
+	t.Parallel()
 	for _, pprof := range []bool{false, true} {
 		args := []string{"--in-memory", "--http", "127.0.0.1:0"}
 		if pprof {
@@ -151,6 +154,7 @@ func TestProbes(t *testing.T) {
 
 // TestStartAndStopAreLogged: each with what matters, as one event of the log.
 func TestStartAndStopAreLogged(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--log-format", "json", "--log-level", "debug")
 	p := daemontest.Dial(t, d.Router)
 	p.Ask(wire.Publish{Stream: []byte("secret"), Data: []byte("hidden")})

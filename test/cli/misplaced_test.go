@@ -14,6 +14,7 @@ import (
 // TestRightCommand: what is given to the wrong command names the right one, and
 // nothing is made.
 func TestRightCommand(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	d := daemontest.Start(t, "--data-dir", in("data"))
@@ -74,6 +75,7 @@ func TestRightCommand(t *testing.T) {
 // TestRestoreLeftUnfinished: a restore that was refused says what it left, and so do
 // commands that find it; the next restore there does what it is asked to.
 func TestRestoreLeftUnfinished(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	d := daemontest.Start(t, "--in-memory")

@@ -21,6 +21,7 @@ import (
 )
 
 func TestNotify(t *testing.T) {
+	t.Parallel()
 	for name, address := range map[string]string{
 		"a path":             filepath.Join(t.TempDir(), "notify"),
 		"an abstract socket": fmt.Sprintf("@gorewind-test-%d", os.Getpid()),
@@ -44,6 +45,7 @@ func TestNotify(t *testing.T) {
 
 // TestNotifyNobody: who is not there is complained of, and nothing else comes of it.
 func TestNotifyNobody(t *testing.T) {
+	t.Parallel()
 	m := daemontest.Supervise(t, filepath.Join(t.TempDir(), "notify"))
 	cmd := m.Command(0)
 	m.Close()
@@ -55,6 +57,7 @@ func TestNotifyNobody(t *testing.T) {
 // TestNotifyDamage: what cannot serve never says that it is ready, and its status
 // tells that to start it again is of no use.
 func TestNotifyDamage(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	d := daemontest.Start(t, "--data-dir", dir)
 	daemontest.Dial(t, d.Router).Ask(wire.Publish{Stream: []byte("s"), Data: []byte("d")})

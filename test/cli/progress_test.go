@@ -16,6 +16,7 @@ import (
 // TestProgress: on a terminal long work shows how far it has come, and at the end
 // nothing of that is left. Elsewhere there is never anything of it.
 func TestProgress(t *testing.T) {
+	t.Parallel()
 	lines := strings.Join(numbered(1, 5000), "\n") + "\n"
 	for _, c := range []struct {
 		columns int
@@ -72,6 +73,7 @@ func TestProgress(t *testing.T) {
 
 // TestProgressOfFailure: what failed leaves nothing on a screen but why.
 func TestProgressOfFailure(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	daemontest.Shell{D: d, Stdin: strings.Join(numbered(1, 5000), "\n")}.Want(t, "1\t5000\n", "publish", "s", "--lines")
 	dir := t.TempDir()
@@ -98,6 +100,7 @@ func TestProgressOfFailure(t *testing.T) {
 // TestProgressInterrupted: Ctrl-C leaves nothing either, although the terminal adds to
 // the line.
 func TestProgressInterrupted(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	in, out, err := os.Pipe()
 	if err != nil {

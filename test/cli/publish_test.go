@@ -18,6 +18,7 @@ import (
 // TestPublish: data come from the command line or the standard input, octet by
 // octet, and only where somebody meant it.
 func TestPublish(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	none := daemontest.Shell{D: d}
 	none.Want(t, "1\n", "publish", "s", "Hello, world!")
@@ -46,6 +47,7 @@ func TestPublish(t *testing.T) {
 }
 
 func TestPublishConditions(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	none := daemontest.Shell{D: d}
 	none.Want(t, "1\n", "publish", "s", "opened", "--expect", "empty")
@@ -63,6 +65,7 @@ func TestPublishConditions(t *testing.T) {
 // TestPublishLarge: an event of the largest size goes in and out as it is; a larger
 // one is refused before it costs the connection.
 func TestPublishLarge(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	octets := make([]byte, 1<<20)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -83,6 +86,7 @@ func TestPublishLarge(t *testing.T) {
 // TestPublishOutcome: of what was sent and not answered nobody knows what came of
 // it. That has a status of its own, and is told with what to do.
 func TestPublishOutcome(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		want string
 		args []string

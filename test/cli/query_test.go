@@ -25,6 +25,7 @@ func accounts(t *testing.T, d *daemontest.Daemon) {
 
 // TestQuery: every option of the protocol.
 func TestQuery(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	accounts(t, d)
 	none := daemontest.Shell{D: d}
@@ -117,6 +118,7 @@ func TestQuery(t *testing.T) {
 
 // TestQueryForms: what is shown where.
 func TestQueryForms(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	none := daemontest.Shell{D: d}
 	for i, data := range []string{"a\tb", `{"a":[1]}`, "\x1b[31m\xff"} {
@@ -177,6 +179,7 @@ func TestQueryForms(t *testing.T) {
 
 // TestQueryHead: who has seen enough ends it, and hears nothing about it.
 func TestQueryHead(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	lines := numbered(1, 50_000)
 	daemontest.Shell{D: d, Stdin: strings.Join(lines, "\n")}.Want(t, "1\t50000\n", "publish", "s", "--lines")
@@ -191,6 +194,7 @@ func TestQueryHead(t *testing.T) {
 }
 
 func TestStreams(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	accounts(t, d)
 	none := daemontest.Shell{D: d}
@@ -217,6 +221,7 @@ func TestStreams(t *testing.T) {
 }
 
 func TestInfo(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	out, errs, status := daemontest.Shell{D: d}.Run(t, "info")
 	for _, want := range []string{"version            " + version.Number, "position           0", "max-event-bytes    1048576"} {
@@ -232,6 +237,7 @@ func TestInfo(t *testing.T) {
 // TestQueryOfNothing: a person is told that there is nothing, and a program is not, unless
 // it has forgotten --glob.
 func TestQueryOfNothing(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	accounts(t, d)
 	for _, c := range []struct{ want, args string }{

@@ -15,6 +15,7 @@ import (
 // TestRepair: what a daemon repairs by itself, and what it refuses and a user then
 // repairs.
 func TestRepair(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	d := daemontest.Start(t, "--data-dir", dir)
 	p := daemontest.Dial(t, d.Router)

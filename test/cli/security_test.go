@@ -38,6 +38,7 @@ func isDenied(r wire.Reply) bool {
 }
 
 func TestKeygen(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	out, errs, status := daemontest.Run(dir, "keygen", "mine")
 	if status != 0 || errs != "" {
@@ -79,6 +80,7 @@ func TestKeygen(t *testing.T) {
 // TestSecurityRefusals: what would be less safe than it looks is refused, in one
 // line that says what to do.
 func TestSecurityRefusals(t *testing.T) {
+	t.Parallel()
 	l := daemontest.NewLock(t, "k")
 	l.Allow(nil)
 	public, secret := l.Pair("k")
@@ -161,6 +163,7 @@ func TestSecurityRefusals(t *testing.T) {
 // TestPingWithKeys: a client command gets through with the right keys, and says why
 // it does not with others.
 func TestPingWithKeys(t *testing.T) {
+	t.Parallel()
 	l := daemontest.NewLock(t, "known", "unknown")
 	l.Allow(map[string]string{"known": ""})
 	d := l.Start()
@@ -191,6 +194,7 @@ func TestPingWithKeys(t *testing.T) {
 
 // TestReloadOfNothing: who reloads a service does not mean to end it.
 func TestReloadOfNothing(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	d.Cmd.Process.Signal(syscall.SIGHUP)
 	until(t, "the daemon says nothing of SIGHUP", func() bool { return strings.Contains(d.Log(), "nothing to read again") })
@@ -201,6 +205,7 @@ func TestReloadOfNothing(t *testing.T) {
 // that is repaired. Its database is opened by way of a pipe, through which nothing
 // comes.
 func TestReloadOfAStart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	daemontest.Start(t, "--data-dir", dir).Stop(t, syscall.SIGTERM)
 	current := filepath.Join(dir, "db", "CURRENT")
@@ -234,6 +239,7 @@ func TestReloadOfAStart(t *testing.T) {
 
 // TestDeleteUnread: who may delete and not read is not told what there was.
 func TestDeleteUnread(t *testing.T) {
+	t.Parallel()
 	l := daemontest.NewLock(t, "eraser")
 	l.Allow(map[string]string{"eraser": "admin = ['**']\nwrite = ['**']"})
 	d := l.Start()
@@ -250,6 +256,7 @@ func TestDeleteUnread(t *testing.T) {
 
 // TestNobodyIsListed: a file of no client is served, and the log says what that means.
 func TestNobodyIsListed(t *testing.T) {
+	t.Parallel()
 	l := daemontest.NewLock(t, "a")
 	l.Allow(nil)
 	d := l.Start()
@@ -271,6 +278,7 @@ func TestNobodyIsListed(t *testing.T) {
 // TestReload: SIGHUP takes rights away and gives them; a file that cannot be read
 // changes nothing.
 func TestReload(t *testing.T) {
+	t.Parallel()
 	l := daemontest.NewLock(t, "a", "b")
 	both := map[string]string{"a": "read = ['**']", "b": "read = ['**']\nwrite = ['s']"}
 	l.Allow(both)
@@ -320,6 +328,7 @@ func TestReload(t *testing.T) {
 
 // TestConfigCheck: what a reload would only say in the log is told to who asks before.
 func TestConfigCheck(t *testing.T) {
+	t.Parallel()
 	l := daemontest.NewLock(t, "a")
 	l.Write("gorewind.toml", fmt.Sprintf("curve-key = %q\nclients = %q\n", l.File("server.key_secret"), l.File("clients.toml")))
 	check := func(says string) {
@@ -350,6 +359,7 @@ func TestConfigCheck(t *testing.T) {
 
 // TestReloadDrops: with --drop, a removed key loses PUB at once.
 func TestReloadDrops(t *testing.T) {
+	t.Parallel()
 	l := daemontest.NewLock(t, "gone", "stays")
 	l.Allow(map[string]string{"gone": "read = ['**']", "stays": "read = ['**']\nwrite = ['**']"})
 	d := l.Start("--drop")
@@ -388,6 +398,7 @@ func TestReloadDrops(t *testing.T) {
 // TestRefusedCommandsEnd: commands that last waited for ever, in silence, when a daemon
 // that they had talked to refused their key.
 func TestRefusedCommandsEnd(t *testing.T) {
+	t.Parallel()
 	l := daemontest.NewLock(t, "gone")
 	for _, how := range []string{"--drop", "another daemon"} {
 		l.Allow(map[string]string{"gone": "read = ['**']\nwrite = ['**']"})
@@ -434,6 +445,7 @@ func TestRefusedCommandsEnd(t *testing.T) {
 
 // TestSubscribeWithKeys: subscribe shows its key, and says so where that is refused.
 func TestSubscribeWithKeys(t *testing.T) {
+	t.Parallel()
 	l := daemontest.NewLock(t, "all", "some")
 	l.Allow(map[string]string{"all": "read = ['**']\nwrite = ['**']", "some": "read = ['*']"})
 	d := l.Start()

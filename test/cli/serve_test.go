@@ -16,6 +16,7 @@ import (
 )
 
 func TestHelpAndVersion(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{{"--version"}, {"--help"}, {"serve", "--help"}, {}} {
 		out, errs, status := daemontest.Run(t.TempDir(), args...)
 		if status != 0 || errs != "" || out == "" {
@@ -25,6 +26,7 @@ func TestHelpAndVersion(t *testing.T) {
 }
 
 func TestSecondDaemonIsRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	daemontest.Start(t, "--data-dir", dir)
 	_, errs, status := daemontest.Run(t.TempDir(), "serve", "--data-dir", dir, "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*")
@@ -35,6 +37,7 @@ func TestSecondDaemonIsRefused(t *testing.T) {
 
 // TestIPCIsNotStolen: libzmq takes a unix socket away from whoever serves it.
 func TestIPCIsNotStolen(t *testing.T) {
+	t.Parallel()
 	endpoint := "ipc://" + filepath.Join(t.TempDir(), "router")
 	first := daemontest.Start(t, "--in-memory", "--router", endpoint)
 	_, errs, status := daemontest.Run(t.TempDir(), "serve", "--in-memory", "--router", endpoint, "--pub", "tcp://127.0.0.1:*")
@@ -49,6 +52,7 @@ func TestIPCIsNotStolen(t *testing.T) {
 }
 
 func TestInMemoryLeavesNoFile(t *testing.T) {
+	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	p := daemontest.Dial(t, d.Router)
 	p.Ask(wire.Publish{Stream: []byte("s"), Data: []byte("d")})
@@ -64,6 +68,7 @@ func TestInMemoryLeavesNoFile(t *testing.T) {
 // TestStop: a signal answers what was taken; after a restart everything is
 // there, and ids go on.
 func TestStop(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	there := 0
 	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
@@ -119,6 +124,7 @@ func TestEnvironment(t *testing.T) {
 // TestOutOfDescriptors: connections take every descriptor that they can get, and
 // the store goes on to make and open files.
 func TestOutOfDescriptors(t *testing.T) {
+	t.Parallel()
 	for name, as := range map[string]string{"as we are": "", "without privileges": "setpriv --bounding-set=-all --inh-caps=-all"} {
 		if as == "" || os.Getuid() == 0 {
 			t.Run(name, func(t *testing.T) { outOfDescriptors(t, as) })

@@ -13,6 +13,7 @@ import (
 )
 
 func TestVerify(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	d := daemontest.Start(t, "--data-dir", dir)
 	p := daemontest.Dial(t, d.Router)
