@@ -77,7 +77,7 @@ func (c *repairCmd) tell(w io.Writer, done repair.Result) error {
 		lines = append(lines, "whole: there is nothing to repair")
 	case done.Left.Damaged == 0:
 		lines = append(lines, "repaired: nothing acknowledged is missing")
-	case done.Aside == "":
+	case done.KeptAt == "":
 		lines = append(lines, damageLines("lost", done.Left)...)
 		lines = append(lines, fmt.Sprintf("left: %s, %s", term.Counted(done.Left.Streams, "stream"), term.Counted(done.Left.Events, "event")))
 		failed = errors.New("it cannot be repaired without loss, and nothing was changed; restore a backup, or go on without what is lost with --accept-loss")
@@ -85,8 +85,8 @@ func (c *repairCmd) tell(w io.Writer, done repair.Result) error {
 		lines = append(lines, damageLines("lost", done.Left)...)
 		lines = append(lines, fmt.Sprintf("repaired with loss: %s and %s are left; the store has a new generation", term.Counted(done.Left.Streams, "stream"), term.Counted(done.Left.Events, "event")))
 	}
-	if done.Aside != "" {
-		lines = append(lines, fmt.Sprintf("kept: %s is the database as it was; remove it when you need it no more", done.Aside))
+	if done.KeptAt != "" {
+		lines = append(lines, fmt.Sprintf("kept: %s is the database as it was; remove it when you need it no more", done.KeptAt))
 	}
 	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 	return errors.Join(err, failed)

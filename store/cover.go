@@ -98,7 +98,7 @@ func within(tokens []token, separator byte, g *glob, steps *int) bool {
 	return !slices.ContainsFunc(now, func(s states) bool { return !s.has(g.tokens) })
 }
 
-// bytes returns those that a glob or g treats in a way of their own, and one of
+// alphabetOf returns the bytes that a glob or g distinguishes, and one of
 // the others.
 func alphabetOf(tokens []token, separator byte, g *glob) (found []byte) {
 	var own [256]bool

@@ -12,7 +12,7 @@ import (
 )
 
 func TestFail(t *testing.T) {
-	damaged := &leveldb.Irreparable{
+	damaged := &leveldb.DamagedError{
 		Cause: fmt.Errorf("%w: the commit at position 9 is missing", store.ErrDamaged),
 		Lost: repair.Report{Damaged: 22, Damage: []repair.Damage{
 			{What: "the commit at position 9 is missing"}, // told already

@@ -17,7 +17,7 @@ func Fail(stderr io.Writer, status int, err error) int {
 		return status
 	}
 	lines := []string{err.Error()}
-	var damaged *leveldb.Irreparable
+	var damaged *leveldb.DamagedError
 	if errors.As(err, &damaged) && len(damaged.Pieces()) > 0 {
 		before, after, _ := strings.Cut(err.Error(), damaged.Error())
 		lines = []string{before + damaged.Cause.Error()}

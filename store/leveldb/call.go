@@ -6,20 +6,20 @@ import (
 	"gorewind/store"
 )
 
-// A call is one call of a write on its way through the committer: several
-// Appends, or one request of another kind.
+// A call is one write call on its way through the committer: several Appends, or
+// one request of another kind.
 type call struct {
-	reqs    []store.Append
-	results []store.Result
-	settled func([]store.Result)
+	reqs     []store.Append
+	results  []store.Result
+	replyAll func([]store.Result)
 
-	// Where stage is set, it puts the one request into a commit.
-	stage       func(*DB, *commit) error
-	bytes       int
-	invalid     error  // why it is refused before it is staged
-	erases      []byte // a stream of which the commit must have nothing else
-	err         error
-	settledKind func(error)
+	// stage, if set, puts the one request into a commit.
+	stage    func(*DB, *commit) error
+	bytes    int
+	invalid  error  // why the request is refused before it is staged
+	erases   []byte // a stream; the commit must hold nothing else of it
+	err      error
+	replyOne func(error)
 }
 
 // Append implements store.Store.
@@ -28,7 +28,7 @@ func (d *DB) Append(reqs []store.Append, done func([]store.Result)) {
 	for i := range reqs {
 		groups += len(reqs[i].Groups)
 	}
-	c := &call{reqs: reqs, settled: done, results: make([]store.Result, len(reqs))}
+	c := &call{reqs: reqs, replyAll: done, results: make([]store.Result, len(reqs))}
 	ids := make([]uint64, groups)
 	for i := range reqs {
 		n := len(reqs[i].Groups)
@@ -58,13 +58,13 @@ func (c *call) size() int {
 
 func (c *call) done() {
 	if c.stage != nil {
-		c.settledKind(c.err)
+		c.replyOne(c.err)
 		return
 	}
-	c.settled(c.results)
+	c.replyAll(c.results)
 }
 
-// fail settles request i with an error.
+// fail answers request i with an error.
 func (c *call) fail(i int, err error) {
 	if c.stage != nil {
 		c.err = err
@@ -73,7 +73,7 @@ func (c *call) fail(i int, err error) {
 	c.results[i] = store.Result{Err: err}
 }
 
-// measure returns what request i counts in a commit, or why it is refused.
+// measure returns what request i adds to a commit, or why it is refused.
 func (c *call) measure(i int) (events, size int, err error) {
 	if c.stage != nil {
 		return 0, c.bytes, c.invalid

@@ -12,9 +12,8 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// A pageChange is what a commit does to a page that was there, or that comes
-// from one.
-type pageChange struct{ key, before []byte } // before is nil where there was none
+// A pageChange is what a commit does to one page: replace it, or create it.
+type pageChange struct{ key, before []byte } // before is nil if the page is new
 
 // Replace implements store.Store.
 func (d *DB) Replace(r store.Replace, done func(error)) {
@@ -23,12 +22,12 @@ func (d *DB) Replace(r store.Replace, done func(error)) {
 		invalid = checkEvent(r.Data)
 	}
 	d.enqueue(&call{
-		bytes: len(r.Stream) + len(r.Data) + record.PageBytes, invalid: invalid, erases: r.Stream, settledKind: done,
+		bytes: len(r.Stream) + len(r.Data) + record.PageBytes, invalid: invalid, erases: r.Stream, replyOne: done,
 		stage: func(d *DB, c *commit) error { return d.stageReplace(c, &r) },
 	})
 }
 
-// stageReplace puts an event's new data into c: its page is written anew.
+// stageReplace puts an event's new data into c by rewriting its page.
 func (d *DB) stageReplace(c *commit, r *store.Replace) error {
 	s, err := c.touch(&d.streams, d.db, r.Stream)
 	if err != nil {
@@ -49,15 +48,15 @@ func (d *DB) stageReplace(c *commit, r *store.Replace) error {
 		c.batch.Put(changes[i].key, changes[i].before)
 		changes[i].before = nil
 	}
-	changes[len(changes)-1].before = value // the last one has the page's key
+	changes[len(changes)-1].before = value // the last one has the key of the old page
 	c.pages = append(c.pages, changes...)
 	c.bytes += len(value) // a page may end with an event of the largest size
 	c.record.Operations = append(c.record.Operations, record.Operation{Kind: record.OpReplace, Number: s.after.Number, ID: r.ID, Page: record.KeyNumber(key)})
 	return nil
 }
 
-// rewrite returns what is to be stored instead of a page: one page, or several
-// if an event has become larger. Events that are deleted are left out.
+// rewrite returns the pages that replace a page: one, or several if an event has
+// grown. It leaves deleted events out.
 func (c *commit) rewrite(p record.Page, k record.Counter, r *store.Replace) (pages []pageChange, err error) {
 	time := p.Time
 	for p.Left > 0 {
@@ -80,7 +79,7 @@ func (c *commit) rewrite(p record.Page, k record.Counter, r *store.Replace) (pag
 	return pages, nil
 }
 
-// findPage returns the page that holds an event, in memory of its own.
+// findPage returns the page that holds an event, in its own memory.
 func findPage(db *leveldb.DB, number, id uint64) (key, value []byte, p record.Page, err error) {
 	it := db.NewIterator(&util.Range{
 		Start: record.AppendEventKey(nil, number, id),
@@ -106,13 +105,13 @@ func findPage(db *leveldb.DB, number, id uint64) (key, value []byte, p record.Pa
 // Delete implements store.Store.
 func (d *DB) Delete(r store.Delete, done func(error)) {
 	d.enqueue(&call{
-		bytes: len(r.Stream), invalid: checkStream(r.Stream), erases: r.Stream, settledKind: done,
+		bytes: len(r.Stream), invalid: checkStream(r.Stream), erases: r.Stream, replyOne: done,
 		stage: func(d *DB, c *commit) error { return d.stageDelete(c, &r) },
 	})
 }
 
-// stageDelete puts the mark into c up to which a stream is deleted. Its pages are
-// removed afterwards; see deleted.go.
+// stageDelete marks a stream in c as deleted up to an id. The eraser removes the
+// pages later; see deleted.go.
 func (d *DB) stageDelete(c *commit, r *store.Delete) error {
 	s, err := c.touch(&d.streams, d.db, r.Stream)
 	if err != nil {
@@ -127,7 +126,7 @@ func (d *DB) stageDelete(c *commit, r *store.Delete) error {
 	}
 	switch {
 	case s.after.Number == 0:
-		return nil // deleted is what was never there, too
+		return nil // deleting from a stream that never existed succeeds
 	case upTo > s.after.Last:
 		return fmt.Errorf("%w: the stream %+q never had an event %d", store.ErrUnknownID, r.Stream, upTo)
 	case upTo <= s.after.Deleted:

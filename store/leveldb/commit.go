@@ -15,55 +15,55 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// A commit is what goes to disk at once.
+// A commit is one batch of requests that go to disk together.
 type commit struct {
-	serial  uint64 // names the commit within this process
-	began   time.Time
-	record  record.Commit
-	before  record.Tip // what it comes after
-	batch   leveldb.Batch
-	bytes   int // of what callers handed in
-	count   int // events
-	request int // names the request that is being staged, within the commit
-	touched []stream
-	recent  int // in touched: the stream of the last request
-	staged  []staged
-	keys    map[string]int // by its key in the database, an operation
-	cursors map[string]cursorMove
-	pages   []pageChange
-	settles []settled
-	refused []settled     // because of what others staged before
-	events  []store.Event // for Tail; nil when nobody follows
-	follow  bool
-	page    record.PageWriter
-	key     []byte // scratch
-	scratch []byte
+	serial   uint64 // names the commit within this process
+	began    time.Time
+	record   record.Commit
+	before   record.Tip // the end of the log that it follows
+	batch    leveldb.Batch
+	bytes    int // of what callers handed in
+	count    int // of events
+	request  int // number of the request being staged, within the commit
+	touched  []stream
+	recent   int // index in touched: the stream of the last request
+	staged   []staged
+	keys     map[string]int // key in the database to index of the operation
+	cursors  map[string]cursorMove
+	pages    []pageChange
+	accepted []requestRef
+	refused  []requestRef  // because of requests staged before them
+	events   []store.Event // for Tail; nil when nobody follows
+	follow   bool
+	page     record.PageWriter
+	key      []byte // scratch
+	scratch  []byte
 }
 
-// staged is an event of a commit. Those of one stream are a list.
+// staged is an event of a commit. The events of one stream form a linked list.
 type staged struct {
 	position uint64
 	data     []byte
 	next     int // index of the stream's next event, or 0
 }
 
-// settled names a request that a commit decides.
-type settled struct {
+// A requestRef names one request of a call.
+type requestRef struct {
 	call *call
 	i    int
 }
 
-// What may be committed on the caller's goroutine: few requests, and only while
-// the disk is fast, and not where the database may have to be opened again or
-// repaired first. The hand-over to the committer and back is a fifth of the time
-// that one small commit takes.
+// Limits of what the caller's own goroutine may commit: few requests, and only
+// while the disk is fast and the database needs neither reopening nor repair.
+// Handing over to the committer and back costs a fifth of the time that one small
+// commit takes.
 const (
 	nowRequests = 64
 	nowBytes    = 64 << 10
 	nowSync     = time.Millisecond
 )
 
-// commitNow commits c at once, if nothing waits or is being committed, and
+// commitNow commits c at once if nothing waits and no commit is under way. It
 // reports whether it did.
 func (d *DB) commitNow(c *call) bool {
 	if c.size() > nowRequests || !d.turn.TryLock() {
@@ -85,27 +85,28 @@ func (d *DB) commitNow(c *call) bool {
 	return true
 }
 
-// commitLoop is the committer.
+// commitLoop is the committer's goroutine. It ends when the queue is closed and
+// empty.
 func (d *DB) commitLoop() {
 	var calls []*call
 	var took time.Duration // by the last sync
 	for d.queue.wait(took) {
-		d.turn.Lock() // then take: whoever has the turn and finds nothing waiting is next in order
+		d.turn.Lock() // lock first: a caller that gets the turn and sees an empty queue must come next in order
 		calls = d.queue.take(calls)
 		d.process(&d.commit, calls)
 		took = d.syncTook
 		d.turn.Unlock()
 	}
 	d.turn.Lock()
-	close(d.committed) // and no commit is under way on a caller's goroutine
+	close(d.committed) // no caller's goroutine is committing either
 	d.turn.Unlock()
 }
 
-// process settles calls, in as few commits as the limits allow.
+// process answers calls, in as few commits as the limits allow.
 func (d *DB) process(c *commit, calls []*call) {
-	unusable := d.revive()
+	unusable := d.ensureWritable()
 	d.begin(c)
-	first := 0 // the first call whose done is due
+	first := 0 // the first call that was not answered yet
 	for n, call := range calls {
 		for i := range call.size() {
 			events, size, err := call.measure(i)
@@ -120,8 +121,8 @@ func (d *DB) process(c *commit, calls []*call) {
 				err = unusable
 			}
 			if err == nil {
-				if err = d.stage(c, call, i); err != nil && len(c.settles) > 0 {
-					c.refused = append(c.refused, settled{call, i})
+				if err = d.stage(c, call, i); err != nil && len(c.accepted) > 0 {
+					c.refused = append(c.refused, requestRef{call, i})
 				}
 			}
 			if err != nil {
@@ -130,21 +131,21 @@ func (d *DB) process(c *commit, calls []*call) {
 			}
 			c.count += events
 			c.bytes += size
-			c.settles = append(c.settles, settled{call, i})
+			c.accepted = append(c.accepted, requestRef{call, i})
 		}
 	}
 	d.write(c)
 	d.finish(calls[first:])
 }
 
-// apart reports whether a request needs a commit after c: it does not fit into c
-// any more, or it erases what c may have to write first.
+// apart reports whether a request needs a commit of its own after c: it does not
+// fit into c, or it erases something that c still has to write.
 func (d *DB) apart(c *commit, call *call, events, size int) bool {
-	if len(c.settles) == 0 {
+	if len(c.accepted) == 0 {
 		return false
 	}
 	return c.count+events > store.MaxCommitEvents || c.bytes+size > store.MaxCommitBytes ||
-		len(c.settles) >= store.MaxCommitEvents || call.erases != nil && c.holds(&d.streams, call.erases)
+		len(c.accepted) >= store.MaxCommitEvents || call.erases != nil && c.holds(&d.streams, call.erases)
 }
 
 func (d *DB) finish(calls []*call) {
@@ -153,10 +154,10 @@ func (d *DB) finish(calls []*call) {
 	}
 }
 
-// begin makes c the commit after the last one.
+// begin makes c the commit that follows the last one.
 func (d *DB) begin(c *commit) {
 	d.streams.age()
-	last := d.last // written by whoever has the turn
+	last := d.last // written only by the holder of the turn
 	c.serial++
 	c.began = time.Now()
 	c.before = last
@@ -166,21 +167,21 @@ func (d *DB) begin(c *commit) {
 	}
 	c.batch.Reset()
 	if c.events, c.follow = nil, d.recent.followed(); c.follow {
-		c.events = make([]store.Event, 0, c.count+c.count/8) // about as many as the last one
+		c.events = make([]store.Event, 0, c.count+c.count/8) // about as many as in the last commit
 	}
 	c.bytes, c.count, c.recent, c.request = 0, 0, 0, 0
 	clear(c.touched)
 	clear(c.staged)
-	clear(c.settles)
+	clear(c.accepted)
 	clear(c.refused)
 	clear(c.pages)
 	clear(c.keys)
 	clear(c.cursors)
 	c.touched, c.staged, c.pages = c.touched[:0], c.staged[:0], c.pages[:0]
-	c.settles, c.refused = c.settles[:0], c.refused[:0]
+	c.accepted, c.refused = c.accepted[:0], c.refused[:0]
 }
 
-// stage puts a request into c, or returns why not and leaves c as it was.
+// stage puts a request into c. On error it leaves c as it was.
 func (d *DB) stage(c *commit, call *call, i int) error {
 	c.request++
 	if call.stage != nil {
@@ -189,7 +190,8 @@ func (d *DB) stage(c *commit, call *call, i int) error {
 	return d.stageAppend(c, &call.reqs[i], call.results[i].IDs)
 }
 
-// stageAppend puts an Append into c and sets the ids of its groups' last events.
+// stageAppend puts an Append into c and sets the ids of the last event of each
+// group.
 func (d *DB) stageAppend(c *commit, req *store.Append, ids []uint64) error {
 	var sum []byte
 	if len(req.Key) > 0 {
@@ -207,15 +209,15 @@ func (d *DB) stageAppend(c *commit, req *store.Append, ids []uint64) error {
 	for g := range req.Groups {
 		s, err := c.touch(&d.streams, d.db, req.Groups[g].Stream)
 		if err != nil {
-			return err // not here: expect has touched it
+			return err // cannot happen: expect has loaded the stream
 		}
-		c.add(s, req.Groups[g].Events)
+		c.appendEvents(s, req.Groups[g].Events)
 		ids[g] = s.after.Last
 	}
 	if sum != nil {
 		s, err := c.touch(&d.streams, d.db, req.Groups[0].Stream)
 		if err != nil {
-			return err // neither
+			return err // cannot happen either
 		}
 		c.remember(s.after.Number, req.Key, sum, ids)
 	}
@@ -239,7 +241,8 @@ func (d *DB) expect(c *commit, g int, group *store.Group) error {
 	return meets(s.after, g, group.Stream, group.Expected)
 }
 
-// meets returns a store.Conflict unless the stream's last event is the expected.
+// meets returns a store.Conflict unless the stream's last event is the expected
+// one.
 func meets(c record.Counter, group int, stream []byte, expected store.Optional) error {
 	last := c.Last
 	if c.Deleted == last {
@@ -251,8 +254,8 @@ func meets(c record.Counter, group int, stream []byte, expected store.Optional) 
 	return nil
 }
 
-// add appends events to a stream.
-func (c *commit) add(s *stream, events [][]byte) {
+// appendEvents appends events to a stream.
+func (c *commit) appendEvents(s *stream, events [][]byte) {
 	if s.after.Number == 0 {
 		s.after.Number = c.record.NextNumber
 		c.record.NextNumber++
@@ -267,7 +270,7 @@ func (c *commit) add(s *stream, events [][]byte) {
 	}
 }
 
-// extend records that n events follow in the stream of k.
+// extend records that n more events follow in the stream of counter k.
 func (c *commit) extend(k record.Counter, n uint64) {
 	if r := len(c.record.Runs) - 1; r >= 0 && c.record.Runs[r].Number == k.Number {
 		c.record.Runs[r].Count += n
@@ -276,7 +279,7 @@ func (c *commit) extend(k record.Counter, n uint64) {
 	c.record.Runs = append(c.record.Runs, record.Run{Number: k.Number, First: k.Last + 1, Count: n})
 }
 
-// put adds the event that s.after and c.record name last.
+// put adds the event that s.after and c.record already count as the last.
 func (c *commit) put(s *stream, data []byte) {
 	at := len(c.staged)
 	if s.oldest < 0 {
@@ -310,15 +313,14 @@ func (c *commit) putPages(s *stream) {
 	}
 }
 
-// write puts c on disk and settles its requests. It returns an error when no
-// more can be written now.
+// write puts c on disk and answers its requests. It returns an error if the
+// database cannot be written to any more.
 func (d *DB) write(c *commit) error {
 	if len(c.record.Runs) == 0 && len(c.record.Operations) == 0 {
-		return nil // nothing changes: deleted already, or stored under its key
+		return nil // nothing changes: already deleted, or already stored under its key
 	}
 	c.touched = slices.DeleteFunc(c.touched, func(s stream) bool { return s.after == s.before })
-	// In the order of their keys: where there are thousands of streams, LevelDB
-	// then inserts a fifth faster.
+	// Sorted by key: with thousands of streams, LevelDB inserts a fifth faster.
 	slices.SortFunc(c.touched, func(a, b stream) int { return cmp.Compare(a.after.Number, b.after.Number) })
 	for i := range c.touched {
 		if s := &c.touched[i]; s.after.Last > s.before.Last {
@@ -332,7 +334,7 @@ func (d *DB) write(c *commit) error {
 	d.counts.delay(d.pacer.pace(d.db, c.count))
 	began := time.Now()
 	d.counts.writing.Store(began.UnixNano())
-	defer d.counts.writing.Store(0) // when it is undone, if it has to be
+	defer d.counts.writing.Store(0) // after undo, if the write fails
 	err := d.db.Write(&c.batch, &opt.WriteOptions{Sync: true})
 	ended := time.Now()
 	d.syncTook = ended.Sub(began)
@@ -340,8 +342,8 @@ func (d *DB) write(c *commit) error {
 	if err != nil {
 		return d.undo(c, err)
 	}
-	d.counts.commits.add(uint64(ended.Sub(c.began)))
-	d.counts.events.add(uint64(c.count))
+	d.counts.commits.observe(uint64(ended.Sub(c.began)))
+	d.counts.events.observe(uint64(c.count))
 	if c.count > 0 {
 		d.counts.event.Store(c.record.First + uint64(c.count) - 1)
 	}
@@ -349,12 +351,12 @@ func (d *DB) write(c *commit) error {
 	d.state.Lock()
 	d.last = c.record.Tip()
 	d.state.Unlock()
-	d.eraser.add(c.record.Operations)
-	d.recent.add(c.record.Last, c.events, erased)
+	d.eraser.noteErased(c.record.Operations)
+	d.recent.addCommit(c.record.Last, c.events, erased)
 	return nil
 }
 
-// putCounters adds the counters of the streams that c touched to the batch.
+// putCounters adds the counters of the streams that c changes to the batch.
 func (c *commit) putCounters() {
 	slices.SortFunc(c.touched, func(a, b stream) int { return bytes.Compare(a.name, b.name) })
 	for i := range c.touched {
@@ -365,7 +367,7 @@ func (c *commit) putCounters() {
 	}
 }
 
-// inverse returns what makes the database forget c, as if it had never been.
+// inverse returns the batch that removes c from the database.
 func (c *commit) inverse() *leveldb.Batch {
 	b := new(leveldb.Batch)
 	for i := range c.touched {
@@ -398,14 +400,14 @@ func (c *commit) inverse() *leveldb.Batch {
 		b.Delete([]byte(key))
 	}
 	for position := c.record.First; position <= c.record.Last; position++ {
-		b.Delete(record.ErasureKey(position)) // most were never there
+		b.Delete(record.ErasureKey(position)) // most never existed
 	}
 	b.Delete(record.CommitKey(c.record.Last))
 	return b
 }
 
-// putOperations adds the positions of a commit's operations, and the records of
-// what it erases, and reports whether there are such.
+// putOperations gives positions to the commit's operations and writes the records
+// of what they erase. It reports whether any of them erases something.
 func (c *commit) putOperations() (erased bool) {
 	for i := range c.record.Operations {
 		o := &c.record.Operations[i]

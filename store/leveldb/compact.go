@@ -17,36 +17,37 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// LevelDB's own CompactRange is for a database at rest. It goes on until no table
-// of level 0 overlaps the range, and while commits are made there nearly always is
-// one: each has keys of the first kind and of the last. It then merges the first
-// level again for every such table, and has no bound. So the engine uses what
-// CompactRange is made of, and has each level merged into the next once.
+// LevelDB's own CompactRange is made for a database at rest. It runs until no table
+// of level 0 overlaps the range. While commits go on there nearly always is one,
+// because every level-0 table spans the whole key space. CompactRange then merges
+// the first level again for each such table, without bound. The engine therefore
+// uses the parts that CompactRange is made of, and merges each level into the next
+// once.
 
-// rotateMem has LevelDB begin a new journal and, with wait, write what was in
-// memory to a table and remove the journal before. Nobody may write meanwhile.
+// rotateMem makes LevelDB begin a new journal. With wait it also writes the memory
+// table to a file and removes the old journal. Nobody may write meanwhile.
 //
 //go:linkname rotateMem github.com/syndtr/goleveldb/leveldb.(*DB).rotateMem
 func rotateMem(db *leveldb.DB, size int, wait bool) (unsafe.Pointer, error)
 
-// compactLevel merges the tables of a level that overlap a range, as far as there
-// are any, with those of the next. commands is db's channel tcompCmdC.
+// compactLevel merges the tables of one level that overlap a range into the next
+// level. commands is db's channel tcompCmdC.
 //
 //go:linkname compactLevel github.com/syndtr/goleveldb/leveldb.(*DB).compTriggerRange
 func compactLevel(db *leveldb.DB, commands unsafe.Pointer, level int, low, upper []byte) error
 
-// compact has LevelDB write anew what has old values of some ranges, whose limits
-// belong to them. New values go down level by level until they meet the old ones,
-// wherever these are.
+// compact makes LevelDB rewrite every table that holds old values of some ranges;
+// the limits belong to the ranges. New values move down level by level until they
+// meet the old ones.
 func (d *DB) compact(db *leveldb.DB, ranges []util.Range) error {
 	err := d.rotate(db)
 	if err == nil {
-		err = d.drain(db) // LevelDB keeps what a reader may still see
+		err = d.drain(db) // LevelDB keeps whatever a reader may still see
 	}
 	if err != nil {
 		return err
 	}
-	// Tables of level 0 have something of everything: one merge takes all of them.
+	// Tables of level 0 span all keys: one merge takes all of them.
 	all := util.Range{Start: ranges[0].Start, Limit: ranges[0].Limit}
 	for _, r := range ranges {
 		all.Start, all.Limit = slices.MinFunc([][]byte{all.Start, r.Start}, bytes.Compare), slices.MaxFunc([][]byte{all.Limit, r.Limit}, bytes.Compare)
@@ -70,7 +71,7 @@ func (d *DB) compact(db *leveldb.DB, ranges []util.Range) error {
 			}
 			err = d.merge(db, commands, level, ranges[i])
 		}
-		if errors.Is(err, leveldb.ErrClosed) { // which LevelDB says of whatever ends a merge, and then why
+		if errors.Is(err, leveldb.ErrClosed) { // LevelDB says so of whatever ends a merge; the guard knows the cause
 			err = cmp.Or(d.rotate(db), err)
 		}
 		if err != nil {
@@ -79,7 +80,7 @@ func (d *DB) compact(db *leveldb.DB, ranges []util.Range) error {
 	}
 }
 
-// rotate has LevelDB write what is in memory to a table.
+// rotate makes LevelDB write its memory table to a file.
 func (d *DB) rotate(db *leveldb.DB) error {
 	return d.maintain(func(now *leveldb.DB) error {
 		if now != db {
@@ -90,15 +91,16 @@ func (d *DB) rotate(db *leveldb.DB) error {
 	})
 }
 
-// merge merges a range of a level with the next. LevelDB stays open as long: when
-// it is closed in the middle, it answers on a channel that is closed, too.
+// merge merges a range of one level into the next. LevelDB must stay open
+// meanwhile: if it is closed during the merge, it sends its answer on a closed
+// channel and panics.
 func (d *DB) merge(db *leveldb.DB, commands unsafe.Pointer, level int, r util.Range) error {
 	d.merging.Lock()
 	defer d.merging.Unlock()
 	return compactLevel(db, commands, level, r.Start, r.Limit)
 }
 
-// levels returns how many levels db has, also empty ones.
+// levels returns the number of levels of db, including empty ones.
 func (d *DB) levels(db *leveldb.DB) (int, error) {
 	d.handle.RLock()
 	defer d.handle.RUnlock()
@@ -110,8 +112,8 @@ func (d *DB) levels(db *leveldb.DB) (int, error) {
 	return len(s.LevelTablesCounts), err
 }
 
-// pieces appends the range of some ids to ranges, in pieces of which none has
-// more data in tables, also old, than is to be compacted at once.
+// pieces appends the key range of some ids to ranges, cut into pieces. No piece has
+// more data in tables, old values included, than eraseRange.
 func pieces(db *leveldb.DB, ranges []util.Range, number, first, last uint64) ([]util.Range, error) {
 	all := util.Range{Start: record.AppendEventKey(nil, number, first), Limit: record.AppendEventKey(nil, number, last)}
 	sizes, err := db.SizeOf([]util.Range{all})

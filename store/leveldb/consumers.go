@@ -14,17 +14,17 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// A Consumer is how far one is behind.
+// A Consumer tells how far one consumer is behind.
 type Consumer struct {
 	Name      []byte
-	Streams   int    // that it has a cursor in
-	Events    uint64 // of these that come after its cursors
+	Streams   int    // streams with a cursor of this consumer
+	Events    uint64 // events of these streams after its cursors
 	Store     bool   // it has a cursor in the whole store
-	Positions uint64 // that come after that, up to the last event
+	Positions uint64 // positions after that cursor, up to the last event
 }
 
-// Consumers returns the consumers of the first cursors, in no order that matters,
-// and whether there are more cursors than so many.
+// Consumers returns the consumers of the first cursors, at most so many cursors, in
+// no particular order. more reports that there are more cursors.
 func (d *DB) Consumers(ctx context.Context, cursors int) (consumers []Consumer, more bool, err error) {
 	all, more, err := d.cursors(ctx, cursors)
 	if err != nil {
@@ -55,7 +55,7 @@ func (d *DB) Consumers(ctx context.Context, cursors int) (consumers []Consumer, 
 	return consumers, more, nil
 }
 
-// lastEvent returns the position of the last event. Positions after it are those of
+// lastEvent returns the position of the last event. Later positions belong to
 // cursors and erasures, which nobody has to catch up with.
 func (d *DB) lastEvent(ctx context.Context) (uint64, error) {
 	if position := d.counts.event.Load(); position > 0 {
@@ -71,14 +71,14 @@ func (d *DB) lastEvent(ctx context.Context) (uint64, error) {
 	return 0, nil
 }
 
-// A cursor is where a consumer is in a stream, or with the number 0 in the store.
+// A cursor is where a consumer stands in a stream; number 0 is the whole store.
 type cursor struct {
 	consumer []byte
 	number   uint64
 	id       uint64
 }
 
-// cursors returns the first so many, those of a consumer together, and whether
+// cursors returns the first cursors, those of one consumer together, and whether
 // there are more.
 func (d *DB) cursors(ctx context.Context, most int) (all []cursor, more bool, err error) {
 	err = d.use(ctx, func(db *leveldb.DB) error {
@@ -103,7 +103,7 @@ func (d *DB) cursors(ctx context.Context, most int) (all []cursor, more bool, er
 	return all, more, err
 }
 
-// lasts returns the last ids of the streams that cursors are in, by their numbers.
+// lasts returns the last id of each stream that has a cursor, by stream number.
 func (d *DB) lasts(ctx context.Context, all []cursor) (map[uint64]uint64, error) {
 	var numbers []uint64
 	for _, c := range all {

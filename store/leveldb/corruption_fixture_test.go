@@ -450,7 +450,7 @@ func (c *comparison) streams() {
 
 // add appends to streams that exist, to one that is empty and to a new one, and
 // adds what was acknowledged to what the store ought to hold.
-func (c *comparison) add() {
+func (c *comparison) count() {
 	for _, stream := range []string{streamBusy, streamEmptied, streamAbsent} {
 		data := []byte("added to " + stream)
 		a := store.Append{Groups: []store.Group{{Stream: []byte(stream), Events: [][]byte{data}}}}

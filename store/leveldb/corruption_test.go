@@ -113,14 +113,14 @@ func (s *specimen) corruptions(r *rand.Rand, path string) []corruption {
 
 // Outcomes that a store may have.
 const (
-	outcomeWhole   = "whole"   // it was not harmed
-	outcomeMended  = "mended"  // and what was there before is kept aside
-	outcomeShorter = "shorter" // the journal's end is missing, as after a power cut
-	outcomeRefused = "refused"
-	outcomeTelling = "telling" // of the damage, wherever it is met
+	outcomeWhole    = "whole"    // it was not harmed
+	outcomeRepaired = "repaired" // and the damaged database is kept
+	outcomeShorter  = "shorter"  // the journal's end is missing, as after a power cut
+	outcomeRefused  = "refused"
+	outcomeTelling  = "telling" // of the damage, wherever it is met
 )
 
-var outcomes = []string{outcomeWhole, outcomeMended, outcomeShorter, outcomeRefused, outcomeTelling}
+var outcomes = []string{outcomeWhole, outcomeRepaired, outcomeShorter, outcomeRefused, outcomeTelling}
 
 // TestP9Corruption damages a small store in every way, byte by byte, and checks
 // that it holds what it held, or is refused and not touched, or tells of the
@@ -152,7 +152,7 @@ func TestP9Corruption(t *testing.T) {
 		wg.Go(func() {
 			for c := range trials {
 				outcome, err := c.try(t.Context(), filepath.Join(root, c.String()))
-				if table.add(c, outcome, err) {
+				if table.count(c, outcome, err) {
 					t.Errorf("%v: %s: %v", c, outcome, err)
 				}
 			}
@@ -248,7 +248,7 @@ func (c corruption) opened(ctx context.Context, dir string, d *DB) (outcome stri
 	}
 	want.events = slices.Clone(want.events)
 	first := compare(ctx, d, &want)
-	first.add()
+	first.count()
 	wrong := first.wrong
 	if err := d.Close(); err != nil && (len(first.damaged) == 0 || !errors.Is(err, store.ErrDamaged)) {
 		wrong = append(wrong, fmt.Errorf("close: %w", err))
@@ -275,16 +275,16 @@ func (c corruption) opened(ctx context.Context, dir string, d *DB) (outcome stri
 		outcome = outcomeTelling
 	case position < c.last:
 		outcome = outcomeShorter
-	case len(asides(dir)) > 0:
-		outcome = outcomeMended
+	case len(keptDirs(dir)) > 0:
+		outcome = outcomeRepaired
 	default:
 		outcome = outcomeWhole
 	}
 	return outcome, errors.Join(wrong...)
 }
 
-// asides returns the directories in which damaged databases are kept.
-func asides(dir string) []string {
+// keptDirs returns the directories in which damaged databases are kept.
+func keptDirs(dir string) []string {
 	found, err := filepath.Glob(filepath.Join(dir, datadir.DBName+".damaged-*"))
 	if err != nil {
 		panic(err) // the pattern's
@@ -292,13 +292,13 @@ func asides(dir string) []string {
 	return found
 }
 
-// kept checks that what was damaged is still there. A database that was mended
+// kept checks that what was damaged is still there. A database that was repaired
 // is kept as it was, save for LevelDB's own account of what it does; where damage
 // is told of, the damaged file is in its place at least.
 func (c corruption) kept(dir string, files map[string][]byte, outcome string) (err error) {
 	place := func(path string) string { return filepath.Join(dir, path) }
 	keeps := func(path string) bool { return path == c.path && outcome == outcomeTelling }
-	if found := asides(dir); len(found) > 0 {
+	if found := keptDirs(dir); len(found) > 0 {
 		place = func(path string) string { return filepath.Join(found[0], filepath.Base(path)) }
 		keeps = func(path string) bool {
 			return strings.HasPrefix(path, datadir.DBName+"/") && path != datadir.DBName+"/LOG"
@@ -328,7 +328,7 @@ func newOutcomeTable() *outcomeTable {
 
 // add counts an outcome, and reports whether it is to be told: of what is wrong
 // there may be thousands.
-func (o *outcomeTable) add(c corruption, outcome string, wrong error) (tell bool) {
+func (o *outcomeTable) count(c corruption, outcome string, wrong error) (tell bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	key := [3]string{c.file(), c.kind, outcome}

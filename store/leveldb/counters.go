@@ -8,29 +8,29 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// counters is a map from streams to their counters, without a pointer in it: a
-// million streams of 30 bytes are 90 MB, half of what Go's map of them takes,
-// and nothing for the garbage collector to follow.
+// counters maps streams to their counters without using pointers. A million streams
+// with names of 30 bytes take 90 MB: half of what a Go map takes, with nothing for
+// the garbage collector to follow.
 type counters struct {
-	slots   []uint32 // by hash: where in entries, from 1, or 0; a power of two of them
+	slots   []uint32 // hash to index in entries, plus 1; 0 is empty; the length is a power of two
 	entries []counterEntry
 	names   []byte
 }
 
 type counterEntry struct {
 	record.Counter
-	commit uint64 // the serial number of the last commit that touched it
-	staged uint32 // where in that commit's list of streams
+	commit uint64 // serial number of the last commit that touched it
+	staged uint32 // index in that commit's list of streams
 	hash   uint32
-	name   uint32 // where in names
-	size   uint8  // of the name
+	name   uint32 // offset in names
+	size   uint8  // length of the name
 }
 
 var counterSeed = maphash.MakeSeed()
 
 func hashStream(name []byte) uint32 { return uint32(maphash.Bytes(counterSeed, name)) }
 
-// find returns where in entries a stream is, or -1.
+// find returns the index of a stream in entries, or -1.
 func (c *counters) find(name []byte, hash uint32) int {
 	if len(c.slots) == 0 {
 		return -1
@@ -46,8 +46,8 @@ func (c *counters) find(name []byte, hash uint32) int {
 	return -1
 }
 
-// add puts a stream in that is not there, and returns where in entries it is.
-func (c *counters) add(name []byte, hash uint32, k record.Counter) int {
+// insert adds a stream that is not in the map, and returns its index in entries.
+func (c *counters) insert(name []byte, hash uint32, k record.Counter) int {
 	if len(c.entries) >= len(c.slots)/4*3 {
 		c.grow()
 	}
@@ -66,7 +66,7 @@ func (c *counters) put(hash, entry uint32) {
 	c.slots[at] = entry
 }
 
-// bytes returns how much memory the map takes.
+// size returns the memory that the map takes, in bytes.
 func (c *counters) size() int {
 	return cap(c.entries)*int(unsafe.Sizeof(counterEntry{})) + cap(c.names) + 4*len(c.slots)
 }

@@ -22,7 +22,7 @@ func TestCounters(t *testing.T) {
 		}
 		k := record.Counter{Number: uint64(i + 1), Last: r.Uint64()}
 		if !known {
-			at = c.add(name, hashStream(name), k)
+			at = c.insert(name, hashStream(name), k)
 		}
 		c.entries[at].Counter = k
 		model[string(name)] = k
@@ -36,7 +36,7 @@ func TestCounters(t *testing.T) {
 func TestCountersThatCollide(t *testing.T) {
 	c := new(counters)
 	for i := range 100 {
-		c.add(fmt.Append(nil, i), 7, record.Counter{Number: uint64(i + 1)})
+		c.insert(fmt.Append(nil, i), 7, record.Counter{Number: uint64(i + 1)})
 	}
 	for i := range 100 {
 		if at := c.find(fmt.Append(nil, i), 7); at < 0 || c.entries[at].Number != uint64(i+1) {

@@ -95,7 +95,7 @@ func (w *world) clone() *world {
 func (w *world) apply(q simRequest) (ids []uint64, ok bool) {
 	switch {
 	case q.append != nil:
-		return w.append(q.append)
+		return w.appendEvents(q.append)
 	case q.replace != nil:
 		n := name{string(q.replace.Stream), q.replace.ID}
 		if _, ok := w.data[n]; !ok {
@@ -103,7 +103,7 @@ func (w *world) apply(q simRequest) (ids []uint64, ok bool) {
 		}
 		w.data[n] = string(q.replace.Data)
 	case q.delete != nil:
-		return nil, w.delete(q.delete)
+		return nil, w.deleteEvents(q.delete)
 	default:
 		p := pair{string(q.cursor.Consumer), string(q.cursor.Stream)}
 		if len(q.cursor.Stream) > 0 && q.cursor.ID > w.streams[p[1]].Last || q.cursor.ID < w.cursors[p] && !q.cursor.Rewind {
@@ -116,7 +116,7 @@ func (w *world) apply(q simRequest) (ids []uint64, ok bool) {
 	return nil, true
 }
 
-func (w *world) append(a *store.Append) (ids []uint64, ok bool) {
+func (w *world) appendEvents(a *store.Append) (ids []uint64, ok bool) {
 	key := pair{string(a.Groups[0].Stream), string(a.Key)}
 	if before, ok := w.keys[key]; ok {
 		return before.ids, before.request == a
@@ -143,7 +143,7 @@ func (w *world) append(a *store.Append) (ids []uint64, ok bool) {
 	return ids, true
 }
 
-func (w *world) delete(r *store.Delete) bool {
+func (w *world) deleteEvents(r *store.Delete) bool {
 	c := w.streams[string(r.Stream)]
 	upTo := c.Last
 	if r.UpTo.Given {
@@ -325,14 +325,14 @@ type past struct {
 	base  *world // what it held at the beginning
 	shown *shown
 
-	mu      sync.Mutex // protects the fields below
-	entries []entry    // since, in the order in which they took effect
-	settled int        // how many of them are
-	last    uint64     // position that was shown
-	db      *DB        // that is asked, or was before it was closed
-	images  []found
+	mu       sync.Mutex // protects the fields below
+	entries  []entry    // since, in the order in which they took effect
+	answered int        // how many of them are
+	last     uint64     // position that was shown
+	db       *DB        // that is asked, or was before it was closed
+	images   []found
 
-	digests []uint64 // of the world after so many entries, once all are settled
+	digests []uint64 // of the world after so many entries, once all are answered
 }
 
 type entry struct {
@@ -344,8 +344,8 @@ type entry struct {
 // A found is an image, and what the past was then.
 type found struct {
 	*image
-	settled, asked int
-	last           uint64
+	answered, asked int
+	last            uint64
 }
 
 func newPast(base *world, shown *shown) *past {
@@ -353,7 +353,7 @@ func newPast(base *world, shown *shown) *past {
 }
 
 // ask asks a store for requests, one after the other, and waits until they are
-// settled. Those that are asked for together share a commit.
+// answered. Those that are asked for together share a commit.
 func (p *past) ask(d *DB, requests []simRequest, together bool) {
 	var wg sync.WaitGroup
 	if together {
@@ -369,7 +369,7 @@ func (p *past) ask(d *DB, requests []simRequest, together bool) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.entries[i].ids, p.entries[i].err = slices.Clone(ids), err
-			p.settled = i + 1 // calls of done come in order
+			p.answered = i + 1 // calls of done come in order
 			wg.Done()
 		})
 	}
@@ -385,9 +385,9 @@ func (p *past) look(d *simDisk) {
 	defer p.mu.Unlock()
 	last := p.last
 	if p.db != nil {
-		last = max(last, heard(p.db)) // a follower may have been faster than the disk
+		last = max(last, lastShown(p.db)) // a follower may have been faster than the disk
 	}
-	p.images = append(p.images, found{d.image(), p.settled, len(p.entries), last})
+	p.images = append(p.images, found{d.image(), p.answered, len(p.entries), last})
 }
 
 // opened takes note of the store that is asked from now on.
@@ -397,8 +397,8 @@ func (p *past) opened(d *DB) {
 	p.db = d
 }
 
-// heard returns the position up to which who follows is told of events.
-func heard(d *DB) uint64 {
+// lastShown returns the position up to which who follows is told of events.
+func lastShown(d *DB) uint64 {
 	d.recent.mu.Lock()
 	defer d.recent.mu.Unlock()
 	return d.recent.last
@@ -451,13 +451,13 @@ func (p *past) after(n int) *world {
 // crash.
 func (p *past) find(f found, text string) (int, error) {
 	have := sum(text)
-	for n := f.asked; n >= f.settled; n-- {
+	for n := f.asked; n >= f.answered; n-- {
 		if p.digests[n] == have {
 			return n, nil
 		}
 	}
-	return 0, fmt.Errorf("after %d settled requests and %d more, the store holds none of what it may; beside what it held after those settled:\n%s",
-		f.settled, f.asked-f.settled, beside(p.after(f.settled).String(), text))
+	return 0, fmt.Errorf("after %d answered requests and %d more, the store holds none of what it may; beside what it held after the answered ones:\n%s",
+		f.answered, f.asked-f.answered, beside(p.after(f.answered).String(), text))
 }
 
 // beside shows the lines in which two texts differ, a few.
@@ -521,7 +521,7 @@ func (m *maker) request() simRequest {
 	stream := m.stream()
 	switch k := m.r.IntN(100); {
 	case k < 55:
-		return simRequest{append: m.append()}
+		return simRequest{append: m.makeAppend()}
 	case k < 70:
 		return simRequest{replace: &store.Replace{Stream: stream, ID: m.id(stream), Data: m.data()}}
 	case k < 82:
@@ -551,7 +551,7 @@ func (m *maker) expected(stream []byte) store.Optional {
 	return store.Some(c.Last)
 }
 
-func (m *maker) append() *store.Append {
+func (m *maker) makeAppend() *store.Append {
 	if m.one(10) && len(m.keyed) > 0 {
 		return m.keyed[m.r.IntN(len(m.keyed))]
 	}
@@ -699,34 +699,34 @@ func (c *crashes) reopen(d *DB, on *simDisk) *DB {
 	return d
 }
 
-// fate returns a way to choose fates.
-func (c *crashes) fate() func() fate {
+// chooseEffect returns a way to choose crashEffects.
+func (c *crashes) chooseEffect() func() crashEffect {
 	switch c.r.IntN(6) {
 	case 0:
 		return dropAll
 	case 1:
 		return keepAll
 	case 2: // one thing is not as it should be
-		return func() fate {
+		return func() crashEffect {
 			if c.one(4) {
-				return fate(c.r.IntN(int(fates)))
+				return crashEffect(c.r.IntN(int(crashEffects)))
 			}
 			return kept
 		}
 	}
-	return func() fate { return fate(c.r.IntN(int(fates))) }
+	return func() crashEffect { return crashEffect(c.r.IntN(int(crashEffects))) }
 }
 
 // clone opens what a crash may have left and checks it, twice.
 func (c *crashes) clone(p *past, f found) {
 	c.made++
-	on := f.after(c.r, c.fate())
+	on := f.after(c.r, c.chooseEffect())
 	goOn := c.depth < 3 && c.one(50)
 	var again []found
 	if goOn {
 		on.set(func(o simIO) *simFault { // crashes while it recovers
 			if o.changes() {
-				again = append(again, found{on.image(), f.settled, f.asked, f.last})
+				again = append(again, found{on.image(), f.answered, f.asked, f.last})
 			}
 			return nil
 		})
@@ -765,7 +765,7 @@ func (c *crashes) clone(p *past, f found) {
 }
 
 func (c *crashes) fail(f found, n int, err error) {
-	c.t.Errorf("clone %d, %d deep, of %d settled of %d requests, found %d: %v", c.made, c.depth, f.settled, f.asked, n, err)
+	c.t.Errorf("clone %d, %d deep, of %d answered of %d requests, found %d: %v", c.made, c.depth, f.answered, f.asked, n, err)
 }
 
 // check checks what a clone holds and returns how many requests that is after.

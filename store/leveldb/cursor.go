@@ -13,13 +13,13 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// A cursorMove is what a commit does to a cursor; 0 is none.
+// A cursorMove is what a commit does to a cursor; 0 means that there is none.
 type cursorMove struct{ before, after uint64 }
 
 // SetCursor implements store.Store.
 func (d *DB) SetCursor(r store.Cursor, done func(error)) {
 	d.enqueue(&call{
-		bytes: len(r.Consumer) + len(r.Stream), invalid: checkCursor(r.Consumer, r.Stream), settledKind: done,
+		bytes: len(r.Consumer) + len(r.Stream), invalid: checkCursor(r.Consumer, r.Stream), replyOne: done,
 		stage: func(d *DB, c *commit) error { return d.stageCursor(c, &r) },
 	})
 }

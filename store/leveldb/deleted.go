@@ -15,8 +15,8 @@ import (
 )
 
 // removePages removes the pages of deleted events, a few at a time, and returns the
-// ranges of keys in which old values may be. They are looked for while commits go
-// on: after a crash much that is removed already may have to be passed over.
+// key ranges that may hold old values. It searches while commits go on: after a
+// crash the search may have to skip many removed pages.
 func (d *DB) removePages(e *record.Erasure) (ranges []util.Range, err error) {
 	last := e.Last
 	for next := e.First; e.Kind == record.OpDelete && next <= e.Last; {
@@ -26,7 +26,7 @@ func (d *DB) removePages(e *record.Erasure) (ranges []util.Range, err error) {
 			return err
 		})
 		if err == nil && batch.Len() > 0 {
-			err = d.maintain(func(db *leveldb.DB) error { return db.Write(&batch, nil) }) // not synced, like the removal of the record
+			err = d.maintain(func(db *leveldb.DB) error { return db.Write(&batch, nil) }) // not synced; neither is the removal of the record
 		}
 		if err == nil && d.eraser.abandoned() {
 			err = store.ErrClosed
@@ -50,8 +50,8 @@ func (d *DB) removePages(e *record.Erasure) (ranges []util.Range, err error) {
 	return ranges, err
 }
 
-// collect removes pages that have nothing but deleted events, from an id on, and
-// returns from where on to go on.
+// collect puts the removal of pages that hold only deleted events into batch,
+// starting at an id. It returns the id to continue from.
 func collect(db *leveldb.DB, e *record.Erasure, from uint64, batch *leveldb.Batch) (next uint64, err error) {
 	upTo := min(e.Last, from+erasePages-1)
 	it := db.NewIterator(&util.Range{Start: record.AppendEventKey(nil, e.Number, from), Limit: record.AppendEventKey(nil, e.Number, upTo+1)}, nil)
@@ -68,8 +68,8 @@ func collect(db *leveldb.DB, e *record.Erasure, from uint64, batch *leveldb.Batc
 	return upTo + 1, nil
 }
 
-// shrinkPage removes the deleted events from the page that has others too, and
-// returns the key of that page; nil if there is none.
+// shrinkPage removes the deleted events from the one page that also holds others.
+// It returns the key of that page, or nil if there is none.
 func (d *DB) shrinkPage(e *record.Erasure) (key []byte, err error) {
 	err = d.use(context.Background(), func(db *leveldb.DB) error {
 		it := db.NewIterator(&util.Range{
@@ -85,7 +85,7 @@ func (d *DB) shrinkPage(e *record.Erasure) (key []byte, err error) {
 		return nil, err
 	}
 	return key, d.maintain(func(db *leveldb.DB) error {
-		value, err := db.Get(key, nil) // again: it may have been replaced
+		value, err := db.Get(key, nil) // read again: it may have been replaced
 		if err != nil {
 			return ldb.Fault(fmt.Sprintf("page %x", key), err)
 		}

@@ -2,21 +2,23 @@
 //
 // Goroutines, each owned by a DB and awaited by its Close:
 //
-//   - commitLoop, the committer: commits what waits; ends when the queue is
-//     closed and empty. A little may be committed by the goroutine that asks.
+//   - commitLoop, the committer: commits what the queue holds; ends when the queue is
+//     closed and empty. A caller's goroutine commits small requests itself.
 //   - highwaterLoop: records about once a second how far the commits reach, and
-//     opens the database again after a fault; ends when the committer has.
-//   - eraseLoop: has old bytes leave the disk; ends when it was told to stop and
-//     is through, or to leave it.
+//     reopens the database after a fault; ends after the committer.
+//   - eraseLoop: purges old bytes from the disk; ends when Close tells it to stop and
+//     it has finished, or when Close tells it to abandon the rest.
 //
-// It stands on packages of which none knows it, from the highest down: repair, which
-// makes a damaged store whole; logscan, which reads what a database has; datadir, which
-// knows a store's directory; ldb, which guards goleveldb; and record, which has the formats.
+// The engine imports these packages, from the highest down. None of them imports
+// it: repair rebuilds a damaged store; logscan reads the log of a database; datadir
+// knows the store's directory; ldb guards goleveldb; record defines the formats on
+// disk.
 //
-// The path of an Append: call.go takes it and measures it, queue.go gathers it with others,
-// unless nothing else waits, and commit.go checks what it expects, gives ids and positions,
-// writes one batch and answers. LevelDB writes that through ldb's guard to the journal, with
-// one fsync. A Read goes by read.go for one stream, and by select.go for several.
+// The path of an Append: call.go measures it, queue.go gathers it with others
+// unless nothing else waits, and commit.go checks its expectations, gives out ids
+// and positions, writes one batch and answers. ldb's guard writes the batch to the
+// journal with one fsync. A Read goes through read.go for one stream, and through
+// select.go for several.
 package leveldb
 
 import (
@@ -40,21 +42,22 @@ import (
 
 // Options of Open. The zero value works.
 type Options struct {
-	// Log gets what the engine does about faults. Default: nowhere.
+	// Log receives what the engine reports about faults. Default: discarded.
 	Log *slog.Logger
 
-	// GaveUp is called once if the disk has failed for a minute, all attempts to
-	// open the database again among it: somebody should look, and the store be
-	// closed. It must not block, and not call the store. Default: nothing.
+	// GaveUp is called once if the disk has failed for a minute, attempts to reopen
+	// the database included. Somebody should look at the disk, and the program
+	// should close the store. It must not block and must not call the store.
+	// Default: nothing.
 	GaveUp func(error)
 
 	// Progress is called every few seconds while Open repairs a damaged database,
-	// with what is told in repair.Options. Default: nobody.
+	// with the arguments of repair.Options.Progress. Default: nothing.
 	Progress func(what string, done, of int)
 
-	// wrap puts a layer between a disk and the engine, for tests.
+	// wrap puts a layer between the disk and the engine, for tests.
 	wrap func(datadir.Disk) datadir.Disk
-	// eager has erased bytes leave the disk at once, for tests.
+	// eager purges erased bytes from the disk at once, for tests.
 	eager bool
 }
 
@@ -66,30 +69,31 @@ type DB struct {
 	high     *datadir.HighwaterFile // nil in memory; owned by start, then highwaterLoop, then Close
 	identity store.Identity
 
-	merging sync.Mutex // held while LevelDB merges for the eraser, and is not to be closed
+	merging sync.Mutex // held while LevelDB merges for the eraser and must not be closed
 
 	handle sync.RWMutex // protects the fields below; held for reading while db is used
-	db     *leveldb.DB  // nil when it could not be opened again after a fault
+	db     *leveldb.DB  // nil if it could not be reopened after a fault
 	guard  *ldb.Guard
-	opened map[int64]bool // tables that were in use at the start; see sweep.go
+	opened map[int64]bool // tables in use when the database was opened; see sweep.go
 
 	state sync.Mutex // protects the field below
-	last  record.Tip // what is on disk; written by the committer
+	last  record.Tip // the end of the log on disk; written by the committer
 
-	// turn is held by whoever commits: the committer, or for little a caller. It
-	// protects the fields below, and what is said to be the committer's.
-	turn      sync.Mutex
-	commit    commit
-	condition condition
-	inverse   *leveldb.Batch // what removes the commit that failed, until that is done
-	pacer     pacer
-	syncTook  time.Duration // by the last commit
-	slowness  slowness
+	// The holder of turn may commit: the committer, or a caller with a small
+	// request. turn protects the fields below and everything documented as the
+	// committer's.
+	turn     sync.Mutex
+	commit   commit
+	health   health
+	inverse  *leveldb.Batch // removes the commit that failed, until that has been done
+	pacer    pacer
+	syncTook time.Duration // by the last commit
+	slowness slowness
 
 	counts   counts
-	sickness sickness
+	faults   faultTimer
 	gaveUp   func(error)
-	progress func(what string, done, of int) // nil: nobody asks, or it is open
+	progress func(what string, done, of int) // nil once the store is open, or if nobody asked
 
 	queue   queue
 	streams streams
@@ -106,11 +110,10 @@ type DB struct {
 
 var _ store.Store = (*DB)(nil)
 
-// Open opens the store in dir, or makes one in a directory that is empty or
-// does not exist. A database that is damaged is repaired if nothing is missing
-// then, and kept beside the new one. Open refuses a store that does not hold
-// everything that it has to, and changes nothing in it then; for that it is opened
-// twice, the first time on an overlay.
+// Open opens the store in dir, or makes one in a directory that is empty or does
+// not exist. It repairs a damaged database if the repair loses nothing, and keeps
+// the damaged one beside it. Open refuses an incomplete store and then changes
+// nothing in it: it first opens the database on an overlay, and only then for real.
 func Open(dir string, o Options) (*DB, error) {
 	lock, err := datadir.Lock(dir)
 	if err != nil {
@@ -149,20 +152,20 @@ func openLocked(dir string, o Options) (*DB, error) {
 	if err := d.start(); err != nil {
 		return nil, err
 	}
-	d.log.Info("the store is open", "position", d.tip().Position, "erasing", d.eraser.pending.Load(), "took", time.Since(began).Round(time.Millisecond))
+	d.log.Info("store opened", "position", d.tip().Position, "erasing", d.eraser.pending.Load(), "took", time.Since(began).Round(time.Millisecond))
 	if made {
-		d.log.Info("made a new store, which is empty", "directory", dir)
+		d.log.Info("created a new, empty store", "directory", dir)
 	}
 	if copied {
-		d.log.Warn("the file with the store's identity was damaged; it is written anew", "file", datadir.FormatName)
+		d.log.Warn("the file with the store's identity was damaged; rewriting it", "file", datadir.FormatName)
 	}
 	if err := on.KeepIdentity(id, copied); err != nil {
-		d.log.Warn("cannot keep the store's identity twice", "error", err)
+		d.log.Warn("cannot write the second copy of the store's identity", "error", err)
 	}
 	return d, nil
 }
 
-// OpenMemory makes an empty store that leaves no file and ends with the process.
+// OpenMemory makes an empty store that writes no files and ends with the process.
 func OpenMemory(o Options) (*DB, error) {
 	d := newDB(o, datadir.NewIdentity(), datadir.Memory{Storage: storage.NewMemStorage()})
 	return d, d.start()
@@ -181,7 +184,7 @@ func newDB(o Options, id store.Identity, on datadir.Disk) *DB {
 	}
 	d.secret = []byte(id.Secret)
 	d.commit.keys, d.commit.cursors = make(map[string]int), make(map[string]cursorMove)
-	d.sickness.limit, d.gaveUp, d.progress = giveUpAfter, o.GaveUp, o.Progress
+	d.faults.limit, d.gaveUp, d.progress = giveUpAfter, o.GaveUp, o.Progress
 	if d.gaveUp == nil {
 		d.gaveUp = func(error) {}
 	}
@@ -197,7 +200,7 @@ func newDB(o Options, id store.Identity, on datadir.Disk) *DB {
 	return d
 }
 
-// start opens the database, checks that it reaches far enough, and starts the
+// start opens the database, checks that its log is complete, and starts the
 // goroutines.
 func (d *DB) start() (err error) {
 	if d.high, err = datadir.OpenHighwater(d.disk, false); err != nil {
@@ -214,14 +217,14 @@ func (d *DB) start() (err error) {
 	}
 	d.last, err = d.openFirst(least)
 	if errors.Is(err, store.ErrDamaged) {
-		if err = d.recover(least, err); err == nil {
+		if err = d.repairOnOpen(least, err); err == nil {
 			d.last, err = d.openFirst(least)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	d.counts.refuse(d.condition.cause)
+	d.counts.refuse(d.health.cause)
 	d.recent.last = d.last.Position
 	d.progress = nil
 	go d.commitLoop()
@@ -230,9 +233,9 @@ func (d *DB) start() (err error) {
 	return nil
 }
 
-// highwaterLoop records how far the commits reach about once a second, and
-// once more when the committer has ended. It also sees to the database after a
-// fault, when nobody asks for anything.
+// highwaterLoop records about once a second how far the commits reach, and once
+// more after the committer has ended. It also reopens the database after a fault,
+// even when no requests come.
 func (d *DB) highwaterLoop() {
 	defer close(d.recorded)
 	if d.high == nil {
@@ -248,15 +251,15 @@ func (d *DB) highwaterLoop() {
 			ended = true
 		}
 		if !ended {
-			d.tend()
+			d.probe()
 		}
 		last := d.tip()
 		if last.Position == d.high.Last.Position {
 			continue
 		}
 		if err := d.high.Write(datadir.Highwater{Position: last.Position, Chain: last.Chain}); err != nil {
-			d.log.Warn("cannot record how far the store reaches", "error", err)
-			d.ail(err)
+			d.log.Warn("cannot write the high-water file", "error", err)
+			d.noteFault(err)
 		}
 	}
 }
@@ -278,23 +281,23 @@ func (d *DB) Info() store.Info {
 // Close implements store.Store.
 func (d *DB) Close() error {
 	d.closing.Do(func() {
-		d.queue.close() // 1. take no more
-		<-d.committed   // 2. commit what was taken
+		d.queue.close() // 1. accept no more writes
+		<-d.committed   // 2. commit what was accepted
 		d.recent.close()
-		<-d.recorded     // 3. record how far that is
-		d.eraser.close() // 4. erase what there is to be erased, if that is soon done
+		<-d.recorded     // 3. record how far the commits reach
+		d.eraser.close() // 4. finish the pending erasures, if that is quick
 		d.turn.Lock()    // and keep the turn: nobody writes any more
-		d.handle.Lock()  // 5. when nobody reads any more, close the database
+		d.handle.Lock()  // 5. wait for the readers, then close the database
 		full := d.guard != nil && errors.Is(ldb.WithFull(d.guard.Err()), store.ErrFull)
 		if err := d.closeHandle(); full {
-			// A merge that found no room: what it was to merge is there, and synced.
+			// A merge found no room. Its input is still there, and synced.
 			d.log.Warn("closing the database on a full disk", "error", err)
 		} else {
 			d.closeErr = err
 		}
 		d.handle.Unlock()
 		d.turn.Unlock()
-		<-d.eraser.ended // it may have waited for either
+		<-d.eraser.ended // it may have waited for either lock
 		if d.high != nil {
 			d.closeErr = errors.Join(d.closeErr, d.high.Close())
 		}
@@ -316,7 +319,7 @@ func (d *DB) use(ctx context.Context, f func(*leveldb.DB) error) error {
 		if d.queue.isClosed() {
 			return store.ErrClosed
 		}
-		return fmt.Errorf("%w: the database could not be opened again after a fault", store.ErrUnavailable)
+		return fmt.Errorf("%w: the database could not be reopened after a fault", store.ErrUnavailable)
 	}
 	return f(d.db)
 }

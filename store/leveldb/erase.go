@@ -8,7 +8,8 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// erase has the bytes of some records leave the disk, and removes these.
+// erase purges the bytes of some pending erasures from the disk, and removes their
+// records.
 func (d *DB) erase() error {
 	var batch []record.Erasure
 	var on *leveldb.DB
@@ -48,7 +49,7 @@ func (d *DB) erase() error {
 	})
 }
 
-// finish removes the records of what is erased.
+// finish removes the records of finished erasures.
 func (e *eraser) finish(db *leveldb.DB, batch []record.Erasure) error {
 	var done leveldb.Batch
 	for i := range batch {

@@ -6,20 +6,21 @@ import (
 	"gorewind/store/leveldb/internal/ldb"
 )
 
-// eraseLoop is the eraser's goroutine.
+// eraseLoop is the eraser's goroutine. It ends when Close tells it to stop and
+// nothing is pending, or when Close abandons it.
 func (d *DB) eraseLoop() {
 	e := &d.eraser
 	defer close(e.ended)
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	damaged := false // what is pending cannot leave the disk
+	damaged := false // pending erasures cannot leave the disk
 	for stopping := false; !stopping; {
 		select {
 		case <-e.wake:
 			stopping = e.pause(e.gather)
 		case <-tick.C:
 			if err := d.sweep(); err != nil {
-				d.log.Warn("tables that are not in use cannot be removed", "error", err)
+				d.log.Warn("cannot remove unused tables", "error", err)
 			}
 		case <-e.stop:
 			stopping = true
@@ -30,8 +31,8 @@ func (d *DB) eraseLoop() {
 	}
 }
 
-// erasePending erases until no record is left. It reports whether it is time to finish, and
-// whether it met damage: then nothing more is to be erased.
+// erasePending erases until no record is left. finish reports that it is time to
+// end; damaged reports that it met damage and must erase nothing more.
 func (d *DB) erasePending(stopping bool) (finish, damaged bool) {
 	e := &d.eraser
 	for e.pending.Load() > 0 {
@@ -43,7 +44,7 @@ func (d *DB) erasePending(stopping bool) (finish, damaged bool) {
 		case err != nil && (stopping || e.abandoned()):
 			return true, false
 		case err != nil:
-			d.log.Warn("old bytes cannot be removed yet; trying again", "pending", e.pending.Load(), "error", err)
+			d.log.Warn("cannot purge erased data from disk yet; trying again", "pending", e.pending.Load(), "error", err)
 			wait = eraseRetry
 		}
 		if e.pending.Load() > 0 {
@@ -53,11 +54,11 @@ func (d *DB) erasePending(stopping bool) (finish, damaged bool) {
 	return stopping, false
 }
 
-// leaveErased leaves what is erased where it is, until the store is opened the next
-// time: a block that cannot be read is not merged with others. LevelDB has met it, and
-// would refuse every write from now on, of all streams; so the database is opened again.
+// leaveErased leaves pending erasures on disk until the store is next opened:
+// LevelDB cannot merge a block that it cannot read. Having met such a block,
+// LevelDB would refuse every further write, so the database is reopened.
 func (d *DB) leaveErased(cause error) {
-	d.log.Error("the store is damaged: what was replaced or deleted cannot leave the disk; restore a backup, or see with gorewind verify and gorewind repair what can be done",
+	d.log.Error("the store is damaged: replaced and deleted data cannot be purged from disk; restore a backup, or run gorewind verify and gorewind repair",
 		"pending", d.eraser.pending.Load(), "error", cause)
 	d.turn.Lock()
 	defer d.turn.Unlock()

@@ -423,7 +423,7 @@ func TestErasureMeetsDamage(t *testing.T) {
 	var log syncBuffer
 	d = mustOpen(t, dir, Options{eager: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	replace(t, d, "s", 3, "other")
-	fixture.Eventually(t, "it is told", func() bool { return strings.Contains(log.String(), "cannot leave the disk") })
+	fixture.Eventually(t, "it is told", func() bool { return strings.Contains(log.String(), "cannot be purged from disk") })
 	for i := range 20 {
 		if err := try(d, "t", fmt.Sprint(i))[0]; err != nil {
 			t.Errorf("write %d is refused: %v", i, err)
@@ -433,7 +433,7 @@ func TestErasureMeetsDamage(t *testing.T) {
 	if n := d.Info().Erasing; n != 2 {
 		t.Errorf("want both erasures pending, have %d", n)
 	}
-	if n := strings.Count(log.String(), "cannot leave the disk"); n != 1 {
+	if n := strings.Count(log.String(), "cannot be purged from disk"); n != 1 {
 		t.Errorf("it is told %d times", n)
 	}
 	if err := d.Close(); err != nil {

@@ -11,36 +11,36 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// An eraser has bytes leave the disk after the commit that replaced or deleted
-// them. Nothing reads them from then on, but LevelDB keeps an old value until a
-// compaction happens to meet it, perhaps for ever.
+// An eraser purges replaced and deleted data from the disk after the commit that
+// erased it. Nothing reads that data any more, but LevelDB keeps an old value until
+// a compaction happens to meet it, perhaps for ever.
 //
-// Each commit leaves a record of what it erased, in the same batch, so that
-// nothing is forgotten over a crash. The eraser takes many at once: it removes
-// the pages of deleted events, has LevelDB write out what is in memory, with
-// which the journal goes, and compact the key ranges from top to bottom, with
-// which the old values go; see compact.go. Then it removes the records.
+// Each commit writes a record of what it erased, in the same batch, so that a crash
+// forgets nothing. The eraser handles many records at once. It removes the pages of
+// deleted events, makes LevelDB write out its memory table, which removes the
+// journal, and compacts the key ranges from top to bottom, which removes the old
+// values; see compact.go. Then it removes the records.
 type eraser struct {
 	wake    chan struct{} // there are records
-	stop    chan struct{} // closed by Close: finish what there is
-	abandon chan struct{} // closed by Close: it took too long, leave it to the next time
+	stop    chan struct{} // closed by Close: finish what is pending
+	abandon chan struct{} // closed by Close after a timeout: leave the rest to the next start
 	ended   chan struct{} // closed when eraseLoop has ended
 
-	gather  time.Duration // how long it waits for more before it begins
-	pending atomic.Int64  // records
+	gather  time.Duration // how long it waits for more records before it begins
+	pending atomic.Int64  // number of records
 
 	mu     sync.RWMutex      // protects hidden
-	hidden map[uint64]uint64 // by number of a stream: up to where it is deleted, while pages of that may be there
+	hidden map[uint64]uint64 // stream number to the id up to which it is deleted, while such pages may exist
 }
 
 const (
-	eraseGather = 5 * time.Second // a compaction of many costs little more than of one
+	eraseGather = 5 * time.Second // compacting for many records costs little more than for one
 	eraseMost   = 1000            // records at once
-	erasePages  = 500             // pages that are removed at once, while commits wait,
-	eraseBytes  = 4 << 20         // or so much data
-	eraseRange  = 32 << 20        // data that is compacted at once, before others' is
+	erasePages  = 500             // pages removed at once, while commits wait,
+	eraseBytes  = 4 << 20         // or this much data
+	eraseRange  = 32 << 20        // data compacted at once, before other data's turn
 	eraseRetry  = 5 * time.Second
-	eraseStop   = 3 * time.Second // how long Close waits for it, and then for a merge that is under way
+	eraseStop   = 3 * time.Second // how long Close waits for it, and then for a merge under way
 )
 
 func (e *eraser) init() {
@@ -50,8 +50,8 @@ func (e *eraser) init() {
 	e.gather = eraseGather
 }
 
-// add takes note of what a commit erased.
-func (e *eraser) add(operations []record.Operation) {
+// noteErased notes what a commit erased.
+func (e *eraser) noteErased(operations []record.Operation) {
 	n := 0
 	for i := range operations {
 		switch o := &operations[i]; o.Kind {
@@ -75,7 +75,7 @@ func (e *eraser) hide(number, upTo uint64) {
 	e.hidden[number] = max(upTo, e.hidden[number])
 }
 
-// removed takes note that a stream's pages up to an id are gone.
+// removed notes that a stream's pages up to an id are gone.
 func (e *eraser) removed(number, upTo uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -85,7 +85,7 @@ func (e *eraser) removed(number, upTo uint64) {
 }
 
 // hiddenUpTo returns the id up to which a stream's events are deleted although
-// they may be there.
+// their pages may still exist.
 func (e *eraser) hiddenUpTo(number uint64) uint64 {
 	if e.pending.Load() == 0 {
 		return 0
@@ -95,9 +95,9 @@ func (e *eraser) hiddenUpTo(number uint64) uint64 {
 	return e.hidden[number]
 }
 
-// load takes up what is to be done in a database that was opened: what an earlier
-// process left, or what a fault brought back, since records are removed without a
-// sync. The caller has the turn, or is alone.
+// load reads the pending erasures of a database that was just opened: those that an
+// earlier process left, or that a fault brought back, since records are removed
+// without a sync. The caller has the turn, or is alone.
 func (e *eraser) load(db *leveldb.DB) error {
 	n := 0
 	err := logscan.Erasures(db, func(r record.Erasure) bool {
@@ -132,8 +132,8 @@ func (e *eraser) pause(t time.Duration) (stopping bool) {
 	}
 }
 
-// close has the eraser finish, or leave what there is to the next time if that
-// takes long.
+// close lets the eraser finish. If that takes too long, it leaves the rest to the
+// next start.
 func (e *eraser) close() {
 	close(e.stop)
 	timer := time.NewTimer(eraseStop)
@@ -145,7 +145,7 @@ func (e *eraser) close() {
 	close(e.abandon)
 }
 
-// abandoned reports whether the store is being closed without waiting longer.
+// abandoned reports whether Close has stopped waiting for the eraser.
 func (e *eraser) abandoned() bool {
 	select {
 	case <-e.abandon:

@@ -249,7 +249,7 @@ func mustRefuse(t *testing.T, dir, intact string, events int) bool {
 	d, err := Open(dir, Options{})
 	if err == nil {
 		defer d.Close()
-		if _, aside := os.Stat(filepath.Join(dir, nameAside+"1")); aside == nil {
+		if _, keptAt := os.Stat(filepath.Join(dir, nameKept+"1")); keptAt == nil {
 			if have := len(storetest.Read(t, d, store.Range{Stream: []byte("s")})); have != events {
 				t.Errorf("repaired: want %d events, have %d", events, have)
 			}

@@ -14,7 +14,7 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// openFirst opens the database, for reading only if the disk is full.
+// openFirst opens the database; if the disk is full, for reading only.
 func (d *DB) openFirst(least datadir.Highwater) (last record.Tip, err error) {
 	err = d.lacksRoom()
 	if err == nil {
@@ -29,8 +29,8 @@ func (d *DB) openFirst(least datadir.Highwater) (last record.Tip, err error) {
 	if !errors.Is(full, store.ErrFull) {
 		return last, err
 	}
-	d.condition.cause = full
-	d.log.Error("the database cannot be written to, only read; trying again every second", "error", err)
+	d.health.cause = full
+	d.log.Error("the database is read-only; trying again every second", "error", err)
 	if err := d.syncJournals(); err != nil {
 		return last, ldb.Fault("journals", err)
 	}
@@ -38,8 +38,8 @@ func (d *DB) openFirst(least datadir.Highwater) (last record.Tip, err error) {
 }
 
 // syncJournals syncs what an earlier process may have left unsynced in journals:
-// what is shown has to outlive a crash. A database that is opened for writing
-// writes it to tables.
+// readers may see it, so it has to survive a crash. Opening for writing moves it to
+// tables instead.
 func (d *DB) syncJournals() error {
 	files, err := d.disk.Files(true)
 	if err != nil {
@@ -52,7 +52,7 @@ func (d *DB) syncJournals() error {
 		if r, err = files.Open(journals[i]); err != nil {
 			break
 		}
-		if s, ok := r.(storage.Syncer); ok { // a file of the system's
+		if s, ok := r.(storage.Syncer); ok { // a real file
 			err = s.Sync()
 		}
 		err = errors.Join(err, r.Close())
@@ -60,9 +60,9 @@ func (d *DB) syncJournals() error {
 	return err
 }
 
-// openHandle sets db and guard to a handle on a database that was found
-// complete, and returns the end of its log. It changes no file of one that was
-// not. The caller holds handle, or is alone.
+// openHandle checks the database on an overlay, opens it, sets db and guard, and
+// returns the end of its log. If the database is incomplete, it changes no file.
+// The caller holds handle, or is alone.
 func (d *DB) openHandle(least datadir.Highwater) (last record.Tip, err error) {
 	if err := d.rehearse(least); err != nil {
 		return last, err
@@ -80,8 +80,8 @@ func (d *DB) openHandle(least datadir.Highwater) (last record.Tip, err error) {
 	if err != nil {
 		return last, err
 	}
-	// Of commits only, and what LevelDB does to open it is none.
-	g.Synced = func(took time.Duration) { d.counts.syncs.add(uint64(took)) }
+	// Counts the syncs of commits only, not those that LevelDB makes to open.
+	g.Synced = func(took time.Duration) { d.counts.syncs.observe(uint64(took)) }
 	last, err = logscan.Check(db, least)
 	if err == nil {
 		err = g.Err()
@@ -94,7 +94,7 @@ func (d *DB) openHandle(least datadir.Highwater) (last record.Tip, err error) {
 		g.Close()
 		return last, err
 	}
-	d.db, d.guard, d.condition.readOnly = db, g, false
+	d.db, d.guard, d.health.readOnly = db, g, false
 	return last, nil
 }
 
@@ -118,12 +118,12 @@ func (d *DB) rehearse(least datadir.Highwater) error {
 		err = logscan.CheckChain(db, first)
 	}
 	if err == nil {
-		err = logscan.Erasures(db, func(record.Erasure) bool { return true }) // which the eraser reads at the start
+		err = logscan.Erasures(db, func(record.Erasure) bool { return true }) // as the eraser will read them at the start
 	}
 	return errors.Join(err, db.Close(), g.Close())
 }
 
-// closeHandle gives db and guard up. The caller holds handle, or is alone.
+// closeHandle closes db and guard. The caller holds handle, or is alone.
 func (d *DB) closeHandle() error {
 	if d.db == nil {
 		return nil
@@ -135,9 +135,9 @@ func (d *DB) closeHandle() error {
 	return err
 }
 
-// errReopened: what was begun on a handle is to be done again on the next, since
-// what was not synced may be lost.
-var errReopened = errors.New("the database was opened again meanwhile")
+// errReopened: the work has to start again on the new handle, because what was not
+// synced may be lost.
+var errReopened = errors.New("the database was reopened meanwhile")
 
 // maintain calls f while no commit is made.
 func (d *DB) maintain(f func(db *leveldb.DB) error) error {
@@ -146,7 +146,7 @@ func (d *DB) maintain(f func(db *leveldb.DB) error) error {
 	if d.eraser.abandoned() {
 		return store.ErrClosed
 	}
-	if err := d.revive(); err != nil {
+	if err := d.ensureWritable(); err != nil {
 		return err
 	}
 	return f(d.db)

@@ -15,9 +15,9 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// sumOf returns what is kept of a request that has a key, to tell it from
-// another one under that key. It has a secret, so that who finds it, and not the
-// secret, cannot guess from it what was in events that are erased by now.
+// sumOf returns the fingerprint of a request with a key, which tells it from
+// another request under that key. It is keyed with a secret: whoever finds a
+// fingerprint without the secret cannot guess from it the data of erased events.
 func sumOf(secret []byte, req *store.Append) []byte {
 	h := hmac.New(sha256.New, secret)
 	var scratch []byte
@@ -42,8 +42,8 @@ func sumOf(secret []byte, req *store.Append) []byte {
 	return h.Sum(nil)[:record.SumSize]
 }
 
-// remembered returns what the store has under a key of a stream; sum is nil if
-// there is nothing.
+// remembered returns the fingerprint and ids stored under a key of a stream; sum is
+// nil if there are none.
 func (c *commit) remembered(db *leveldb.DB, number uint64, key []byte) (sum []byte, ids []uint64, err error) {
 	k := record.RequestKey(number, key)
 	if i, ok := c.keys[string(k)]; ok {
@@ -64,8 +64,8 @@ func (c *commit) remembered(db *leveldb.DB, number uint64, key []byte) (sum []by
 	return sum, ids, nil
 }
 
-// repeated reports whether a request with a key was stored before, and sets ids
-// to its answer.
+// repeated reports whether a request with a key was stored before, and sets ids to
+// its answer.
 func (d *DB) repeated(c *commit, req *store.Append, sum []byte, ids []uint64) (bool, error) {
 	s, err := c.touch(&d.streams, d.db, req.Groups[0].Stream)
 	if err != nil || s.after.Number == 0 {
@@ -82,7 +82,7 @@ func (d *DB) repeated(c *commit, req *store.Append, sum []byte, ids []uint64) (b
 	return true, nil
 }
 
-// remember has the store know a request by its key from now on.
+// remember stores the fingerprint and answer of a request under its key.
 func (c *commit) remember(number uint64, key, sum []byte, ids []uint64) {
 	k := record.RequestKey(number, key)
 	c.keys[string(k)] = len(c.record.Operations)

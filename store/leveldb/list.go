@@ -46,9 +46,9 @@ func (d *DB) Streams(ctx context.Context, prefix, after []byte) iter.Seq2[store.
 	}
 }
 
-// streamsFrom calls f for each stream whose name begins with prefix and is after
-// a name, in byte order, also for those that hold no event. name is valid until f
-// returns.
+// streamsFrom calls f for each stream whose name begins with prefix and comes after
+// a name, in byte order, including streams that hold no event. name is valid until
+// f returns.
 func streamsFrom(db *leveldb.DB, prefix, after []byte, f func(name []byte, c record.Counter) (more bool)) error {
 	span := util.BytesPrefix(record.StreamKey(prefix))
 	if len(after) > 0 {
@@ -71,7 +71,7 @@ func streamsFrom(db *leveldb.DB, prefix, after []byte, f func(name []byte, c rec
 		}
 	}
 	if err := it.Error(); err != nil {
-		return ldb.Fault("records of streams", err)
+		return ldb.Fault("stream records", err)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// What Log takes from the database at once: until either is reached.
+// What Log reads from the database at once: until one of these is reached.
 const (
 	logCommits = 1024
 	logChanges = 16384
@@ -41,14 +41,14 @@ func (d *DB) Log(ctx context.Context, after uint64) iter.Seq2[store.Entry, error
 	}
 }
 
-// A logReader reads commits, some at once.
+// A logReader reads several commits at a time.
 type logReader struct {
 	reached, upTo uint64 // positions
 	chain         uint64 // of the commit at reached,
 	chained       bool   // if one was read
 
 	commits []record.Commit
-	named   map[uint64][]byte // the streams in commits, by number
+	named   map[uint64][]byte // names of the streams in commits, by number
 }
 
 // errEnough ends a scan.
@@ -56,7 +56,7 @@ var errEnough = errors.New("enough")
 
 // read reads the next commits, at least one.
 func (l *logReader) read(db *leveldb.DB, cache *logscan.Names) error {
-	l.commits = nil // the last ones' bytes are the caller's
+	l.commits = nil // the caller owns the bytes of the previous ones
 	changes := 0
 	err := logscan.CommitsAfter(db, l.reached, func(c *record.Commit, value []byte) error {
 		if c.Last > l.upTo || len(l.commits) >= logCommits || changes >= logChanges {
@@ -90,7 +90,7 @@ func (l *logReader) name(db *leveldb.DB, cache *logscan.Names) error {
 			l.named[l.commits[i].Operations[j].Number] = nil
 		}
 	}
-	delete(l.named, 0) // of the whole store
+	delete(l.named, 0) // the whole store
 	numbers := make([]uint64, 0, len(l.named))
 	for number := range l.named {
 		numbers = append(numbers, number)

@@ -17,7 +17,7 @@ import (
 
 // readOn reads a range, and goes on behind what is damaged. It returns the
 // positions of the events, and how often it had to go on.
-func readOn(t *testing.T, d *DB, r store.Range) (positions []uint64, losses int) {
+func readOn(t *testing.T, d *DB, r store.Range) (positions []uint64, gaps int) {
 	t.Helper()
 	for again := true; again; {
 		again = false
@@ -29,7 +29,7 @@ func readOn(t *testing.T, d *DB, r store.Range) (positions []uint64, losses int)
 					t.Fatalf("it does not go on after %d: %v", lost.After, err)
 				}
 				r.After, r.Nearest = store.Some(lost.After), true
-				losses++
+				gaps++
 			case err != nil:
 				t.Fatal(err)
 			default:
@@ -37,7 +37,7 @@ func readOn(t *testing.T, d *DB, r store.Range) (positions []uint64, losses int)
 			}
 		}
 	}
-	return positions, losses
+	return positions, gaps
 }
 
 // TestReadGoesOnBehindDamage: everything before the damage is read, and after it
@@ -90,14 +90,14 @@ func TestReadGoesOnBehindDamage(t *testing.T) {
 						t.Errorf("want an accepted loss: %v, have %v", repaired, err)
 					}
 				}
-				have, losses := readOn(t, d, store.Range{Select: store.Prefix([]byte("s/"))})
-				if !slices.Equal(have, want) || losses != 3 {
-					t.Errorf("selection: want %v, have %v and %d losses", want, have, losses)
+				have, gaps := readOn(t, d, store.Range{Select: store.Prefix([]byte("s/"))})
+				if !slices.Equal(have, want) || gaps != 3 {
+					t.Errorf("selection: want %v, have %v and %d gaps", want, have, gaps)
 				}
-				single, losses := readOn(t, d, store.Range{Stream: []byte("s/0")})
+				single, gaps := readOn(t, d, store.Range{Stream: []byte("s/0")})
 				want = slices.DeleteFunc(want, func(p uint64) bool { return (p-first-1)/5%2 == 1 })
-				if !slices.Equal(single, want) || losses != 2 {
-					t.Errorf("stream: want %v, have %v and %d losses", want, single, losses)
+				if !slices.Equal(single, want) || gaps != 2 {
+					t.Errorf("stream: want %v, have %v and %d gaps", want, single, gaps)
 				}
 			})
 		}
@@ -115,7 +115,7 @@ func TestLostCommitIsTold(t *testing.T) {
 	d := mustOpen(t, dir, Options{})
 	defer d.Close()
 	want := []uint64{1, 2, 3, 5, 9}
-	if have, losses := readOn(t, d, store.Range{Select: store.Prefix(nil)}); !slices.Equal(have, want) || losses != 1 {
-		t.Errorf("want %v and a loss, have %v and %d losses", want, have, losses)
+	if have, gaps := readOn(t, d, store.Range{Select: store.Prefix(nil)}); !slices.Equal(have, want) || gaps != 1 {
+		t.Errorf("want %v and a loss, have %v and %d gaps", want, have, gaps)
 	}
 }

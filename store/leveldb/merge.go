@@ -13,14 +13,15 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// errWide: the events that are next are too large to be held at once.
+// errWide: the next events are too large to be held at once.
 var errWide = errors.New("too much to be held")
 
-// mergeBytes is how much is held of the events that are next, about.
+// mergeBytes is about how much data of next events is held.
 const mergeBytes = 64 << 20
 
-// readMerged yields the events of few streams, as far as m has not come yet.
-func (d *DB) readMerged(ctx context.Context, found *survey, m *merger, b *budget) error {
+// readMerged yields the events of a small set of streams that m has not reached
+// yet.
+func (d *DB) readMerged(ctx context.Context, found *streamSet, m *merger, b *budget) error {
 	for !b.over() {
 		var events []store.Event
 		err := d.use(ctx, func(db *leveldb.DB) (err error) {
@@ -45,7 +46,7 @@ func (d *DB) readMerged(ctx context.Context, found *survey, m *merger, b *budget
 
 // A merger orders streams by the position of their next event.
 type merger struct {
-	stretch // what is yet to be read
+	stretch // not read yet
 	sources []mergeSource
 }
 
@@ -68,15 +69,15 @@ func (m *merger) Pop() any {
 	return last
 }
 
-// A mergeSource is some events of a stream that are next, and what comes then.
+// A mergeSource is one stream of a merge, with its next few events.
 type mergeSource struct {
-	stream    surveyed
+	stream    setMember
 	low, high uint64 // ids that were not read yet
 	events    []store.Event
 }
 
-// mergeSome returns the next events, at most a window's.
-func (d *DB) mergeSome(db *leveldb.DB, found *survey, m *merger, b *budget) (events []store.Event, err error) {
+// mergeSome returns the next events, at most a scan chunk.
+func (d *DB) mergeSome(db *leveldb.DB, found *streamSet, m *merger, b *budget) (events []store.Event, err error) {
 	m.sources = m.sources[:0]
 	for _, s := range found.streams {
 		source, err := d.locate(db, s, m)
@@ -85,7 +86,7 @@ func (d *DB) mergeSome(db *leveldb.DB, found *survey, m *merger, b *budget) (eve
 		}
 		m.sources = append(m.sources, source)
 	}
-	r := logscan.NewPageReader(db) // now: what it finds of hidden pages is not among the sources
+	r := logscan.NewPageReader(db) // created after locate: hidden pages that it may see are not in the sources
 	defer r.Release()
 	for i := range m.sources {
 		if err := d.refill(db, r, m, &m.sources[i]); err != nil {
@@ -98,7 +99,7 @@ func (d *DB) mergeSome(db *leveldb.DB, found *survey, m *merger, b *budget) (eve
 	m.sources = slices.DeleteFunc(m.sources, func(s mergeSource) bool { return len(s.events) == 0 })
 	heap.Init(m)
 	size := 0
-	for len(m.sources) > 0 && len(events) < min(windowEvents, b.events) && size < min(scanBytes, b.bytes) {
+	for len(m.sources) > 0 && len(events) < min(scanEvents, b.events) && size < min(scanBytes, b.bytes) {
 		s := &m.sources[0]
 		events = append(events, s.events[0])
 		size += len(s.events[0].Data)
@@ -117,7 +118,7 @@ func (d *DB) mergeSome(db *leveldb.DB, found *survey, m *merger, b *budget) (eve
 }
 
 // locate finds the ids of a stream's events between the merger's positions.
-func (d *DB) locate(db *leveldb.DB, s surveyed, m *merger) (source mergeSource, err error) {
+func (d *DB) locate(db *leveldb.DB, s setMember, m *merger) (source mergeSource, err error) {
 	deleted := min(max(s.Deleted, d.eraser.hiddenUpTo(s.Number)), s.Last)
 	source = mergeSource{stream: s, low: deleted + 1, high: s.Last}
 	if m.after > 0 && deleted+1 < s.Last {
@@ -126,10 +127,10 @@ func (d *DB) locate(db *leveldb.DB, s surveyed, m *merger) (source mergeSource, 
 			return source, err
 		}
 		if low > deleted {
-			// The page that has the position may have events on both sides of it.
+			// The page with the position may have events on both sides of it.
 			first, err := firstOfPage(db, s.Number, low)
 			if err != nil {
-				// Somebody may have deleted it since lastID found it.
+				// It may have been deleted since lastID found it.
 				if now, lookup := d.deletedUpTo(db, s.name); lookup != nil || now < low {
 					return source, err
 				}
@@ -150,8 +151,8 @@ func firstOfPage(db *leveldb.DB, number, id uint64) (uint64, error) {
 	return p.First, err
 }
 
-// refill reads the next events of a source that are between the merger's
-// positions: about a page of them.
+// refill reads a source's next events between the merger's positions: about a page
+// of them.
 func (d *DB) refill(db *leveldb.DB, r *logscan.PageReader, m *merger, s *mergeSource) error {
 	s.events = s.events[:0:0]
 	for len(s.events) == 0 && s.low <= s.high {
@@ -182,8 +183,8 @@ func (d *DB) refill(db *leveldb.DB, r *logscan.PageReader, m *merger, s *mergeSo
 	return nil
 }
 
-// cut leaves out the events that are not between the merger's positions, and ends
-// a source that is beyond them.
+// cut drops the events outside the merger's positions, and ends a source that is
+// past them.
 func (s *mergeSource) cut(m *merger) {
 	kept := s.events[:0]
 	for _, e := range s.events {

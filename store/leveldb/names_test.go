@@ -4,7 +4,7 @@ package leveldb
 const (
 	nameLock      = "LOCK"
 	nameNew       = "db.new"
-	nameAside     = "db.damaged-"
+	nameKept      = "db.damaged-"
 	nameRestoring = "db.restoring"
 	nameSource    = "SOURCE"
 )

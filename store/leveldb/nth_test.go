@@ -146,15 +146,15 @@ func (x *trial) reopen() {
 func (x *trial) soon() {
 	x.d.turn.Lock()
 	defer x.d.turn.Unlock()
-	x.d.condition.retryAt = time.Time{}
+	x.d.health.retryAt = time.Time{}
 }
 
-// settled reports whether what the store holds will stay: one that is only read
+// durable reports whether what the store holds will stay: a read-only store
 // may hold more than it shows.
-func (x *trial) settled() bool {
+func (x *trial) durable() bool {
 	x.d.turn.Lock()
 	defer x.d.turn.Unlock()
-	return x.d.condition.cause == nil
+	return x.d.health.cause == nil
 }
 
 // ask asks for requests in one commit, and returns the last one's error.
@@ -166,9 +166,9 @@ func (x *trial) ask(requests ...simRequest) error {
 	p := newPast(x.may[0], x.shown)
 	p.ask(x.d, requests, true)
 	for _, e := range p.entries {
-		x.settle(e)
+		x.observe(e)
 	}
-	x.shown.last = max(x.shown.last, heard(x.d))
+	x.shown.last = max(x.shown.last, lastShown(x.d))
 	if x.hasFailed() {
 		if !x.looked {
 			x.looked = true
@@ -179,8 +179,8 @@ func (x *trial) ask(requests ...simRequest) error {
 	return p.entries[len(p.entries)-1].err
 }
 
-// settle takes over what an answer says of what the store may hold.
-func (x *trial) settle(e entry) {
+// observe takes over what an answer says of what the store may hold.
+func (x *trial) observe(e entry) {
 	var may []*world
 	verdict := false
 	for _, err := range []error{store.ErrConflict, store.ErrUnknownID, store.ErrKeyReused, store.ErrBehind} {
@@ -282,7 +282,7 @@ func (x *trial) check(what string, may []*world) []*world {
 	if err := repeat(x.d, may[i]); err != nil && !x.hasFailed() {
 		x.wrong("%s: %v", what, err)
 	}
-	if !x.settled() {
+	if !x.durable() {
 		return may
 	}
 	return may[i : i+1]
@@ -591,7 +591,7 @@ func TestP3ShownReadOnly(t *testing.T) {
 		return nil
 	})
 	x.open()
-	if x.d == nil || x.settled() {
+	if x.d == nil || x.durable() {
 		t.Fatal("the store was not opened to be read only")
 	}
 	x.end(true)

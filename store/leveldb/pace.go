@@ -6,24 +6,24 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 )
 
-// A pacer slows the committer down while LevelDB's compactions fall behind. Left
-// to itself LevelDB takes writes at full speed until too many tables wait, and
-// then none for seconds; a short wait before each commit lets compactions keep
-// up, and nobody waits long. It is the committer's.
+// A pacer slows the committer down while LevelDB's compactions fall behind. Left to
+// itself, LevelDB takes writes at full speed until too many tables wait, and then
+// none for seconds. A short wait before each commit lets compactions keep up. The
+// pacer belongs to the committer.
 type pacer struct {
 	looked time.Time
-	step   time.Duration // to wait for each event
+	step   time.Duration // wait per event
 }
 
 const (
 	paceLook  = 10 * time.Millisecond // how often it looks
-	paceFrom  = 32                    // tables of level 0 from which on it slows down
-	paceStep  = 500 * time.Nanosecond // for each event and each table more
+	paceFrom  = 32                    // number of level-0 tables above which it slows down
+	paceStep  = 500 * time.Nanosecond // per event and per table above that
 	paceLimit = 100 * time.Millisecond
 )
 
-// pace waits as long as db needs before a commit of so many events, and returns how
-// long that was.
+// pace waits as long as db needs before a commit of so many events. It returns how
+// long it waited.
 func (p *pacer) pace(db *leveldb.DB, events int) (waited time.Duration) {
 	if now := time.Now(); now.Sub(p.looked) >= paceLook {
 		p.looked = now

@@ -7,38 +7,38 @@ import (
 
 // A queue holds the calls that wait for the committer.
 //
-// While the disk syncs a commit, the next one gathers. Where callers have many
-// requests under way, that alone makes commits far smaller than they could be:
-// the faster the disk, the smaller, until most of the machine's time goes into
-// commits rather than events. So the queue remembers how many requests were
-// under way at once, and before a commit waits a little for half of that: the
-// other half is what callers ask for meanwhile. It never waits for more than
-// there were, and so not at all for a caller who waits for each answer.
+// While the disk syncs one commit, the next one gathers. If callers keep many
+// requests in flight, that alone makes commits too small: the faster the disk, the
+// smaller the commits, until most of the machine's time goes into commits rather
+// than events. So the queue remembers how many requests were in flight at once, and
+// waits a little before a commit until it has half of them; callers send the other
+// half meanwhile. It never waits for more than there were, so it does not delay a
+// caller that waits for each answer.
 type queue struct {
 	mu     sync.Mutex // protects the fields below
-	filled *sync.Cond // there are want requests, or it is late, or closed is set
+	filled *sync.Cond // signals that want requests are there, the wait is over, or closed is set
 	calls  []*call
 	count  int // requests in calls
-	taken  int // requests that the committer has
+	taken  int // requests that the committer is working on
 	peak   int // most requests of both at once, of more than one call
-	want   int // how many the committer waits for
+	want   int // number of requests the committer waits for
 	closed bool
 
-	patience time.Duration // how long it waits for more at most; gatherTime but in tests
+	maxWait time.Duration // longest wait for more requests; gatherTime except in tests
 }
 
 const (
-	gatherMost = 1000             // requests that the queue waits for at most
-	gatherTime = time.Millisecond // and how long, or
-	gatherSync = 3                // so many times the last sync, if that is less
+	gatherMost = 1000             // most requests to wait for
+	gatherTime = time.Millisecond // longest wait, or
+	gatherSync = 3                // this many times the last sync, if that is less
 )
 
 func (q *queue) init() {
 	q.filled = sync.NewCond(&q.mu)
-	q.patience = gatherTime
+	q.maxWait = gatherTime
 }
 
-// put reports false, and takes nothing, after close.
+// put adds a call. After close it takes nothing and returns false.
 func (q *queue) put(c *call) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -60,9 +60,8 @@ func (q *queue) put(c *call) bool {
 // half returns how many requests the next commit should have.
 func (q *queue) half() int { return min(q.peak/2, gatherMost) }
 
-// wait waits for calls, and then for more, if there are usually more, as long as
-// that pays when a sync takes so long. It reports false when the queue was closed
-// and is empty.
+// wait waits for calls, and then for more if more are usual, as long as that pays
+// given the time of a sync. It reports false when the queue is closed and empty.
 func (q *queue) wait(sync time.Duration) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -71,7 +70,7 @@ func (q *queue) wait(sync time.Duration) bool {
 		q.filled.Wait()
 	}
 	if half := q.half(); q.count < half && !q.closed {
-		q.gather(half, min(gatherSync*sync, q.patience))
+		q.gather(half, min(gatherSync*sync, q.maxWait))
 	}
 	return len(q.calls) > 0
 }
@@ -91,11 +90,11 @@ func (q *queue) gather(want int, limit time.Duration) {
 	}
 	q.want = 0
 	if q.count < want {
-		q.peak = q.count // there are fewer under way by now
+		q.peak = q.count // fewer are in flight by now
 	}
 }
 
-// pass reports whether a call of n requests need not wait: nothing else does, and
+// pass reports whether a call of n requests may skip the queue: nothing waits, and
 // there are seldom more at once.
 func (q *queue) pass(n int) bool {
 	q.mu.Lock()
@@ -103,7 +102,7 @@ func (q *queue) pass(n int) bool {
 	return len(q.calls) == 0 && !q.closed && n >= q.half()
 }
 
-// take returns all calls there are. It reuses spare for what comes next.
+// take returns all waiting calls. It reuses spare for the calls that come next.
 func (q *queue) take(spare []*call) []*call {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -39,8 +39,8 @@ func TestGather(t *testing.T) {
 	if !q.wait(long) || len(q.take(nil)) != 1 {
 		t.Fatal("want the call with more than ever at once")
 	}
-	calls(q, 40)      // while the 60 are being committed: so many as 100 are under way
-	q.patience = long // so that it can be seen to wait
+	calls(q, 40)     // while the 60 are being committed: so many as 100 are under way
+	q.maxWait = long // so that it can be seen to wait
 	gathered := make(chan bool)
 	go func() { gathered <- q.wait(long) }() // ends when 50 wait
 	waiting := func() int {

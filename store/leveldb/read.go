@@ -14,11 +14,12 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// A chunk is what Read takes from the database at once: until it has logscan.ChunkEvents, or
-// this many bytes.
+// Read takes events from the database in chunks: until it has logscan.ChunkEvents,
+// or this many bytes.
 const readBytes = 256 << 10
 
-// lookup returns the counter of a stream; zero if there is none.
+// lookup returns the counter of a stream; the zero value if there is no such
+// stream.
 func (d *DB) lookup(ctx context.Context, name []byte) (c record.Counter, err error) {
 	if c, ok := d.streams.cached(name); ok && !d.queue.isClosed() {
 		return c, ctx.Err()
@@ -39,7 +40,7 @@ func (d *DB) Resolve(ctx context.Context, r store.Range) (store.Range, error) {
 	return r, err
 }
 
-// resolveIDs resolves a range of one stream, and returns its counter too.
+// resolveIDs resolves a range of one stream, and also returns the stream's counter.
 func (d *DB) resolveIDs(ctx context.Context, r store.Range) (store.Range, record.Counter, error) {
 	c, err := d.lookup(ctx, r.Stream)
 	if err != nil {
@@ -62,7 +63,7 @@ func (d *DB) resolveIDs(ctx context.Context, r store.Range) (store.Range, record
 	return fixed(r, after, upTo), c, nil
 }
 
-// fixed returns r with other bounds, which are to be compared only.
+// fixed returns r with other bounds, which are compared and not looked up.
 func fixed(r store.Range, after, upTo uint64) store.Range {
 	r.After, r.UpTo, r.Nearest = store.Some(after), store.Some(upTo), true
 	r.Since, r.Until = time.Time{}, time.Time{}
@@ -140,14 +141,14 @@ func (d *DB) Read(ctx context.Context, r store.Range) iter.Seq2[store.Event, err
 	}
 }
 
-// A budget is what of an answer may yet be yielded.
+// A budget is how much of an answer may still be yielded.
 type budget struct {
 	events, bytes int
 	stopped       bool // the caller wants no more
 	yield         func(store.Event, error) bool
 }
 
-// spend yields an event, if the budget has it, and reports whether to go on.
+// spend yields an event if the budget allows, and reports whether to go on.
 func (b *budget) spend(e *store.Event) bool {
 	if b.over() {
 		return false
@@ -169,8 +170,7 @@ func (b *budget) spendAll(events []store.Event) {
 
 func (b *budget) over() bool { return b.stopped || b.events <= 0 || b.bytes <= 0 }
 
-// eventSlices recycles what a chunk's events are collected in: it is as large as
-// the chunk.
+// eventSlices recycles the slices that collect a chunk's events.
 var eventSlices = sync.Pool{New: func() any { return new([]store.Event) }}
 
 // readStream yields the events of one stream.
@@ -198,7 +198,7 @@ func (d *DB) readStream(ctx context.Context, r store.Range, b *budget, scratch *
 		if err == nil {
 			continue
 		}
-		// Somebody may have deleted what is missing.
+		// The missing events may have been deleted meanwhile.
 		c, lookup := d.lookup(ctx, r.Stream)
 		missing := low
 		if r.Backward {
@@ -215,9 +215,9 @@ func (d *DB) readStream(ctx context.Context, r store.Range, b *budget, scratch *
 	return nil
 }
 
-// readRun appends the first events of a run, or the last ones, the last one
-// first, until they have so many bytes. Those that are deleted are missing, also
-// while their pages are there.
+// readRun appends the first events of a run, or backward the last ones, last first,
+// until they have so many bytes. Deleted events count as missing even while their
+// pages exist.
 func (d *DB) readRun(ctx context.Context, events []store.Event, name []byte, want record.Run, size int, backward bool) ([]store.Event, error) {
 	err := d.use(ctx, func(db *leveldb.DB) (err error) {
 		if hidden := d.eraser.hiddenUpTo(want.Number); hidden >= want.First {

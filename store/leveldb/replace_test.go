@@ -18,7 +18,7 @@ func TestHalfReplaced(t *testing.T) {
 	dir := writeVerified(t)
 	db := filepath.Join(dir, datadir.DBName)
 	fixture.CopyDir(t, filepath.Join(dir, nameNew), db)
-	if err := os.Rename(db, filepath.Join(dir, nameAside+"1")); err != nil {
+	if err := os.Rename(db, filepath.Join(dir, nameKept+"1")); err != nil {
 		t.Fatal(err)
 	}
 	if have := contentsOf(t, dir); have != fixture.EverythingContents {
@@ -45,7 +45,7 @@ func TestLeftover(t *testing.T) {
 func TestHalfLaid(t *testing.T) {
 	dir := writeVerified(t)
 	db, saved := filepath.Join(dir, datadir.DBName), filepath.Join(t.TempDir(), "saved")
-	fixture.CopyDir(t, filepath.Join(dir, nameAside+"1"), db) // of an earlier repair
+	fixture.CopyDir(t, filepath.Join(dir, nameKept+"1"), db) // of an earlier repair
 	fixture.CopyDir(t, filepath.Join(dir, nameNew), db)
 	if err := errors.Join(os.Remove(filepath.Join(dir, nameNew, datadir.FormatName)), os.Rename(db, saved)); err != nil {
 		t.Fatal(err)

@@ -17,11 +17,11 @@ import (
 	"gorewind/store/leveldb/repair"
 )
 
-// A Restore makes a store from the log of another, commit by commit, with the
-// events that are left. One goroutine uses it.
+// A Restore makes a store from the log of another store, commit by commit, with the
+// events that still exist. One goroutine uses it.
 //
-// Nothing is synced before Finish. What a crash leaves is a beginning of the log, and
-// maybe some of the commit after it, with which NewRestore goes on.
+// Nothing is synced before Finish. A crash leaves the beginning of the log, and
+// perhaps a part of the next commit; NewRestore continues from there.
 type Restore struct {
 	dir    string
 	on     datadir.Restoring
@@ -31,21 +31,21 @@ type Restore struct {
 	db     *leveldb.DB
 	guard  *ldb.Guard
 	last   record.Tip
-	gap    bool // there is a store.Gap: what came before it is not all known
-	torn   bool // there may be some of the next commit: see spill
+	gap    bool // a store.Gap was added: earlier commits are not all known
+	torn   bool // a part of the next commit may be on disk; see spill
 	pacer  pacer
 	cache  streams
 
 	commit commit
-	next   func() (*store.Event, error) // those that are left of the commit;
-	event  *store.Event                 // the next one of them, nil after the last
+	next   func() (*store.Event, error) // returns the remaining events of the commit
+	event  *store.Event                 // the next of them, nil after the last
 }
 
-// NewRestore begins to make a store in dir, which must hold none, or goes on with
-// one that it began: see Position. source names what it is made of, such as by a
-// checksum. What was begun of the same has the identity that it was begun with; what
-// was begun of anything else is removed, since the two might not fit together. Errors
-// are those of Open.
+// NewRestore begins to make a store in dir, which must hold none, or continues one
+// that it began; see Position. source names what the store is made from, for
+// example by a checksum. A restore begun from the same source keeps the identity
+// that it began with. A restore begun from another source is removed, because the
+// two might not fit together. Errors are those of Open.
 func NewRestore(dir string, id store.Identity, source string) (*Restore, error) {
 	r := &Restore{dir: dir, on: datadir.Restoring(dir), id: id, source: source}
 	err := r.open()
@@ -81,11 +81,11 @@ func (r *Restore) open() (err error) {
 	return err
 }
 
-// Identity returns that of the store that is made.
+// Identity returns the identity of the new store.
 func (r *Restore) Identity() store.Identity { return r.id }
 
-// Position returns that of the last commit that was added, also by a Restore
-// before that was not finished.
+// Position returns the position of the last commit added, including those of an
+// earlier, unfinished Restore.
 func (r *Restore) Position() uint64 { return r.last.Position }
 
 // put writes a batch, without a sync.
@@ -103,9 +103,9 @@ func (r *Restore) refused(err error) error {
 	return ldb.Fault("leveldb", err)
 }
 
-// Finish verifies the store as repair.Verify does, syncs it, puts it in its place, and
-// closes it. A store that is not whole is an ErrDamaged, with the report that says why, and is
-// left as it is.
+// Finish verifies the store as repair.Verify does, syncs it, moves it into place,
+// and closes it. If the store is not whole, the error is an ErrDamaged, the report
+// says why, and the store stays as it is.
 func (r *Restore) Finish(ctx context.Context, progress func(done, of int)) (repair.Report, error) {
 	report, err := r.finish(ctx, progress)
 	if err != nil {
@@ -134,7 +134,8 @@ func (r *Restore) finish(ctx context.Context, progress func(done, of int)) (repa
 	return report, err
 }
 
-// sync has the disk keep what was added, by writing its end once more.
+// sync makes everything that was added durable, by writing the last commit once
+// more with a sync.
 func (r *Restore) sync() error {
 	if r.last.Position == 0 {
 		return nil
@@ -158,7 +159,7 @@ func (r *Restore) closeDatabase() error {
 	return err
 }
 
-// Close ends it. What was not finished can be gone on with.
+// Close closes it. An unfinished restore can be continued.
 func (r *Restore) Close() error {
 	err := r.closeDatabase()
 	if r.lock != nil {

@@ -16,24 +16,25 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// Add adds the next commit. next returns, one after the other, the events of it that
-// are left, in the order of their positions, then the events as they are now that it
-// replaced, if they come from before, and nil after the last; what is not among them
-// is to be deleted by a later commit, or Lose tells of it. What next returned is not
-// used after its next call, so that a commit takes little memory, whatever has become
-// of its events.
+// Add adds the next commit. next returns the commit's remaining events one after
+// the other: first those that it appended, in the order of their positions, then
+// those that it replaced and that an earlier commit appended, as they are now; nil
+// after the last. A later commit has to delete the events that are missing, or Lose
+// has to report them. Add does not use an event after the next call of next, so a
+// commit takes little memory however large its events have become.
 //
-// Unless e.Chain is 0, the commit has to come out as it was in the other store, with
-// all that came before: otherwise it is an ErrDamaged, as is what no store can have.
-// If it is 0, e.Bytes is not looked at, but counted.
+// Unless e.Chain is 0, the commit and everything before it must come out exactly as
+// in the other store; otherwise the error is an ErrDamaged, as it is for a commit
+// that no store can have. If e.Chain is 0, Add computes the size and ignores
+// e.Bytes.
 func (r *Restore) Add(e store.Entry, next func() (*store.Event, error)) error {
-	if err := r.add(&e, next); err != nil {
+	if err := r.addCommit(&e, next); err != nil {
 		return fmt.Errorf("restore: the commit at position %d: %w", e.Position, err)
 	}
 	return nil
 }
 
-func (r *Restore) add(e *store.Entry, next func() (*store.Event, error)) error {
+func (r *Restore) addCommit(e *store.Entry, next func() (*store.Event, error)) error {
 	c := &r.commit
 	r.begin(e)
 	r.next = next
@@ -51,7 +52,7 @@ func (r *Restore) add(e *store.Entry, next func() (*store.Event, error)) error {
 	}
 	c.putCounters()
 	if r.event != nil || !c.record.Possible() || c.record.Last != e.Position || c.record.NextNumber > e.NextStream || e.NextStream-1 > e.Position { // each stream took one
-		return fmt.Errorf("%w: it does not have what it says", store.ErrDamaged)
+		return fmt.Errorf("%w: its contents do not match its header", store.ErrDamaged)
 	}
 	c.record.NextNumber = e.NextStream
 	if e.Chain != 0 {
@@ -59,7 +60,7 @@ func (r *Restore) add(e *store.Entry, next func() (*store.Event, error)) error {
 	}
 	value := c.record.Append(nil, r.last.Chain)
 	if e.Chain != 0 && c.record.Chain != e.Chain {
-		return fmt.Errorf("%w: it is not the one that the store had", store.ErrDamaged)
+		return fmt.Errorf("%w: it differs from the commit of the original store", store.ErrDamaged)
 	}
 	c.batch.Put(record.CommitKey(e.Position), value)
 	if err := r.write(); err != nil {
@@ -70,7 +71,7 @@ func (r *Restore) add(e *store.Entry, next func() (*store.Event, error)) error {
 	return nil
 }
 
-// begin makes the commit that of an entry, which has nothing yet.
+// begin resets the commit for a new entry.
 func (r *Restore) begin(e *store.Entry) {
 	c := &r.commit
 	r.cache.age()
@@ -85,11 +86,11 @@ func (r *Restore) begin(e *store.Entry) {
 	c.page.Reset()
 }
 
-// restoreBytes is how much is written of a commit before all of it was read. Its
-// record comes last: without that there is none of the rest.
+// restoreBytes is how much of a commit is written before all of it has been read.
+// The commit's record is written last; without it the rest does not count.
 const restoreBytes = store.MaxCommitBytes
 
-// goOn gets the next event that is left.
+// goOn gets the next remaining event.
 func (r *Restore) goOn() (err error) {
 	if err := r.spill(); err != nil {
 		return err
@@ -98,7 +99,7 @@ func (r *Restore) goOn() (err error) {
 	return err
 }
 
-// spill writes what is in the batch if that is much.
+// spill writes the batch once it is large.
 func (r *Restore) spill() error {
 	if len(r.commit.batch.Dump()) < restoreBytes {
 		return nil
@@ -107,7 +108,7 @@ func (r *Restore) spill() error {
 	return r.write()
 }
 
-// write writes what is in the batch.
+// write writes the batch.
 func (r *Restore) write() error {
 	c := &r.commit
 	r.pacer.pace(r.db, c.count)
@@ -123,11 +124,11 @@ func (r *Restore) write() error {
 func (r *Restore) change(change *store.Change) error {
 	c := &r.commit
 	if change.Kind == store.Appended {
-		return r.append(change)
+		return r.appendEvents(change)
 	}
 	o, ok := record.OperationOf(change)
 	if !ok {
-		return fmt.Errorf("%w: a change of the kind %d", store.ErrDamaged, change.Kind)
+		return fmt.Errorf("%w: unknown kind of change %d", store.ErrDamaged, change.Kind)
 	}
 	c.record.Operations = append(c.record.Operations, o)
 	c.record.Last += o.Positions()
@@ -137,14 +138,15 @@ func (r *Restore) change(change *store.Change) error {
 	}
 	switch o.Kind {
 	case record.OpReplace, record.OpDelete, record.OpKey:
-		return fmt.Errorf("%w: a change of the kind %d of no stream", store.ErrDamaged, change.Kind)
+		return fmt.Errorf("%w: a change of kind %d names no stream", store.ErrDamaged, change.Kind)
 	case record.OpCursor:
 		r.move(o)
 	}
 	return nil
 }
 
-// changeStream puts a change of a stream into the commit: o, as the log has it.
+// changeStream puts a change of one stream into the commit; o is the change as a
+// log operation.
 func (r *Restore) changeStream(change *store.Change, o record.Operation) error {
 	s, err := r.stream(change)
 	if err != nil {
@@ -167,7 +169,7 @@ func (r *Restore) changeStream(change *store.Change, o record.Operation) error {
 	return nil
 }
 
-// move puts a cursor where it was moved.
+// move puts a cursor where the operation moved it.
 func (r *Restore) move(o record.Operation) {
 	key := record.CursorKey(o.Name, o.Number)
 	if o.ID == 0 {
@@ -177,16 +179,16 @@ func (r *Restore) move(o record.Operation) {
 	}
 }
 
-// remember has the store know a request by its key.
+// remember stores the fingerprint of a request under its key.
 func (r *Restore) remember(o record.Operation) error {
 	if len(o.Sum) != record.SumSize || len(o.IDs) == 0 {
-		return fmt.Errorf("%w: what is kept of the request with the key %+q", store.ErrDamaged, o.Name)
+		return fmt.Errorf("%w: the record of the request with the key %+q is malformed", store.ErrDamaged, o.Name)
 	}
 	r.commit.batch.Put(record.RequestKey(o.Number, o.Name), record.AppendRequest(nil, o.Sum, o.IDs))
 	return nil
 }
 
-// stream returns the stream of a change, whose number must be the one it has.
+// stream returns the stream of a change, and checks its number.
 func (r *Restore) stream(change *store.Change) (*stream, error) {
 	if err := checkStream(change.Stream); err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrDamaged, err)
@@ -203,7 +205,7 @@ func (r *Restore) name(s *stream, change *store.Change) error {
 	c := &r.commit
 	taken, err := r.isTaken(change)
 	if err == nil && taken {
-		err = fmt.Errorf("%w: the number %d of the stream %+q is that of another", store.ErrDamaged, change.Number, change.Stream)
+		err = fmt.Errorf("%w: the number %d of the stream %+q belongs to another stream", store.ErrDamaged, change.Number, change.Stream)
 	}
 	if err != nil {
 		return err
@@ -213,9 +215,9 @@ func (r *Restore) name(s *stream, change *store.Change) error {
 	return nil
 }
 
-// isTaken reports whether a stream has the number of another already. Where commits are
-// not known, one that was new in them may come with any number that none has; what a
-// crash left of this commit may have it with its own.
+// isTaken reports whether another stream already has the change's number. If
+// commits are missing, a new stream may come with any free number. A crash may have
+// left this commit's own name record.
 func (r *Restore) isTaken(change *store.Change) (bool, error) {
 	c, number := &r.commit, change.Number
 	if number >= c.record.NextNumber || !r.gap {
@@ -234,8 +236,8 @@ func (r *Restore) isTaken(change *store.Change) (bool, error) {
 	return !bytes.Equal(name, change.Stream), nil
 }
 
-// reach has a stream hold an event, or have held it. Where commits are not known,
-// what is not there yet is lost.
+// reach makes sure that a stream holds, or once held, an event. If commits are
+// missing, events that are not there count as lost.
 func (r *Restore) reach(s *stream, change *store.Change, id uint64) error {
 	if s.after.Number != 0 && s.after.Last >= id {
 		return nil
@@ -249,7 +251,7 @@ func (r *Restore) reach(s *stream, change *store.Change, id uint64) error {
 		}
 	}
 	if s.after.Last < id {
-		if change.Kind != store.Deleted { // what is deleted by this commit needs no pages
+		if change.Kind != store.Deleted { // events that this commit deletes need no pages
 			c := &r.commit.record
 			if err := r.lose(s.after.Number, s.after.Last+1, id, c.Time, c.Last); err != nil {
 				return err
@@ -260,8 +262,8 @@ func (r *Restore) reach(s *stream, change *store.Change, id uint64) error {
 	return nil
 }
 
-// append puts events into the commit.
-func (r *Restore) append(change *store.Change) error {
+// appendEvents puts events into the commit.
+func (r *Restore) appendEvents(change *store.Change) error {
 	c := &r.commit
 	s, err := r.stream(change)
 	if err != nil {
@@ -276,7 +278,7 @@ func (r *Restore) append(change *store.Change) error {
 		return fmt.Errorf("%w: the events %d to %d of the stream %+q, which goes on after %d", store.ErrDamaged, change.First, change.Last, change.Stream, s.after.Last)
 	}
 	if r.torn {
-		if err := r.clear(change); err != nil {
+		if err := r.removeEvents(change); err != nil {
 			return err
 		}
 	}
@@ -292,9 +294,9 @@ func (r *Restore) append(change *store.Change) error {
 	return r.putLeft(change, first)
 }
 
-// clear removes what is there of events that are not in the store yet: another version
-// of the program, which goes on now, may have put them into other pages.
-func (r *Restore) clear(change *store.Change) error {
+// removeEvents removes pages that an interrupted attempt wrote for events of this
+// commit. Another version of the program may have cut the pages differently.
+func (r *Restore) removeEvents(change *store.Change) error {
 	var b leveldb.Batch
 	it := r.db.NewIterator(&util.Range{
 		Start: record.AppendEventKey(nil, change.Number, change.First),
@@ -310,17 +312,17 @@ func (r *Restore) clear(change *store.Change) error {
 	return r.put(&b)
 }
 
-// putLeft puts the events that are left of a run, whose first position is given,
-// into pages.
+// putLeft puts the remaining events of a run into pages; first is the run's first
+// position.
 func (r *Restore) putLeft(run *store.Change, first uint64) error {
 	c := &r.commit
 	next := run.First
 	for e := r.event; e != nil && bytes.Equal(e.Stream, run.Stream) && e.Position <= c.record.Last; e = r.event {
 		if e.Position < c.record.First {
-			break // the commit replaced it, too
+			break // the commit also replaced it
 		}
 		if e.ID < next || e.ID > run.Last || e.Position != first+e.ID-run.First || e.Time.UnixMicro() != c.record.Time || checkEvent(e.Data) != nil {
-			return fmt.Errorf("%w: the event %d of the stream %+q is not of this commit", store.ErrDamaged, e.ID, e.Stream)
+			return fmt.Errorf("%w: the event %d of the stream %+q does not belong to this commit", store.ErrDamaged, e.ID, e.Stream)
 		}
 		if e.ID > next {
 			c.endPage(run.Number, next-1)
@@ -339,7 +341,7 @@ func (r *Restore) putLeft(run *store.Change, first uint64) error {
 	return nil
 }
 
-// endPage puts the page into the batch, if there is one.
+// endPage puts the page into the batch, unless it is empty.
 func (c *commit) endPage(number, last uint64) {
 	if !c.page.Empty() {
 		c.key = record.AppendEventKey(c.key[:0], number, last)
@@ -347,7 +349,7 @@ func (c *commit) endPage(number, last uint64) {
 	}
 }
 
-// lose puts pages of lost events into the batch, which were lost in a commit or before.
+// lose puts pages of lost events into the batch.
 func (r *Restore) lose(number, first, last uint64, time int64, position uint64) error {
 	for key, value := range record.LostPages(number, first, last, time, position) {
 		r.commit.batch.Put(key, value)
@@ -358,8 +360,8 @@ func (r *Restore) lose(number, first, last uint64, time int64, position uint64) 
 	return nil
 }
 
-// replace puts an event in the place of itself, if it is given: what is restored
-// may have it with what it was before, or not at all.
+// replace writes the new data of a replaced event, if it was given. The restored
+// store may hold the event with its old data, or not at all.
 func (r *Restore) replace(s *stream, o record.Operation) error {
 	e, c := r.event, &r.commit
 	if e == nil || e.ID != o.ID || !bytes.Equal(e.Stream, s.name) || e.Position >= c.record.First {
@@ -375,7 +377,7 @@ func (r *Restore) replace(s *stream, o record.Operation) error {
 		for i := range pages {
 			c.batch.Put(pages[i].key, pages[i].before)
 		}
-		o.Page = max(o.Page, record.KeyNumber(key)) // what a crash left of this commit may have made it smaller
+		o.Page = max(o.Page, record.KeyNumber(key)) // a crash in this commit may have left a smaller page
 		erased, _ := o.Erasure()
 		c.batch.Put(record.ErasureKey(c.record.Last), erased.Append(nil))
 	case errors.Is(err, store.ErrDamaged):
@@ -387,7 +389,7 @@ func (r *Restore) replace(s *stream, o record.Operation) error {
 	return r.goOn()
 }
 
-// erases has what a deletion left over leave the disk once the store is opened.
+// erases schedules what a deletion left over for erasure once the store is opened.
 func (r *Restore) erases(o record.Operation) error {
 	it := r.db.NewIterator(&util.Range{Start: record.AppendEventKey(nil, o.Number, 0), Limit: record.AppendEventKey(nil, o.Number, math.MaxUint64)}, nil)
 	defer it.Release()
@@ -406,12 +408,11 @@ func (r *Restore) erases(o record.Operation) error {
 	return nil
 }
 
-// Lose tells of events that are lost, and not erased: reading them is an
-// ErrDamaged.
+// Lose reports events that are lost, not erased. Reading them gives an ErrDamaged.
 func (r *Restore) Lose(stream []byte, first, last uint64) error {
 	k, err := loadCounter(r.db, stream)
 	if err == nil && (k.Number == 0 || first == 0 || first > last || last > k.Last) {
-		err = fmt.Errorf("%w: the events %d to %d of the stream %+q never were", store.ErrDamaged, first, last, stream)
+		err = fmt.Errorf("%w: the events %d to %d of the stream %+q never existed", store.ErrDamaged, first, last, stream)
 	}
 	if err == nil {
 		r.commit.batch.Reset()

@@ -488,9 +488,9 @@ func TestRestoreTellsOfMissingEvents(t *testing.T) {
 	}
 	c := mustOpen(t, dir, Options{})
 	defer c.Close()
-	positions, losses := readOn(t, c, store.Range{Stream: []byte("s")})
-	if fmt.Sprint(positions) != "[1 4]" || losses == 0 {
-		t.Fatalf("read %v, %d losses", positions, losses)
+	positions, gaps := readOn(t, c, store.Range{Stream: []byte("s")})
+	if fmt.Sprint(positions) != "[1 4]" || gaps == 0 {
+		t.Fatalf("read %v, %d gaps", positions, gaps)
 	}
 }
 

@@ -100,8 +100,8 @@ func TestReplacedIsNotBack(t *testing.T) {
 		return lost.After == nil && bytes.Equal(lost.Before, record.AppendEventKey(nil, 2, 1))
 	})
 	before := fixture.Snapshot(t, dir)
-	if done := fixture.MustRepair(t, dir, repair.Options{}); done.Left.Damaged == 0 || done.Aside != "" {
-		t.Errorf("nothing is said to be missing; aside %q", done.Aside)
+	if done := fixture.MustRepair(t, dir, repair.Options{}); done.Left.Damaged == 0 || done.KeptAt != "" {
+		t.Errorf("nothing is said to be missing; kept at %q", done.KeptAt)
 	}
 	if after := fixture.Snapshot(t, dir); after != before {
 		t.Errorf("want\n%shave\n%s", before, after)
@@ -139,14 +139,14 @@ func TestErasuresAreNotForgotten(t *testing.T) {
 	})
 	d := mustOpen(t, dir, Options{})
 	defer d.Close()
-	if have := d.Info().Erasing; have != n || fixture.Missing(filepath.Join(dir, nameAside+"1")) {
+	if have := d.Info().Erasing; have != n || fixture.Missing(filepath.Join(dir, nameKept+"1")) {
 		t.Errorf("%d of %d erasures are forgotten", n-have, n)
 	}
 }
 
 // TestLostEndIsTold: the last block of commits was left out, past the high-water
 // mark, and what was acknowledged was gone without a word.
-func TestLostEndIsTold(t *testing.T) {
+func TestLostEndIsReported(t *testing.T) {
 	dir := t.TempDir()
 	d := mustOpen(t, dir, Options{})
 	storetest.Append(t, d, "a", "1")
@@ -174,8 +174,8 @@ func TestLostEndIsTold(t *testing.T) {
 	if after := fixture.Snapshot(t, dir); after != before {
 		t.Errorf("want\n%shave\n%s", before, after)
 	}
-	if done := fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true}); done.Left.Damaged == 0 || fixture.Missing(done.Aside) {
-		t.Errorf("%s; aside %q", fixture.Told(done.Left), done.Aside)
+	if done := fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true}); done.Left.Damaged == 0 || fixture.Missing(done.KeptAt) {
+		t.Errorf("%s; kept at %q", fixture.Told(done.Left), done.KeptAt)
 	}
 	if r := fixture.MustVerify(t, dir); r.Damaged > 0 {
 		t.Error(fixture.Told(r))

@@ -22,8 +22,7 @@ func microseconds(t time.Time) int64 {
 	return µs
 }
 
-// between narrows the ids of a range down to its times, with as many look-ups as
-// the logarithm of their number.
+// between narrows the ids of a range to its times by binary search.
 func (d *DB) between(ctx context.Context, r store.Range, number, after, upTo uint64) (low, high uint64, err error) {
 	err = d.use(ctx, func(db *leveldb.DB) (err error) {
 		if !r.Since.IsZero() {
@@ -41,8 +40,9 @@ func (d *DB) between(ctx context.Context, r store.Range, number, after, upTo uin
 	return after, upTo, err
 }
 
-// lastID returns the last id, from after to upTo, of a page that is below: those
-// of a stream are up to some page, and from then on not. It is after if none is.
+// lastID returns the last id, between after and upTo, of a page for which below
+// holds. below must hold for all pages up to some page and for none after it.
+// lastID returns after if below holds for no page.
 func lastID(db *leveldb.DB, number, after, upTo uint64, below func(*record.Page) bool) (uint64, error) {
 	it := db.NewIterator(&util.Range{
 		Start: record.AppendEventKey(nil, number, 0),
@@ -71,7 +71,7 @@ func lastID(db *leveldb.DB, number, after, upTo uint64, below func(*record.Page)
 	return after, nil
 }
 
-// committedBetween narrows the positions of a range down to its times.
+// committedBetween narrows the positions of a range to its times.
 func (d *DB) committedBetween(ctx context.Context, r store.Range, after, upTo uint64) (low, high uint64, err error) {
 	err = d.use(ctx, func(db *leveldb.DB) (err error) {
 		if !r.Since.IsZero() {
@@ -87,8 +87,8 @@ func (d *DB) committedBetween(ctx context.Context, r store.Range, after, upTo ui
 	return after, upTo, err
 }
 
-// lastBefore returns the last position, from after to upTo, of a commit before a
-// time; after if there is none.
+// lastBefore returns the last position, between after and upTo, of a commit before
+// a time; after if there is none.
 func lastBefore(db *leveldb.DB, after, upTo uint64, µs int64) (uint64, error) {
 	it := db.NewIterator(util.BytesPrefix([]byte{record.KindCommit}), nil)
 	defer it.Release()

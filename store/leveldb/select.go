@@ -11,9 +11,9 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// readSelection yields the events of several streams. Those of few streams are
-// merged by position, so that what others have costs nothing; for many, the log
-// is read.
+// readSelection yields the events of several streams. It merges a small set of
+// streams by position, so that other streams' events cost nothing. For many streams
+// it scans the log.
 func (d *DB) readSelection(ctx context.Context, r store.Range, b *budget, scratch *[]store.Event) error {
 	r, err := d.resolvePositions(ctx, r)
 	if err != nil {
@@ -27,13 +27,13 @@ func (d *DB) readSelection(ctx context.Context, r store.Range, b *budget, scratc
 	if err != nil {
 		return err
 	}
-	s := scanner{window: window{selection: r.Select}, budget: b, progress: r.Progress}
+	s := scanner{scanChunk: scanChunk{selection: r.Select}, budget: b, progress: r.Progress}
 	if found != nil {
 		s.numbers = found.names
 	}
 	if found != nil && found.fewer(rest) {
 		m := merger{stretch: rest}
-		// Who meets damage reads the log, which knows where it is.
+		// A scan of the log can say where damage is; a merge cannot.
 		if err := d.readMerged(ctx, found, &m, b); !errors.Is(err, errWide) && !errors.Is(err, store.ErrDamaged) {
 			return err
 		}
@@ -42,23 +42,24 @@ func (d *DB) readSelection(ctx context.Context, r store.Range, b *budget, scratc
 	return d.scan(ctx, &s, rest, scratch)
 }
 
-// choose finds the streams that a selection takes, unless it is not worth while: the range
-// is short, or has much of it, or they are many. Then it returns nil.
-func (d *DB) choose(ctx context.Context, sel *store.Selection, in stretch) (*survey, error) {
-	if in.upTo-in.after <= windowEvents {
+// choose finds the streams that a selection takes. It returns nil where a scan is
+// cheaper: the range is short, the selection takes much of it, or the streams are
+// many.
+func (d *DB) choose(ctx context.Context, sel *store.Selection, in stretch) (*streamSet, error) {
+	if in.upTo-in.after <= scanEvents {
 		return nil, nil
 	}
-	if dense, err := d.dense(ctx, sel, in); dense || err != nil {
+	if selective, err := d.isSelective(ctx, sel, in); !selective || err != nil {
 		return nil, err
 	}
-	return d.survey(ctx, sel)
+	return d.findStreams(ctx, sel)
 }
 
-// dense reports whether the selection takes a good part of the first events of a
-// range: then it is not worth while to find its streams.
-func (d *DB) dense(ctx context.Context, sel *store.Selection, in stretch) (dense bool, err error) {
+// isSelective reports whether the selection takes a small part of the first events
+// of a range. Otherwise reading the log is cheaper than finding its streams.
+func (d *DB) isSelective(ctx context.Context, sel *store.Selection, in stretch) (selective bool, err error) {
 	const sample, part = 512, 16
-	w := window{stretch: in, selection: sel, events: sample, bytes: scanBytes}
+	w := scanChunk{stretch: in, selection: sel, events: sample, bytes: scanBytes}
 	err = d.use(ctx, func(db *leveldb.DB) error {
 		if err := w.plan(db); err != nil {
 			return err
@@ -71,40 +72,40 @@ func (d *DB) dense(ctx context.Context, sel *store.Selection, in stretch) (dense
 			taken += int(w.spans[i].Count)
 		}
 	}
-	return taken > 0 && taken*part >= w.planned, err
+	return taken == 0 || taken*part < w.planned, err
 }
 
-// A survey is the streams that a selection takes, if they are not many.
-type survey struct {
-	streams []surveyed
+// A streamSet is the streams that a selection takes, if they are few.
+type streamSet struct {
+	streams []setMember
 	names   map[uint64][]byte // by number
 	events  uint64
 }
 
-type surveyed struct {
+type setMember struct {
 	record.Counter
 	name []byte
 }
 
 const (
-	surveyMost = 4096  // streams that are found
-	surveyLook = 16384 // that are looked at
+	maxSetStreams = 4096  // streams found
+	maxSetLooks   = 16384 // streams looked at
 )
 
-// survey finds the streams that a selection takes. It returns nil if they are, or
-// may be, too many.
-func (d *DB) survey(ctx context.Context, sel *store.Selection) (*survey, error) {
-	found := &survey{names: make(map[uint64][]byte)}
+// findStreams finds the streams that a selection takes. It returns nil if they may
+// be too many.
+func (d *DB) findStreams(ctx context.Context, sel *store.Selection) (*streamSet, error) {
+	found := &streamSet{names: make(map[uint64][]byte)}
 	looked := 0
 	err := d.use(ctx, func(db *leveldb.DB) error {
 		for _, prefix := range sel.Prefixes() {
 			err := streamsFrom(db, prefix, nil, func(name []byte, c record.Counter) bool {
-				if looked++; looked > surveyLook || len(found.streams) > surveyMost {
+				if looked++; looked > maxSetLooks || len(found.streams) > maxSetStreams {
 					return false
 				}
 				if c.Deleted < c.Last && sel.Matches(name) {
 					name = slices.Clone(name)
-					found.streams = append(found.streams, surveyed{c, name})
+					found.streams = append(found.streams, setMember{c, name})
 					found.names[c.Number] = name
 					found.events += c.Last - c.Deleted
 				}
@@ -116,16 +117,16 @@ func (d *DB) survey(ctx context.Context, sel *store.Selection) (*survey, error) 
 		}
 		return nil
 	})
-	if err != nil || looked > surveyLook || len(found.streams) > surveyMost {
+	if err != nil || looked > maxSetLooks || len(found.streams) > maxSetStreams {
 		return nil, err
 	}
 	return found, nil
 }
 
-// fewer reports whether to merge streams is less work than to read the log: an
-// event is found in one of k streams with a seek in each, or a few in long ones,
-// each of which takes as long as to look at some hundred positions.
-func (s *survey) fewer(in stretch) bool {
+// fewer reports whether merging the streams is less work than scanning the log.
+// Finding the next event of k streams takes a seek in each, or a few in long ones;
+// each seek takes as long as scanning some hundred positions.
+func (s *streamSet) fewer(in stretch) bool {
 	if s.events == 0 {
 		return true
 	}
@@ -135,5 +136,5 @@ func (s *survey) fewer(in stretch) bool {
 		merge = uint64(len(s.streams)) * search
 	}
 	positions := in.upTo - in.after
-	return merge < positions/s.events*min(s.events, windowEvents)
+	return merge < positions/s.events*min(s.events, scanEvents)
 }

@@ -292,7 +292,7 @@ func (d *simDisk) Free() (int64, error) { return 1 << 62, nil }
 
 // Replace is one I/O, which works or does not: what a crash in the middle of it
 // leaves of a directory is tried elsewhere.
-func (d *simDisk) Replace(o *ldb.Overlay, _ store.Identity) (aside string, err error) {
+func (d *simDisk) Replace(o *ldb.Overlay, _ store.Identity) (keptAt string, err error) {
 	files, err := o.List(storage.TypeAll)
 	if err != nil {
 		return "", err
@@ -321,7 +321,7 @@ func (d *simDisk) Replace(o *ldb.Overlay, _ store.Identity) (aside string, err e
 	}
 	d.now, d.meta, d.synced = made, current{now: meta}, current{now: meta}
 	d.syncNames()
-	return "aside", nil
+	return "kept", nil
 }
 
 type simDirectory struct{ d *simDisk }
@@ -595,26 +595,26 @@ func (d *simDisk) image() *image {
 	return i
 }
 
-// A fate is what a crash does to something that was not synced.
-type fate int
+// A crashEffect is what a crash does to something that was not synced.
+type crashEffect int
 
 const (
-	dropped fate = iota
+	dropped crashEffect = iota
 	kept
 	cut     // its beginning is there
 	sectors // some of its sectors are
 	garbled
-	fates
+	crashEffects
 )
 
-// after returns the disk after the crash. fate is asked for each write and each
+// after returns the disk after the crash. choose is called for each write and each
 // change of the directory, for which everything but dropped is kept; r may be
 // nil where it says only dropped and kept.
-func (i *image) after(r *rand.Rand, fate func() fate) *simDisk {
+func (i *image) after(r *rand.Rand, choose func() crashEffect) *simDisk {
 	d := &simDisk{now: make(map[storage.FileDesc]*simFile), meta: i.meta, synced: i.meta}
 	names := maps.Clone(i.durable)
 	for _, c := range i.changes {
-		if fate() != dropped {
+		if choose() != dropped {
 			c.apply(names)
 		}
 	}
@@ -625,17 +625,17 @@ func (i *image) after(r *rand.Rand, fate func() fate) *simDisk {
 		return int(a.Num - b.Num)
 	})
 	for _, fd := range all {
-		d.now[fd] = names[fd].after(r, fate)
+		d.now[fd] = names[fd].after(r, choose)
 	}
 	d.durable = maps.Clone(d.now)
-	d.high = i.high.after(r, fate)
+	d.high = i.high.after(r, choose)
 	return d
 }
 
-func (f *simFile) after(r *rand.Rand, fate func() fate) *simFile {
+func (f *simFile) after(r *rand.Rand, choose func() crashEffect) *simFile {
 	c := f.synced
 	for _, w := range f.writes {
-		c = w.survive(c.clip(), r, fate)
+		c = w.survive(c.clip(), r, choose)
 	}
 	return &simFile{now: c, synced: c}
 }
@@ -643,8 +643,8 @@ func (f *simFile) after(r *rand.Rand, fate func() fate) *simFile {
 const sector = 512
 
 // survive does what is left of a write after a crash.
-func (w simWrite) survive(c simContent, r *rand.Rand, fate func() fate) simContent {
-	chosen := fate()
+func (w simWrite) survive(c simContent, r *rand.Rand, choose func() crashEffect) simContent {
+	chosen := choose()
 	if w.lost || chosen == dropped {
 		return c
 	}
@@ -673,8 +673,8 @@ func (w simWrite) survive(c simContent, r *rand.Rand, fate func() fate) simConte
 	return w.apply(c)
 }
 
-func dropAll() fate { return dropped }
-func keepAll() fate { return kept }
+func dropAll() crashEffect { return dropped }
+func keepAll() crashEffect { return kept }
 
 // export writes a disk as it is now into a directory, as a store of some identity.
 func (d *simDisk) export(t testing.TB, dir string, id store.Identity) {

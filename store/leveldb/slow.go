@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// A slowness logs commits whose sync took long, some of them: where a disk is
-// slow, all are. Whoever has the turn owns it.
+// A slowness logs some of the commits whose sync was slow; on a slow disk all are.
+// It belongs to the holder of the turn.
 type slowness struct {
 	told  time.Time // when one was logged
-	since int       // how many there were after that
+	since int       // how many came after that
 }
 
 const (
 	slowSync  = time.Second
-	slowEvery = 10 * time.Second // one is logged
+	slowEvery = 10 * time.Second // log one in this time
 )
 
 func (s *slowness) note(log *slog.Logger, c *commit, took time.Duration) {
@@ -26,7 +26,7 @@ func (s *slowness) note(log *slog.Logger, c *commit, took time.Duration) {
 		s.since++
 		return
 	}
-	log.Warn("slow commit: see to the disk", "took", took.Round(time.Millisecond), "events", c.count,
+	log.Warn("slow commit: check the disk", "took", took.Round(time.Millisecond), "events", c.count,
 		"position", c.record.Last, "others_since", s.since)
 	s.told, s.since = now, 0
 }

@@ -7,17 +7,17 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 )
 
-// counts are what the engine counts for Stats.
+// counts are the engine's counters for Stats.
 type counts struct {
-	commits histogram // from the first request of one to its end, in nanoseconds
-	syncs   histogram // of the journal
-	events  histogram // of a commit
+	commits histogram // from a commit's first request to its end, in nanoseconds
+	syncs   histogram // of the journal, in nanoseconds
+	events  histogram // per commit
 
-	delays  atomic.Uint64 // commits that the pacer had wait
-	delayed atomic.Int64  // how long, in nanoseconds
+	delays  atomic.Uint64 // commits delayed by the pacer
+	delayed atomic.Int64  // total delay, in nanoseconds
 
-	event   atomic.Uint64          // position of the last event; 0: none was committed yet by this process
-	writing atomic.Int64           // since when a commit is being written, in nanoseconds since 1970; 0: none is
+	event   atomic.Uint64          // position of the last event; 0: this process has committed none yet
+	writing atomic.Int64           // when the commit being written began, in nanoseconds since 1970; 0: none is
 	refusal atomic.Pointer[string] // why writes are refused; nil: they are not
 }
 
@@ -32,7 +32,7 @@ func (c *counts) delay(waited time.Duration) {
 	}
 }
 
-// refuse takes note of why writes are refused, or with nil that they are not.
+// refuse notes why writes are refused; nil means that they are accepted.
 func (c *counts) refuse(err error) {
 	switch {
 	case err != nil:
@@ -43,30 +43,30 @@ func (c *counts) refuse(err error) {
 	}
 }
 
-// Stats are what a store has counted from its start, and how it is now.
+// Stats are the counters since the store was opened, and its present state.
 type Stats struct {
 	Commits Histogram // seconds from a commit's first request to its end
-	Syncs   Histogram // seconds of the syncs of commits
-	Events  Histogram // of commits
+	Syncs   Histogram // seconds per sync of a commit
+	Events  Histogram // events per commit
 
-	Refusal string        // why writes are refused; empty: they are not
+	Refusal string        // why writes are refused; empty: they are accepted
 	Writing time.Duration // see DB.Writing
-	Free    int64         // bytes that the disk has for the store; -1 in memory
+	Free    int64         // bytes the store may still write; -1 in memory
 
 	Delays  uint64        // commits that waited for LevelDB's compactions
-	Delayed time.Duration // by how much, together
+	Delayed time.Duration // total wait
 
-	LevelDB *LevelDBStats // nil while the database is closed, or being opened again
+	LevelDB *LevelDBStats // nil while the database is closed or being reopened
 }
 
-// LevelDBStats are LevelDB's own. What it counts begins anew when the database is
-// opened again after a fault.
+// LevelDBStats are LevelDB's own counters. They start again at zero when the
+// database is reopened after a fault.
 type LevelDBStats struct {
 	Levels      []Level
 	Paused      bool              // it takes no writes until it has compacted
 	Read        uint64            // bytes
-	Written     uint64            // bytes, those of compactions among them
-	Compactions map[string]uint64 // by what they were of
+	Written     uint64            // bytes, including those of compactions
+	Compactions map[string]uint64 // by kind
 }
 
 // A Level is one of LevelDB's.
@@ -75,8 +75,8 @@ type Level struct {
 	Bytes  int64
 }
 
-// Writing returns how long the commit has taken so far that is being written, or
-// undone because the disk refused it; 0 where there is none.
+// Writing returns how long the commit under way has taken so far, including undoing
+// it after a fault; 0 if there is none.
 func (d *DB) Writing() time.Duration {
 	since := d.counts.writing.Load()
 	if since == 0 {
@@ -85,8 +85,8 @@ func (d *DB) Writing() time.Duration {
 	return max(1, time.Since(time.Unix(0, since)))
 }
 
-// Stats returns what is known at the moment. It does not wait for commits, nor for
-// a database that is being opened.
+// Stats returns the present counters. It does not wait for commits, nor for a
+// database that is being opened.
 func (d *DB) Stats() Stats {
 	c := &d.counts
 	s := Stats{

@@ -12,29 +12,29 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// counterBytes is how much memory a generation of counters may take, about:
-// enough for a million streams with names of 40 bytes. Others are read from the
-// database when they are needed, which takes 5 µs: with a quarter as much, a
-// commit of random ones of a million streams took twice as long.
+// counterBytes is about how much memory a generation of counters may take: enough
+// for a million streams with names of 40 bytes. Other counters are read from the
+// database when needed, which takes 5 µs. With a quarter of this memory, a commit
+// to random streams out of a million took twice as long.
 const counterBytes = 128 << 20
 
-// A stream is one that a commit adds to. All of it is the committer's.
+// A stream is one that a commit changes. It belongs to the committer.
 type stream struct {
 	name   []byte
-	entry  int            // where in streams.young
-	before record.Counter // the commit
+	entry  int            // index in streams.young
+	before record.Counter // before the commit
 	after  record.Counter
-	oldest int // its first event in the commit, or -1
-	newest int // and its last
+	oldest int // index of its first event in the commit, or -1
+	newest int // index of its last event
 	seen   int // the last request that named it
 }
 
-// streams is a bounded cache of counters, in two generations: what was used since
-// the younger one began is there, and when that is full, it becomes the older
-// one, which is forgotten. The committer alone changes them, so what they hold is
-// always what the last commit made it.
+// streams is a bounded cache of counters in two generations. Counters used since
+// the younger generation began are in it. When it is full it becomes the older one,
+// and the previous older one is dropped. Only the committer changes the cache, so
+// it always agrees with the last commit.
 type streams struct {
-	mu    sync.RWMutex // protects the maps, and the counters in them; the committer reads without
+	mu    sync.RWMutex // protects the maps and their counters; the committer reads without it
 	young *counters
 	old   *counters
 }
@@ -54,8 +54,8 @@ func (s *streams) cached(name []byte) (record.Counter, bool) {
 	return record.Counter{}, false
 }
 
-// get returns where in young a stream is, whose number is 0 if it is new. It is
-// there until the next commit.
+// get returns the index of a stream in young; its number is 0 if it is new. The
+// index is valid until the next commit.
 func (s *streams) get(db *leveldb.DB, name []byte) (int, error) {
 	hash := hashStream(name)
 	if i := s.young.find(name, hash); i >= 0 {
@@ -71,16 +71,16 @@ func (s *streams) get(db *leveldb.DB, name []byte) (int, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.young.add(name, hash, k), nil
+	return s.young.insert(name, hash, k), nil
 }
 
-// holds reports whether the commit has something of a stream already.
+// holds reports whether the commit already has something of a stream.
 func (c *commit) holds(s *streams, name []byte) bool {
 	i := s.young.find(name, hashStream(name))
 	return i >= 0 && s.young.entries[i].commit == c.serial
 }
 
-// publish makes what a commit did to some streams what everybody sees.
+// publish makes the new counters of some streams visible to readers.
 func (s *streams) publish(touched []stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,8 +101,7 @@ func (s *streams) age() {
 	s.old, s.young = s.young, new(counters)
 }
 
-// touch returns the stream of a commit that is named, which is in its list from
-// then on.
+// touch returns the named stream of a commit, and adds it to the commit's list.
 func (c *commit) touch(s *streams, db *leveldb.DB, name []byte) (*stream, error) {
 	if n := len(c.touched); n > 0 && bytes.Equal(c.touched[c.recent].name, name) {
 		return &c.touched[c.recent], nil
@@ -120,8 +119,8 @@ func (c *commit) touch(s *streams, db *leveldb.DB, name []byte) (*stream, error)
 	return &c.touched[c.recent], nil
 }
 
-// loadCounter reads a counter from the database; the zero value means that
-// there is no such stream.
+// loadCounter reads a counter from the database; the zero value means that there is
+// no such stream.
 func loadCounter(db *leveldb.DB, name []byte) (record.Counter, error) {
 	value, err := db.Get(record.StreamKey(name), nil)
 	if errors.Is(err, leveldb.ErrNotFound) {

@@ -15,19 +15,18 @@ import (
 	"gorewind/store"
 )
 
-// LevelDB counts the tables that it finds when it opens a database twice: once
-// for its first version, and once for the manifest that it begins. When they have
-// been compacted away, they are never removed until the next time. So the engine
-// removes them: what is to be erased may be in them, and they are as large as the
-// store was.
+// When LevelDB opens a database, it references the tables it finds twice: for its
+// first version, and for the manifest that it begins. Once these tables have been
+// compacted away, LevelDB does not remove them before the next start. They may hold
+// erased data, and they are as large as the store was; so the engine removes them.
 //
-// A table that was in use and is not any more never comes back. Who began to read
-// it before holds handle, or has the turn.
+// A table that is no longer in use never comes back. Whoever began to read it
+// earlier holds handle, or has the turn.
 
 // sweepEvery is how often the engine looks for such tables.
 const sweepEvery = time.Minute
 
-// sweep removes the tables of the first version that are not in use any more.
+// sweep removes the tables of the first version that are no longer in use.
 func (d *DB) sweep() error {
 	db, unused, err := d.unused()
 	if len(unused) == 0 {
@@ -42,7 +41,7 @@ func (d *DB) sweep() error {
 		return errReopened
 	}
 	for _, n := range unused {
-		tableCache(db).Evict(0, uint64(n)) // its descriptor keeps the bytes
+		tableCache(db).Evict(0, uint64(n)) // an open descriptor would keep the bytes
 		err := d.guard.Remove(storage.FileDesc{Type: storage.TypeTable, Num: n})
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
@@ -52,15 +51,15 @@ func (d *DB) sweep() error {
 	return nil
 }
 
-// tableCache returns the tables that LevelDB keeps open.
+// tableCache returns LevelDB's cache of open tables.
 func tableCache(db *leveldb.DB) *cache.Cache {
 	tables := reflect.ValueOf(db).Elem().FieldByName("s").Elem().FieldByName("tops").Elem()
 	return (*cache.Cache)(tables.FieldByName("fileCache").UnsafePointer())
 }
 
-// drain waits until nobody reads any more who began before.
+// drain waits until everybody who began to read earlier has finished.
 func (d *DB) drain(db *leveldb.DB) error {
-	// Whoever had the turn is through, and then whoever held handle.
+	// First the holder of the turn finishes, then the holders of handle.
 	if err := d.maintain(func(*leveldb.DB) error { return nil }); err != nil {
 		return err
 	}
@@ -72,7 +71,7 @@ func (d *DB) drain(db *leveldb.DB) error {
 	return nil
 }
 
-// unused returns what sweep is to remove, and from which database.
+// unused returns the tables that sweep is to remove, and their database.
 func (d *DB) unused() (db *leveldb.DB, tables []int64, err error) {
 	d.handle.RLock()
 	defer d.handle.RUnlock()
@@ -91,7 +90,7 @@ func (d *DB) unused() (db *leveldb.DB, tables []int64, err error) {
 	return d.db, tables, nil
 }
 
-// liveTables returns the numbers of the tables that are in use.
+// liveTables returns the numbers of the tables in use.
 func liveTables(db *leveldb.DB) (map[int64]bool, error) {
 	list, err := db.GetProperty("leveldb.sstables")
 	live := make(map[int64]bool)
@@ -104,9 +103,8 @@ func liveTables(db *leveldb.DB) (map[int64]bool, error) {
 	return live, err
 }
 
-// awaitRemoval waits until the files of a database are gone that are not in use
-// any more: LevelDB removes tables a little after a compaction, when nobody reads
-// them.
+// awaitRemoval waits until the unused files of a database are gone. LevelDB removes
+// tables a little after a compaction, when nobody reads them.
 func (d *DB) awaitRemoval(db *leveldb.DB) error {
 	var waits map[int64]bool
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
@@ -136,8 +134,8 @@ func (d *DB) awaitRemoval(db *leveldb.DB) error {
 	}
 }
 
-// idleFiles returns the numbers of the tables that are there and not in use, or
-// not yet, and of the journals before the newest.
+// idleFiles returns the numbers of the existing tables that are not in use, or not
+// yet, and of all journals but the newest.
 func (d *DB) idleFiles(db *leveldb.DB) (map[int64]bool, error) {
 	d.handle.RLock()
 	defer d.handle.RUnlock()

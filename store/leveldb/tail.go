@@ -10,18 +10,18 @@ import (
 	"gorewind/store/leveldb/internal/logscan"
 )
 
-// recentBytes is how much memory the newest commits may take that are kept for
-// those who follow. Who is farther behind reads from the database.
+// recentBytes is how much memory the newest commits may take. Followers that are
+// farther behind read from the database.
 const recentBytes = 4 << 20
 
-// recent holds the newest commits for those who follow.
+// recent holds the newest commits for followers.
 type recent struct {
 	mu        sync.Mutex // protects the fields below
 	followers int
-	commits   []recentCommit // without a gap, the last one ending at last
+	commits   []recentCommit // without a gap; the last one ends at last
 	bytes     int
 	last      uint64        // position of the newest commit
-	grown     chan struct{} // closed, and replaced, when last rises or closed is set
+	grown     chan struct{} // closed and replaced when last rises or closed is set
 	closed    bool
 }
 
@@ -46,9 +46,10 @@ func (r *recent) join(n int) {
 	r.followers += n
 }
 
-// add makes a commit known; events is nil when nobody followed as it was made.
-// Where it erased something, what came before it is to be read anew.
-func (r *recent) add(last uint64, events []store.Event, erased bool) {
+// addCommit makes a commit known; events is nil if nobody followed when it was
+// made. If it erased something, the older commits are dropped, so that followers
+// read them again.
+func (r *recent) addCommit(last uint64, events []store.Event, erased bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if events == nil || erased {
@@ -81,9 +82,9 @@ func (r *recent) close() {
 	r.grown = make(chan struct{})
 }
 
-// after returns the events of the commit that holds the position after from, if
-// it is at hand, and the commit's last position. Otherwise behind says whether it
-// is in the database; if not, grown is closed when to ask again.
+// after returns the events of the commit that holds the position after from, if it
+// is in memory, and the commit's last position. Otherwise behind reports whether
+// the database has it; if not, grown is closed when it is time to ask again.
 func (r *recent) after(from uint64) (events []store.Event, upTo uint64, behind, closed bool, grown <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,9 +120,9 @@ func (d *DB) Tail(ctx context.Context, from uint64) iter.Seq2[[]store.Event, err
 			var err error
 			switch {
 			case behind:
-				w := window{stretch: stretch{after: from, upTo: d.tip().Position}, events: logscan.ChunkEvents, bytes: recentBytes}
+				w := scanChunk{stretch: stretch{after: from, upTo: d.tip().Position}, events: logscan.ChunkEvents, bytes: recentBytes}
 				var read []store.Event
-				read, upTo, err = d.readWindow(ctx, nil, &w)
+				read, upTo, err = d.readScanChunk(ctx, nil, &w)
 				events = make([]store.Event, 0, len(read))
 				for e := range w.inOrder(read) {
 					events = append(events, *e)

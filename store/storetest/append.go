@@ -44,11 +44,11 @@ func testEmpty(f *fixture) {
 }
 
 func testOneAndTwo(f *fixture) {
-	if id := f.append("mystream", "one"); id != 1 {
+	if id := f.appendEvents("mystream", "one"); id != 1 {
 		f.t.Errorf("the first id is %d", id)
 	}
 	f.holds("mystream", "one")
-	if id := f.append("mystream", ""); id != 2 {
+	if id := f.appendEvents("mystream", ""); id != 2 {
 		f.t.Errorf("the second id is %d", id)
 	}
 	f.twice(func() {
@@ -63,7 +63,7 @@ func testPrefixNames(f *fixture) {
 	for i := range 5 {
 		for _, n := range names {
 			data := fmt.Sprint(n, i)
-			f.append(n, data)
+			f.appendEvents(n, data)
 			written[n] = append(written[n], data)
 			for _, n := range names {
 				f.holds(n, written[n]...)
@@ -141,7 +141,7 @@ func testAnyNames(f *fixture) {
 	}
 	written := map[string][]string{}
 	for i, n := range names {
-		f.append(n, strconv.Itoa(i), n)
+		f.appendEvents(n, strconv.Itoa(i), n)
 		written[n] = append(written[n], strconv.Itoa(i), n)
 	}
 	f.twice(func() {
@@ -152,11 +152,11 @@ func testAnyNames(f *fixture) {
 }
 
 func testSeveral(f *fixture) {
-	if id := f.append("s", "a", "b", "c"); id != 3 {
+	if id := f.appendEvents("s", "a", "b", "c"); id != 3 {
 		f.t.Errorf("the last of three ids is %d", id)
 	}
 	many := numbers(store.MaxCommitEvents)
-	f.append("many", many...)
+	f.appendEvents("many", many...)
 	f.twice(func() {
 		f.holds("many", many...)
 		f.holds("s", "a", "b", "c")
@@ -288,14 +288,14 @@ func testMostGroups(f *fixture) {
 }
 
 func testAllOrNone(f *fixture) {
-	f.append("b", "there")
+	f.appendEvents("b", "there")
 	r := f.one(group("a", "x"), expecting(0, "b", "x"), group("c", "x"))
 	f.conflict("the second of three groups", r.Err, 1, "b", 1)
 	f.twice(func() {
 		f.wants(everything(), "there")
 		f.lists("", "", "b=1")
 	})
-	if id := f.append("a", "y"); id != 1 {
+	if id := f.appendEvents("a", "y"); id != 1 {
 		f.t.Errorf("the first id after a request that failed is %d", id)
 	}
 }
@@ -362,8 +362,8 @@ func testSecondGroup(f *fixture) {
 
 // testConflict: the first expectation that is not met is the one that is told.
 func testConflict(f *fixture) {
-	f.append("a", "1")
-	f.append("b", "1", "2")
+	f.appendEvents("a", "1")
+	f.appendEvents("b", "1", "2")
 	r := f.one(expecting(1, "a", "x"), group("none", "x"), expecting(3, "b", "x"), expecting(7, "a/b", "x"))
 	f.conflict("two of three are not met", r.Err, 2, "b", 2)
 	r = f.one(expecting(7, "a/b", "x"), expecting(3, "b", "x"))
@@ -372,7 +372,7 @@ func testConflict(f *fixture) {
 }
 
 func testExpectEmptied(f *fixture) {
-	f.append("s", "a", "b")
+	f.appendEvents("s", "a", "b")
 	f.empty("s")
 	f.twice(func() {
 		f.conflict("its last id", f.one(expecting(2, "s", "x")).Err, 0, "s", 0)
@@ -382,7 +382,7 @@ func testExpectEmptied(f *fixture) {
 		f.t.Errorf("an emptied stream does not match zero, or its ids do not go on: %+v", r)
 	}
 	f.conflict("afterwards", f.one(expecting(0, "s", "x")).Err, 0, "s", 3)
-	f.is("delete", f.delete("s", 2), nil)
+	f.is("delete", f.deleteEvents("s", 2), nil)
 	f.is("the last after a delete before it", f.one(expecting(3, "s", "d")).Err, nil)
 	f.holds("s", "c", "d")
 }

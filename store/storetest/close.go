@@ -18,7 +18,7 @@ func testReopen(f *fixture) {
 		if f.volatile && i > 0 {
 			return
 		}
-		if got := f.append("s", data); got != uint64(i+1) {
+		if got := f.appendEvents("s", data); got != uint64(i+1) {
 			f.t.Errorf("id %d after %d restarts", got, i)
 		}
 		f.holds("s", numbers(i+1)...)
@@ -33,7 +33,7 @@ func testReopen(f *fixture) {
 
 func testClosed(f *fixture) {
 	ended := make(chan error)
-	f.append("s", "a")
+	f.appendEvents("s", "a")
 	go func() {
 		for _, err := range f.s.Tail(context.Background(), 0) {
 			if err != nil {
@@ -55,7 +55,7 @@ func testClosed(f *fixture) {
 	for name, err := range map[string]error{
 		"append":            f.one(group("s", "x")).Err,
 		"replace":           f.replace("s", 1, "x"),
-		"delete":            f.delete("s", 1),
+		"delete":            f.deleteEvents("s", 1),
 		"commit":            f.setCursor(at("c", "s", 1)),
 		"cursor":            cursor,
 		"resolve":           resolve,
@@ -73,10 +73,10 @@ func testClosed(f *fixture) {
 func testCloseFinishes(f *fixture) {
 	s := script{f: f}
 	for range 100 {
-		s.append(group("s", "a"))
+		s.appendGroups(group("s", "a"))
 	}
 	s.setCursor(at("c", "s", 50))
-	s.delete("s", 90)
+	s.deleteEvents("s", 90)
 	s.replace("s", 91, "b")
 	f.close()
 	s.left.Wait()

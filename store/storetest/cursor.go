@@ -40,7 +40,7 @@ func (f *fixture) stands(consumer, stream string, want uint64) {
 
 func testCursor(f *fixture) {
 	f.stands("c", "s", 0)
-	f.append("s", "a", "b", "c")
+	f.appendEvents("s", "a", "b", "c")
 	f.is("first", f.setCursor(at("c", "s", 1)), nil)
 	f.twice(func() {
 		f.stands("c", "s", 1)
@@ -50,7 +50,7 @@ func testCursor(f *fixture) {
 	f.is("over one", f.setCursor(at("c", "s", 3)), nil)
 	f.twice(func() { f.stands("c", "s", 3) })
 	f.wants(everything(), "a", "b", "c")
-	if id := f.append("s", "d"); id != 4 {
+	if id := f.appendEvents("s", "d"); id != 4 {
 		f.t.Errorf("the id after a commit is %d", id)
 	}
 }
@@ -61,7 +61,7 @@ func testCursorNames(f *fixture) {
 	long := string(make([]byte, store.MaxConsumer))
 	names = append(names, [2]string{long, long}, [2]string{long, "c"})
 	for i, n := range names {
-		f.append(n[1], numbers(20)...)
+		f.appendEvents(n[1], numbers(20)...)
 		f.is("commit", f.setCursor(at(n[0], n[1], uint64(i+1))), nil)
 	}
 	f.twice(func() {
@@ -78,7 +78,7 @@ func testCursorNames(f *fixture) {
 }
 
 func testCursorUnknown(f *fixture) {
-	f.append("s", "a", "b")
+	f.appendEvents("s", "a", "b")
 	f.is("beyond the last", f.setCursor(at("c", "s", 3)), store.ErrUnknownID)
 	f.is("beyond the last, with rewind", f.setCursor(rewound("c", "s", 12345)), store.ErrUnknownID)
 	f.is("no such stream", f.setCursor(at("c", "none", 1)), store.ErrUnknownID)
@@ -87,7 +87,7 @@ func testCursorUnknown(f *fixture) {
 }
 
 func testCursorBehind(f *fixture) {
-	f.append("s", "a", "b", "c")
+	f.appendEvents("s", "a", "b", "c")
 	f.is("last", f.setCursor(at("c", "s", 3)), nil)
 	var behind *store.Behind
 	if err := f.setCursor(at("c", "s", 2)); !errors.As(err, &behind) || !errors.Is(err, store.ErrBehind) || behind.Cursor != 3 {
@@ -106,24 +106,24 @@ func testCursorBehind(f *fixture) {
 }
 
 func testCursorDeleted(f *fixture) {
-	f.append("s", "a", "b", "c")
+	f.appendEvents("s", "a", "b", "c")
 	f.is("before", f.setCursor(at("c", "s", 1)), nil)
-	f.is("delete", f.delete("s", 2), nil)
+	f.is("delete", f.deleteEvents("s", 2), nil)
 	f.twice(func() { f.stands("c", "s", 1) })
 	f.is("an id that is deleted", f.setCursor(at("c", "s", 2)), nil)
 	f.empty("s")
 	f.is("the last of an emptied stream", f.setCursor(at("c", "s", 3)), nil)
 	f.is("beyond it", f.setCursor(at("c", "s", 4)), store.ErrUnknownID)
 	f.twice(func() { f.stands("c", "s", 3) })
-	f.append("s", "d")
+	f.appendEvents("s", "d")
 	nearest := store.Range{Stream: []byte("s"), After: store.Some(1), Nearest: true}
 	f.wants(nearest, "d")
 }
 
 func testCursorStore(f *fixture) {
 	f.is("in an empty store", f.setCursor(at("c", "", 1)), store.ErrUnknownID)
-	f.append("a", "1")
-	f.append("b", "2")
+	f.appendEvents("a", "1")
+	f.appendEvents("b", "2")
 	log := f.log(2)
 	f.is("a position", f.setCursor(at("c", "", log[0].Position)), nil)
 	f.twice(func() {
@@ -142,7 +142,7 @@ func testCursorStore(f *fixture) {
 }
 
 func testCursorInvalid(f *fixture) {
-	f.append("s", "a")
+	f.appendEvents("s", "a")
 	f.is("no consumer", f.setCursor(at("", "s", 1)), store.ErrInvalid)
 	f.is("long consumer", f.setCursor(at(string(make([]byte, store.MaxConsumer+1)), "s", 1)), store.ErrTooLarge)
 }

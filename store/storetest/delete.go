@@ -23,10 +23,10 @@ var deleteCases = []testCase{
 }
 
 func testDelete(f *fixture) {
-	f.append("s", "a", "b", "c", "d")
-	f.append("t", "e")
+	f.appendEvents("s", "a", "b", "c", "d")
+	f.appendEvents("t", "e")
 	log := f.log(5)
-	f.is("delete", f.delete("s", 2), nil)
+	f.is("delete", f.deleteEvents("s", 2), nil)
 	log = log[2:]
 	f.twice(func() {
 		f.agrees("stream", log, whole("s"))
@@ -37,14 +37,14 @@ func testDelete(f *fixture) {
 		f.follows(0, log)
 		f.lists("", "", "s=4", "t=1")
 	})
-	if id := f.append("s", "f"); id != 5 {
+	if id := f.appendEvents("s", "f"); id != 5 {
 		f.t.Errorf("the id after a delete is %d", id)
 	}
 }
 
 func testDeleteAll(f *fixture) {
-	f.append("s", "a", "b")
-	f.append("t", "c")
+	f.appendEvents("s", "a", "b")
+	f.appendEvents("t", "c")
 	f.empty("s")
 	f.twice(func() {
 		f.holds("s")
@@ -53,10 +53,10 @@ func testDeleteAll(f *fixture) {
 		f.lists("", "", "t=1")
 		same(f.t, texts(f.log(1)), []string{"c"})
 	})
-	if id := f.append("s", "d"); id != 3 {
+	if id := f.appendEvents("s", "d"); id != 3 {
 		f.t.Errorf("the id after all were deleted is %d", id)
 	}
-	f.is("delete the last by its id", f.delete("s", 3), nil)
+	f.is("delete the last by its id", f.deleteEvents("s", 3), nil)
 	f.twice(func() {
 		f.holds("s")
 		f.lists("", "", "t=1")
@@ -67,23 +67,23 @@ func testDeleteAll(f *fixture) {
 
 func testDeleteNothing(f *fixture) {
 	f.empty("none")
-	f.is("an id without a stream", f.delete("none", 1), nil)
-	f.append("s", "a", "b", "c")
+	f.is("an id without a stream", f.deleteEvents("none", 1), nil)
+	f.appendEvents("s", "a", "b", "c")
 	for range 2 {
-		f.is("up to an id, twice", f.delete("s", 2), nil)
+		f.is("up to an id, twice", f.deleteEvents("s", 2), nil)
 	}
-	f.is("before what is deleted", f.delete("s", 1), nil)
+	f.is("before what is deleted", f.deleteEvents("s", 1), nil)
 	f.twice(func() { f.holds("s", "c") })
 	f.empty("s")
 	f.empty("s")
-	f.is("an id of an emptied stream", f.delete("s", 1), nil)
-	f.is("the last of an emptied stream", f.delete("s", 3), nil)
+	f.is("an id of an emptied stream", f.deleteEvents("s", 1), nil)
+	f.is("the last of an emptied stream", f.deleteEvents("s", 3), nil)
 	f.holds("s")
 	f.lists("", "")
 }
 
 func testDeleteExpected(f *fixture) {
-	f.append("s", "a", "b", "c")
+	f.appendEvents("s", "a", "b", "c")
 	d := func(upTo, expected uint64) store.Delete {
 		return store.Delete{Stream: []byte("s"), UpTo: store.Some(upTo), Expected: store.Some(expected)}
 	}
@@ -103,17 +103,17 @@ func testDeleteExpected(f *fixture) {
 }
 
 func testDeleteRefused(f *fixture) {
-	f.append("s", "a", "b")
-	f.is("beyond the last", f.delete("s", 3), store.ErrUnknownID)
-	f.is("the largest id", f.delete("s", 1<<64-1), store.ErrUnknownID)
+	f.appendEvents("s", "a", "b")
+	f.is("beyond the last", f.deleteEvents("s", 3), store.ErrUnknownID)
+	f.is("the largest id", f.deleteEvents("s", 1<<64-1), store.ErrUnknownID)
 	f.is("no name", f.erase(store.Delete{}), store.ErrInvalid)
 	f.twice(func() { f.holds("s", "a", "b") })
 }
 
 func testDeleteBounds(f *fixture) {
-	f.append("s", numbers(8)...)
-	f.append("emptied", "x", "y")
-	f.is("delete", f.delete("s", 4), nil)
+	f.appendEvents("s", numbers(8)...)
+	f.appendEvents("emptied", "x", "y")
+	f.is("delete", f.deleteEvents("s", 4), nil)
 	f.empty("emptied")
 	none := store.Optional{}
 	f.twice(func() {
@@ -146,16 +146,16 @@ func testDeleteBounds(f *fixture) {
 // testDeleteMany: what is cut off may be stored together with what stays, small
 // events many at once and large ones alone.
 func testDeleteMany(f *fixture) {
-	f.append("other", "x")
-	f.append("small", numbers(5000)...)
+	f.appendEvents("other", "x")
+	f.appendEvents("small", numbers(5000)...)
 	var large []string
 	for i := range 6 {
 		large = append(large, strings.Repeat(fmt.Sprint(i), 100_000*i))
 	}
-	f.append("large", large...)
+	f.appendEvents("large", large...)
 	log := f.log(1 + 5000 + 6)
 	cut := func(stream string, upTo uint64) {
-		f.is("delete", f.delete(stream, upTo), nil)
+		f.is("delete", f.deleteEvents(stream, upTo), nil)
 		log = chosen(log, store.Range{Select: f.glob("**")})
 		kept := log[:0]
 		for _, e := range log {
@@ -182,18 +182,18 @@ func testDeleteMany(f *fixture) {
 
 func testDeleteAgain(f *fixture) {
 	for i := range uint64(30) {
-		if id := f.append("s", "a", "b", "c"); id != 3*i+3 {
+		if id := f.appendEvents("s", "a", "b", "c"); id != 3*i+3 {
 			f.t.Fatalf("id %d in round %d", id, i)
 		}
 		if i%3 == 0 {
 			f.empty("s")
 			f.holds("s")
 		} else {
-			f.is("delete", f.delete("s", 3*i+2), nil)
+			f.is("delete", f.deleteEvents("s", 3*i+2), nil)
 			f.holds("s", "c")
 		}
 	}
-	f.append("s", "end")
+	f.appendEvents("s", "end")
 	f.twice(func() {
 		f.holds("s", "c", "end")
 		same(f.t, texts(f.log(2)), []string{"c", "end"})
@@ -210,7 +210,7 @@ func testDeleteStreams(f *fixture) {
 		case 0:
 			f.empty(fmt.Sprint("s/", i))
 		case 1:
-			f.is("delete", f.delete(fmt.Sprint("s/", i), 10), nil)
+			f.is("delete", f.deleteEvents(fmt.Sprint("s/", i), 10), nil)
 		}
 	}
 	for i, e := range log {
@@ -230,11 +230,11 @@ func testDeleteStreams(f *fixture) {
 func testDeleteFollowed(f *fixture) {
 	stop := f.stay()
 	defer stop()
-	f.append("s", "a", "b", "c")
+	f.appendEvents("s", "a", "b", "c")
 	f.all(request(group("t", "d"), group("s", "e"), group("t", "f")))
-	f.is("delete", f.delete("s", 2), nil)
+	f.is("delete", f.deleteEvents("s", 2), nil)
 	f.empty("t")
-	f.append("s", "g")
+	f.appendEvents("s", "g")
 	f.follows(0, f.read(everything()))
 	same(f.t, texts(f.log(3)), []string{"c", "e", "g"})
 }
@@ -244,16 +244,16 @@ func testDeleteFollowed(f *fixture) {
 func testDeleteWhileReading(f *fixture) {
 	for i, r := range []store.Range{whole("s"), {Select: f.glob("s")}} {
 		base := uint64(i) * 20_001
-		f.append("s", numbers(10_000)...)
-		f.append("s", numbers(10_000)...)
-		f.append("s", "last")
+		f.appendEvents("s", numbers(10_000)...)
+		f.appendEvents("s", numbers(10_000)...)
+		f.appendEvents("s", "last")
 		var last uint64
 		for e, err := range f.s.Read(context.Background(), r) {
 			if err != nil {
 				f.t.Fatal(err)
 			}
 			if last == 0 {
-				f.is("delete", f.delete("s", base+20_000), nil)
+				f.is("delete", f.deleteEvents("s", base+20_000), nil)
 			}
 			last = e.ID
 		}

@@ -85,7 +85,7 @@ func Each(events ...store.Event) func() (*store.Event, error) {
 	}
 }
 
-func (f *fixture) append(stream string, events ...string) uint64 {
+func (f *fixture) appendEvents(stream string, events ...string) uint64 {
 	f.t.Helper()
 	return Append(f.t, f.s, stream, events...)
 }
@@ -146,7 +146,7 @@ func (f *fixture) replace(stream string, id uint64, data string) error {
 }
 
 // delete removes the events of a stream up to one.
-func (f *fixture) delete(stream string, upTo uint64) error {
+func (f *fixture) deleteEvents(stream string, upTo uint64) error {
 	return f.erase(store.Delete{Stream: []byte(stream), UpTo: store.Some(upTo)})
 }
 

@@ -53,10 +53,10 @@ func (g *generator) operation() operation {
 func (g *generator) write() write {
 	switch k := g.r.IntN(100); {
 	case k < 55:
-		o := appends{g.append()}
+		o := appends{g.makeAppend()}
 		if g.one(5) {
 			for range g.r.IntN(20) {
-				o = append(o, g.append())
+				o = append(o, g.makeAppend())
 			}
 		}
 		return o
@@ -69,7 +69,7 @@ func (g *generator) write() write {
 	}
 }
 
-func (g *generator) append() store.Append {
+func (g *generator) makeAppend() store.Append {
 	if g.one(10) && len(g.keyed) > 0 {
 		return pick(g, g.keyed)
 	}

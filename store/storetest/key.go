@@ -40,8 +40,8 @@ func testKeyAgain(f *fixture) {
 	first := func() store.Append { return keyed("k", group("s", "a", "b"), group("t", "c"), group("s", "d")) }
 	f.stores(first(), 2, 1, 3)
 	f.stores(first(), 2, 1, 3)
-	f.append("s", "e")
-	f.append("t", "f")
+	f.appendEvents("s", "e")
+	f.appendEvents("t", "f")
 	f.twice(func() {
 		f.stores(first(), 2, 1, 3)
 		f.wants(everything(), "a", "b", "c", "d", "e", "f")
@@ -110,7 +110,7 @@ func testKeyAfterFailure(f *fixture) {
 
 func testKeyBeforeExpectation(f *fixture) {
 	f.stores(keyed("k", expecting(0, "s", "a")), 1)
-	f.append("s", "b")
+	f.appendEvents("s", "b")
 	f.twice(func() { f.stores(keyed("k", expecting(0, "s", "a")), 1) })
 	f.reused("also where an expectation is not met", keyed("k", expecting(0, "s", "x")))
 	f.conflict("a new key", appendAll(f.s, keyed("l", expecting(0, "s", "a")))[0].Err, 0, "s", 2)

@@ -67,11 +67,11 @@ func changes(e store.Entry) string {
 }
 
 func testLog(f *fixture) {
-	f.append("a", "1", "2")
+	f.appendEvents("a", "1", "2")
 	f.all(store.Append{Key: []byte("k"), Groups: []store.Group{group("b", "1"), group("a", "3"), group("b", "2", "3")}})
 	f.is("replace", f.replace("a", 2, "two"), nil)
-	f.is("delete", f.delete("b", 2), nil)
-	f.is("delete again", f.delete("b", 1), nil) // changes nothing
+	f.is("delete", f.deleteEvents("b", 2), nil)
+	f.is("delete again", f.deleteEvents("b", 1), nil) // changes nothing
 	f.is("cursor", f.setCursor(store.Cursor{Consumer: []byte("c"), Stream: []byte("a"), ID: 3}), nil)
 	f.is("cursor", f.setCursor(store.Cursor{Consumer: []byte("c"), ID: 8}), nil)
 	f.twice(func() {
@@ -93,7 +93,7 @@ func testLog(f *fixture) {
 
 func testLogFrom(f *fixture) {
 	for i := range 20 {
-		f.append(fmt.Sprint(i%3), numbers(1+i%4)...)
+		f.appendEvents(fmt.Sprint(i%3), numbers(1+i%4)...)
 	}
 	all := f.logged(0)
 	for after := range f.s.Info().LastPosition + 3 {
@@ -114,14 +114,14 @@ func testLogFrom(f *fixture) {
 }
 
 func testLogEnd(f *fixture) {
-	f.append("a", "1")
-	f.append("a", "2")
+	f.appendEvents("a", "1")
+	f.appendEvents("a", "2")
 	n := 0
 	for e, err := range f.s.Log(context.Background(), 0) {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		f.append("a", "more")
+		f.appendEvents("a", "more")
 		if n++; e.Position > 2 {
 			f.t.Fatalf("want it to end at 2, have %+v", e)
 		}

@@ -108,7 +108,7 @@ func (m *model) meets(group int, stream []byte, expected store.Optional) error {
 	return nil
 }
 
-func (m *model) append(a store.Append) ([]uint64, error) {
+func (m *model) appendEvents(a store.Append) ([]uint64, error) {
 	if err := invalid(a); err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (m *model) append(a store.Append) ([]uint64, error) {
 	}
 	var ids []uint64
 	for _, g := range a.Groups {
-		ids = append(ids, m.add(g))
+		ids = append(ids, m.addGroup(g))
 	}
 	if len(a.Key) > 0 {
 		m.keys[name] = remembered{a.Groups, ids}
@@ -145,7 +145,7 @@ func invalid(a store.Append) error {
 	return nil
 }
 
-func (m *model) add(g store.Group) uint64 {
+func (m *model) addGroup(g store.Group) uint64 {
 	s := m.streams[string(g.Stream)]
 	if s == nil {
 		s = new(modelStream)
@@ -172,7 +172,7 @@ func (m *model) replace(r store.Replace) error {
 	return store.ErrUnknownID
 }
 
-func (m *model) delete(d store.Delete) error {
+func (m *model) deleteEvents(d store.Delete) error {
 	if len(d.Stream) == 0 {
 		return store.ErrInvalid
 	}

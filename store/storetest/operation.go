@@ -109,7 +109,7 @@ func (o appends) String() string {
 func (o appends) expect(m *model) string {
 	var b answer
 	for _, a := range o {
-		ids, err := m.append(a)
+		ids, err := m.appendEvents(a)
 		b.line("%v %s", ids, verdict(err))
 	}
 	return string(b)
@@ -150,7 +150,7 @@ func (o remove) String() string {
 	return fmt.Sprintf("delete %q up to %s expecting %s", o.Stream, number(o.UpTo), number(o.Expected))
 }
 
-func (o remove) expect(m *model) string { return verdict(m.delete(store.Delete(o))) }
+func (o remove) expect(m *model) string { return verdict(m.deleteEvents(store.Delete(o))) }
 
 func (o remove) perform(s System) string { return wait(o, s) }
 
@@ -219,7 +219,7 @@ type query struct {
 
 func (o query) String() string {
 	return fmt.Sprintf("read %q%s after %s upto %s since %s until %s nearest %v backward %v limit %d bytes %d, stop after %d",
-		o.Stream, o.patterns, number(o.After), number(o.UpTo), moment(o.Since), moment(o.Until), o.Nearest, o.Backward, o.Limit, o.Bytes, o.stop)
+		o.Stream, o.patterns, number(o.After), number(o.UpTo), timeText(o.Since), timeText(o.Until), o.Nearest, o.Backward, o.Limit, o.Bytes, o.stop)
 }
 
 func number(o store.Optional) string {
@@ -229,7 +229,7 @@ func number(o store.Optional) string {
 	return strconv.FormatUint(o.N, 10)
 }
 
-func moment(t time.Time) string {
+func timeText(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}

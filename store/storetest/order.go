@@ -62,7 +62,7 @@ func (s *script) next() func(error) {
 	}
 }
 
-func (s *script) append(groups ...store.Group) {
+func (s *script) appendGroups(groups ...store.Group) {
 	done := s.next()
 	s.f.s.Append([]store.Append{request(groups...)}, func(r []store.Result) { done(r[0].Err) })
 }
@@ -71,7 +71,7 @@ func (s *script) replace(stream string, id uint64, data string) {
 	s.f.s.Replace(store.Replace{Stream: []byte(stream), ID: id, Data: []byte(data)}, s.next())
 }
 
-func (s *script) delete(stream string, upTo uint64) {
+func (s *script) deleteEvents(stream string, upTo uint64) {
 	s.f.s.Delete(store.Delete{Stream: []byte(stream), UpTo: store.Some(upTo)}, s.next())
 }
 
@@ -83,19 +83,19 @@ func testOrderOfKinds(f *fixture) {
 	for round := range uint64(20) {
 		last := round * 4 // id of the stream's last event
 		s := script{f: f}
-		s.append(group("s", "a", "b", "c"))
+		s.appendGroups(group("s", "a", "b", "c"))
 		s.replace("s", last+2, "B")
 		s.replace("s", last+4, "x")
 		s.setCursor(at("c", "s", last+4))
 		s.setCursor(at("c", "s", last+3))
 		s.setCursor(at("c", "s", last+2))
-		s.delete("s", last+1)
+		s.deleteEvents("s", last+1)
 		s.replace("s", last+1, "x")
-		s.append(expecting(last+3, "s", "d"))
-		s.append(expecting(last+3, "s", "x"))
+		s.appendGroups(expecting(last+3, "s", "d"))
+		s.appendGroups(expecting(last+3, "s", "x"))
 		s.replace("s", last+4, "D")
-		s.delete("s", last+5)
-		s.delete("s", last+3)
+		s.deleteEvents("s", last+5)
+		s.deleteEvents("s", last+3)
 		s.left.Wait()
 		want := []string{"1 ok", "2 ok", "3 unknown id", "4 unknown id", "5 ok", fmt.Sprintf("6 behind %d", last+3), "7 ok", "8 unknown id",
 			"9 ok", fmt.Sprintf("10 conflict 0 73 %d", last+4), "11 ok", "12 unknown id", "13 ok"}
@@ -114,7 +114,7 @@ func testSeen(f *fixture) {
 	defer stop()
 	for i := range uint64(100) {
 		data := fmt.Sprint(i)
-		f.append("s", data)
+		f.appendEvents("s", data)
 		f.wants(between("s", i, i+1), data)
 		f.wants(store.Range{Select: f.glob("**"), Backward: true, Limit: 1}, data)
 		f.lists("", "", fmt.Sprintf("s=%d", i+1))
@@ -122,7 +122,7 @@ func testSeen(f *fixture) {
 		f.stands("c", "s", i+1)
 		f.is("replace", f.replace("s", i+1, "r"+data), nil)
 		f.wants(between("s", i, i+1), "r"+data)
-		f.is("delete", f.delete("s", i), nil)
+		f.is("delete", f.deleteEvents("s", i), nil)
 		f.holds("s", "r"+data)
 	}
 }
@@ -132,10 +132,10 @@ func testRising(f *fixture) {
 	var last store.Event
 	var position uint64
 	for i := range 30 {
-		f.append("s", "a")
+		f.appendEvents("s", "a")
 		f.is("commit", f.setCursor(at("c", "s", uint64(i+1))), nil)
 		f.empty("s")
-		f.append("t", "b")
+		f.appendEvents("t", "b")
 		e := f.read(store.Range{Stream: []byte("t"), Backward: true, Limit: 1})[0]
 		if e.Position <= last.Position || e.Position <= position || e.Time.Before(last.Time) {
 			f.t.Fatalf("%+v comes after %+v and position %d", e, last, position)
@@ -163,7 +163,7 @@ func testParallelKinds(f *fixture) {
 				f.is("commit", f.setCursor(at(consumer, stream, i+1)), nil)
 				f.is("commit", f.setCursor(rewound(consumer, "all", 1+i%7)), nil)
 				if i%10 == 9 {
-					f.is("delete", f.delete(stream, i-4), nil)
+					f.is("delete", f.deleteEvents(stream, i-4), nil)
 				}
 			}
 		})

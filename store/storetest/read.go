@@ -33,9 +33,9 @@ func between(stream string, after, upTo uint64) store.Range {
 func testBounds(f *fixture) {
 	written := numbers(10)
 	for range written {
-		f.append("other", "x")
+		f.appendEvents("other", "x")
 	}
-	f.append("s", written...)
+	f.appendEvents("s", written...)
 	none := store.Optional{}
 	f.twice(func() {
 		for _, c := range []struct {
@@ -88,8 +88,8 @@ func (f *fixture) reads(r store.Range, want error, events ...string) {
 }
 
 func testResolve(f *fixture) {
-	f.append("s", "a", "b", "c")
-	f.append("t", "d")
+	f.appendEvents("s", "a", "b", "c")
+	f.appendEvents("t", "d")
 	log := f.log(4)
 	for name, r := range map[string]store.Range{
 		"stream":    {Stream: []byte("s"), After: store.Some(1)},
@@ -107,16 +107,16 @@ func testResolve(f *fixture) {
 			f.t.Errorf("%s: %+v is not fixed", name, fixed)
 		}
 		want := chosen(log, r)
-		f.append("s", "more")
-		f.append("none", "more")
+		f.appendEvents("s", "more")
+		f.appendEvents("none", "more")
 		same(f.t, Read(f.t, f.s, fixed), texts(want))
 		log = f.log(len(log) + 2)
 	}
 }
 
 func testNearest(f *fixture) {
-	f.append("s", numbers(10)...)
-	f.is("delete", f.delete("s", 4), nil)
+	f.appendEvents("s", numbers(10)...)
+	f.is("delete", f.deleteEvents("s", 4), nil)
 	f.twice(func() {
 		for _, c := range []struct {
 			after, upTo uint64
@@ -145,8 +145,8 @@ func testNearest(f *fixture) {
 
 func testLimit(f *fixture) {
 	written := numbers(20)
-	f.append("s", written...)
-	f.append("t", "x")
+	f.appendEvents("s", written...)
+	f.appendEvents("t", "x")
 	page := store.Range{Stream: []byte("s"), Limit: 10}
 	f.wants(page, written[:10]...)
 	page.After = store.Some(10)
@@ -161,7 +161,7 @@ func testLimit(f *fixture) {
 }
 
 func testByteLimit(f *fixture) {
-	f.append("s", "1234", "5678", "90")
+	f.appendEvents("s", "1234", "5678", "90")
 	for size, n := range map[int]int{0: 3, 1: 1, 4: 1, 5: 2, 8: 2, 9: 3, 1000: 3} {
 		r := whole("s")
 		r.Bytes = size
@@ -181,7 +181,7 @@ func (f *fixture) commits(n int, streams ...string) []store.Event {
 	for i, data := range numbers(n) {
 		for !time.Now().Truncate(time.Microsecond).After(last) {
 		}
-		f.append(streams[i%len(streams)], data)
+		f.appendEvents(streams[i%len(streams)], data)
 		events, err := read(f.s, store.Range{Select: store.Prefix(nil), Backward: true, Limit: 1})
 		if err != nil {
 			f.t.Fatal(err)
@@ -192,7 +192,7 @@ func (f *fixture) commits(n int, streams ...string) []store.Event {
 }
 
 // moments returns times before, at, between and after those of events.
-func moments(log []store.Event) (at []time.Time) {
+func timesAround(log []store.Event) (at []time.Time) {
 	for _, e := range log {
 		at = append(at, e.Time.Add(-time.Microsecond), e.Time, e.Time.Add(time.Microsecond))
 	}
@@ -203,7 +203,7 @@ func moments(log []store.Event) (at []time.Time) {
 func testTime(f *fixture) {
 	log := f.commits(12, "a", "b", "a")
 	f.twice(func() {
-		for _, since := range moments(log) {
+		for _, since := range timesAround(log) {
 			for _, r := range []store.Range{whole("a"), whole("b"), everything()} {
 				r.Since = since
 				f.agrees("since", log, r)
@@ -229,13 +229,13 @@ func (f *fixture) reading(r store.Range) error {
 // testTimeOfCommit: what was committed together has one time, and is selected
 // together.
 func testTimeOfCommit(f *fixture) {
-	f.append("s", "before")
+	f.appendEvents("s", "before")
 	f.all(request(group("s", "a"), group("t", "b"), group("s", "c")))
 	log := f.log(4)
 	if !log[1].Time.Equal(log[2].Time) || !log[2].Time.Equal(log[3].Time) {
 		f.t.Errorf("times of one commit differ: %+v", log)
 	}
-	for _, at := range moments(log) {
+	for _, at := range timesAround(log) {
 		f.agrees("since", log, store.Range{Select: store.Prefix(nil), Since: at})
 		f.agrees("until", log, store.Range{Stream: []byte("s"), Until: at})
 	}
@@ -245,7 +245,7 @@ func testTimeOfCommit(f *fixture) {
 func testReadCombined(f *fixture) {
 	r, seed := Rand(f.t)
 	log := f.commits(60, "a", "b", "a", "a")
-	f.is("delete", f.delete("a", 7), nil)
+	f.is("delete", f.deleteEvents("a", 7), nil)
 	log = f.log(len(log) - 7)
 	for range 300 {
 		q := store.Range{Stream: []byte("a"), Nearest: true, Backward: r.IntN(2) == 0, Limit: r.IntN(4) * 5, Bytes: r.IntN(4) * 7}
@@ -272,7 +272,7 @@ func testBackwardLarge(f *fixture) {
 		if i%3 == 0 {
 			data = ""
 		}
-		f.append("s", data)
+		f.appendEvents("s", data)
 		want = append([]string{data}, want...)
 	}
 	f.twice(func() {
@@ -283,7 +283,7 @@ func testBackwardLarge(f *fixture) {
 
 func testFixedEnd(f *fixture) {
 	for _, r := range []store.Range{whole("s"), {Select: store.Prefix([]byte("s"))}} {
-		f.append("s", "a", "b")
+		f.appendEvents("s", "a", "b")
 		before := len(Read(f.t, f.s, r))
 		n := 0
 		for _, err := range f.s.Read(context.Background(), r) {
@@ -291,7 +291,7 @@ func testFixedEnd(f *fixture) {
 				f.t.Fatal(err)
 			}
 			n++
-			f.append("s", "more")
+			f.appendEvents("s", "more")
 		}
 		if n != before {
 			f.t.Errorf("%d events of the %d that were there", n, before)
@@ -301,8 +301,8 @@ func testFixedEnd(f *fixture) {
 
 func testNotShared(f *fixture) {
 	written := numbers(20_000)
-	f.append("s", written[:10_000]...)
-	f.append("s", written[10_000:]...)
+	f.appendEvents("s", written[:10_000]...)
+	f.appendEvents("s", written[10_000:]...)
 	for _, r := range []store.Range{whole("s"), everything()} {
 		var kept []store.Event
 		for e, err := range f.s.Read(context.Background(), r) {
@@ -316,7 +316,7 @@ func testNotShared(f *fixture) {
 }
 
 func testCancelled(f *fixture) {
-	f.append("s", "a")
+	f.appendEvents("s", "a")
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	started := make(chan bool, 1)

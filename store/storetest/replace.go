@@ -19,8 +19,8 @@ var replaceCases = []testCase{
 
 // testReplace: only the data changes, wherever one looks.
 func testReplace(f *fixture) {
-	f.append("s", "first", "second")
-	f.append("t", "third")
+	f.appendEvents("s", "first", "second")
+	f.appendEvents("t", "third")
 	log := f.log(3)
 	f.is("replace", f.replace("s", 1, "new"), nil)
 	log[0].Data = []byte("new")
@@ -35,7 +35,7 @@ func testReplace(f *fixture) {
 	f.is("again", f.replace("s", 1, "newer"), nil)
 	f.is("another", f.replace("t", 1, "other"), nil)
 	f.twice(func() { f.wants(everything(), "newer", "second", "other") })
-	if id := f.append("s", "fourth"); id != 3 {
+	if id := f.appendEvents("s", "fourth"); id != 3 {
 		f.t.Errorf("the id after a replace is %d", id)
 	}
 }
@@ -52,8 +52,8 @@ func (f *fixture) follows(from uint64, want []store.Event) {
 }
 
 func testReplaceRefused(f *fixture) {
-	f.append("s", "a", "b", "c")
-	f.is("delete", f.delete("s", 1), nil)
+	f.appendEvents("s", "a", "b", "c")
+	f.is("delete", f.deleteEvents("s", 1), nil)
 	f.is("another", f.one(group("t", "d")).Err, nil)
 	for name, c := range map[string]struct {
 		stream string
@@ -78,7 +78,7 @@ func testReplaceSizes(f *fixture) {
 	sizes := []int{0, 1, 100, 5000, 300_000, store.MaxEvent}
 	var want []string
 	for i := range sizes {
-		f.append("s", fmt.Sprint("before ", i), strings.Repeat("o", sizes[len(sizes)-1-i]), fmt.Sprint("behind ", i))
+		f.appendEvents("s", fmt.Sprint("before ", i), strings.Repeat("o", sizes[len(sizes)-1-i]), fmt.Sprint("behind ", i))
 		data := strings.Repeat("n", sizes[i])
 		f.is("replace", f.replace("s", uint64(3*i+2), data), nil)
 		want = append(want, fmt.Sprint("before ", i), data, fmt.Sprint("behind ", i))
@@ -96,8 +96,8 @@ func testReplaceSizes(f *fixture) {
 // and so does what is replaced several times or in any order.
 func testReplaceMany(f *fixture) {
 	r, _ := Rand(f.t)
-	f.append("s", numbers(3000)...)
-	f.append("t", "other")
+	f.appendEvents("s", numbers(3000)...)
+	f.appendEvents("t", "other")
 	log := f.log(3001)
 	for i := range 150 {
 		id := uint64(1 + r.IntN(3000))
@@ -125,17 +125,17 @@ func testReplaceMany(f *fixture) {
 func testReplaceFollowed(f *fixture) {
 	stop := f.stay()
 	defer stop()
-	f.append("s", "a", "b", "c")
-	f.append("t", "d")
+	f.appendEvents("s", "a", "b", "c")
+	f.appendEvents("t", "d")
 	f.is("replace", f.replace("s", 2, "new"), nil)
-	f.append("s", "e")
+	f.appendEvents("s", "e")
 	f.follows(0, f.read(everything()))
 	same(f.t, texts(f.log(5)), []string{"a", "new", "c", "d", "e"})
 }
 
 // stay has somebody follow who keeps up, until stop is called.
 func (f *fixture) stay() (stop func()) {
-	f.append("beside", "x")
+	f.appendEvents("beside", "x")
 	started, ended := make(chan bool, 1), make(chan bool)
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
@@ -165,8 +165,8 @@ func (f *fixture) read(r store.Range) []store.Event {
 // testReplaceWhileReading: a Read that goes on after a replace far ahead of it
 // gets the new data.
 func testReplaceWhileReading(f *fixture) {
-	f.append("s", numbers(10_000)...)
-	f.append("s", numbers(10_000)...)
+	f.appendEvents("s", numbers(10_000)...)
+	f.appendEvents("s", numbers(10_000)...)
 	for i, r := range []store.Range{whole("s"), everything()} {
 		data, n := fmt.Sprint("new ", i), 0
 		for e, err := range f.s.Read(context.Background(), r) {

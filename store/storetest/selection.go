@@ -37,20 +37,20 @@ func (f *fixture) glob(patterns ...string) *store.Selection {
 
 func testSelectOrder(f *fixture) {
 	f.is("a, if it is not there", f.one(expecting(0, "s1", "a")).Err, nil)
-	f.append("s2", "b")
+	f.appendEvents("s2", "b")
 	f.twice(func() {
 		f.wants(everything(), "a", "b")
 		f.wants(store.Range{Select: store.Prefix(nil), Backward: true}, "b", "a")
 	})
 	f.is("c, if b is the last", f.one(expecting(1, "s2", "c")).Err, nil)
 	f.conflict("again", f.one(expecting(1, "s2", "x")).Err, 0, "s2", 2)
-	f.append("s0", "d")
+	f.appendEvents("s0", "d")
 	f.twice(func() { f.wants(everything(), "a", "b", "c", "d") })
 }
 
 func testSelectNames(f *fixture) {
 	for _, name := range []string{"user/id/added", "user/id/removed", "/p/123", "visits/123", "care-recipient/123", "/p/987", "user", "visits/9"} {
-		f.append(name, name)
+		f.appendEvents(name, name)
 	}
 	f.twice(func() {
 		for _, c := range []struct {
@@ -80,9 +80,9 @@ func testSelectNames(f *fixture) {
 }
 
 func testSelectBounds(f *fixture) {
-	f.append("a", "1", "2")
-	f.append("b", "3")
-	f.append("a", "4")
+	f.appendEvents("a", "1", "2")
+	f.appendEvents("b", "3")
+	f.appendEvents("a", "4")
 	log := f.log(4)
 	f.is("commit", f.setCursor(store.Cursor{Consumer: []byte("c"), Stream: []byte("a"), ID: 1}), nil)
 	last := f.s.Info().LastPosition
@@ -214,12 +214,12 @@ func testManyStreams(f *fixture) {
 // testSelectUneven: what is merged does not end together, and is large or empty.
 func testSelectUneven(f *fixture) {
 	big := strings.Repeat("x", 100_000)
-	f.append("a", numbers(6000)...)
-	f.append("b", "first")
-	f.append("a", big, "", big)
-	f.append("c", big, "")
-	f.append("a", numbers(6000)...)
-	f.append("b", "last", "")
+	f.appendEvents("a", numbers(6000)...)
+	f.appendEvents("b", "first")
+	f.appendEvents("a", big, "", big)
+	f.appendEvents("c", big, "")
+	f.appendEvents("a", numbers(6000)...)
+	f.appendEvents("b", "last", "")
 	log := f.log(6000 + 1 + 3 + 2 + 6000 + 2)
 	for _, s := range []*store.Selection{store.Prefix(nil), f.glob("a", "b"), f.glob("b", "c")} {
 		f.agrees("forward", log, store.Range{Select: s})
@@ -230,7 +230,7 @@ func testSelectUneven(f *fixture) {
 func testSelectCombined(f *fixture) {
 	r, seed := Rand(f.t)
 	log := f.commits(60, "a", "b", "a/c", "a", "d")
-	f.is("delete", f.delete("a", 7), nil)
+	f.is("delete", f.deleteEvents("a", 7), nil)
 	log = f.log(len(log) - 7)
 	last := f.s.Info().LastPosition
 	for range 300 {
@@ -259,9 +259,9 @@ func testProgress(f *fixture) {
 		reqs = append(reqs, request(group("other/"+data[len(data)-1:], data)))
 	}
 	f.all(reqs...)
-	f.append("rare", "first")
+	f.appendEvents("rare", "first")
 	f.all(reqs...)
-	f.append("rare", "last", "last")
+	f.appendEvents("rare", "last", "last")
 	log := f.log(2*9000 + 3)
 	for _, backward := range []bool{false, true} {
 		r := store.Range{Select: f.glob("**re"), Progress: true, Backward: backward}

@@ -45,9 +45,9 @@ func (f *fixture) lists(prefix, after string, want ...string) {
 func testStreams(f *fixture) {
 	f.lists("", "")
 	for _, name := range []string{"Foo/Bar/2", "b", "Foo/Bar/10", "a", "\xff", "a\x00", "\x00", "ab", "Foo", "B"} {
-		f.append(name, "x")
+		f.appendEvents(name, "x")
 	}
-	f.append("a", "y", "z")
+	f.appendEvents("a", "y", "z")
 	f.twice(func() {
 		f.lists("", "", "\x00=1", "B=1", "Foo=1", "Foo/Bar/10=1", "Foo/Bar/2=1", "a=3", "a\x00=1", "ab=1", "b=1", "\xff=1")
 	})
@@ -55,7 +55,7 @@ func testStreams(f *fixture) {
 
 func testStreamsPaged(f *fixture) {
 	for _, name := range []string{"a", "a/1", "a/10", "a/2", "b", "\xff", "\xff\xff", "\xff\xff\x00"} {
-		f.append(name, "x")
+		f.appendEvents(name, "x")
 	}
 	f.twice(func() {
 		f.lists("a/", "", "a/1=1", "a/10=1", "a/2=1")
@@ -75,12 +75,12 @@ func testStreamsPaged(f *fixture) {
 
 func testStreamsEmptied(f *fixture) {
 	for _, name := range []string{"a", "b", "c"} {
-		f.append(name, "x", "y")
+		f.appendEvents(name, "x", "y")
 	}
 	f.empty("b")
-	f.is("delete", f.delete("a", 1), nil)
+	f.is("delete", f.deleteEvents("a", 1), nil)
 	f.twice(func() { f.lists("", "", "a=2", "c=2") })
-	f.append("b", "z")
+	f.appendEvents("b", "z")
 	f.twice(func() { f.lists("", "a", "b=3", "c=2") })
 }
 
@@ -120,7 +120,7 @@ func testStreamsWhileListed(f *fixture) {
 	var want []string
 	for i := range 2000 {
 		name := fmt.Sprintf("s%04d", i)
-		f.append(name, "x")
+		f.appendEvents(name, "x")
 		want = append(want, name)
 	}
 	var have []string
@@ -129,8 +129,8 @@ func testStreamsWhileListed(f *fixture) {
 			f.t.Fatal(err)
 		}
 		if len(have)%500 == 0 {
-			f.append("r", "x")
-			f.append(string(s.Name), "y")
+			f.appendEvents("r", "x")
+			f.appendEvents(string(s.Name), "y")
 		}
 		have = append(have, string(s.Name))
 	}

@@ -17,10 +17,10 @@ var tailCases = []testCase{
 }
 
 func testTail(f *fixture) {
-	f.append("a", "1", "2")
-	f.append("b", "3")
+	f.appendEvents("a", "1", "2")
+	f.appendEvents("b", "3")
 	got := []<-chan []store.Event{f.later(0, 6), f.later(0, 6)}
-	f.append("a", "4")
+	f.appendEvents("a", "4")
 	f.all(request(group("a", "5")), request(group("c", "6")))
 	for _, got := range got {
 		text := ""
@@ -34,9 +34,9 @@ func testTail(f *fixture) {
 }
 
 func testTailFrom(f *fixture) {
-	f.append("a", "1", "2")
+	f.appendEvents("a", "1", "2")
 	f.all(request(group("b", "3"), group("a", "4")), request(group("c", "5")))
-	f.append("a", "6")
+	f.appendEvents("a", "6")
 	log := f.log(6)
 	f.twice(func() {
 		for i, e := range log[:5] {
@@ -44,8 +44,8 @@ func testTailFrom(f *fixture) {
 		}
 	})
 	got := f.later(f.s.Info().LastPosition, 2)
-	f.append("a", "7")
-	f.append("a", "8")
+	f.appendEvents("a", "7")
+	f.appendEvents("a", "8")
 	same(f.t, texts(<-got), []string{"7", "8"})
 }
 
@@ -55,14 +55,14 @@ func testTailBehind(f *fixture) {
 	seen := 0
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	f.append("s", data)
+	f.appendEvents("s", data)
 	for batch, err := range f.s.Tail(ctx, 0) {
 		if err != nil {
 			f.t.Fatal(err)
 		}
 		if seen == 0 {
 			for range n - 1 {
-				f.append("s", data)
+				f.appendEvents("s", data)
 			}
 		}
 		for _, e := range batch {
@@ -78,13 +78,13 @@ func testTailBehind(f *fixture) {
 
 // testTailGaps: commits of other kinds, and events that are gone, yield nothing.
 func testTailGaps(f *fixture) {
-	f.append("s", "a", "b")
+	f.appendEvents("s", "a", "b")
 	f.is("commit", f.setCursor(at("c", "s", 1)), nil)
-	f.append("t", "c")
+	f.appendEvents("t", "c")
 	f.is("replace", f.replace("s", 1, "A"), nil)
 	f.empty("t")
 	f.is("commit", f.setCursor(at("c", "s", 2)), nil)
-	f.append("s", "d")
+	f.appendEvents("s", "d")
 	want := f.read(everything())
 	f.twice(func() {
 		same(f.t, texts(f.log(3)), []string{"A", "b", "d"})
@@ -92,9 +92,9 @@ func testTailGaps(f *fixture) {
 	})
 	got := f.later(f.s.Info().LastPosition, 2)
 	f.is("commit", f.setCursor(at("c", "s", 3)), nil)
-	f.append("t", "e")
+	f.appendEvents("t", "e")
 	f.is("replace", f.replace("s", 1, "AA"), nil)
-	f.append("t", "f")
+	f.appendEvents("t", "f")
 	same(f.t, texts(<-got), []string{"e", "f"})
 }
 

@@ -39,7 +39,7 @@ func TestRepair(t *testing.T) {
 	if have := len(daemontest.Dial(t, d.Router).Events("a", 0)); have != 3 {
 		t.Errorf("want 3 events, have %d", have)
 	}
-	if log := d.Stop(t, syscall.SIGTERM); !strings.Contains(log, "nothing acknowledged is missing") {
+	if log := d.Stop(t, syscall.SIGTERM); !strings.Contains(log, "no acknowledged data is lost") {
 		t.Errorf("it does not say that it was repaired:\n%s", log)
 	}
 

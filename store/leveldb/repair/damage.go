@@ -6,37 +6,37 @@ import (
 	"strings"
 )
 
-// MaxDamage is how many pieces of damage a Report has at most, unless all are asked
+// MaxDamage is the most pieces of damage that a Report lists, unless all are asked
 // for.
 const MaxDamage = 20
 
 // A Report is what Verify found.
 type Report struct {
-	Streams uint64 // that hold an event
-	Events  uint64 // that are not deleted
-	Bytes   uint64 // of their data
+	Streams uint64 // streams that hold an event
+	Events  uint64 // events that are not deleted
+	Bytes   uint64 // bytes of their data
 	Commits uint64
-	Lost    uint64 // events that a repair went on without, which are not damage
-	Gone    uint64 // positions of which nobody knows any more what was there
+	Lost    uint64 // events that an earlier repair gave up; they are not damage
+	Gone    uint64 // positions whose contents are no longer known
 
-	Damage  []Damage // what is wrong, MaxDamage pieces at most
-	Damaged int      // how many pieces there are
-	Notes   []string // what is unusual and does no harm
+	Damage  []Damage // what is wrong, at most MaxDamage pieces
+	Damaged int      // the number of pieces
+	Notes   []string // unusual, but harmless
 
 	broken bool // commits are missing
 	all    bool // Damage and Notes have no bound
 }
 
-// add adds damage.
-func (r *Report) add(d Damage) {
+// addDamage adds a piece of damage.
+func (r *Report) addDamage(d Damage) {
 	r.Damaged++
 	if r.takes(len(r.Damage)) {
 		r.Damage = append(r.Damage, d)
 	}
 }
 
-// begin adds damage before all other.
-func (r *Report) begin(d Damage) {
+// insertDamage adds a piece of damage in front.
+func (r *Report) insertDamage(d Damage) {
 	r.Damaged++
 	r.Damage = slices.Insert(r.Damage, 0, d)
 	if last := len(r.Damage) - 1; !r.takes(last) {
@@ -44,21 +44,21 @@ func (r *Report) begin(d Damage) {
 	}
 }
 
-// takes tells whether there may be one more beside so many pieces.
+// takes reports whether a list of so many pieces may grow.
 func (r *Report) takes(pieces int) bool { return r.all || pieces < MaxDamage }
 
-// A Damage is something that is wrong with a store.
+// A Damage is one thing that is wrong with a store.
 type Damage struct {
-	Stream      []byte // nil: it is not that of one stream, or the stream's name is lost
-	First, Last uint64 // ids; 0 where it is not that of some events
-	From, UpTo  uint64 // positions of these; 0 where no commit tells
+	Stream      []byte // nil: no single stream, or its name is lost
+	First, Last uint64 // ids; 0 if no particular events are damaged
+	From, UpTo  uint64 // positions of these events; 0 if no commit names them
 	What        string
 
 	number uint64 // of the stream
-	differ bool   // some of these events differ from what the commits say
+	differ bool   // some of these events differ from the commits
 }
 
-// String tells it in one line.
+// String describes the damage in one line.
 func (d Damage) String() string {
 	var b strings.Builder
 	switch {

@@ -8,8 +8,8 @@ import (
 	"gorewind/store/leveldb/internal/fixture"
 )
 
-// asideName begins the name of a database that another took the place of.
-const asideName = "db.damaged-"
+// keptName begins the name of a database that a repair has replaced.
+const keptName = "db.damaged-"
 
 func mustOpen(t *testing.T, dir string, o engine.Options) *engine.DB {
 	t.Helper()

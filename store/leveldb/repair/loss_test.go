@@ -28,10 +28,10 @@ type loss struct {
 
 var all = []string{"a.1", "a.2", "a.3", "a.4", "a.5", "b.2"}
 
-// TestRepairAcceptsLoss: what is lost is told before anything is done, and only
-// done when that is accepted; what is left can be used, and reading what is not
-// there is an error. Some losses could once not be accepted, for what was made of
-// them was not whole; and ids that only cursors and requests tell were given again.
+// TestRepairAcceptsLoss: a repair reports what it would lose, and loses it only when
+// that is accepted. What is left can be used, and reading a lost event is an error.
+// Some repairs with loss once failed, because their result was not whole; and ids
+// that only cursors and requests named were given again.
 func TestRepairAcceptsLoss(t *testing.T) {
 	changes := func(f func(db *leveldb.DB) error) func(t *testing.T, dir string) {
 		return func(t *testing.T, dir string) { fixture.Change(t, dir, f) }
@@ -61,10 +61,10 @@ func TestRepairAcceptsLoss(t *testing.T) {
 	for name, c := range map[string]loss{
 		"events":                  {del(page(1, 3)), `stream "a", events 1 to 3, positions 1 to 3`, all[3:], "a.6@10 c.1@11"},
 		"a stream's last events":  {del(page(1, 5)), `stream "a", event 5, position 9`, slices.Delete(slices.Clone(all), 4, 5), "a.6@10 c.1@11"},
-		"a commit":                {del(record.CommitKey(5)), "one is missing", all, "a.6@10 c.1@11"},
-		"the first commit":        {del(record.CommitKey(3)), "one is missing", all, "a.6@10 c.1@11"},
+		"a commit":                {del(record.CommitKey(5)), "a commit is missing", all, "a.6@10 c.1@11"},
+		"the first commit":        {del(record.CommitKey(3)), "a commit is missing", all, "a.6@10 c.1@11"},
 		"the last commit":         {del(record.CommitKey(9)), "position 9 is missing", all, "a.6@10 c.1@11"},
-		"a commit and its events": {del(record.CommitKey(6), page(1, 4)), "one is missing", slices.Delete(slices.Clone(all), 3, 4), "a.6@10 c.1@11"},
+		"a commit and its events": {del(record.CommitKey(6), page(1, 4)), "a commit is missing", slices.Delete(slices.Clone(all), 3, 4), "a.6@10 c.1@11"},
 		"all commits": {del(record.CommitKey(3), record.CommitKey(5), record.CommitKey(6), record.CommitKey(7), record.CommitKey(8), record.CommitKey(9)),
 			"position 9 is missing", all, "a.6@10 c.1@11"},
 		"a name":                   {del(record.NameKey(2), record.StreamKey([]byte("b"))), "stream number 2", slices.Delete(slices.Clone(all), 5, 6), "a.6@10 c.1@11"},
@@ -73,7 +73,7 @@ func TestRepairAcceptsLoss(t *testing.T) {
 		"a stream's record, last events and their commits": {del(record.StreamKey([]byte("a")), page(1, 4), page(1, 5), record.CommitKey(6), record.CommitKey(9)),
 			"position 9 is missing", slices.Delete(slices.Clone(all), 3, 5), "a.6@10 c.1@11"},
 		"a stream's record, last event and its commit, after a deletion": {del(record.StreamKey([]byte("b")), page(2, 2), record.CommitKey(5)),
-			"one is missing", all[:5], "a.6@10 c.1@11"},
+			"a commit is missing", all[:5], "a.6@10 c.1@11"},
 		"more positions than a commit may have": {func(t *testing.T, dir string) {
 			if err := datadir.RewriteHighwater(datadir.Dir(dir), datadir.Highwater{Position: 3 << 20, Chain: 12345}); err != nil {
 				t.Fatal(err)
@@ -106,15 +106,15 @@ func TestRepairAcceptsLoss(t *testing.T) {
 			c.damage(t, dir)
 			before := fixture.Snapshot(t, dir)
 			done := fixture.MustRepair(t, dir, repair.Options{})
-			if done.Aside != "" || !strings.Contains(fixture.Told(done.Left), c.tells) {
+			if done.KeptAt != "" || !strings.Contains(fixture.Told(done.Left), c.tells) {
 				t.Errorf("want %q, have %s", c.tells, fixture.Told(done.Left))
 			}
 			if after := fixture.Snapshot(t, dir); after != before {
 				t.Errorf("want\n%shave\n%s", before, after)
 			}
 			done = fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true})
-			if fixture.Missing(done.Aside) || done.Left.Damaged == 0 {
-				t.Errorf("aside %q, %s", done.Aside, fixture.Told(done.Left))
+			if fixture.Missing(done.KeptAt) || done.Left.Damaged == 0 {
+				t.Errorf("kept at %q, %s", done.KeptAt, fixture.Told(done.Left))
 			}
 			if r := fixture.MustVerify(t, dir); r.Damaged > 0 {
 				t.Error(fixture.Told(r))
@@ -173,10 +173,10 @@ func (c *loss) mustBeLeft(t *testing.T, dir string) {
 	fixture.Eventually(t, "erasures are pending", fixture.Erased(d))
 }
 
-// TestSettledStoreIsMended: once loss was accepted, the commits do not tell
+// TestStoreRepairedWithLossIsRepaired: after a loss the commits do not tell
 // everything. They were once taken to: a store that lost a name later had ids given
 // again, and forgot a cursor and a request.
-func TestSettledStoreIsMended(t *testing.T) {
+func TestStoreRepairedWithLossIsRepaired(t *testing.T) {
 	dir := writeVerified(t)
 	fixture.Change(t, dir, func(db *leveldb.DB) error {
 		return errors.Join(db.Delete(record.CommitKey(8), nil), db.Delete(record.CommitKey(9), nil), db.Delete(record.AppendEventKey(nil, 1, 5), nil))
@@ -184,8 +184,8 @@ func TestSettledStoreIsMended(t *testing.T) {
 	fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true})
 	fixture.Change(t, dir, func(db *leveldb.DB) error { return db.Delete(record.NameKey(2), nil) })
 	done := fixture.MustRepair(t, dir, repair.Options{})
-	if done.Left.Damaged > 0 || fixture.Missing(done.Aside) {
-		t.Error(fixture.Told(done.Left), done.Aside)
+	if done.Left.Damaged > 0 || fixture.Missing(done.KeptAt) {
+		t.Error(fixture.Told(done.Left), done.KeptAt)
 	}
 	if r := fixture.MustVerify(t, dir); r.Damaged > 0 {
 		t.Error(fixture.Told(r))

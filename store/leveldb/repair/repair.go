@@ -1,38 +1,38 @@
-// Package repair says whether a store is whole, and makes it whole again. It stands on what
-// reads databases and directories, and not on the engine, which calls it for a database that
-// is damaged when it is opened.
+// Package repair verifies stores and repairs them. It imports the packages that
+// read databases and directories, but not the engine. The engine calls it when it
+// opens a damaged database.
 //
-// A damaged database is repaired on an overlay, so that not a byte of it is
-// touched before it is known what comes of it. The remedies are tried in turn, each
-// on an overlay of its own:
+// A damaged database is repaired on an overlay: no byte of it changes before the
+// outcome is known. The strategies are tried in turn, each on an overlay of its
+// own:
 //
 //	open it as it is
 //	   │ something would be lost, or LevelDB refuses it
-//	open it in spite of what is damaged in its manifest
+//	open it despite damage in its manifest
 //	   │ the same
-//	make its tables anew without their damaged blocks, and a manifest from the tables
+//	rebuild its tables without their damaged blocks, and the manifest from the tables
 //
-// What is done with each, from top to bottom. As soon as nothing is damaged, the rest but
-// the last step is left out:
+// The steps of each strategy, from top to bottom. Once nothing is damaged,
+// everything but the last step is skipped:
 //
-//	check    that the commits reach as far as the high-water file tells, and none is
-//	   │     missing; if not, the next remedy is taken at once, while there is one
-//	doubt    what the damaged blocks may have had is told (doubt.go)
+//	check      the commits reach as far as the high-water file says, and none is
+//	   │       missing; if not, the next strategy follows at once, if there is one
+//	suspects   report what the damaged blocks may have held (suspects.go)
 //	   │
-//	verify   that all that is there agrees (verify*.go)
+//	verify     everything agrees (verify*.go)
 //	   │ damage
-//	mend     what only repeats the commits is made anew: streams' records and names,
-//	   │     cursors, requests with a key, records of erasures (mend.go)
-//	verify   again: what is damaged now would be lost
-//	   │ no other remedy is left, and the loss is accepted
-//	settle   lost events and commits are marked as such, and ids, positions and the
-//	   │     chain go on as they were (settle.go)
-//	verify   once more
+//	rebuild    rebuild what only repeats the commits: stream records and names,
+//	   │       cursors, request records, erasure records (rebuild_index.go)
+//	verify     again: what is still damaged would be lost
+//	   │ no strategy is left, and the loss is accepted
+//	with loss  mark lost events and commits; ids, positions and the chain
+//	   │       continue as they were (rebuild_loss.go)
+//	verify     once more
 //	   │ nothing is damaged
-//	replace  the overlay takes the place of the damaged database, which is kept
+//	replace    the overlay replaces the damaged database, which is kept
 //
-// Where a loss is not accepted, the report of the best remedy says what would be lost, and
-// nothing is changed.
+// If the loss is not accepted, the report of the best strategy says what would be
+// lost, and nothing changes.
 package repair
 
 import (
@@ -53,34 +53,34 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// Options are what Run may do and whom it tells.
+// Options of Run.
 type Options struct {
-	// AcceptLoss has it make a store without what is lost.
+	// AcceptLoss allows a repair that loses data.
 	AcceptLoss bool
-	// All has its reports tell every piece of damage.
+	// All makes reports list every piece of damage.
 	All bool
-	// Progress is called now and then with what is being done, how much of it has
-	// been, and of how much: of events when that is Verifying, otherwise of tables.
-	// Default: nobody.
+	// Progress is called now and then with the step under way, how much of it is
+	// done, and out of how much: in events if what is Verifying, otherwise in
+	// tables. Default: nothing.
 	Progress func(what string, done, of int)
 }
 
-// Verifying is what a repair does with what it has mended.
+// Verifying is the step that checks the repaired database.
 const Verifying = "verifying"
 
-// A Result is what came of a Run.
+// A Result is the outcome of Run.
 type Result struct {
-	Found Report // of the store as it was
-	Left  Report // of what can be had; its damage is what is lost
-	Aside string // where the damaged database was put; empty: nothing was changed
+	Found  Report // the store as it was
+	Left   Report // the best that can be recovered; its damage is what would be lost
+	KeptAt string // where the damaged database was moved; empty: nothing changed
 }
 
-// Run repairs the store in dir, which must not be open. A store that is whole
-// is left as it is. Where something would be lost it changes nothing either,
-// unless that is accepted: then events that are lost stay so, reading them is an
-// ErrDamaged, their ids and positions are not given again, as far as they are
-// known, and the store has a new generation. The damaged database is kept beside
-// the new one. Errors are those of Verify.
+// Run repairs the store in dir, which must not be open. It leaves a store that is
+// whole as it is. If a repair would lose data, Run changes nothing unless the loss
+// is accepted. After an accepted loss, reading a lost event is an ErrDamaged, its
+// id and position are not given again as far as they are known, and the store has a
+// new generation. Run keeps the damaged database beside the new one. Errors are
+// those of Verify.
 func Run(ctx context.Context, dir string, o Options) (Result, error) {
 	done, err := repairDirectory(ctx, dir, o)
 	if err != nil {
@@ -91,7 +91,7 @@ func Run(ctx context.Context, dir string, o Options) (Result, error) {
 
 func repairDirectory(ctx context.Context, dir string, o Options) (done Result, err error) {
 	if _, err := os.Stat(dir); err != nil {
-		return done, err // and nothing is made
+		return done, err // create nothing
 	}
 	lock, err := datadir.Lock(dir)
 	if err != nil {
@@ -115,55 +115,55 @@ func repairDirectory(ctx context.Context, dir string, o Options) (done Result, e
 	if done.Found, err = r.inspect(); err != nil || done.Found.Damaged == 0 {
 		return done, err
 	}
-	done.Aside, err = r.run()
+	done.KeptAt, err = r.run()
 	done.Left = r.left
 	return done, err
 }
 
-// Lossless repairs the database of a store that is being opened, whose commits reach as
-// far as least, if nothing is missing then, and returns where the damaged one was put.
-// Otherwise aside is empty, and left says what would be. progress is that of Options.
-// It is for the engine.
-func Lossless(on datadir.Disk, id store.Identity, least datadir.Highwater, progress func(what string, done, of int)) (aside string, left Report, err error) {
+// Lossless repairs the database of a store that is being opened, and returns where
+// it moved the damaged one. If the repair would lose data, keptAt is empty and left
+// lists what would be lost. least is how far the commits reach; progress is that of
+// Options. It is for the engine.
+func Lossless(on datadir.Disk, id store.Identity, least datadir.Highwater, progress func(what string, done, of int)) (keptAt string, left Report, err error) {
 	r := &repair{ctx: context.Background(), on: on, id: id, least: least, options: Options{Progress: progress}}
-	aside, err = r.run()
-	return aside, r.left, err
+	keptAt, err = r.run()
+	return keptAt, r.left, err
 }
 
-// A repair is under way.
+// A repair is one run of Run or Lossless.
 type repair struct {
 	ctx     context.Context
 	on      datadir.Disk
 	id      store.Identity
-	copied  bool // id is only in the copy
+	copied  bool // only the copy of id is intact
 	least   datadir.Highwater
-	blind   bool // the high-water file tells nothing
+	blind   bool // the high-water file is unreadable
 	options Options
-	left    Report     // of the best that could be had
-	end     record.Tip // of the log that was settled
+	left    Report     // the best that can be recovered
+	end     record.Tip // of the log, after a repair with loss
 	tried   bool       // left is set
-	missing bool       // tables are
-	holes   []ldb.Hole // by the remedy
+	missing bool       // tables are missing
+	holes   []ldb.Hole // left by the present strategy
 }
 
-// A remedy is a way to open a damaged database.
-type remedy struct {
+// A strategy is a way to open a damaged database.
+type strategy struct {
 	name   string
-	strict opt.Strict // what LevelDB is not to be strict about
+	strict opt.Strict // checks that LevelDB is to skip
 	open   func(*repair, storage.Storage, *opt.Options) (*leveldb.DB, error)
 }
 
-var remedies = []remedy{
-	{"reading it as it is", 0, (*repair).open},
-	{"reading it in spite of its manifest", opt.StrictManifest, (*repair).open},
-	{"making a manifest from its tables", opt.StrictManifest, (*repair).recoverDatabase},
+var strategies = []strategy{
+	{"opening the database as it is", 0, (*repair).open},
+	{"opening the database despite its manifest", opt.StrictManifest, (*repair).open},
+	{"rebuilding the manifest from the tables", opt.StrictManifest, (*repair).rebuildManifest},
 }
 
 func (*repair) open(files storage.Storage, o *opt.Options) (*leveldb.DB, error) {
 	return leveldb.Open(files, o)
 }
 
-// readHighwater sets what the high-water file tells.
+// readHighwater reads the high-water file.
 func (r *repair) readHighwater() error {
 	high, err := datadir.OpenHighwater(r.on, false)
 	if errors.Is(err, store.ErrDamaged) {
@@ -180,40 +180,40 @@ func (r *repair) readHighwater() error {
 // inspect verifies the database as it is.
 func (r *repair) inspect() (report Report, err error) {
 	report.all = r.options.All
-	err = r.with(remedies[0], func(db *leveldb.DB, _ *ldb.Overlay) error {
+	err = r.with(strategies[0], func(db *leveldb.DB, _ *ldb.Overlay) error {
 		report, err = r.verify(db)
 		return err
 	})
 	if errors.Is(err, store.ErrDamaged) {
-		report.add(Damage{What: err.Error()})
+		report.addDamage(Damage{What: err.Error()})
 		err = nil
 	}
 	if r.copied {
-		report.add(Damage{What: datadir.DamagedIdentity})
+		report.addDamage(Damage{What: datadir.DamagedIdentity})
 	}
 	if r.blind {
-		report.add(Damage{What: fmt.Sprintf("the file %s is missing or unreadable, so nobody can tell whether the end is lost", datadir.HighwaterName)})
+		report.addDamage(Damage{What: fmt.Sprintf("the file %s is missing or unreadable: cannot tell whether the end of the log is lost", datadir.HighwaterName)})
 	}
 	return report, err
 }
 
-// run tries the remedies. It returns where the damaged database was put, or an
-// empty string when something would be lost and that is not accepted.
-func (r *repair) run() (aside string, err error) {
-	for i, remedy := range remedies {
-		last := i == len(remedies)-1
-		err = r.with(remedy, func(db *leveldb.DB, o *ldb.Overlay) error {
-			whole, err := r.treat(db, last)
+// run tries the strategies. It returns where the damaged database was moved, or an
+// empty string if the repair would lose data and that is not accepted.
+func (r *repair) run() (keptAt string, err error) {
+	for i, strategy := range strategies {
+		last := i == len(strategies)-1
+		err = r.with(strategy, func(db *leveldb.DB, o *ldb.Overlay) error {
+			whole, err := r.try(db, last)
 			if whole && err == nil {
 				err = db.Close()
 			}
 			if whole && err == nil {
-				aside, err = r.replace(o)
+				keptAt, err = r.replace(o)
 			}
 			return err
 		})
-		if aside != "" || err != nil && !errors.Is(err, store.ErrDamaged) {
-			return aside, err
+		if keptAt != "" || err != nil && !errors.Is(err, store.ErrDamaged) {
+			return keptAt, err
 		}
 	}
 	if r.tried && !r.options.AcceptLoss {
@@ -222,8 +222,8 @@ func (r *repair) run() (aside string, err error) {
 	return "", err
 }
 
-// with calls f with the database opened by a remedy, on an overlay.
-func (r *repair) with(m remedy, f func(*leveldb.DB, *ldb.Overlay) error) error {
+// with opens the database by a strategy, on an overlay, and calls f with it.
+func (r *repair) with(m strategy, f func(*leveldb.DB, *ldb.Overlay) error) error {
 	files, err := r.on.Files(true)
 	if err != nil {
 		return err
@@ -233,7 +233,7 @@ func (r *repair) with(m remedy, f func(*leveldb.DB, *ldb.Overlay) error) error {
 		return errors.Join(err, files.Close())
 	}
 	if r.options.AcceptLoss {
-		files = ldb.Blanked{Storage: files}
+		files = ldb.ZeroFilled{Storage: files}
 	}
 	o := ldb.NewOverlay(files, func(n int) { r.progress(m.name, n, len(tables)) })
 	settings := ldb.OverlaySettings()
@@ -243,7 +243,7 @@ func (r *repair) with(m remedy, f func(*leveldb.DB, *ldb.Overlay) error) error {
 		return m.open(r, files, o)
 	})
 	var corrupted *ldberrors.ErrCorrupted
-	if m.strict == 0 && errors.As(err, &corrupted) { // a manifest that is damaged may tell of tables that were removed
+	if m.strict == 0 && errors.As(err, &corrupted) { // a damaged manifest may name tables that were removed
 		_, missing := corrupted.Err.(*ldberrors.ErrMissingFiles)
 		r.missing = r.missing || missing
 	}
@@ -263,69 +263,69 @@ func (r *repair) progress(what string, done, of int) {
 	}
 }
 
-// treat mends a database, and reports whether it is whole then, or as whole as is
-// accepted. Without its log it is not whole, and only verified if there is no
-// other remedy left.
-func (r *repair) treat(db *leveldb.DB, last bool) (whole bool, err error) {
+// try repairs a database, and reports whether it is whole then, or as whole as is
+// accepted. If commits are missing, try gives up early unless this is the last
+// strategy.
+func (r *repair) try(db *leveldb.DB, last bool) (whole bool, err error) {
 	if _, err := logscan.Check(db, r.least); err != nil && !last {
 		return false, err
 	}
-	doubts, err := r.doubt(db)
+	suspects, err := r.findSuspects(db)
 	if err != nil {
 		return false, err
 	}
-	report, err := r.verifyMended(db)
+	report, err := r.verifyRebuilt(db)
 	if err != nil {
 		return false, err
 	}
-	r.tellBesides(db, &report, doubts)
-	if !r.tried || last || report.Damaged < r.left.Damaged { // the last one is what is settled
+	r.tellBesides(db, &report, suspects)
+	if !r.tried || last || report.Damaged < r.left.Damaged { // the last report counts: it is what a repair with loss works on
 		r.left, r.tried = report, true
 	}
 	if report.Damaged == 0 || !last || !r.options.AcceptLoss {
 		return report.Damaged == 0, nil
 	}
-	err = r.settle(db)
+	err = r.rebuildWithLoss(db)
 	return err == nil, err
 }
 
-// verifyMended verifies a database, as it is after it was mended if that is of use.
-func (r *repair) verifyMended(db *leveldb.DB) (Report, error) {
+// verifyRebuilt verifies a database, and rebuilds its index first if it is damaged.
+func (r *repair) verifyRebuilt(db *leveldb.DB) (Report, error) {
 	report, err := r.verify(db)
 	if err != nil || report.Damaged == 0 {
 		return report, err
 	}
-	switch err := mend(r.ctx, db, r.least); {
+	switch err := rebuildIndex(r.ctx, db, r.least); {
 	case err == nil:
 		return r.verify(db)
 	case !errors.Is(err, store.ErrDamaged):
 		return report, err
 	}
-	return report, nil // it cannot be read well enough
+	return report, nil // too damaged to be rebuilt
 }
 
-// tellBesides adds to a report what nothing in the database tells.
-func (r *repair) tellBesides(db *leveldb.DB, report *Report, doubts []Damage) {
+// tellBesides adds the losses to a report that nothing in the database shows.
+func (r *repair) tellBesides(db *leveldb.DB, report *Report, suspects []Damage) {
 	if report.broken {
-		report.begin(Damage{What: "what the missing commits did besides: they may have replaced or deleted events, moved cursors, or had keys"})
+		report.insertDamage(Damage{What: "other effects of the missing commits: they may have replaced or deleted events, moved cursors, or stored request keys"})
 	}
-	for _, d := range doubts {
+	for _, d := range suspects {
 		d.Stream, _ = db.Get(record.NameKey(d.number), &leniently)
-		report.add(d)
+		report.addDamage(d)
 	}
 	if r.blind {
-		report.add(Damage{What: "events at the end of the store, if there were any: nothing tells any more how far it reached"})
+		report.addDamage(Damage{What: "events at the end of the store, if there were any: how far it reached is no longer known"})
 	}
 }
 
-// settle makes a store of what is left of a database, and verifies it.
-func (r *repair) settle(db *leveldb.DB) (err error) {
-	if r.end, err = settle(r.ctx, db, r.least); err != nil {
+// rebuildWithLoss makes a store of what is left of a database, and verifies it.
+func (r *repair) rebuildWithLoss(db *leveldb.DB) (err error) {
+	if r.end, err = rebuildWithLoss(r.ctx, db, r.least); err != nil {
 		return err
 	}
-	settled, err := r.verify(db)
-	if err == nil && settled.Damaged > 0 {
-		err = fmt.Errorf("%w: it cannot be repaired: %v", store.ErrDamaged, settled.Damage[0])
+	report, err := r.verify(db)
+	if err == nil && report.Damaged > 0 {
+		err = fmt.Errorf("%w: it cannot be repaired: %v", store.ErrDamaged, report.Damage[0])
 	}
 	return err
 }
@@ -343,14 +343,14 @@ func (r *repair) verify(db *leveldb.DB) (Report, error) {
 }
 
 // replace puts a repaired database in the place of the damaged one.
-func (r *repair) replace(o *ldb.Overlay) (aside string, err error) {
+func (r *repair) replace(o *ldb.Overlay) (keptAt string, err error) {
 	id := r.id
 	if r.left.Damaged > 0 {
 		id.Generation++
 	}
-	aside, err = r.on.Replace(o, id)
-	if err == nil && (r.end.Position > 0 || r.blind) { // its older half may tell a commit that is not there
+	keptAt, err = r.on.Replace(o, id)
+	if err == nil && (r.end.Position > 0 || r.blind) { // the older slot may name a commit that no longer exists
 		err = datadir.RewriteHighwater(r.on, datadir.Highwater{Position: r.end.Position, Chain: r.end.Chain})
 	}
-	return aside, err
+	return keptAt, err
 }

@@ -65,9 +65,9 @@ func TestManifestIsRepaired(t *testing.T) {
 		if r := fixture.MustVerify(t, dir); r.Damaged > 0 {
 			t.Errorf("%s: %s", name, fixture.Told(r))
 		}
-		if aside := filepath.Join(dir, asideName+"1"); !fixture.Missing(aside) {
+		if keptAt := filepath.Join(dir, keptName+"1"); !fixture.Missing(keptAt) {
 			kept++
-			if after := fixture.Snapshot(t, aside); after != before {
+			if after := fixture.Snapshot(t, keptAt); after != before {
 				t.Errorf("%s: want\n%shave\n%s", name, before, after)
 			}
 		}
@@ -91,7 +91,7 @@ func isOld(t *testing.T, store string) bool {
 	if err == nil {
 		return false
 	}
-	if refused := new(engine.Irreparable); !errors.As(err, &refused) || !strings.Contains(err.Error(), "file missing") {
+	if refused := new(engine.DamagedError); !errors.As(err, &refused) || !strings.Contains(err.Error(), "file missing") {
 		t.Fatal(err)
 	}
 	if after := fixture.Snapshot(t, dir); after != before {
@@ -149,7 +149,7 @@ func TestOldManifest(t *testing.T) {
 }
 
 // TestRepairMends: what only repeats the commits is made anew, and nothing is lost.
-func TestRepairMends(t *testing.T) {
+func TestRepairWithoutLoss(t *testing.T) {
 	del := func(key []byte) func(db *leveldb.DB) error {
 		return func(db *leveldb.DB) error { return db.Delete(key, nil) }
 	}
@@ -191,8 +191,8 @@ func TestRepairMends(t *testing.T) {
 				t.Error("it is not found to be damaged")
 			}
 			done := fixture.MustRepair(t, dir, repair.Options{})
-			if done.Left.Damaged > 0 || fixture.Missing(done.Aside) {
-				t.Error(fixture.Told(done.Left), done.Aside)
+			if done.Left.Damaged > 0 || fixture.Missing(done.KeptAt) {
+				t.Error(fixture.Told(done.Left), done.KeptAt)
 			}
 			if have := contentsOf(t, dir); have != fixture.EverythingContents {
 				t.Errorf("want %s, have %s", fixture.EverythingContents, have)
@@ -208,8 +208,8 @@ func TestRepairMends(t *testing.T) {
 func TestRepairLeavesWhatIsWhole(t *testing.T) {
 	dir := writeVerified(t)
 	before := fixture.Snapshot(t, dir)
-	if done := fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true}); done.Found.Damaged > 0 || done.Aside != "" {
-		t.Error(fixture.Told(done.Found), done.Aside)
+	if done := fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true}); done.Found.Damaged > 0 || done.KeptAt != "" {
+		t.Error(fixture.Told(done.Found), done.KeptAt)
 	}
 	if after := fixture.Snapshot(t, dir); after != before {
 		t.Errorf("want\n%shave\n%s", before, after)

@@ -33,8 +33,8 @@ func TestRepairDamagedTable(t *testing.T) {
 	}
 	fixture.Edit(t, tables[0], func(b []byte) []byte { b[len(b)/3] ^= 1; return b })
 	before := fixture.Snapshot(t, dir)
-	if done := fixture.MustRepair(t, dir, repair.Options{}); done.Aside != "" || done.Left.Events == 0 || fixture.Snapshot(t, dir) != before {
-		t.Errorf("%v events are left; aside %q", done.Left.Events, done.Aside)
+	if done := fixture.MustRepair(t, dir, repair.Options{}); done.KeptAt != "" || done.Left.Events == 0 || fixture.Snapshot(t, dir) != before {
+		t.Errorf("%v events are left; kept at %q", done.Left.Events, done.KeptAt)
 	}
 	done := fixture.MustRepair(t, dir, repair.Options{AcceptLoss: true})
 	if r := fixture.MustVerify(t, dir); r.Damaged > 0 || r.Lost == 0 || r.Lost > 10 || r.Events+r.Lost != 200 || r.Events != done.Left.Events {

@@ -19,29 +19,29 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// Verify reads all of the store in dir, which must not be open, and reports
-// whether it is whole: each event's checksum, id, position and time, the commits
-// from the first on, and what else there is beside each other. It changes nothing.
-// progress, which may be nil, is called now and then with how much has been read,
-// in events, and of how much. It takes about 150 bytes of memory a stream.
+// Verify reads all of the store in dir, which must not be open, and reports whether
+// it is whole: each event's checksum, id, position and time, the commits from the
+// first one on, and all other records. It changes nothing. progress, which may be
+// nil, is called now and then with the number of events done and in total. Verify
+// takes about 150 bytes of memory per stream.
 //
-// Damage is no error: an error says why it could not be verified, or not to the
-// end. Among them are leveldb.ErrInUse, leveldb.ErrFormat, store.ErrUnavailable
-// and ctx's.
+// Damage is not an error. An error says why the store could not be verified, or not
+// to the end, for example leveldb.ErrInUse, leveldb.ErrFormat, store.ErrUnavailable
+// or that of ctx.
 func Verify(ctx context.Context, dir string, progress func(done, of int)) (Report, error) {
 	return newVerifier(ctx, progress).verify(dir)
 }
 
-// VerifyAll does what Verify does, and reports every piece of damage, which may take
-// as much memory as there are events.
+// VerifyAll is Verify that reports every piece of damage. That may take as much
+// memory as there are events.
 func VerifyAll(ctx context.Context, dir string, progress func(done, of int)) (Report, error) {
 	v := newVerifier(ctx, progress)
 	v.report.all = true
 	return v.verify(dir)
 }
 
-// VerifyDatabase verifies a database that is open, without the files beside it. It is for the
-// engine. progress and errors are those of Verify.
+// VerifyDatabase verifies an open database, without the files beside it. It is for
+// the engine. progress and errors are those of Verify.
 func VerifyDatabase(ctx context.Context, db *leveldb.DB, progress func(done, of int)) (Report, error) {
 	v := newVerifier(ctx, progress)
 	v.db = db
@@ -62,21 +62,21 @@ func (v *verifier) verify(dir string) (Report, error) {
 	return v.report, nil
 }
 
-// A verifier compares what a store has of the same thing in several places. It
-// reads each kind of keys once, in their order; that events and commits agree is
-// seen from sums, since they are in different orders.
+// A verifier compares the copies of the same facts that a store holds in several
+// places. It reads each kind of key once, in order. Events and commits have
+// different orders, so it compares checksums of them.
 type verifier struct {
 	ctx      context.Context
 	progress func(done, of int)
 	db       *leveldb.DB
 	report   Report
-	told     map[string]bool // damage of files
+	told     map[string]bool // damaged files already reported
 	streams  map[uint64]*verified
-	reach    map[uint64]uint64 // by position, the chains that the high-water file tells
-	last     record.Tip        // of the commits
+	reach    map[uint64]uint64 // chains in the high-water file, by position
+	last     record.Tip        // the end of the commits so far
 	gaps     []Damage          // ids that no commit has
-	lost     bool              // commits were lost, which was accepted
-	cursorAt map[string]uint64 // by key, what the commits say
+	lost     bool              // there are commits lost in an earlier repair
+	cursorAt map[string]uint64 // cursors by key, according to the commits
 	done, of uint64            // events
 	keys     int
 }
@@ -84,17 +84,17 @@ type verifier struct {
 // A verified is what was found of a stream.
 type verified struct {
 	record.Counter
-	name      uint64 // sum of its name
+	name      uint64 // checksum of its name
 	named     bool
-	committed uint64       // the commits have events up to this id
-	removed   uint64       // and delete up to this one
-	erasing   uint64       // events up to this id may be there although they are deleted
-	read      uint64       // there are events up to this id
-	expected  uint64       // sum of what the commits say of its events
-	found     uint64       // the same of the events
-	damaged   bool         // sums differ then
-	lost      []record.Run // events that were lost, which was accepted
-	requests  uint64       // sum of what the commits say of its requests with a key, less the same of their records
+	committed uint64       // the last event according to the commits
+	removed   uint64       // deleted up to this id according to the commits
+	erasing   uint64       // deleted events up to this id may still exist
+	read      uint64       // events up to this id were read
+	expected  uint64       // checksum of its events according to the commits
+	found     uint64       // checksum of the events that were read
+	damaged   bool         // the checksums differ because of it
+	lost      []record.Run // events lost in an earlier repair
+	requests  uint64       // checksum of its requests with keys in commits, minus that of their records
 }
 
 func newVerifier(ctx context.Context, progress func(done, of int)) *verifier {
@@ -139,10 +139,10 @@ func (v *verifier) open(dir string) error {
 	return errors.Join(v.all(), db.Close(), g.Close())
 }
 
-// all verifies all kinds of keys, each after those that it needs.
+// all verifies all kinds of keys, each after those that it depends on.
 func (v *verifier) all() error {
 	for _, verify := range []func() error{
-		v.counters, v.names, v.commits, v.erasures, v.pages, v.compare, v.cursors, v.requests, v.strangers, v.place,
+		v.counters, v.names, v.commits, v.erasures, v.pages, v.compare, v.cursors, v.requests, v.unknownKeys, v.place,
 	} {
 		if err := v.tick(); err != nil {
 			return err
@@ -154,24 +154,25 @@ func (v *verifier) all() error {
 	return nil
 }
 
-// tell adds damage to the report.
+// tell adds a piece of damage to the report.
 func (v *verifier) tell(d Damage) {
 	if d.number > 0 && v.report.takes(len(v.report.Damage)) {
-		// What cannot be read is told where names are verified.
+		// An unreadable name is reported where names are verified.
 		d.Stream, _ = v.db.Get(record.NameKey(d.number), &leniently)
 	}
-	v.report.add(d)
+	v.report.addDamage(d)
 }
 
 func (v *verifier) tellf(format string, args ...any) {
 	v.tell(Damage{What: fmt.Sprintf(format, args...)})
 }
 
-// highwater verifies the high-water file, and keeps what it tells for commits.
+// highwater verifies the high-water file, and keeps its chains for the check of
+// commits.
 func (v *verifier) highwater(path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		v.tellf("the file %s is missing, so nobody can tell whether the end is lost", path)
+		v.tellf("the file %s is missing: cannot tell whether the end of the log is lost", path)
 		return nil
 	}
 	if err != nil {
@@ -194,22 +195,22 @@ func (v *verifier) highwater(path string) error {
 		case ok[other] && blank[i] && halves[other].Position == 0: // never written
 		case ok[other]:
 			v.report.Notes = append(v.report.Notes, fmt.Sprintf(
-				"one half of the file %s is unreadable, as after a power cut; the other tells position %d", path, halves[other].Position))
+				"one half of the file %s is unreadable, as after a power cut; the other half is intact, at position %d", path, halves[other].Position))
 		case i == 0:
-			v.tellf("neither half of the file %s is readable, so nobody can tell whether the end is lost", path)
+			v.tellf("neither half of the file %s is readable: cannot tell whether the end of the log is lost", path)
 		}
 	}
 	return nil
 }
 
-// leniently passes over damaged blocks, which strictly end a scan.
+// leniently skips damaged blocks; strictly ends a scan at one.
 var (
 	strictly  = opt.ReadOptions{DontFillCache: true}
 	leniently = opt.ReadOptions{DontFillCache: true, Strict: opt.StrictOverride | opt.StrictBlockChecksum}
 )
 
-// scan calls f for each key from start to limit, also behind damage that it
-// tells.
+// scan calls f for each key from start to limit, and reports damage. It goes on
+// behind it.
 func (v *verifier) scan(start, limit []byte, f func(key, value []byte)) error {
 	var last []byte
 	for _, o := range []*opt.ReadOptions{&strictly, &leniently} {
@@ -247,10 +248,10 @@ func (v *verifier) kind(kind byte, f func(key, value []byte)) error {
 	return v.scan([]byte{kind}, []byte{kind + 1}, f)
 }
 
-// tick shows how far it is, and returns an error when it is to end.
+// tick reports progress, and returns an error if ctx is done.
 func (v *verifier) tick() error {
 	if v.progress != nil {
-		v.progress(int(min(v.done, v.of)+1)/2, int(v.of+1)/2) // each event is met in two places
+		v.progress(int(min(v.done, v.of)+1)/2, int(v.of+1)/2) // each event is read in two places
 	}
 	return v.ctx.Err()
 }

@@ -6,7 +6,7 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// erasures verifies the records of what may still be in files.
+// erasures verifies the erasure records.
 func (v *verifier) erasures() error {
 	return v.kind(record.KindErasure, func(key, value []byte) {
 		e, err := record.ParseErasure(key, value)
@@ -17,10 +17,10 @@ func (v *verifier) erasures() error {
 		s := v.streams[e.Number]
 		switch {
 		case s == nil:
-			v.tellf("record of an erasure at position %d in the stream number %d, which has no record", e.Position, e.Number)
+			v.tellf("the erasure record at position %d names stream number %d, which has no record", e.Position, e.Number)
 		case e.Position > v.last.Position || e.Kind != record.OpDelete && e.Kind != record.OpReplace || e.First > e.Last ||
 			e.Last > s.Last || e.Kind == record.OpDelete && e.Last > s.Deleted:
-			v.tell(Damage{number: e.Number, First: e.First, Last: e.Last, What: fmt.Sprintf("record of an erasure %x of what was not erased", key)})
+			v.tell(Damage{number: e.Number, First: e.First, Last: e.Last, What: fmt.Sprintf("the erasure record %x names events that were not erased", key)})
 		case e.Kind == record.OpDelete:
 			s.erasing = max(s.erasing, e.Last)
 		}
@@ -32,14 +32,14 @@ func (v *verifier) pages() error {
 	return v.kind(record.KindEvent, func(key, value []byte) {
 		number, rest, ok := record.CutNumber(key[1:])
 		if !ok || len(rest) != 8 {
-			v.tellf("key %x of events", key)
+			v.tellf("malformed event key %x", key)
 			return
 		}
 		s := v.streams[number]
 		if s == nil {
-			s = &verified{damaged: true} // told once
+			s = &verified{damaged: true} // reported once
 			v.streams[number] = s
-			v.tell(Damage{number: number, What: "there are events of it, and it has no record"})
+			v.tell(Damage{number: number, What: "the stream has events but no record"})
 		}
 		if s.Number != 0 {
 			v.page(s, key, value)
@@ -65,11 +65,11 @@ func (v *verifier) page(s *verified, key, value []byte) {
 	case p.First > first:
 		tell(first, p.First-1, "the events are missing")
 	case last > s.Last:
-		tell(max(first, s.Last+1), last, "the stream's record says that %d is its last event", s.Last)
+		tell(max(first, s.Last+1), last, "the stream's record says that event %d is the last", s.Last)
 	case p.First <= s.Deleted && min(last, s.Deleted) > s.erasing:
-		tell(p.First, min(last, s.Deleted), "they were deleted and are still there")
+		tell(p.First, min(last, s.Deleted), "the events were deleted but still exist")
 	case p.First < first && first > s.Deleted+1:
-		tell(p.First, min(last, first-1), "they are there twice")
+		tell(p.First, min(last, first-1), "the events exist twice")
 	}
 	if p.Lost {
 		s.lost = append(s.lost, record.Run{Number: s.Number, First: p.First, Count: p.Left})
@@ -91,19 +91,18 @@ func (v *verifier) page(s *verified, key, value []byte) {
 		v.done++
 	}
 	if p.Trailing() {
-		tell(last, last, "bytes follow it in its page")
+		tell(last, last, "trailing bytes follow it in its page")
 	}
 	s.read = max(s.read, last)
 }
 
-// note adds what was lost to the notes, of which there are as many as pieces of
-// damage.
+// note adds lost events to the notes, at most as many as pieces of damage.
 func (v *verifier) note(number, first, last uint64) {
 	v.report.Lost += last - first + 1
 	name, _ := v.db.Get(record.NameKey(number), &leniently)
 	if v.report.takes(len(v.report.Notes)) {
 		v.report.Notes = append(v.report.Notes, Damage{
-			Stream: name, First: first, Last: last, What: "they were lost when the store was repaired",
+			Stream: name, First: first, Last: last, What: "lost in an earlier repair",
 		}.String())
 	}
 }

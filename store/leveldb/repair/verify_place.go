@@ -8,7 +8,7 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// place adds positions to the damage of which ids are known.
+// place adds positions to pieces of damage that have ids.
 func (v *verifier) place() error {
 	of := make(map[uint64][]*Damage)
 	for i := range v.report.Damage {
@@ -22,7 +22,7 @@ func (v *verifier) place() error {
 	var c record.Commit
 	return v.kind(record.KindCommit, func(key, value []byte) {
 		if c.Parse(key, value) != nil {
-			return // told
+			return // already reported
 		}
 		position := c.First
 		for _, r := range c.Runs {
@@ -34,7 +34,7 @@ func (v *verifier) place() error {
 	})
 }
 
-// placeRun adds the positions of a run to those of damage that has a part of it.
+// placeRun adds the positions of a run to a piece of damage that overlaps it.
 func (v *verifier) placeRun(d *Damage, c *record.Commit, r record.Run, position uint64) {
 	first, end := max(r.First, d.First), min(r.First+r.Count, d.Last+1)
 	if first >= end {

@@ -19,7 +19,7 @@ func (v *verifier) counters() error {
 			v.tell(Damage{Stream: slices.Clone(name), What: err.Error()})
 			return
 		case v.streams[c.Number] != nil:
-			v.tell(Damage{Stream: slices.Clone(name), What: fmt.Sprintf("another stream has its number, %d, too", c.Number)})
+			v.tell(Damage{Stream: slices.Clone(name), What: fmt.Sprintf("another stream has the same number, %d", c.Number)})
 			return
 		case c.Last > c.Deleted:
 			v.report.Streams++
@@ -29,19 +29,19 @@ func (v *verifier) counters() error {
 	})
 }
 
-// names verifies that each stream has a name by its number and each number a
+// names verifies that each stream has a name under its number, and each number a
 // stream.
 func (v *verifier) names() error {
 	err := v.kind(record.KindName, func(key, name []byte) {
 		number, rest, ok := record.CutNumber(key[1:])
 		switch s := v.streams[number]; {
 		case !ok || len(rest) > 0:
-			v.tellf("key %x of a name", key)
+			v.tellf("malformed name key %x", key)
 		case s == nil:
-			v.tell(Damage{number: number, What: "it has a name and no record"})
+			v.tell(Damage{number: number, What: "the stream has a name but no record"})
 		case s.name != crc64.Checksum(name, sums):
 			s.named = true
-			v.tell(Damage{number: number, What: "the name by its number is not the one of its record"})
+			v.tell(Damage{number: number, What: "the name under its number differs from the name in its record"})
 		default:
 			s.named = true
 		}
@@ -50,7 +50,7 @@ func (v *verifier) names() error {
 		return err
 	}
 	for _, number := range v.numbers(func(s *verified) bool { return !s.named }) {
-		v.tell(Damage{number: number, What: "it has a record and no name by its number"})
+		v.tell(Damage{number: number, What: "the stream has a record but no name under its number"})
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func (s *verified) hasLost(first, last uint64) bool {
 	return first > last
 }
 
-// compare compares what the streams' records, the commits and the events say.
+// compare compares stream records, commits and events with each other.
 func (v *verifier) compare() error {
 	for _, d := range v.gaps {
 		s, from := v.streams[d.number], d.First
@@ -101,8 +101,8 @@ func (v *verifier) compare() error {
 	return nil
 }
 
-// expectLeft sums up again what the commits say of streams that have lost events,
-// without these.
+// expectLeft recomputes the checksums of streams with lost events, without the lost
+// ones.
 func (v *verifier) expectLeft() error {
 	some := v.numbers(func(s *verified) bool { return len(s.lost) > 0 })
 	if len(some) == 0 {
@@ -114,7 +114,7 @@ func (v *verifier) expectLeft() error {
 	var c record.Commit
 	return v.kind(record.KindCommit, func(key, value []byte) {
 		if c.Parse(key, value) != nil {
-			return // told
+			return // already reported
 		}
 		position := c.First
 		for _, r := range c.Runs {
@@ -140,15 +140,15 @@ func (v *verifier) compareStream(number uint64, s *verified) {
 		from = max(from, s.Deleted+1)
 	}
 	if s.committed > s.Last || s.committed < s.Last && !s.hasLost(from, s.Last) {
-		v.tell(Damage{number: number, What: fmt.Sprintf("its last event is %d by the commits, %d by its record", s.committed, s.Last)})
+		v.tell(Damage{number: number, What: fmt.Sprintf("the last event is %d according to the commits, %d according to its record", s.committed, s.Last)})
 		s.damaged = true
 	}
 	if s.removed != s.Deleted && !v.lost {
-		v.tell(Damage{number: number, What: fmt.Sprintf("it is deleted up to event %d by the commits, %d by its record", s.removed, s.Deleted)})
+		v.tell(Damage{number: number, What: fmt.Sprintf("deleted up to event %d according to the commits, up to %d according to its record", s.removed, s.Deleted)})
 		s.damaged = true
 	}
 	if s.expected != s.found && !s.damaged {
 		v.tell(Damage{number: number, First: s.Deleted + 1, Last: s.Last, differ: true,
-			What: "position or time is not that of the commit"})
+			What: "position or time differs from the commit"})
 	}
 }

@@ -91,54 +91,54 @@ func TestVerifyDamage(t *testing.T) {
 		"the last page":          {del(record.AppendEventKey(nil, 1, 5)), `stream "a", event 5, position 9: the events are missing`},
 		"a page's data":          {flip(record.AppendEventKey(nil, 1, 4), -1), `stream "a", event 4, position 6: damaged: page 6501010000000000000004 has a wrong checksum`},
 		"a page's head":          {put(record.AppendEventKey(nil, 1, 4), "x"), `stream "a", event 4, position 6: damaged: page 6501010000000000000004 is cut to 1 bytes`},
-		"a page's key":           {put([]byte("e\x01"), "x"), "key 6501 of events"},
-		"a page without stream":  {put(record.AppendEventKey(nil, 7, 1), "x"), "stream number 7: there are events of it, and it has no record"},
+		"a page's key":           {put([]byte("e\x01"), "x"), "malformed event key 6501"},
+		"a page without stream":  {put(record.AppendEventKey(nil, 7, 1), "x"), "stream number 7: the stream has events but no record"},
 		"a page too many":        {put(record.AppendEventKey(nil, 1, 6), "x"), `stream "a", event 6: damaged: page`},
-		"a stream is missing":    {del(record.StreamKey([]byte("b"))), `stream "b": it has a name and no record`},
-		"a stream's last id":     {put(record.StreamKey([]byte("a")), "\x01\x04\x00"), `stream "a", event 5, position 9: the stream's record says that 4 is its last event`},
-		"a stream's end":         {put(record.StreamKey([]byte("a")), "\x01\x06\x00"), `stream "a": its last event is 5 by the commits, 6 by its record`},
-		"a stream's deleted id":  {put(record.StreamKey([]byte("b")), "\x02\x02\x00"), `stream "b": it is deleted up to event 1 by the commits, 0 by its record`},
-		"a stream's record":      {put(record.StreamKey([]byte("b")), "\x02"), `stream "b": damaged: record of a stream: 02`},
-		"two of one number":      {put(record.StreamKey([]byte("c")), "\x02\x02\x01"), `stream "c": another stream has its number, 2, too`},
-		"a name is missing":      {del(record.NameKey(2)), "stream number 2: it has a record and no name by its number"},
-		"a name":                 {put(record.NameKey(2), "B"), `stream "B": the name by its number is not the one of its record`},
-		"a name too many":        {put(record.NameKey(3), "c"), `stream "c": it has a name and no record`},
-		"a name's key":           {put([]byte("n\x02\x01"), "c"), "key 6e0201 of a name"},
-		"the first commit":       {del(record.CommitKey(3)), "the commit at position 5 does not follow the one at position 0: one is missing or was changed"},
-		"events of a commit":     {del(record.CommitKey(3)), `stream "a", events 1 to 3: no commit has them, or a second one; position 6 goes on with event 4`},
-		"a commit in the middle": {del(record.CommitKey(8)), "the commit at position 9 does not follow the one at position 7: one is missing or was changed"},
+		"a stream is missing":    {del(record.StreamKey([]byte("b"))), `stream "b": the stream has a name but no record`},
+		"a stream's last id":     {put(record.StreamKey([]byte("a")), "\x01\x04\x00"), `stream "a", event 5, position 9: the stream's record says that event 4 is the last`},
+		"a stream's end":         {put(record.StreamKey([]byte("a")), "\x01\x06\x00"), `stream "a": the last event is 5 according to the commits, 6 according to its record`},
+		"a stream's deleted id":  {put(record.StreamKey([]byte("b")), "\x02\x02\x00"), `stream "b": deleted up to event 1 according to the commits, up to 0 according to its record`},
+		"a stream's record":      {put(record.StreamKey([]byte("b")), "\x02"), `stream "b": damaged: malformed stream record: 02`},
+		"two of one number":      {put(record.StreamKey([]byte("c")), "\x02\x02\x01"), `stream "c": another stream has the same number, 2`},
+		"a name is missing":      {del(record.NameKey(2)), "stream number 2: the stream has a record but no name under its number"},
+		"a name":                 {put(record.NameKey(2), "B"), `stream "B": the name under its number differs from the name in its record`},
+		"a name too many":        {put(record.NameKey(3), "c"), `stream "c": the stream has a name but no record`},
+		"a name's key":           {put([]byte("n\x02\x01"), "c"), "malformed name key 6e0201"},
+		"the first commit":       {del(record.CommitKey(3)), "the commit at position 5 does not follow the one at position 0: a commit is missing or was changed"},
+		"events of a commit":     {del(record.CommitKey(3)), `stream "a", events 1 to 3: no commit has them, or two have them; position 6 continues with event 4`},
+		"a commit in the middle": {del(record.CommitKey(8)), "the commit at position 9 does not follow the one at position 7: a commit is missing or was changed"},
 		"the last commit":        {del(record.CommitKey(9)), "the commit at position 9 is missing; the last one is at position 8"},
-		"a commit's time":        {flip(record.CommitKey(6), 8), "the commit at position 6 does not follow the one at position 5: one is missing or was changed"},
-		"a commit's chain":       {flip(record.CommitKey(9), -1), "the commit at position 9 is another one than the store had"},
-		"a commit's record":      {put(record.CommitKey(6), "x"), "damaged: record of the commit 780000000000000006"},
-		"a cursor":               {put(record.CursorKey([]byte("c"), 1), "\x00"), "cursor 6301630101: 00"},
+		"a commit's time":        {flip(record.CommitKey(6), 8), "the commit at position 6 does not follow the one at position 5: a commit is missing or was changed"},
+		"a commit's chain":       {flip(record.CommitKey(9), -1), "the commit at position 9 is not the one that the store had"},
+		"a commit's record":      {put(record.CommitKey(6), "x"), "damaged: malformed commit record 780000000000000006"},
+		"a cursor":               {put(record.CursorKey([]byte("c"), 1), "\x00"), "malformed cursor 6301630101: 00"},
 		"a cursor's id":          {put(record.CursorKey([]byte("c"), 1), "\x06"), `stream "a": the cursor of "c" is at event 6; the last one is 5`},
-		"a cursor's stream":      {put(record.CursorKey([]byte("c"), 7), "\x01"), `the cursor of "c" is in the stream number 7, ` + noRecord},
+		"a cursor's stream":      {put(record.CursorKey([]byte("c"), 7), "\x01"), `the cursor of "c" is in stream number 7, ` + noRecord},
 		"a cursor's position":    {put(record.CursorKey([]byte("c"), 0), "\x0a"), `the cursor of "c" is at position 10; the last one is 9`},
-		"a request":              {put(record.RequestKey(1, []byte("k")), "x"), "record of a request with a key 6b01016b: 78"},
-		"a request's stream":     {put(record.RequestKey(7, []byte("k")), strings.Repeat("x", 16)+"\x01\x01"), `the request with the key "k" is of the stream number 7, ` + noRecord},
+		"a request":              {put(record.RequestKey(1, []byte("k")), "x"), "malformed request record 6b01016b: 78"},
+		"a request's stream":     {put(record.RequestKey(7, []byte("k")), strings.Repeat("x", 16)+"\x01\x01"), `the request with the key "k" names stream number 7, ` + noRecord},
 		"a request's id":         {put(record.RequestKey(1, []byte("k")), strings.Repeat("x", 16)+"\x01\x06"), `stream "a": the request with the key "k" stored event 6; the last one is 5`},
-		"an erasure":             {put(record.ErasureKey(7), "d"), "damaged: record of an erasure 700000000000000007"},
-		"an erasure's stream":    {put(record.ErasureKey(7), "d\x07\x01\x01"), "record of an erasure at position 7 in the stream number 7, " + noRecord},
-		"an erasure's events":    {put(record.ErasureKey(7), "d\x01\x01\x02"), `stream "a", events 1 to 2, positions 1 to 2: record of an erasure 700000000000000007 of what was not erased`},
-		"a key of no kind":       {put([]byte("zz"), "x"), "key 7a7a is none of a store"},
-		"a key before all":       {put([]byte{0}, "x"), "key 00 is none of a store"},
+		"an erasure":             {put(record.ErasureKey(7), "d"), "damaged: malformed erasure record 700000000000000007"},
+		"an erasure's stream":    {put(record.ErasureKey(7), "d\x07\x01\x01"), "the erasure record at position 7 names stream number 7, " + noRecord},
+		"an erasure's events":    {put(record.ErasureKey(7), "d\x01\x01\x02"), `stream "a", events 1 to 2, positions 1 to 2: the erasure record 700000000000000007 names events that were not erased`},
+		"a key of no kind":       {put([]byte("zz"), "x"), "unknown key 7a7a"},
+		"a key before all":       {put([]byte{0}, "x"), "unknown key 00"},
 		"a page's position": {func(db *leveldb.DB) error {
 			key, value := pageOf(1, 3, timeOf(db, 1, 3), 2, "1", "2", "3")
 			return db.Put(key, value, nil)
-		}, `stream "a", events 1 to 3, positions 1 to 3: position or time is not that of the commit`},
+		}, `stream "a", events 1 to 3, positions 1 to 3: position or time differs from the commit`},
 		"a page's time": {func(db *leveldb.DB) error {
 			key, value := pageOf(1, 4, timeOf(db, 1, 4)+1, 6, "4")
 			return db.Put(key, value, nil)
-		}, `stream "a", event 4, position 6: position or time is not that of the commit`},
+		}, `stream "a", event 4, position 6: position or time differs from the commit`},
 		"a deleted event": {func(db *leveldb.DB) error {
 			key, value := pageOf(2, 1, timeOf(db, 2, 2), 4, "1")
 			return db.Put(key, value, nil)
-		}, `stream "b", event 1, position 4: they were deleted and are still there`},
+		}, `stream "b", event 1, position 4: the events were deleted but still exist`},
 		"an event twice": {func(db *leveldb.DB) error {
 			key, value := pageOf(1, 4, timeOf(db, 1, 4), 5, "3", "4")
 			return db.Put(key, value, nil)
-		}, `stream "a", event 3, position 3: they are there twice`},
+		}, `stream "a", event 3, position 3: the events exist twice`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -151,16 +151,16 @@ func TestVerifyDamage(t *testing.T) {
 	}
 }
 
-// TestVerifySettled: once loss had been accepted, nobody told what was lost later:
-// that a stream had lost something excused whatever else was wrong with it, and a
-// lost commit excused cursors and requests.
-func TestVerifySettled(t *testing.T) {
-	settled := writeVerified(t)
-	fixture.Change(t, settled, func(db *leveldb.DB) error {
+// TestVerifyAfterLoss: Verify finds new damage in a store that was repaired with
+// loss. It once excused all other damage of a stream with lost events, and cursors
+// and requests after a lost commit.
+func TestVerifyAfterLoss(t *testing.T) {
+	repaired := writeVerified(t)
+	fixture.Change(t, repaired, func(db *leveldb.DB) error {
 		return errors.Join(db.Delete(record.AppendEventKey(nil, 1, 3), nil), db.Delete(record.CommitKey(5), nil))
 	})
-	fixture.MustRepair(t, settled, repair.Options{AcceptLoss: true})
-	if r := fixture.MustVerify(t, settled); r.Damaged > 0 {
+	fixture.MustRepair(t, repaired, repair.Options{AcceptLoss: true})
+	if r := fixture.MustVerify(t, repaired); r.Damaged > 0 {
 		t.Fatal(fixture.Told(r))
 	}
 	for name, c := range map[string]struct {
@@ -168,22 +168,22 @@ func TestVerifySettled(t *testing.T) {
 		want   string
 	}{
 		"a cursor": {func(db *leveldb.DB) error { return db.Delete(record.CursorKey([]byte("c"), 1), nil) },
-			`stream "a": the cursor of "c" is missing, by the commits at 4`},
+			`stream "a": the cursor of "c" is missing; the commits put it at 4`},
 		"a cursor elsewhere": {func(db *leveldb.DB) error { return db.Put(record.CursorKey([]byte("c"), 1), []byte{2}, nil) },
-			`stream "a": the cursor of "c" is at 2, by the commits at 4`},
+			`stream "a": the cursor of "c" is at 2, but the commits put it at 4`},
 		"a request": {func(db *leveldb.DB) error { return db.Delete(record.RequestKey(1, []byte("k")), nil) },
-			`stream "a": what is kept of the request with the key "k" is not what the commits say`},
+			`stream "a": the record of the request with the key "k" does not match the commits`},
 		"a stream's end": {func(db *leveldb.DB) error {
 			return errors.Join(db.Delete(record.AppendEventKey(nil, 1, 5), nil), db.Put(record.StreamKey([]byte("a")), record.Counter{Number: 1, Last: 4, Deleted: 0}.Append(nil), nil))
-		}, `stream "a": its last event is 5 by the commits, 4 by its record`},
+		}, `stream "a": the last event is 5 according to the commits, 4 according to its record`},
 		"another event in the place of one": {func(db *leveldb.DB) error { // as of a commit that was refused
 			key, value := pageOf(1, 5, timeOf(db, 1, 5)-1, 9, "refused")
 			return db.Put(key, value, nil)
-		}, `stream "a", event 5, position 9: position or time is not that of the commit`},
+		}, `stream "a", event 5, position 9: position or time differs from the commit`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			fixture.CopyDir(t, dir, settled)
+			fixture.CopyDir(t, dir, repaired)
 			fixture.Change(t, dir, c.damage)
 			if have := fixture.Told(fixture.MustVerify(t, dir)); !strings.Contains(have, c.want) {
 				t.Errorf("want %s\nhave %s", c.want, have)
@@ -201,9 +201,9 @@ func TestVerifyFiles(t *testing.T) {
 		want   string // told
 		note   string
 	}{
-		"the high-water file is gone": {func(dir string) error { return os.Remove(dir + high) }, "is missing, so nobody can tell", ""},
+		"the high-water file is gone": {func(dir string) error { return os.Remove(dir + high) }, "is missing: cannot tell", ""},
 		"both of its halves": {func(dir string) error { return os.WriteFile(dir+high, []byte("x"), 0o644) },
-			"is readable, so nobody can tell", ""},
+			"is readable: cannot tell", ""},
 		"one of its halves": {func(dir string) error {
 			fixture.Edit(t, dir+high, func(b []byte) []byte { b[0] ^= 1; return b })
 			return nil

@@ -1,6 +1,6 @@
-// Package datadir has what a store's directory holds beside its database: the lock, the
-// store's identity, the high-water file; and how a database is made there, or put in the
-// place of another. It stands on package ldb, which opens databases.
+// Package datadir manages what a store's directory holds beside its database: the
+// lock, the store's identity and the high-water file. It creates databases and
+// replaces them. It imports package ldb, which opens databases.
 package datadir
 
 import (
@@ -26,11 +26,11 @@ const (
 	FormatName = "FORMAT"
 )
 
-// dirMode is that of directories that are made: what is in them is for the owner only,
-// with the secret in FORMAT.
+// dirMode is the mode of new directories: only the owner may read them, because
+// FORMAT holds the secret.
 const dirMode = 0o700
 
-// Errors of Probe and Open about a directory that cannot be this store's.
+// Errors of Probe and Open about a directory that cannot be opened as a store.
 var (
 	ErrNotDirectory = errors.New("not a directory")
 	ErrNotEmpty     = errors.New("not empty, and holds no gorewind store")
@@ -39,7 +39,7 @@ var (
 )
 
 // Probe reports why Open would refuse dir, as far as that can be told without
-// making or changing anything.
+// creating or changing anything.
 func Probe(dir string) error {
 	if err := inspect(dir); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
@@ -51,7 +51,7 @@ func Probe(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() // which unlocks
+	defer f.Close() // closing unlocks
 	return flock(f)
 }
 
@@ -83,7 +83,7 @@ func inspect(dir string) error {
 			return err
 		case name == restoringName:
 			return ErrUnfinished
-		case name == lockName, name == newDBName, name == HighwaterName, strings.HasPrefix(name, asideName):
+		case name == lockName, name == newDBName, name == HighwaterName, strings.HasPrefix(name, keptName):
 		default:
 			foreign = true
 		}
@@ -102,8 +102,8 @@ func flock(f *os.File) error {
 	return err
 }
 
-// Lock makes dir if need be and locks it; closing the file unlocks. Errors are those of
-// Probe.
+// Lock creates dir if need be and locks it; closing the file unlocks. Errors are
+// those of Probe.
 func Lock(dir string) (*os.File, error) {
 	if err := inspect(dir); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
@@ -114,7 +114,7 @@ func Lock(dir string) (*os.File, error) {
 	return lockFile(dir)
 }
 
-// lockFile locks a directory that is there.
+// lockFile locks an existing directory.
 func lockFile(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -127,9 +127,9 @@ func lockFile(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// Create makes an empty database in dir, all or nothing: db is there once it is
-// whole. What an earlier attempt left is made anew. It refuses where there was a
-// database before, with an ErrDamaged.
+// Create makes an empty database in dir, all or nothing: db appears once it is
+// complete. Create discards what an earlier attempt left. It refuses with an
+// ErrDamaged if there was a database before.
 func Create(dir string) error {
 	h, err := OpenHighwater(Dir(dir), true)
 	if err != nil {
@@ -162,9 +162,8 @@ func Create(dir string) error {
 	return errors.Join(syncDir(dir), syncDir(filepath.Dir(filepath.Clean(dir))))
 }
 
-// makeDatabase makes an empty database in a directory. Where a crash or a full
-// disk meets LevelDB before it is through, it leaves files that nobody could tell
-// from a database that was lost.
+// makeDatabase makes an empty database in a directory. If a crash or a full disk
+// interrupts LevelDB, it leaves files that look like a database that was lost.
 func makeDatabase(path string) error {
 	db, g, err := openPath(path)
 	if err != nil {
@@ -207,11 +206,11 @@ func syncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// ErrUnfinished: the directory has a store that is being restored.
-var ErrUnfinished = errors.New("holds a restore that was not finished")
+// ErrUnfinished: the directory holds an unfinished restore.
+var ErrUnfinished = errors.New("holds an unfinished restore")
 
-// Missing returns an error that says why there is no database in dir, which is err if nobody
-// can tell.
+// Missing returns an error that says why there is no database in dir. cause is the
+// error that was met looking for it.
 func Missing(dir string, err error) error {
 	if h, missing := OpenHighwater(Dir(dir), false); missing == nil {
 		defer h.Close()

@@ -13,21 +13,22 @@ import (
 	"gorewind/store/leveldb/internal/ldb"
 )
 
-// A Disk is where the files of a store are: a directory, memory, or what tests
-// put in their place.
+// A Disk holds the files of a store: a directory, memory, or a simulation in tests.
 type Disk interface {
 	// Files opens the database's files.
 	Files(readOnly bool) (storage.Storage, error)
-	// Directory opens theirs, to be synced; nil where there is nothing to sync.
+	// Directory opens the database's directory, to be synced; nil if there is
+	// nothing to sync.
 	Directory() (ldb.Directory, error)
-	// Highwater opens the high-water file, or makes it if create is set; nil
-	// where there is none.
+	// Highwater opens the high-water file, and creates it if create is set; nil if
+	// the disk has none.
 	Highwater(create bool) (Slots, error)
-	// Free returns how many bytes more the store may write.
+	// Free returns how many more bytes the store may write.
 	Free() (int64, error)
-	// Replace puts what is on an overlay over the files, which stay open, in the
-	// place of the database, all or nothing, and returns where that is kept.
-	Replace(o *ldb.Overlay, id store.Identity) (aside string, err error)
+	// Replace puts the contents of an overlay in the place of the database, all or
+	// nothing. The overlay's files stay open. It returns where the old database is
+	// kept.
+	Replace(o *ldb.Overlay, id store.Identity) (keptAt string, err error)
 }
 
 // Slots is the high-water file.
@@ -38,7 +39,7 @@ type Slots interface {
 	Close() error
 }
 
-// A Dir is the directory of a store.
+// A Dir is a store's directory.
 type Dir string
 
 // Database returns the path of the database.
@@ -68,7 +69,7 @@ func (d Dir) Free() (int64, error) {
 	return int64(fs.Bavail) * int64(fs.Bsize), err
 }
 
-// A Memory is gone with the process.
+// A Memory ends with the process.
 type Memory struct{ storage.Storage }
 
 // Files implements Disk.
@@ -85,5 +86,5 @@ func (Memory) Free() (int64, error) { return 1 << 62, nil }
 
 // Replace implements Disk.
 func (Memory) Replace(*ldb.Overlay, store.Identity) (string, error) {
-	return "", errors.New("memory cannot be repaired")
+	return "", errors.New("a store in memory cannot be repaired")
 }

@@ -11,17 +11,18 @@ import (
 	"gorewind/store"
 )
 
-// The high-water file says how far the commits reach at least, so that a
-// database that lost its end is told from one that never had it. It is synced
-// about once a second and at a clean stop, never on the way of a commit.
+// A Highwater is the content of the high-water file. It says how far the commits
+// reach at least, so that a database that lost its end is told from one that never
+// had it. The file is synced about once a second and at a clean stop, never on the
+// path of a commit.
 //
-// It has two slots of 28 bytes, at 0 and at 4096, written in turn, so that a
-// torn write leaves the other one whole. The one with the higher position holds.
-// At 8192 is a copy of db/FORMAT.
+// It has two slots of 28 bytes, at offsets 0 and 4096, written in turn, so that a
+// torn write leaves the other one intact. The slot with the higher position counts.
+// At offset 8192 is a copy of db/FORMAT.
 //
 //	position:8 chain:8 magic:8 checksum:4 (CRC-32C of the 24 bytes before)
 type Highwater struct {
-	Position uint64 // of the last commit that is surely on disk
+	Position uint64 // of the last commit known to be on disk
 	Chain    uint64 // its chain
 }
 
@@ -54,16 +55,16 @@ func parseHighwater(b []byte) (h Highwater, ok bool) {
 type HighwaterFile struct {
 	f    Slots
 	Last Highwater
-	slot int64 // the one that holds last
+	slot int64 // the slot that holds Last
 }
 
-// OpenHighwater opens the high-water file of a disk, or makes it if create is
-// set. It returns nil where there is none to be, and an ErrDamaged where it is missing or
-// unreadable.
+// OpenHighwater opens the high-water file of a disk, and creates it if create is
+// set. It returns nil if the disk has none, and an ErrDamaged if the file is
+// missing or unreadable.
 func OpenHighwater(on Disk, create bool) (*HighwaterFile, error) {
 	f, err := on.Highwater(create)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: the file %s is missing, so nobody can tell whether the store is whole", store.ErrDamaged, HighwaterName)
+		return nil, fmt.Errorf("%w: the file %s is missing: cannot tell whether the store is complete", store.ErrDamaged, HighwaterName)
 	}
 	if err != nil || f == nil {
 		return nil, err
@@ -95,7 +96,7 @@ func OpenHighwater(on Disk, create bool) (*HighwaterFile, error) {
 	return h, nil
 }
 
-// RewriteHighwater makes both slots of the file anew.
+// RewriteHighwater rewrites both slots of the file.
 func RewriteHighwater(on Disk, v Highwater) error {
 	f, err := on.Highwater(true)
 	if err != nil {
@@ -105,8 +106,8 @@ func RewriteHighwater(on Disk, v Highwater) error {
 	return errors.Join(h.Write(v), h.Write(v), h.Close())
 }
 
-// ReadSlot reads a slot, and reports whether it is whole, or as if it had never
-// been written.
+// ReadSlot reads a slot. ok reports that it is intact, blank that it was never
+// written.
 func ReadSlot(f io.ReaderAt, slot int64) (v Highwater, ok, blank bool, err error) {
 	var b [highwaterSlot]byte
 	if _, err := f.ReadAt(b[:], slot*highwaterStride); err != nil && err != io.EOF {

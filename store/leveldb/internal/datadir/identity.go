@@ -15,8 +15,8 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// A store's identity is the content of db/FORMAT. The high-water file has a copy of
-// it, since nothing else in a store could tell it again.
+// A store's identity is the content of db/FORMAT. The high-water file holds a copy,
+// because nothing else in a store could reproduce it.
 
 // NewID returns the id of a new store.
 func NewID() string {
@@ -25,29 +25,29 @@ func NewID() string {
 	return hex.EncodeToString(id[:])
 }
 
-// NewIdentity returns that of a new store.
+// NewIdentity returns the identity of a new store.
 func NewIdentity() store.Identity {
 	var secret [32]byte
 	rand.Read(secret[:]) // never fails, see its documentation
 	return store.Identity{ID: NewID(), Generation: 1, Secret: hex.EncodeToString(secret[:])}
 }
 
-// identityText returns what FORMAT has.
+// identityText returns the content of FORMAT.
 func identityText(id store.Identity) string {
 	text := fmt.Sprintf("gorewind store\nformat %d\nid %s\ngeneration %d\nsecret %s\n", record.Version, id.ID, id.Generation, id.Secret)
 	return text + checksumLine(text)
 }
 
-// CheckIdentity refuses with an ErrInvalid what is no store's identity.
+// CheckIdentity returns an ErrInvalid unless id is a well-formed identity.
 func CheckIdentity(id store.Identity) error {
 	if parsed, err := parseIdentity(identityText(id), "given"); err != nil || parsed != id {
-		return fmt.Errorf("%w: the identity of the store is not one", store.ErrInvalid)
+		return fmt.Errorf("%w: malformed store identity", store.ErrInvalid)
 	}
 	return nil
 }
 
-// DamagedIdentity is what is told where only the copy is good.
-const DamagedIdentity = "the file " + DBName + "/" + FormatName + " is missing or damaged; the one in " + HighwaterName + " is good"
+// DamagedIdentity reports that only the copy of the identity is intact.
+const DamagedIdentity = "the file " + DBName + "/" + FormatName + " is missing or damaged; its copy in " + HighwaterName + " is intact"
 
 const checksumWord = "checksum "
 
@@ -55,15 +55,15 @@ func checksumLine(text string) string {
 	return fmt.Sprintf("%s%08x\n", checksumWord, crc32.Checksum([]byte(text), crc32c))
 }
 
-// hasChecksum reports whether a text, of any version, ends with its checksum.
+// hasChecksum reports whether a text, of any version, ends with its valid checksum.
 func hasChecksum(text string) bool {
 	end := strings.LastIndex(text, checksumWord)
 	return end >= 0 && checksumLine(text[:end]) == text[end:]
 }
 
-// ReadIdentity returns the identity of the store in a directory, and whether it is
-// only in the copy. It is an ErrDamaged where neither is good, and an ErrFormat where another
-// version made it.
+// ReadIdentity returns the identity of the store in a directory, and whether only
+// its copy is intact. The error is an ErrDamaged if neither is intact, and an
+// ErrFormat if another version wrote it.
 func ReadIdentity(on Dir) (id store.Identity, copied bool, err error) {
 	path := filepath.Join(on.Database(), FormatName)
 	text, err := os.ReadFile(path)
@@ -124,8 +124,7 @@ func (d Dir) identityCopy() (text string, ok bool) {
 	return string(b), len(b) > 0
 }
 
-// KeepIdentity writes the copy, if it is not there, and FORMAT, if that was
-// damaged.
+// KeepIdentity writes the copy if it is missing, and FORMAT if that was damaged.
 func (d Dir) KeepIdentity(id store.Identity, copied bool) error {
 	if copied {
 		path := filepath.Join(d.Database(), FormatName)

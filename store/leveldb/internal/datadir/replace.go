@@ -16,14 +16,14 @@ import (
 	"gorewind/store/leveldb/internal/ldb"
 )
 
-// asideName begins the name of a database that another took the place of.
-const asideName = "db.damaged-"
+// keptName begins the name of a database that a repair has replaced.
+const keptName = "db.damaged-"
 
-// Replace implements Disk. The new database is made in db.new, of hard links to
-// the tables that stay and copies of other files, so that no byte of the old one
-// is touched. Two renames put it in place; FinishReplace ends what a crash between
-// them left.
-func (d Dir) Replace(o *ldb.Overlay, id store.Identity) (aside string, err error) {
+// Replace implements Disk. It makes the new database in db.new from hard links to
+// the tables that stay and copies of the other files, so that no byte of the old
+// database changes. Two renames put it in place; FinishReplace completes them after
+// a crash.
+func (d Dir) Replace(o *ldb.Overlay, id store.Identity) (keptAt string, err error) {
 	making := filepath.Join(string(d), newDBName)
 	if err := os.RemoveAll(making); err != nil {
 		return "", err
@@ -32,43 +32,43 @@ func (d Dir) Replace(o *ldb.Overlay, id store.Identity) (aside string, err error
 		return "", errors.Join(err, os.RemoveAll(making))
 	}
 	for n := 1; err == nil; n++ {
-		aside = filepath.Join(string(d), fmt.Sprint(asideName, n))
-		_, err = os.Lstat(aside)
+		keptAt = filepath.Join(string(d), fmt.Sprint(keptName, n))
+		_, err = os.Lstat(keptAt)
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return "", errors.Join(err, os.RemoveAll(making))
 	}
-	if err := os.Rename(d.Database(), aside); err != nil {
+	if err := os.Rename(d.Database(), keptAt); err != nil {
 		return "", errors.Join(err, os.RemoveAll(making))
 	}
 	if err := os.Rename(making, d.Database()); err != nil {
-		return "", errors.Join(err, os.Rename(aside, d.Database()))
+		return "", errors.Join(err, os.Rename(keptAt, d.Database()))
 	}
-	return aside, syncDir(string(d))
+	return keptAt, syncDir(string(d))
 }
 
-// FinishReplace ends a replace of which a crash left only the first rename: there
-// is no database then.
+// FinishReplace completes a replace if a crash left only the first rename; then
+// there is no database.
 func (d Dir) FinishReplace() error {
 	if _, err := os.Stat(d.Database()); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	asides, err := filepath.Glob(filepath.Join(string(d), asideName+"*"))
-	if err != nil || len(asides) == 0 {
+	kept, err := filepath.Glob(filepath.Join(string(d), keptName+"*"))
+	if err != nil || len(kept) == 0 {
 		return err
 	}
 	making := filepath.Join(string(d), newDBName)
 	if text, err := os.ReadFile(filepath.Join(making, FormatName)); err != nil || !hasChecksum(string(text)) {
-		return nil // it is made last
+		return nil // FORMAT is written last
 	}
 	return errors.Join(os.Rename(making, d.Database()), syncDir(string(d)))
 }
 
-// RemoveLeft removes what a repair was making when it was killed. It has links to tables,
-// also to those of which something is to leave the disk.
+// RemoveLeft removes what a killed repair was making. It holds links to tables,
+// which may contain data that is to be purged.
 func (d Dir) RemoveLeft() error { return os.RemoveAll(filepath.Join(string(d), newDBName)) }
 
-// lay makes a database's files in a directory, as they are on an overlay.
+// lay writes the files of an overlay into a new directory.
 func (d Dir) lay(o *ldb.Overlay, dir string, id store.Identity) error {
 	if err := os.Mkdir(dir, dirMode); err != nil {
 		return err
@@ -99,8 +99,8 @@ func (d Dir) lay(o *ldb.Overlay, dir string, id store.Identity) error {
 	return errors.Join(err, syncDir(dir))
 }
 
-// hand makes a directory and its files belong to whom the database belongs to: a
-// superuser may repair what is another's.
+// hand gives a directory and its files to the owner of the database: a superuser
+// may repair somebody else's store.
 func (d Dir) hand(dir string) error {
 	var owner, me syscall.Stat_t
 	if err := errors.Join(syscall.Stat(d.Database(), &owner), syscall.Stat(dir, &me)); err != nil || owner.Uid == me.Uid && owner.Gid == me.Gid {
@@ -111,7 +111,7 @@ func (d Dir) hand(dir string) error {
 	})
 }
 
-// table returns the path of a table, which long ago had another suffix.
+// table returns the path of a table, which had another suffix long ago.
 func (d Dir) table(fd storage.FileDesc) string {
 	path := filepath.Join(d.Database(), fd.String())
 	if _, err := os.Lstat(path); err != nil {
@@ -120,7 +120,7 @@ func (d Dir) table(fd storage.FileDesc) string {
 	return path
 }
 
-// copySynced makes a file of what open opens.
+// copySynced copies what open opens to a new file.
 func copySynced(path string, open func() (storage.Reader, error)) error {
 	r, err := open()
 	if err != nil {

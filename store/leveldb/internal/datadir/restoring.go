@@ -11,21 +11,22 @@ import (
 	"gorewind/store/leveldb/internal/ldb"
 )
 
-// restoringName is the directory in which a Restore makes a database. Open
-// refuses a store that has it and no database.
+// restoringName is the directory in which a Restore makes a database. Open refuses
+// a store that has it but no database.
 const restoringName = "db.restoring"
 
-// sourceName is the file in it that says what the store is made of.
+// sourceName is the file in it that names the source of the restore.
 const sourceName = "SOURCE"
 
-// A Restoring is the database that a restore makes in the directory of a store. FORMAT is
-// in it when it is whole: what a crash left before that is made anew.
+// A Restoring is the database that a restore makes in a store's directory. FORMAT
+// is written once the database is usable; what a crash left before that is made
+// anew.
 type Restoring string
 
 func (r Restoring) path() string { return filepath.Join(string(r), restoringName) }
 
-// Lock makes the directory if need be and locks it; closing the file unlocks. It must hold
-// no store but one that is being restored. Errors are those of Probe.
+// Lock creates the directory if need be and locks it; closing the file unlocks. It
+// must hold no store except one being restored. Errors are those of Probe.
 func (r Restoring) Lock() (*os.File, error) {
 	dir := string(r)
 	if err := Probe(dir); err != nil && !errors.Is(err, ErrUnfinished) {
@@ -40,8 +41,8 @@ func (r Restoring) Lock() (*os.File, error) {
 	return lockFile(dir)
 }
 
-// Begun reports whether there is a store that was begun of the same source, and returns
-// its identity.
+// Begun reports whether a restore from the same source was begun, and returns its
+// identity.
 func (r Restoring) Begun(source string) (id store.Identity, ok bool, err error) {
 	of, err := os.ReadFile(filepath.Join(r.path(), sourceName))
 	if err == nil && string(of) == source {
@@ -58,7 +59,7 @@ func (r Restoring) Begun(source string) (id store.Identity, ok bool, err error) 
 	return id, false, err
 }
 
-// Make makes an empty database, of what source names.
+// Make makes an empty database for a source.
 func (r Restoring) Make(id store.Identity, source string) error {
 	if err := os.RemoveAll(r.path()); err != nil {
 		return err
@@ -85,7 +86,8 @@ func (r Restoring) Make(id store.Identity, source string) error {
 // Open opens the database for writing.
 func (r Restoring) Open() (*leveldb.DB, *ldb.Guard, error) { return openPath(r.path()) }
 
-// Finish makes the database, which was closed, the store's. Its log ends at last.
+// Finish turns the database, which must be closed, into the store's database. Its
+// log ends at last.
 func (r Restoring) Finish(id store.Identity, last Highwater) error {
 	on := Dir(r)
 	if err := RewriteHighwater(on, last); err != nil {
@@ -106,8 +108,8 @@ func (r Restoring) Finish(id store.Identity, last Highwater) error {
 	return errors.Join(syncDir(string(r)), syncDir(filepath.Dir(filepath.Clean(string(r)))))
 }
 
-// syncFiles syncs each file of the database. LevelDB closes a journal that is full
-// without a sync, and may not have made a table of it yet.
+// syncFiles syncs every file of the database. LevelDB closes a full journal without
+// a sync, and may not have made a table from it yet.
 func (r Restoring) syncFiles() error {
 	entries, err := os.ReadDir(r.path())
 	if err != nil {

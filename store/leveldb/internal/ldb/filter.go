@@ -6,13 +6,13 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// A counterFilter is a Bloom filter of the streams' counters, of cursors and of
-// requests' keys only: these are looked up one by one, mostly those that are not
-// there; events and commits are read in order, which no filter helps.
+// A counterFilter is a Bloom filter of counters, cursors and request keys only.
+// These are looked up one by one, and mostly do not exist. Events and commits are
+// read in order, where a filter does not help.
 type counterFilter struct{ filter.Filter }
 
 func newCounterFilter() counterFilter {
-	const bits = 10 // a key; one in a hundred look-ups of what is not there reads a block
+	const bits = 10 // per key: one in a hundred look-ups of a missing key reads a block
 	return counterFilter{filter.NewBloomFilter(bits)}
 }
 

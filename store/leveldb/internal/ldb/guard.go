@@ -9,33 +9,32 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
-// A Guard stands between LevelDB and its files and makes up for what LevelDB
-// leaves out:
+// A Guard stands between LevelDB and its files, and adds what LevelDB leaves out:
 //
-//   - it remembers the first error of a write, a sync or a close of any file, also
-//     one that LevelDB would try again: after it, nothing on this handle is to be
-//     believed. When a journal cannot be closed, LevelDB writes to the next one and
-//     goes on to sync the one before;
-//   - it syncs the directory after a file was made, without which a power cut
-//     may take a new journal with everything that was acknowledged from it;
-//   - it opens files with descriptors that are kept for the store;
-//   - it gives journals their room beforehand, and writes tables in large pieces.
+//   - it remembers the first error of a write, a sync or a close of any file, even if
+//     LevelDB would retry. After that, nothing on this handle can be trusted. When a
+//     journal cannot be closed, LevelDB writes to the next one and goes on to sync the
+//     one before;
+//   - it syncs the directory after a file was created. Without that, a power cut could
+//     take a new journal and every acknowledged write in it;
+//   - it opens files with descriptors that are reserved for the store;
+//   - it preallocates journals, and writes tables in large pieces.
 type Guard struct {
 	storage.Storage
 	dir    Directory                // to be synced; nil for a store in memory
-	Synced func(took time.Duration) // is called after each sync of a journal; may be nil
+	Synced func(took time.Duration) // called after each sync of a journal; may be nil
 
 	mu     sync.Mutex // protects the field below
 	failed error
 }
 
-// A Directory is an open one.
+// A Directory is an open directory.
 type Directory interface {
 	Sync() error
 	Close() error
 }
 
-// newGuard guards files, whose directory is dir, or nil. It closes both.
+// newGuard guards files in the directory dir, which may be nil. It closes both.
 func newGuard(s storage.Storage, dir Directory) *Guard {
 	return &Guard{Storage: s, dir: dir}
 }
@@ -49,7 +48,7 @@ func (g *Guard) Close() error {
 	return err
 }
 
-// Err returns the first error of a write, a sync or a close, if there was one.
+// Err returns the first error of a write, a sync or a close.
 func (g *Guard) Err() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -134,8 +133,8 @@ func (w guardedWriter) Sync() error {
 		w.g.Synced(time.Since(began))
 	}
 	if errors.Is(err, syscall.EMFILE) && w.g.dir != nil {
-		// The file is synced; what needs a descriptor is to sync the directory of
-		// a manifest after it, and that is open here.
+		// The file is synced. LevelDB lacks a descriptor to sync the directory
+		// after a manifest; here it is already open.
 		err = w.g.dir.Sync()
 	}
 	return w.g.note(err)

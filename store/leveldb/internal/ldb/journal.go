@@ -7,33 +7,33 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
-// A journal gets its room on disk when it is made, and reads as zeros where
-// nothing was written yet: a sync then has the data to write and not the file's
-// new length, which takes a third off the time of a commit. What is left over is
-// given back when the journal is closed, and not read after a crash.
-const JournalBytes = WriteBuffer + 64<<10 // more than goes into one before the next is begun
+// A journal is preallocated on disk and reads as zeros where nothing was written
+// yet. A sync then writes only data and not the file's new length, which takes a
+// third off the time of a commit. Closing the journal gives the rest back; reading
+// after a crash ignores it.
+const JournalBytes = WriteBuffer + 64<<10 // more than LevelDB writes to one journal before it begins the next
 
-// An extent is a file that can be given its room beforehand.
+// An extent is a file that can be preallocated.
 type extent interface {
 	Fd() uintptr
 	Truncate(size int64) error
 }
 
-// A simulated extent has no descriptor and makes the room itself.
+// A simulated extent has no descriptor and preallocates itself.
 type simulated interface {
 	extent
 	Allocate(size int64) error
 }
 
-// A journalWriter writes a journal that has its room.
+// A journalWriter writes a preallocated journal.
 type journalWriter struct {
 	storage.Writer
 	file    extent
 	written int64
 }
 
-// newJournal gives a journal its room, if the file system can and has plenty;
-// otherwise it grows, as files do.
+// newJournal preallocates a journal if the file system can and has plenty of room.
+// Otherwise the file grows as it is written.
 func newJournal(w storage.Writer) (storage.Writer, error) {
 	f, ok := w.(extent)
 	if !ok {
@@ -62,14 +62,14 @@ func (j *journalWriter) Close() error {
 	return errors.Join(j.file.Truncate(j.written), j.Writer.Close())
 }
 
-// A journal is made of blocks, and a chunk, with a head that is not zero, begins
-// each that was written to.
+// A journal consists of blocks. Each block that was written begins with a chunk
+// whose header is not zero.
 const (
 	journalBlock = 32 << 10
 	journalHead  = 7
 )
 
-// OpenJournal leaves out the room at the end that was not written to.
+// OpenJournal hides the unwritten room at the end of a journal.
 func OpenJournal(r storage.Reader) (storage.Reader, error) {
 	used, err := journalEnd(r)
 	if err != nil {
@@ -78,7 +78,7 @@ func OpenJournal(r storage.Reader) (storage.Reader, error) {
 	return journalReader{io.NewSectionReader(r, 0, used), r}, nil
 }
 
-// journalEnd returns where the last block ends that was written to.
+// journalEnd returns the end of the last block that was written.
 func journalEnd(r storage.Reader) (int64, error) {
 	end, err := r.Seek(0, io.SeekEnd)
 	for err == nil && end > 0 {

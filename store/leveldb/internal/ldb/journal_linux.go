@@ -2,7 +2,8 @@ package ldb
 
 import "syscall"
 
-// allocate gives a new file its room, unless it is a large part of what is free.
+// allocate preallocates a new file, unless it would take a large part of the free
+// space.
 func allocate(fd uintptr, size int64) error {
 	const part = 4
 	var fs syscall.Statfs_t

@@ -4,5 +4,5 @@ package ldb
 
 import "syscall"
 
-// allocate says that files cannot be given their room.
+// allocate reports that files cannot be preallocated.
 func allocate(uintptr, int64) error { return syscall.ENOTSUP }

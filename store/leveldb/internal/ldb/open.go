@@ -1,6 +1,7 @@
-// Package ldb opens goleveldb's databases, and stands between LevelDB and their files: it
-// makes up for what LevelDB leaves out, says what its errors mean, and reads what it would
-// not. It stands on the contract in store and the formats of package record.
+// Package ldb opens goleveldb's databases, and stands between LevelDB and their
+// files. It adds what LevelDB leaves out, classifies its errors, and reads tables
+// that LevelDB would refuse. It imports the contract in store and the formats in
+// package record.
 package ldb
 
 import (
@@ -14,12 +15,13 @@ import (
 )
 
 // Open opens a database for writing on guarded files; dir is their directory, or
-// nil. When it fails, both are closed, and the error is an ErrDamaged or ErrUnavailable.
+// nil. If it fails, both are closed, and the error is an ErrDamaged or
+// ErrUnavailable.
 func Open(files storage.Storage, dir Directory) (*leveldb.DB, *Guard, error) {
 	return OpenWith(files, dir, &Settings, leveldb.Open)
 }
 
-// OpenWith is Open for a database that open opens, in its own way.
+// OpenWith is Open with another function that opens the database.
 func OpenWith(files storage.Storage, dir Directory, o *opt.Options,
 	open func(storage.Storage, *opt.Options) (*leveldb.DB, error)) (*leveldb.DB, *Guard, error) {
 	g := newGuard(files, dir)
@@ -34,7 +36,7 @@ func OpenWith(files storage.Storage, dir Directory, o *opt.Options,
 	return db, g, nil
 }
 
-// named adds the names of files to an error of LevelDB that leaves them out.
+// named adds file names to errors of LevelDB that leave them out.
 func named(err error) error {
 	var corrupted *ldberrors.ErrCorrupted
 	if !errors.As(err, &corrupted) || !corrupted.Fd.Zero() {

@@ -13,35 +13,35 @@ import (
 )
 
 // An Overlay lies over a database's files and keeps in memory whatever LevelDB
-// writes, renames or removes, so that a database can be opened, with all that
-// LevelDB recovers then, without a byte on disk being touched. For LevelDB
-// begins a manifest and writes its journals to tables before anybody can see what
-// is missing, and after that a file that was lost could not be put back.
+// writes, renames or removes. So a database can be opened, including LevelDB's own
+// recovery, without changing a byte on disk. Without an overlay, LevelDB begins a
+// manifest and writes its journals to tables before anybody can see what is
+// missing; after that a lost file could not be put back.
 type Overlay struct {
-	storage.Storage // the files, which are only read
+	storage.Storage // the files below, which are only read
 	made            storage.Storage
 	opened          func(n int)
 
 	mu     sync.Mutex // protects the fields below
 	gone   map[storage.FileDesc]bool
-	tables map[storage.FileDesc]bool // that have been opened
+	tables map[storage.FileDesc]bool // tables opened so far
 }
 
-// NewOverlay lays one over files, which it closes. opened, which may be nil, is called
-// with n when the n-th table has been opened.
+// NewOverlay lays an overlay over files, and closes them in Close. opened, which
+// may be nil, is called with n when the n-th table is opened.
 func NewOverlay(files storage.Storage, opened func(n int)) *Overlay {
 	return &Overlay{Storage: files, opened: opened, made: storage.NewMemStorage(), gone: make(map[storage.FileDesc]bool), tables: make(map[storage.FileDesc]bool)}
 }
 
-// OpenOverlay opens a database on an overlay over its files. When it fails, these
+// OpenOverlay opens a database on an overlay over its files. If it fails, the files
 // are closed.
 func OpenOverlay(files storage.Storage) (*leveldb.DB, *Guard, error) {
 	return OpenWith(NewOverlay(files, nil), nil, OverlaySettings(), leveldb.Open)
 }
 
-// OverlaySettings are what a database on an overlay is opened with: it merges no
-// tables, which would only fill memory, and makes small ones of journals, which
-// takes 20 MiB less than large ones.
+// OverlaySettings are the settings for a database on an overlay: LevelDB merges no
+// tables, which would only fill memory, and writes journals to small tables, which
+// takes 20 MiB less memory.
 func OverlaySettings() *opt.Options {
 	o := Settings
 	o.WriteBuffer = min(o.WriteBuffer, 1<<20)
@@ -98,7 +98,7 @@ func (o *Overlay) Remove(fd storage.FileDesc) error {
 		o.lose(fd)
 		return err
 	}
-	r, err := o.Storage.Open(fd) // there is no other way to ask whether it is there
+	r, err := o.Storage.Open(fd) // the only way to ask whether the file exists
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (o *Overlay) Remove(fd storage.FileDesc) error {
 func (o *Overlay) Rename(from, to storage.FileDesc) error {
 	err := o.made.Rename(from, to)
 	if errors.Is(err, os.ErrNotExist) {
-		err = o.copy(from, to)
+		err = o.copyFile(from, to)
 	}
 	if err == nil && from != to {
 		o.lose(from)
@@ -118,15 +118,15 @@ func (o *Overlay) Rename(from, to storage.FileDesc) error {
 	return err
 }
 
-// Close lets go of what was made: LevelDB holds on to a database for a second
+// Close releases the files in memory: LevelDB holds on to a database for a second
 // after it was closed.
 func (o *Overlay) Close() error {
 	o.made = storage.NewMemStorage()
 	return o.Storage.Close()
 }
 
-// copy makes a file of one that is below.
-func (o *Overlay) copy(from, to storage.FileDesc) error {
+// copyFile copies a file below into memory.
+func (o *Overlay) copyFile(from, to storage.FileDesc) error {
 	r, err := o.Open(from)
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ func (o *Overlay) copy(from, to storage.FileDesc) error {
 	return errors.Join(err, w.Close())
 }
 
-// count tells how many tables have been opened.
+// count reports how many tables have been opened.
 func (o *Overlay) count(fd storage.FileDesc) {
 	if o.opened == nil || fd.Type != storage.TypeTable {
 		return
@@ -164,7 +164,7 @@ func (o *Overlay) Holds(fd storage.FileDesc) bool {
 	return err == nil
 }
 
-// lose hides a file that is below.
+// lose hides a file below.
 func (o *Overlay) lose(fd storage.FileDesc) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -6,23 +6,23 @@ import (
 	"syscall"
 )
 
-// reserve keeps file descriptors back: the process's soft limit stays that much
-// below what it could have, and is raised for the moment in which the store
-// opens a file and finds none left. libzmq accepts connections until descriptors
-// run out, and a store that cannot open its files would stop.
+// reserve keeps file descriptors for the store. The process's soft limit stays
+// below the hard limit, and is raised for the moment in which the store opens a
+// file and finds no descriptor. libzmq accepts connections until descriptors run
+// out, and a store that cannot open its files would stop.
 var reserve struct {
 	sync.Mutex
-	high uint64 // the raised limit; 0 while nothing is kept back
+	high uint64 // the raised limit; 0 while nothing is reserved
 	low  uint64
 }
 
-// FileReserve is how many descriptors an engine may need at once; see
+// FileReserve is how many file descriptors an engine may need at once; see
 // ReserveFiles.
 const FileReserve = maxTables + 64
 
-// ReserveFiles raises the process's limit of open files as far as it may be
-// raised, keeps n of them (at most a quarter) for stores of this process, and
-// returns how many are left for everybody else.
+// ReserveFiles raises the process's limit of open files as far as allowed, reserves
+// n of them (at most a quarter) for the stores of this process, and returns how
+// many are left for everything else.
 func ReserveFiles(n uint64) (left uint64, err error) {
 	reserve.Lock()
 	defer reserve.Unlock()
@@ -36,9 +36,9 @@ func ReserveFiles(n uint64) (left uint64, err error) {
 	return reserve.low, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 }
 
-// withReserve calls open, and again with the reserve when it fails for want of
-// file descriptors. open should be short: while it runs, others may take from
-// the reserve too.
+// withReserve calls open, and calls it again with the reserve if it fails for want
+// of file descriptors. open should be short: meanwhile others may take from the
+// reserve too.
 func withReserve(open func() error) error {
 	err := open()
 	if !errors.Is(err, syscall.EMFILE) {

@@ -14,25 +14,25 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/util"
 )
 
-// A Hole is what a table may have had besides what could be read: keys from one
-// to another, both included, since a key has several values; nil is no bound.
+// A Hole is a range of keys that an unreadable part of a table may have held. Both
+// bounds are included, because a key has several values; nil is no bound.
 type Hole struct{ After, Before []byte }
 
-// Covers reports whether a key may have been in the hole.
+// Covers reports whether the hole may have held a key.
 func (d Hole) Covers(key []byte) bool {
 	return (d.After == nil || bytes.Compare(key, d.After) >= 0) && (d.Before == nil || bytes.Compare(key, d.Before) <= 0)
 }
 
-// Salvage makes a table that has damaged blocks anew, without them, and returns
-// what these may have had.
+// Salvage rewrites a table without its damaged blocks, and returns the holes that
+// these leave.
 func Salvage(files storage.Storage, fd storage.FileDesc) ([]Hole, error) {
 	found := 0
 	count := func(_, _ []byte) error { found++; return nil }
 	lost, err := ScanTable(files, fd, count)
 	if len(lost) == 0 || err != nil || found == 0 {
-		return lost, err // LevelDB leaves out a table of which nothing can be read
+		return lost, err // LevelDB ignores a table that is wholly unreadable
 	}
-	// The old table is read while the new one is made, of the same name.
+	// The old table is read while the new one of the same name is made.
 	var made bytes.Buffer
 	w := table.NewWriter(&made, &opt.Options{
 		Comparer: internalOrder{}, BlockSize: Settings.BlockSize, Compression: Settings.Compression,
@@ -51,9 +51,9 @@ func Salvage(files storage.Storage, fd storage.FileDesc) ([]Hole, error) {
 	return lost, errors.Join(err, f.Close())
 }
 
-// ScanTable calls f for each key and value of a table that can be read, and
-// returns what it may have besides. Of a table that was not written to its end,
-// as after a crash, that is nothing: LevelDB uses none before.
+// ScanTable calls f for each key and value of a table that can be read, and returns
+// the holes. A table that was not written to its end, as after a crash, has none:
+// LevelDB does not use such a table.
 func ScanTable(files storage.Storage, fd storage.FileDesc, f func(key, value []byte) error) (lost []Hole, err error) {
 	file, err := files.Open(fd)
 	if err != nil {
@@ -98,7 +98,7 @@ func ScanTable(files storage.Storage, fd storage.FileDesc, f func(key, value []b
 	if err = it.Error(); ldberrors.IsCorrupted(err) {
 		err, whole = nil, false
 	}
-	same := 0 // bytes: one of these may be what is damaged
+	same := 0 // bytes that match: one of them may be the damaged one
 	for i := range magic {
 		if magic[i] == tableMagic[i] {
 			same++
@@ -110,10 +110,10 @@ func ScanTable(files storage.Storage, fd storage.FileDesc, f func(key, value []b
 	return lost, err
 }
 
-// tableMagic ends a table.
+// tableMagic ends every table.
 const tableMagic = "\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 
-// internalOrder is that of the keys in tables: they end with a number that rises
+// internalOrder is the order of keys in tables. They end with a number that rises
 // with every write, and the newest value of a key comes first.
 type internalOrder struct{}
 

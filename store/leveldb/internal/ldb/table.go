@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// A tableWriter collects what LevelDB writes to a table block by block.
+// A tableWriter buffers what LevelDB writes to a table block by block.
 type tableWriter struct {
 	*bufio.Writer
 	file guardedWriter

@@ -1,7 +1,7 @@
-// Package logscan reads what a database has: commits in their order, each the one after the
-// last; the records of erasures; the events in pages; and streams' names. It changes nothing.
-// It stands on the formats of package record, and on package datadir for how far the log
-// has to reach.
+// Package logscan reads a database: commits in order, verifying that none is
+// missing; erasure records; the events in pages; and the names of streams. It
+// changes nothing. It imports the formats in package record, and package datadir
+// for how far the log must reach.
 package logscan
 
 import (
@@ -18,8 +18,8 @@ import (
 )
 
 // Check verifies that the commits reach at least as far as least and that none
-// after it is missing, and returns the last one. It reads the commits of about
-// a second, however large the store is. What is missing or another commit is an
+// after it is missing, and returns the end of the log. It reads the commits of
+// about a second, however large the store is. A missing or different commit is an
 // ErrDamaged.
 func Check(db *leveldb.DB, least datadir.Highwater) (record.Tip, error) {
 	last := record.Tip{NextNumber: 1}
@@ -36,15 +36,15 @@ func Check(db *leveldb.DB, least datadir.Highwater) (record.Tip, error) {
 			return last, err
 		}
 		if c.Chain != least.Chain {
-			return last, fmt.Errorf("%w: the commit at position %d is another one than the store had", store.ErrDamaged, least.Position)
+			return last, fmt.Errorf("%w: the commit at position %d is not the one that the store had", store.ErrDamaged, least.Position)
 		}
 		last = c.Tip()
 	}
 	return Follow(db, last, func(*record.Commit) {})
 }
 
-// Follow verifies that no commit after last is missing, calls f for each, and returns
-// the last one. A gap is an ErrDamaged.
+// Follow verifies that no commit after last is missing, calls f for each, and
+// returns the end of the log. A gap is an ErrDamaged.
 func Follow(db *leveldb.DB, last record.Tip, f func(c *record.Commit)) (record.Tip, error) {
 	err := CommitsAfter(db, last.Position, func(c *record.Commit, value []byte) error {
 		if !c.Follows(last.Chain, value) {
@@ -57,14 +57,14 @@ func Follow(db *leveldb.DB, last record.Tip, f func(c *record.Commit)) (record.T
 	return last, err
 }
 
-// MissingBetween returns the error of a commit that does not follow the one before.
+// MissingBetween returns the error for a commit that does not follow the one
+// before.
 func MissingBetween(position, next uint64) error {
 	return fmt.Errorf("%w: a commit between the positions %d and %d is missing", store.ErrDamaged, position, next)
 }
 
-// CommitsAfter calls f for each commit after position, in order, with its
-// record and the bytes of that, which are valid until f returns. It ends with
-// f's first error.
+// CommitsAfter calls f for each commit after position, in order. c and its encoding
+// value are valid until f returns. It ends with f's first error.
 func CommitsAfter(db *leveldb.DB, position uint64, f func(c *record.Commit, value []byte) error) error {
 	it := db.NewIterator(&util.Range{Start: record.CommitKey(position + 1), Limit: []byte{record.KindCommit + 1}}, nil)
 	defer it.Release()
@@ -83,8 +83,8 @@ func CommitsAfter(db *leveldb.DB, position uint64, f func(c *record.Commit, valu
 	return nil
 }
 
-// Erasures calls f for each record of an erasure, in the order of positions, while it wants
-// more.
+// Erasures calls f for each erasure record in the order of positions, until f
+// returns false.
 func Erasures(db *leveldb.DB, f func(record.Erasure) (more bool)) error {
 	it := db.NewIterator(util.BytesPrefix([]byte{record.KindErasure}), nil)
 	defer it.Release()
@@ -98,7 +98,7 @@ func Erasures(db *leveldb.DB, f func(record.Erasure) (more bool)) error {
 		}
 	}
 	if err := it.Error(); err != nil {
-		return ldb.Fault("records of erasures", err)
+		return ldb.Fault("erasure records", err)
 	}
 	return nil
 }

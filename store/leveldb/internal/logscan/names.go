@@ -14,12 +14,12 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// namesBytes is how much memory a generation of names may take, about: 150,000
-// names of 40 bytes.
+// namesBytes is about how much memory a generation of names may take: 150,000 names
+// of 40 bytes.
 const namesBytes = 16 << 20
 
-// Names is a bounded cache of streams' names by number, in two generations as
-// the engine keeps counters. A name never changes. The zero value has to be told Init.
+// Names is a bounded cache of stream names by number, in two generations like the
+// engine's counters. A name never changes. Call Init before use.
 type Names struct {
 	mu    sync.Mutex // protects the fields below
 	young map[uint64][]byte
@@ -30,8 +30,8 @@ type Names struct {
 // Init makes n ready for use.
 func (n *Names) Init() { n.young = make(map[uint64][]byte) }
 
-// known sets the names that are in memory, and returns where in numbers the
-// others are.
+// known sets the names that are in memory, and returns the indexes in numbers of
+// the others.
 func (n *Names) known(numbers []uint64, found [][]byte) (missing []int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -51,15 +51,15 @@ func (n *Names) known(numbers []uint64, found [][]byte) (missing []int) {
 
 // put adds a name; the caller holds mu.
 func (n *Names) put(number uint64, name []byte) {
-	const overhead = 64 // of an entry of a map, and what Go's allocator rounds up
+	const overhead = 64 // of a map entry, including the allocator's rounding
 	if n.bytes += len(name) + overhead; n.bytes > namesBytes {
 		n.old, n.young, n.bytes = n.young, make(map[uint64][]byte), len(name)+overhead
 	}
 	n.young[number] = name
 }
 
-// Of returns the names of streams, whose numbers are sorted. A number without a name is an
-// ErrDamaged.
+// Of returns the names of streams, whose numbers must be sorted. A number without a
+// name is an ErrDamaged.
 func (n *Names) Of(db *leveldb.DB, numbers []uint64) ([][]byte, error) {
 	found := make([][]byte, len(numbers))
 	missing := n.known(numbers, found)

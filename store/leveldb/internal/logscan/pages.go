@@ -15,32 +15,33 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// ChunkEvents is how many events who reads a stream takes at once at most.
+// ChunkEvents is the most events that a reader of a stream takes at once.
 const ChunkEvents = 4096
 
-// Unlimited stands for no limit, of bytes or events.
+// Unlimited means no limit of bytes or events.
 const Unlimited = 1 << 62
 
-// A PageReader reads events out of pages, of one stream after the other.
+// A PageReader reads events from pages, one stream after the other.
 type PageReader struct {
 	it  iterator.Iterator
 	key []byte // scratch
-	buf []byte // that events share
+	buf []byte // shared by events
 
-	Least int // bytes of buf
+	Least int // least size of buf, in bytes
 	Taken int // bytes of all pages so far
 }
 
-// NewPageReader returns a reader of what db has now. Release ends it.
+// NewPageReader returns a reader of a snapshot of db. Release ends it.
 func NewPageReader(db *leveldb.DB) *PageReader {
 	return &PageReader{it: db.NewIterator(util.BytesPrefix([]byte{record.KindEvent}), nil)}
 }
 
-// Release lets go of what is read.
+// Release ends the reader and its snapshot.
 func (r *PageReader) Release() { r.it.Release() }
 
-// Read appends events of a run to events until it has their number or bytes of
-// data. It returns fewer only with an error, which is an ErrDamaged where one is missing.
+// Read appends events of a run to events until it has all of them, or size bytes of
+// data. If it returns fewer, it also returns an error, which is an ErrDamaged if an
+// event is missing.
 func (r *PageReader) Read(events []store.Event, name []byte, want record.Run, size int) ([]store.Event, error) {
 	id, end := want.First, want.First+want.Count
 	r.key = record.AppendEventKey(r.key[:0], want.Number, id)
@@ -68,7 +69,7 @@ func (r *PageReader) Read(events []store.Event, name []byte, want record.Run, si
 	return events, nil
 }
 
-// ReadBackward is Read that appends the events of a run from the last one on.
+// ReadBackward is Read from the last event of the run to the first.
 func (r *PageReader) ReadBackward(events []store.Event, name []byte, want record.Run, size int) ([]store.Event, error) {
 	id := want.First + want.Count - 1
 	r.key = record.AppendEventKey(r.key[:0], want.Number, id)
@@ -105,12 +106,13 @@ func (r *PageReader) ReadBackward(events []store.Event, name []byte, want record
 	return events, nil
 }
 
-// page reads the page at the iterator, which has to hold an event, in memory that
-// stays. How many more events, and bytes of them, will be read helps it to take
-// enough memory at once.
+// page reads the page at the iterator, which must hold an event, into memory of its
+// own. more and size are how many more events and bytes will be read; page uses
+// them to allocate enough memory at once.
 func (r *PageReader) page(ok bool, prefix []byte, id uint64, more, size int) (p record.Page, err error) {
 	if !ok {
-		// An iterator that meets damage ends like one that is through, but for this.
+		// An iterator that meets damage ends like one that is done, except for
+		// this.
 		if err := r.it.Error(); err != nil {
 			return p, ldb.Fault(fmt.Sprintf("event %d", id), err)
 		}
@@ -144,8 +146,8 @@ type unreadable struct {
 func (u *unreadable) Error() string { return u.err.Error() }
 func (u *unreadable) Unwrap() error { return u.err }
 
-// Lost returns the error of a read forward in which the event id was the first
-// that cannot be read, at a position or itself, and those up to most are known.
+// Lost returns the error of a forward read that ended before event id. at is where
+// the next read continues: a position or an id. The events up to most are known.
 func Lost(err error, at, id, most uint64) error {
 	if !errors.Is(err, store.ErrDamaged) {
 		return err
@@ -157,5 +159,5 @@ func Lost(err error, at, id, most uint64) error {
 	return &store.Lost{After: at + upTo - id, Err: err}
 }
 
-// Gap returns the error of an event that is missing.
+// Gap returns the error of a missing event.
 func Gap(id uint64) error { return fmt.Errorf("%w: there is no event %d", store.ErrDamaged, id) }

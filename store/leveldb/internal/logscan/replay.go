@@ -14,12 +14,12 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// LevelDB passes over what is damaged in a journal, and goes on behind it. What
-// the high-water file tells may well come after that. So the chain is checked from
-// the last commit that is in no journal any more.
+// LevelDB skips damaged parts of a journal and goes on behind them. The position in
+// the high-water file may well come after such a part. So the chain is checked from
+// the last commit that is no longer in a journal.
 
-// FirstInJournals returns the position of the first commit that journals have; 0
-// if they have none.
+// FirstInJournals returns the position of the first commit in the journals; 0 if
+// there is none.
 func FirstInJournals(files storage.Storage) (first uint64, err error) {
 	journals, err := files.List(storage.TypeJournal)
 	for _, fd := range journals {
@@ -34,8 +34,8 @@ func FirstInJournals(files storage.Storage) (first uint64, err error) {
 	return first, err
 }
 
-// firstInJournal returns the position of the first commit that can be read in a
-// journal, or 0.
+// firstInJournal returns the position of the first readable commit in a journal, or
+// 0.
 func firstInJournal(files storage.Storage, fd storage.FileDesc) (first uint64, err error) {
 	file, err := files.Open(fd)
 	if err != nil {
@@ -58,7 +58,7 @@ func firstInJournal(files storage.Storage, fd storage.FileDesc) (first uint64, e
 		b, err := io.ReadAll(next)
 		var batch leveldb.Batch
 		if err != nil || len(b) < batchHeader || batch.Load(b[batchHeader:]) != nil {
-			continue // it is damaged, or torn
+			continue // damaged, or torn
 		}
 		if err := batch.Replay(firstCommit{&first}); err != nil {
 			return 0, err
@@ -67,10 +67,10 @@ func firstInJournal(files storage.Storage, fd storage.FileDesc) (first uint64, e
 	return first, nil
 }
 
-// batchHeader is how many bytes come before a batch in a journal.
+// batchHeader is the size of the header of a batch in a journal, in bytes.
 const batchHeader = 12
 
-// firstCommit takes the position of the first commit of a batch.
+// firstCommit records the position of the first commit in a batch.
 type firstCommit struct{ position *uint64 }
 
 // Put implements leveldb.BatchReplay.

@@ -7,7 +7,7 @@ import (
 	"gorewind/store"
 )
 
-// A Counter is what the store keeps of a stream.
+// A Counter is the record of a stream.
 type Counter struct {
 	Number  uint64 // stands for the stream in keys; from 1
 	Last    uint64 // id of the last event
@@ -21,12 +21,12 @@ func (c Counter) Append(b []byte) []byte {
 	return binary.AppendUvarint(b, c.Deleted)
 }
 
-// ParseCounter reads a counter. One that no stream can have is an ErrDamaged.
+// ParseCounter reads a counter. An impossible one is an ErrDamaged.
 func ParseCounter(b []byte) (c Counter, err error) {
 	d := decoder{b: b}
 	c = Counter{d.uvarint(), d.uvarint(), d.uvarint()}
 	if !d.end() || c.Number == 0 || c.Deleted > c.Last {
-		return c, fmt.Errorf("%w: record of a stream: %x", store.ErrDamaged, b)
+		return c, fmt.Errorf("%w: malformed stream record: %x", store.ErrDamaged, b)
 	}
 	return c, nil
 }

@@ -1,6 +1,7 @@
 package record
 
-// ParseCursorKey reads whose cursor it is, and in which stream; 0 is the whole store.
+// ParseCursorKey reads the consumer and the stream number of a cursor; number 0 is
+// the whole store.
 func ParseCursorKey(key []byte) (consumer []byte, number uint64, ok bool) {
 	d := decoder{b: key[1:]}
 	consumer = d.take(int(d.nextByte()))
@@ -8,7 +9,7 @@ func ParseCursorKey(key []byte) (consumer []byte, number uint64, ok bool) {
 	return consumer, number, ok && !d.short && len(rest) == 0 && len(consumer) > 0
 }
 
-// ParseCursor reads where a cursor is. One that is nowhere is not stored.
+// ParseCursor reads the position of a cursor. A cursor at 0 is not stored.
 func ParseCursor(value []byte) (id uint64, ok bool) {
 	d := decoder{b: value}
 	id = d.uvarint()

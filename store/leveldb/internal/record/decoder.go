@@ -2,8 +2,8 @@ package record
 
 import "encoding/binary"
 
-// A decoder reads numbers off a slice; short is set for good when it ends
-// early.
+// A decoder reads numbers from a slice; short stays set once the slice was too
+// short.
 type decoder struct {
 	b     []byte
 	short bool
@@ -21,7 +21,7 @@ func (d *decoder) take(n int) []byte {
 	return head
 }
 
-// bytes returns bytes that stand after their number.
+// bytes returns a length-prefixed slice.
 func (d *decoder) bytes() []byte {
 	n := d.uvarint()
 	return d.take(int(min(n, uint64(len(d.b)+1))))
@@ -29,7 +29,7 @@ func (d *decoder) bytes() []byte {
 
 func (d *decoder) nextByte() byte { return d.take(1)[0] }
 
-func (d *decoder) uint64() uint64 { return binary.BigEndian.Uint64(d.take(8)) }
+func (d *decoder) fixed64() uint64 { return binary.BigEndian.Uint64(d.take(8)) }
 
 func (d *decoder) uvarint() uint64 {
 	v, n := binary.Uvarint(d.b)

@@ -6,7 +6,7 @@ import (
 	"gorewind/store"
 )
 
-// Entry returns what the log has of c, given the streams' names.
+// Entry returns c as a log entry, given the names of the streams.
 func (c *Commit) Entry(named map[uint64][]byte) store.Entry {
 	e := store.Entry{
 		Position: c.Last, First: c.First, Time: time.UnixMicro(c.Time), Bytes: c.Bytes,
@@ -25,7 +25,7 @@ func (c *Commit) Entry(named map[uint64][]byte) store.Entry {
 	return e
 }
 
-// change returns what an operation is in the log, without the stream's name.
+// change returns an operation as a change of the log, without the stream's name.
 func (o *Operation) change() store.Change {
 	c := store.Change{Number: o.Number, Name: o.Name}
 	switch o.Kind {
@@ -45,7 +45,7 @@ func (o *Operation) change() store.Change {
 	return c
 }
 
-// OperationOf is the inverse of change; ok is false for what appends.
+// OperationOf is the inverse of change; ok is false if the change appends events.
 func OperationOf(c *store.Change) (o Operation, ok bool) {
 	o = Operation{Number: c.Number, Name: c.Name}
 	switch c.Kind {

@@ -7,32 +7,32 @@ import (
 	"gorewind/store"
 )
 
-// An Erasure is what a record says.
+// An Erasure is the record of something erased that may still be in files.
 type Erasure struct {
-	Position    uint64 // of the commit's operation, the key
+	Position    uint64 // of the operation that erased; the key
 	Kind        byte   // OpReplace or OpDelete
 	Number      uint64
-	First, Last uint64 // ids; OpReplace: last is that of the page
+	First, Last uint64 // ids; for OpReplace, Last is the page's last id
 }
 
-// Append encodes e, but for its position.
+// Append encodes e without its position.
 func (e *Erasure) Append(b []byte) []byte {
 	b = binary.AppendUvarint(append(b, e.Kind), e.Number)
 	return binary.AppendUvarint(binary.AppendUvarint(b, e.First), e.Last)
 }
 
-// ParseErasure reads the record of an erasure. What is none is an ErrDamaged.
+// ParseErasure reads an erasure record. A malformed one is an ErrDamaged.
 func ParseErasure(key, value []byte) (e Erasure, err error) {
 	d := decoder{b: value}
 	e = Erasure{Kind: d.nextByte(), Number: d.uvarint(), First: d.uvarint(), Last: d.uvarint()}
 	if !d.end() || len(key) != 9 {
-		return e, fmt.Errorf("%w: record of an erasure %x", store.ErrDamaged, key)
+		return e, fmt.Errorf("%w: malformed erasure record %x", store.ErrDamaged, key)
 	}
 	e.Position = KeyNumber(key)
 	return e, nil
 }
 
-// Erasure returns what an operation erases, if it does.
+// Erasure returns the erasure of an operation, if it erases something.
 func (o *Operation) Erasure() (e Erasure, erases bool) {
 	switch o.Kind {
 	case OpReplace:
@@ -43,8 +43,8 @@ func (o *Operation) Erasure() (e Erasure, erases bool) {
 	return e, false
 }
 
-// Erasures calls f for what a commit that is on disk erased, with the position of
-// the record of it.
+// Erasures calls f for each erasure of a stored commit, with the position of its
+// record.
 func (c *Commit) Erasures(f func(position uint64, e Erasure)) {
 	position := c.First + c.Events() - 1
 	for i := range c.Operations {

@@ -1,6 +1,6 @@
-// Package record has the formats of what the engine stores: keys, the values under them,
-// and how the log shows these. It knows bytes and the contract, and neither LevelDB nor
-// files.
+// Package record defines the formats of what the engine stores: keys, values, and
+// how the log shows them. It knows bytes and the contract in store, but neither
+// LevelDB nor files.
 package record
 
 import (
@@ -87,10 +87,10 @@ import (
 // Version is the number of this format.
 const Version = 1
 
-// maxKey is how many bytes a key of numbers has at most.
+// maxKey is the size of the largest key made of numbers, in bytes.
 const maxKey = 1 + 9 + 8
 
-// Kinds of keys: the first byte of each. KindKey is that of requests with a key.
+// Kinds of keys: the first byte of each. KindKey is for requests with a key.
 const (
 	KindCursor  = 'c'
 	KindEvent   = 'e'
@@ -124,46 +124,47 @@ func AppendStreamKey(b, name []byte) []byte {
 // StreamKey returns the key of a stream's counter.
 func StreamKey(name []byte) []byte { return AppendStreamKey(nil, name) }
 
-// NameKey returns the key of a stream's name by its number.
+// NameKey returns the key of a stream's name, given the stream's number.
 func NameKey(number uint64) []byte {
 	return appendNumber([]byte{KindName}, number)
 }
 
-// AppendEventKey appends the key of a page of a stream's events, of which id is the last.
+// AppendEventKey appends the key of a page of a stream's events; id is the last id
+// of the page.
 func AppendEventKey(b []byte, number, id uint64) []byte {
 	return binary.BigEndian.AppendUint64(appendNumber(append(b, KindEvent), number), id)
 }
 
-// CommitKey returns the key of a commit, whose last position is given.
+// CommitKey returns the key of a commit, given its last position.
 func CommitKey(last uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{KindCommit}, last)
 }
 
-// ErasureKey returns the key of the record of an erasure, under the position of the
+// ErasureKey returns the key of an erasure record, given the position of the
 // operation that erased.
 func ErasureKey(position uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{KindErasure}, position)
 }
 
-// CursorKey returns the key of a consumer's cursor in a stream, or with number 0 in the
-// whole store.
+// CursorKey returns the key of a consumer's cursor in a stream, or with number 0 in
+// the whole store.
 func CursorKey(consumer []byte, number uint64) []byte {
 	return appendNumber(append([]byte{KindCursor, byte(len(consumer))}, consumer...), number)
 }
 
-// RequestKey returns the key of what is kept of a request with a key, by the number of
-// its first group's stream.
+// RequestKey returns the key of the record of a request with a key; number is the
+// stream of its first group.
 func RequestKey(number uint64, key []byte) []byte {
 	return append(appendNumber([]byte{KindKey}, number), key...)
 }
 
-// KeyNumber returns the 8 bytes at the end of a key: an id or a position.
+// KeyNumber returns the last 8 bytes of a key: an id or a position.
 func KeyNumber(key []byte) uint64 {
 	return binary.BigEndian.Uint64(key[len(key)-8:])
 }
 
-// CutNumber takes a number off what follows the kind in a key, and returns the rest; ok is
-// false where there is none.
+// CutNumber cuts a number off what follows the kind in a key, and returns the rest;
+// ok is false if there is no number.
 func CutNumber(b []byte) (n uint64, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] > 8 || len(b) < 1+int(b[0]) {
 		return 0, nil, false

@@ -2,18 +2,19 @@ package record
 
 import "encoding/binary"
 
-// An Operation is what a commit did besides appending events; see format.go.
+// An Operation is something that a commit did besides appending events; see
+// format.go.
 type Operation struct {
 	Kind   byte
-	Number uint64 // of the stream; of the first group's where kind is OpKey
-	ID     uint64 // that was replaced, was deleted up to, or that a cursor is at
-	First  uint64 // OpDelete: the first id that was deleted
+	Number uint64 // of the stream; for OpKey, of the first group's
+	ID     uint64 // the replaced event, the last deleted event, or where the cursor is
+	First  uint64 // OpDelete: the first deleted id
 	Page   uint64 // OpReplace: the last id of the page that held the event
 	Name   []byte // OpCursor: the consumer; OpKey: the key
 	Sum    []byte // OpKey
 	IDs    []uint64
 	Count  uint64 // OpLost, OpOmitted: positions
-	Patch  uint64 // OpLost: makes the chain what it was
+	Patch  uint64 // OpLost: makes the following chain come out as it was
 }
 
 // Kinds of operations.
@@ -37,7 +38,7 @@ func (o *Operation) Positions() uint64 {
 	return 1
 }
 
-func (o *Operation) append(b []byte) []byte {
+func (o *Operation) appendTo(b []byte) []byte {
 	b = append(b, o.Kind)
 	switch o.Kind {
 	case OpLost:
@@ -65,12 +66,12 @@ func (o *Operation) append(b []byte) []byte {
 	return b
 }
 
-// operation reads one; what it has of bytes shares the decoder's.
+// operation reads an operation; its byte slices share the decoder's memory.
 func (d *decoder) operation() (o Operation) {
 	o.Kind = d.nextByte()
 	switch o.Kind {
 	case OpLost:
-		o.Count, o.Patch = d.uvarint(), d.uint64()
+		o.Count, o.Patch = d.uvarint(), d.fixed64()
 		return o
 	case OpOmitted:
 		o.Count = d.uvarint()

@@ -2,11 +2,11 @@ package record
 
 import "encoding/binary"
 
-// SumSize is how much is kept of the HMAC-SHA-256 of a request: two of 2^64
-// requests under one key may be taken for the same.
+// SumSize is how many bytes of a request's HMAC-SHA-256 are stored: two of 2^64
+// different requests under one key may be taken for the same.
 const SumSize = 16
 
-// AppendRequest encodes what is kept of a request that had a key.
+// AppendRequest encodes the record of a request with a key.
 func AppendRequest(b, sum []byte, ids []uint64) []byte {
 	b = append(b, sum...)
 	b = binary.AppendUvarint(b, uint64(len(ids)))
@@ -24,8 +24,8 @@ func (d *decoder) request() (sum []byte, ids []uint64) {
 	return sum, ids
 }
 
-// ParseRequest reads what is kept of a request that had a key: the sum, which shares value's
-// memory, and the last id of each group.
+// ParseRequest reads the record of a request with a key: the sum, which shares
+// value's memory, and the last id of each group.
 func ParseRequest(value []byte) (sum []byte, ids []uint64, ok bool) {
 	d := decoder{b: value}
 	sum, ids = d.request()

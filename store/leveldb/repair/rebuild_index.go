@@ -16,50 +16,52 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// A mender makes anew what only repeats what the commits of a database say:
-// streams' records and names by number, cursors, and what is kept of requests with
-// a key; and it removes what LevelDB brought back from tables that had been
-// merged. Where commits are missing, it keeps what else there is.
-type mender struct {
-	ctx     context.Context
-	db      *leveldb.DB
-	batch   leveldb.Batch
-	streams map[uint64]*mended
-	cursors map[string]toldCursor // by key, what the commits say
-	keys    map[uint64]struct{}   // sums of the keys of requests that the commits tell
-	log     record.Tip            // the end of the commits
-	sound   bool                  // no commit is missing
-	whole   bool                  // nor was one when the database was settled
-	losses  int                   // commits so far that stand for lost ones
-	erased  uint64                // position of the last record of an erasure
+// An indexRebuilder rebuilds everything in a database that its commits repeat:
+// stream records and names, cursors, and the records of requests with keys. It
+// removes what LevelDB brought back from tables that had been merged. If commits
+// are missing, it keeps everything else that exists.
+type indexRebuilder struct {
+	ctx         context.Context
+	db          *leveldb.DB
+	batch       leveldb.Batch
+	streams     map[uint64]*indexedStream
+	cursors     map[string]loggedCursor // by key, according to the commits
+	keys        map[uint64]struct{}     // checksums of the request keys in commits
+	log         record.Tip              // the end of the log
+	sound       bool                    // no commit is missing
+	whole       bool                    // nor does a record stand for lost commits
+	lossRecords int                     // records of lost commits so far
+	erased      uint64                  // position of the last erasure record
 }
 
-// A mended is what is known of a stream.
-type mended struct {
-	record.Counter        // what its record says
-	name           []byte // nil: nobody knows
-	numbered       bool   // there is a name by its number
-	committed      uint64 // the commits have events up to this id
-	removed        uint64 // and delete up to this one
-	erasing        uint64 // deleted events up to this one may be there
-	revived        bool   // there are others
+// An indexedStream is what is known of a stream.
+type indexedStream struct {
+	record.Counter        // according to its record
+	name           []byte // nil: unknown
+	numbered       bool   // there is a name under its number
+	committed      uint64 // the last event according to the commits
+	removed        uint64 // deleted up to this id according to the commits
+	erasing        uint64 // deleted events up to this id may still exist
+	resurrected    bool   // other deleted events exist
 }
 
-// A toldCursor is where a commit put a cursor, after so many losses.
-type toldCursor struct {
-	id     uint64
-	losses int
+// A loggedCursor is where a commit put a cursor, and how many loss records came
+// before.
+type loggedCursor struct {
+	id          uint64
+	lossRecords int
 }
 
-const rebuildBytes = 512 << 10 // of changes that are made at once
+const rebuildBytes = 512 << 10 // size of one batch of changes
 
-// mend mends a database whose commits reach as far as least, if none is missing.
-func mend(ctx context.Context, db *leveldb.DB, least datadir.Highwater) error {
-	m, err := newMender(ctx, db, least)
+// rebuildIndex rebuilds the index of a database. least is how far its commits reach
+// if none is missing.
+func rebuildIndex(ctx context.Context, db *leveldb.DB, least datadir.Highwater) error {
+	m, err := newIndexRebuilder(ctx, db, least)
 	if err != nil {
 		return err
 	}
-	for _, step := range []func() error{m.mendCounters, m.mendCursors, m.mendKeys, m.mendPages, m.revive, m.flush} {
+	for _, step := range []func() error{m.rebuildCounters, m.rebuildCursors, m.rebuildKeys, m.checkPages, m.recordErasures, m.flush} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -67,12 +69,12 @@ func mend(ctx context.Context, db *leveldb.DB, least datadir.Highwater) error {
 	return nil
 }
 
-// newMender reads what there is of streams, commits and erasures, and removes
-// records of streams and erasures that are none.
-func newMender(ctx context.Context, db *leveldb.DB, least datadir.Highwater) (*mender, error) {
-	m := &mender{
-		ctx: ctx, db: db, streams: make(map[uint64]*mended),
-		cursors: make(map[string]toldCursor), keys: make(map[uint64]struct{}),
+// newIndexRebuilder reads the streams, commits and erasures, and removes malformed
+// records of streams and erasures.
+func newIndexRebuilder(ctx context.Context, db *leveldb.DB, least datadir.Highwater) (*indexRebuilder, error) {
+	m := &indexRebuilder{
+		ctx: ctx, db: db, streams: make(map[uint64]*indexedStream),
+		cursors: make(map[string]loggedCursor), keys: make(map[uint64]struct{}),
 	}
 	for _, step := range []func() error{m.readNames, m.readCounters, m.readCommits} {
 		if err := step(); err != nil {
@@ -80,12 +82,12 @@ func newMender(ctx context.Context, db *leveldb.DB, least datadir.Highwater) (*m
 		}
 	}
 	m.sound = m.sound && m.log.Position >= least.Position
-	m.whole = m.sound && m.losses == 0
+	m.whole = m.sound && m.lossRecords == 0
 	return m, m.readErasures()
 }
 
-// kind calls f for the keys of a kind, and writes what f puts into the batch.
-func (m *mender) kind(kind byte, f func(key, value []byte)) error {
+// kind calls f for each key of a kind, and writes what f puts into the batch.
+func (m *indexRebuilder) kind(kind byte, f func(key, value []byte)) error {
 	it := m.db.NewIterator(&util.Range{Start: []byte{kind}, Limit: []byte{kind + 1}}, &strictly)
 	defer it.Release()
 	for it.Next() {
@@ -105,7 +107,7 @@ func (m *mender) kind(kind byte, f func(key, value []byte)) error {
 	return m.flush()
 }
 
-func (m *mender) flush() error {
+func (m *indexRebuilder) flush() error {
 	if m.batch.Len() == 0 {
 		return nil
 	}
@@ -113,23 +115,23 @@ func (m *mender) flush() error {
 	return m.db.Write(&m.batch, nil)
 }
 
-// put has key hold a value, if it does not.
-func (m *mender) put(key, value []byte) {
+// put writes a value under key, unless it is already there.
+func (m *indexRebuilder) put(key, value []byte) {
 	if have, err := m.db.Get(key, &strictly); err != nil || !bytes.Equal(have, value) {
 		m.batch.Put(key, value)
 	}
 }
 
-func (m *mender) stream(number uint64) *mended {
+func (m *indexRebuilder) stream(number uint64) *indexedStream {
 	s := m.streams[number]
 	if s == nil {
-		s = new(mended)
+		s = new(indexedStream)
 		m.streams[number] = s
 	}
 	return s
 }
 
-func (m *mender) readNames() error {
+func (m *indexRebuilder) readNames() error {
 	return m.kind(record.KindName, func(key, name []byte) {
 		if number, rest, ok := record.CutNumber(key[1:]); ok && len(rest) == 0 {
 			s := m.stream(number)
@@ -138,7 +140,7 @@ func (m *mender) readNames() error {
 	})
 }
 
-func (m *mender) readCounters() error {
+func (m *indexRebuilder) readCounters() error {
 	return m.kind(record.KindStream, func(key, value []byte) {
 		c, err := record.ParseCounter(value)
 		if err != nil {
@@ -148,13 +150,13 @@ func (m *mender) readCounters() error {
 		switch s := m.stream(c.Number); {
 		case s.name == nil || bytes.Equal(s.name, key[1:]):
 			s.name, s.Counter = bytes.Clone(key[1:]), c
-		default: // of a commit that was undone
+		default: // from a commit that was undone
 			m.batch.Delete(bytes.Clone(key))
 		}
 	})
 }
 
-func (m *mender) readCommits() error {
+func (m *indexRebuilder) readCommits() error {
 	m.log, m.sound = record.Tip{NextNumber: 1}, true
 	var c record.Commit
 	return m.kind(record.KindCommit, func(key, value []byte) {
@@ -174,15 +176,15 @@ func (m *mender) readCommits() error {
 	})
 }
 
-func (m *mender) operation(o *record.Operation) {
+func (m *indexRebuilder) operation(o *record.Operation) {
 	switch o.Kind {
 	case record.OpLost:
-		m.losses++
+		m.lossRecords++
 	case record.OpDelete:
 		m.stream(o.Number).removed = o.ID
 	case record.OpCursor:
 		if key := string(record.CursorKey(o.Name, o.Number)); o.ID > 0 {
-			m.cursors[key] = toldCursor{o.ID, m.losses}
+			m.cursors[key] = loggedCursor{o.ID, m.lossRecords}
 		} else {
 			delete(m.cursors, key)
 		}
@@ -193,7 +195,7 @@ func (m *mender) operation(o *record.Operation) {
 	}
 }
 
-func (m *mender) readErasures() error {
+func (m *indexRebuilder) readErasures() error {
 	return m.kind(record.KindErasure, func(key, value []byte) {
 		e, err := record.ParseErasure(key, value)
 		s := m.streams[e.Number]
@@ -209,8 +211,8 @@ func (m *mender) readErasures() error {
 	})
 }
 
-// mendCounters writes streams' records and names.
-func (m *mender) mendCounters() error {
+// rebuildCounters writes the streams' records and names.
+func (m *indexRebuilder) rebuildCounters() error {
 	for _, number := range slices.Sorted(maps.Keys(m.streams)) {
 		s := m.streams[number]
 		if m.whole {
@@ -221,8 +223,8 @@ func (m *mender) mendCounters() error {
 		}
 		switch {
 		case s.name == nil:
-			continue // nobody can tell
-		case m.whole && s.Last == 0: // of a commit that was undone
+			continue // the name is lost
+		case m.whole && s.Last == 0: // from a commit that was undone
 			m.batch.Delete(record.NameKey(number))
 			m.batch.Delete(record.StreamKey(s.name))
 			delete(m.streams, number)
@@ -234,10 +236,10 @@ func (m *mender) mendCounters() error {
 	return m.flush()
 }
 
-func (m *mender) mendCursors() error {
+func (m *indexRebuilder) rebuildCursors() error {
 	err := m.kind(record.KindCursor, func(key, value []byte) {
 		told, known := m.cursors[string(key)]
-		want, sure := told.id, m.whole || m.sound && told.losses == m.losses
+		want, sure := told.id, m.whole || m.sound && told.lossRecords == m.lossRecords
 		delete(m.cursors, string(key))
 		have, ok := record.ParseCursor(value)
 		switch {
@@ -253,8 +255,8 @@ func (m *mender) mendCursors() error {
 	return err
 }
 
-// mendKeys removes what is kept of requests that no commit tells.
-func (m *mender) mendKeys() error {
+// rebuildKeys removes the records of requests that no commit has.
+func (m *indexRebuilder) rebuildKeys() error {
 	if !m.whole {
 		return nil
 	}
@@ -265,8 +267,9 @@ func (m *mender) mendKeys() error {
 	})
 }
 
-// mendPages looks for events that were deleted or never committed.
-func (m *mender) mendPages() error {
+// checkPages removes events that were never committed, and finds streams with
+// deleted events.
+func (m *indexRebuilder) checkPages() error {
 	return m.kind(record.KindEvent, func(key, value []byte) {
 		number, rest, ok := record.CutNumber(key[1:])
 		s := m.streams[number]
@@ -280,21 +283,21 @@ func (m *mender) mendPages() error {
 		case m.whole && last > s.Last:
 			m.batch.Delete(bytes.Clone(key))
 		case first <= s.Deleted && min(last, s.Deleted) > s.erasing:
-			s.revived = true
+			s.resurrected = true
 		}
 	})
 }
 
-// revive makes the records of erasures anew of streams that have events which
-// were deleted, so that these are hidden, and leave the disk.
-func (m *mender) revive() error {
+// recordErasures restores the erasure records of streams whose deleted events exist
+// again, so that these are hidden and purged.
+func (m *indexRebuilder) recordErasures() error {
 	var c record.Commit
 	return m.kind(record.KindCommit, func(key, value []byte) {
 		if c.Parse(key, value) != nil {
 			return
 		}
 		c.Erasures(func(position uint64, e record.Erasure) {
-			if s := m.streams[e.Number]; e.Kind == record.OpDelete && s != nil && s.revived {
+			if s := m.streams[e.Number]; e.Kind == record.OpDelete && s != nil && s.resurrected {
 				m.batch.Put(record.ErasureKey(position), e.Append(nil))
 			}
 		})

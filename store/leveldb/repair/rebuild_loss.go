@@ -19,32 +19,32 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// A settler makes a store of what is left of one, where somebody accepted the
-// loss. Ids and positions stay what they were:
+// A lossRebuilder makes a store from what is left of one, after somebody accepted
+// the loss. Ids and positions stay as they were:
 //
-//   - events that are lost get pages that say so (record.LostPages);
-//   - commits that are lost are made anew from their events' pages, as far as these
-//     are there, and from records that only take positions (record.OpLost). Their patches
-//     are such that the chain comes out as the commits after them, or the
-//     high-water file, have it, so that none of those need be written again;
-//   - a stream whose name is lost gets one, lost+found/ and its number.
-type settler struct {
-	*mender
+//   - lost events get pages that say so (record.LostPages);
+//   - lost commits are rebuilt from the pages of their events, as far as these exist,
+//     and from records that only take positions (record.OpLost). The patches in these
+//     records make the chain come out as the following commits, or the high-water
+//     file, have it, so that none of those has to change;
+//   - a stream whose name is lost is called lost+found/ and its number.
+type lossRebuilder struct {
+	*indexRebuilder
 	least  datadir.Highwater
 	gaps   []lostCommits
-	runs   []foundRun // in gaps
-	latest uint64     // position of any event
-	next   uint64     // number that comes after those of the gaps so far
+	runs   []foundRun // events found in the gaps
+	latest uint64     // highest position of any event
+	next   uint64     // next stream number after the gaps so far
 	time   int64      // of the last commit in the gaps so far
 }
 
-// lostCommits are those of some neighbouring positions.
+// lostCommits is a range of positions whose commits are lost.
 type lostCommits struct {
-	before record.Tip // the commit that they come after
-	last   uint64     // position
-	fixed  bool       // there is a chain that they have to end with,
+	before record.Tip // the commit before the range
+	last   uint64     // last position of the range
+	fixed  bool       // the chain at the end of the range is known:
 	chain  uint64     // this one
-	most   uint64     // next number that the commit after them has
+	most   uint64     // next stream number of the commit after the range
 }
 
 // A foundRun is some events of a lost commit.
@@ -57,14 +57,14 @@ type foundRun struct {
 
 const lostName = "lost+found/"
 
-// settle settles a database that mend has mended and that LevelDB can read all
-// of. It returns the end of the log.
-func settle(ctx context.Context, db *leveldb.DB, least datadir.Highwater) (record.Tip, error) {
-	m, err := newMender(ctx, db, least)
+// rebuildWithLoss makes a whole store of a database that rebuildIndex has processed
+// and that LevelDB can read to the end. It returns the end of the log.
+func rebuildWithLoss(ctx context.Context, db *leveldb.DB, least datadir.Highwater) (record.Tip, error) {
+	m, err := newIndexRebuilder(ctx, db, least)
 	if err != nil {
 		return record.Tip{}, err
 	}
-	s := &settler{mender: m, least: least, latest: m.erased}
+	s := &lossRebuilder{indexRebuilder: m, least: least, latest: m.erased}
 	for _, step := range []func() error{
 		s.findGaps, s.findRuns, s.makeCommits, s.findIDs, s.makeCounters, s.makePages, s.limitCursors, s.limitKeys,
 	} {
@@ -75,9 +75,9 @@ func settle(ctx context.Context, db *leveldb.DB, least datadir.Highwater) (recor
 	return logscan.Check(db, datadir.Highwater{})
 }
 
-// findGaps finds the positions of lost commits, and removes records of commits
-// that cannot be read or stand in the place of others.
-func (s *settler) findGaps() error {
+// findGaps finds the positions of lost commits, and removes commit records that are
+// unreadable or overlap others.
+func (s *lossRebuilder) findGaps() error {
 	last := record.Tip{NextNumber: 1}
 	var c record.Commit
 	err := s.kind(record.KindCommit, func(key, value []byte) {
@@ -101,9 +101,9 @@ func (s *settler) findGaps() error {
 	return err
 }
 
-// gap takes note of lost commits. Where the high-water file tells one of them,
-// there has to be a commit again.
-func (s *settler) gap(g lostCommits) {
+// gap notes a range of lost commits. If the high-water file names a position in it,
+// a commit has to end there again.
+func (s *lossRebuilder) gap(g lostCommits) {
 	if at := s.least.Position; at > g.before.Position && at < g.last {
 		s.gaps = append(s.gaps, lostCommits{g.before, at, true, s.least.Chain, g.most})
 		g.before = record.Tip{Position: at, Time: g.before.Time, Chain: s.least.Chain, NextNumber: g.before.NextNumber}
@@ -112,7 +112,7 @@ func (s *settler) gap(g lostCommits) {
 }
 
 // findRuns finds the events in the gaps.
-func (s *settler) findRuns() error {
+func (s *lossRebuilder) findRuns() error {
 	err := s.kind(record.KindEvent, func(key, value []byte) {
 		number, _, ok := record.CutNumber(key[1:])
 		p, err := record.ParsePage(key, value)
@@ -126,7 +126,7 @@ func (s *settler) findRuns() error {
 		}
 	})
 	slices.SortFunc(s.runs, func(a, b foundRun) int { return cmp.Compare(a.position, b.position) })
-	// What comes after the end of the commits that are there.
+	// The gap after the last commit.
 	end, number := s.log, uint64(math.MaxUint64)
 	if s.least.Position > end.Position {
 		s.gaps = append(s.gaps, lostCommits{end, s.least.Position, true, s.least.Chain, number})
@@ -138,8 +138,8 @@ func (s *settler) findRuns() error {
 	return err
 }
 
-// found takes note of an event if no commit has it.
-func (s *settler) found(number, id, position uint64, time int64, size uint64) {
+// found notes an event if no commit has it.
+func (s *lossRebuilder) found(number, id, position uint64, time int64, size uint64) {
 	in := func(g lostCommits) bool { return position > g.before.Position && position <= g.last }
 	if position <= s.log.Position && !slices.ContainsFunc(s.gaps, in) {
 		return
@@ -156,7 +156,7 @@ func (s *settler) found(number, id, position uint64, time int64, size uint64) {
 }
 
 // makeCommits fills the gaps.
-func (s *settler) makeCommits() error {
+func (s *lossRebuilder) makeCommits() error {
 	for _, g := range s.gaps {
 		if err := s.fill(g); err != nil {
 			return err
@@ -165,9 +165,9 @@ func (s *settler) makeCommits() error {
 	return s.flush()
 }
 
-// fill writes the records of lost commits: one for each run that was found, and
-// one for the positions between two.
-func (s *settler) fill(g lostCommits) error {
+// fill writes the records of a range of lost commits: one for each run that was
+// found, and one for the positions between two runs.
+func (s *lossRebuilder) fill(g lostCommits) error {
 	last := g.before
 	last.NextNumber, last.Time = max(last.NextNumber, s.next), max(last.Time, s.time)
 	for last.Position < g.last {
@@ -189,7 +189,7 @@ func (s *settler) fill(g lostCommits) error {
 		}
 	}
 	if last.Position != g.last || g.fixed && last.Chain != g.chain {
-		return fmt.Errorf("%w: events overlap the commits around the positions %d to %d", store.ErrDamaged, g.before.Position+1, g.last)
+		return fmt.Errorf("%w: events overlap the commits around positions %d to %d", store.ErrDamaged, g.before.Position+1, g.last)
 	}
 	if s.next, s.time = last.NextNumber, last.Time; last.Position > s.log.Position {
 		s.log = last
@@ -197,9 +197,9 @@ func (s *settler) fill(g lostCommits) error {
 	return s.flush()
 }
 
-// lostCommit returns the next record of a gap: of a run, or of positions that
-// nothing is left of.
-func (s *settler) lostCommit(g lostCommits, last record.Tip) *record.Commit {
+// lostCommit returns the next record of a range: for a run, or for positions
+// without events.
+func (s *lossRebuilder) lostCommit(g lostCommits, last record.Tip) *record.Commit {
 	c := &record.Commit{First: last.Position + 1, Time: last.Time, NextNumber: last.NextNumber}
 	lost := record.Operation{Kind: record.OpLost}
 	next, _ := slices.BinarySearchFunc(s.runs, c.First, func(r foundRun, first uint64) int { return cmp.Compare(r.position, first) })
@@ -227,15 +227,15 @@ func (s *settler) lostCommit(g lostCommits, last record.Tip) *record.Commit {
 	return c
 }
 
-// solve returns the argument for which f has a value. f is a CRC-64 of something that has
-// the argument's 64 bits in it. Such a CRC is affine over GF(2): f(x) is f(0) XOR a linear
-// function of x's bits. CRC-64 maps 64 neighbouring bits to sums one to one, whatever comes
-// before and after them, so this function has an inverse; that is why a patch exists for
-// each chain, and only one. solve finds it by elimination, one bit of the argument after
-// the other.
+// solve returns the argument for which f has a value. f is a CRC-64 of data that
+// contains the 64 bits of the argument. Such a CRC is affine over GF(2): f(x) is
+// f(0) XOR a linear function of x's bits. CRC-64 maps 64 adjacent bits one to one
+// to checksums, whatever comes before and after them. So the linear function has an
+// inverse, and exactly one patch exists for each chain. solve finds it by
+// elimination, bit by bit.
 func solve(f func(uint64) uint64, value uint64) (argument uint64) {
 	zero := f(0)
-	var of, from [64]uint64 // by highest bit: a value, and the argument that makes it
+	var of, from [64]uint64 // by highest bit: a value, and the argument that produces it
 	for i := range 64 {
 		v, x := f(1<<i)^zero, uint64(1)<<i
 		for bit := 63; bit >= 0 && v != 0; bit-- {
@@ -258,8 +258,8 @@ func solve(f func(uint64) uint64, value uint64) (argument uint64) {
 	return argument
 }
 
-// findIDs finds ids that cursors and requests with a key tell.
-func (s *settler) findIDs() error {
+// findIDs raises the last id of streams to the ids in cursors and request records.
+func (s *lossRebuilder) findIDs() error {
 	err := s.kind(record.KindCursor, func(key, value []byte) {
 		_, number, ok := record.ParseCursorKey(key)
 		id, whole := record.ParseCursor(value)
@@ -279,15 +279,15 @@ func (s *settler) findIDs() error {
 	})
 }
 
-// makeCounters gives each stream its record and its names.
-func (s *settler) makeCounters() error {
+// makeCounters gives each stream its record and its name.
+func (s *lossRebuilder) makeCounters() error {
 	taken := make(map[string]bool)
 	for _, st := range s.streams {
 		taken[string(st.name)] = true
 	}
 	for _, number := range slices.Sorted(maps.Keys(s.streams)) {
 		st := s.streams[number]
-		if number >= s.log.NextNumber { // nothing of it is left, and another will have its number
+		if number >= s.log.NextNumber { // nothing of it is left; another stream will get its number
 			s.batch.Delete(record.NameKey(number))
 			s.batch.Delete(record.StreamKey(st.name))
 			delete(s.streams, number)
@@ -308,8 +308,8 @@ func (s *settler) makeCounters() error {
 	return s.flush()
 }
 
-// makePages removes pages that cannot be read, and makes those of lost events.
-func (s *settler) makePages() error {
+// makePages removes unreadable pages, and writes pages of lost events.
+func (s *lossRebuilder) makePages() error {
 	read := make(map[uint64]uint64) // ids up to which streams have pages
 	var time int64
 	var position uint64
@@ -347,7 +347,7 @@ func (s *settler) makePages() error {
 }
 
 // shrink removes the events up to an id from a page.
-func (s *settler) shrink(key, value []byte, upTo uint64) error {
+func (s *lossRebuilder) shrink(key, value []byte, upTo uint64) error {
 	value, err := record.ShrinkPage(key, value, upTo)
 	if err != nil || value == nil {
 		return err
@@ -355,16 +355,16 @@ func (s *settler) shrink(key, value []byte, upTo uint64) error {
 	return s.db.Put(key, value, nil)
 }
 
-// lose makes pages of lost events.
-func (s *settler) lose(number, first, last uint64, time int64, position uint64) {
+// lose writes pages of lost events.
+func (s *lossRebuilder) lose(number, first, last uint64, time int64, position uint64) {
 	for key, value := range record.LostPages(number, first, last, time, position) {
 		s.batch.Put(key, value)
 	}
 }
 
-// limitCursors takes cursors back that are past the end, and removes those of
-// streams that are not there.
-func (s *settler) limitCursors() error {
+// limitCursors moves cursors back that are beyond the end, and removes those of
+// missing streams.
+func (s *lossRebuilder) limitCursors() error {
 	return s.kind(record.KindCursor, func(key, value []byte) {
 		_, number, ok := record.ParseCursorKey(key)
 		id, whole := record.ParseCursor(value)
@@ -383,8 +383,8 @@ func (s *settler) limitCursors() error {
 	})
 }
 
-// limitKeys removes what is kept of requests whose events never were.
-func (s *settler) limitKeys() error {
+// limitKeys removes the records of requests whose events do not exist.
+func (s *lossRebuilder) limitKeys() error {
 	return s.kind(record.KindKey, func(key, value []byte) {
 		number, _, ok := record.CutNumber(key[1:])
 		ids, whole := requestIDs(value)

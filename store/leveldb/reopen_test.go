@@ -23,7 +23,7 @@ import (
 func hurry(d *DB) {
 	d.turn.Lock()
 	defer d.turn.Unlock()
-	d.condition.retryAt = time.Time{}
+	d.health.retryAt = time.Time{}
 }
 
 // TestFullDisk: what cannot be written is refused before the disk refuses, and
@@ -129,7 +129,7 @@ func TestUnknownCommitIsNotRead(t *testing.T) {
 	}
 }
 
-// TestGivesUp: a disk that fails on and on ends the store's patience, once; one
+// TestGivesUp: the store gives up once on a disk that keeps failing; a disk
 // that is full does not.
 func TestGivesUp(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -147,9 +147,9 @@ func TestGivesUp(t *testing.T) {
 			d := mustOpen(t, t.TempDir(), o)
 			defer d.Close()
 			storetest.Append(t, d, "s", "A")
-			d.sickness.mu.Lock()
-			d.sickness.limit = time.Millisecond
-			d.sickness.mu.Unlock()
+			d.faults.mu.Lock()
+			d.faults.limit = time.Millisecond
+			d.faults.mu.Unlock()
 			f.set(c.fail)
 			for end := time.Now().Add(50 * time.Millisecond); time.Now().Before(end) || c.want && len(gaveUp) == 0; hurry(d) {
 				if err := try(d, "s", "F")[0]; err == nil {
@@ -287,7 +287,7 @@ func TestOpeningAgainIsNotTheCallers(t *testing.T) {
 		t.Error("a commit that is undone is not under way")
 	}
 	f.set(func(f *faults) { f.create = 0 })
-	d.condition.retryAt = time.Time{}
+	d.health.retryAt = time.Time{}
 	open = sync.OnceFunc(func() {
 		select {
 		case <-returned:

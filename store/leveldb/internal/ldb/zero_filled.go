@@ -7,25 +7,25 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
-// Blanked has tables read as zeros where the disk cannot read them: a block that
-// has such a place is then damaged like any other, and the rest is read.
-type Blanked struct{ storage.Storage }
+// ZeroFilled reads zeros where the disk cannot read a table. A block with such a
+// place then counts as damaged, and the rest can be read.
+type ZeroFilled struct{ storage.Storage }
 
 // Open implements storage.Storage.
-func (b Blanked) Open(fd storage.FileDesc) (storage.Reader, error) {
+func (b ZeroFilled) Open(fd storage.FileDesc) (storage.Reader, error) {
 	r, err := b.Storage.Open(fd)
 	if err != nil || fd.Type != storage.TypeTable {
 		return r, err
 	}
-	return blankedReader{r}, nil
+	return zeroFilledReader{r}, nil
 }
 
-type blankedReader struct{ storage.Reader }
+type zeroFilledReader struct{ storage.Reader }
 
-// zeroFillBytes is how much of a file is read as zeros at least.
+// zeroFillBytes is the smallest piece of a file that is read as zeros.
 const zeroFillBytes = 4 << 10
 
-func (r blankedReader) ReadAt(b []byte, at int64) (n int, err error) {
+func (r zeroFilledReader) ReadAt(b []byte, at int64) (n int, err error) {
 	if n, err = r.Reader.ReadAt(b, at); !errors.Is(err, syscall.EIO) {
 		return n, err
 	}

@@ -65,7 +65,7 @@ func TestBadPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustOpen(t, dir, engine.Options{}).Close() // makes a table of the journal
-	mend := func(o repair.Options) (aside string, err error) {
+	tryRepair := func(o repair.Options) (keptAt string, err error) {
 		id, _, err := datadir.ReadIdentity(datadir.Dir(dir))
 		if err != nil {
 			return "", err
@@ -73,14 +73,14 @@ func TestBadPlace(t *testing.T) {
 		return repair.RunOn(t.Context(), worn{datadir.Dir(dir), 300 << 10, 304 << 10}, id, o)
 	}
 	before := fixture.Snapshot(t, dir)
-	if aside, err := mend(repair.Options{}); !errors.Is(err, syscall.EIO) || errors.Is(err, store.ErrDamaged) || aside != "" {
-		t.Errorf("want that it cannot be read, have %v; aside %q", err, aside)
+	if keptAt, err := tryRepair(repair.Options{}); !errors.Is(err, syscall.EIO) || errors.Is(err, store.ErrDamaged) || keptAt != "" {
+		t.Errorf("want that it cannot be read, have %v; kept at %q", err, keptAt)
 	}
 	if after := fixture.Snapshot(t, dir); after != before {
 		t.Errorf("want\n%shave\n%s", before, after)
 	}
-	if aside, err := mend(repair.Options{AcceptLoss: true}); err != nil || fixture.Missing(aside) {
-		t.Errorf("%v; aside %q", err, aside)
+	if keptAt, err := tryRepair(repair.Options{AcceptLoss: true}); err != nil || fixture.Missing(keptAt) {
+		t.Errorf("%v; kept at %q", err, keptAt)
 	}
 	// It is in two blocks.
 	if r := fixture.MustVerify(t, dir); r.Damaged > 0 || r.Lost == 0 || r.Lost > 12 || r.Events+r.Lost != 200 {

@@ -10,9 +10,9 @@ import (
 )
 
 // TestP10WindowOfReplacedEvents: a commit says how large its events were, and not
-// those that they were replaced by. A window of 16,384 that look small held all of
+// those that they were replaced by. A chunk of 16,384 that look small held all of
 // them at once.
-func TestP10WindowOfReplacedEvents(t *testing.T) {
+func TestP10ChunkOfReplacedEvents(t *testing.T) {
 	d, err := OpenMemory(Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -25,11 +25,11 @@ func TestP10WindowOfReplacedEvents(t *testing.T) {
 		replace(t, d, "s", id+1, large)
 	}
 	for _, backward := range []bool{false, true} {
-		w := window{stretch: stretch{upTo: d.tip().Position, backward: backward}}
+		w := scanChunk{stretch: stretch{upTo: d.tip().Position, backward: backward}}
 		found := 0
 		for w.after < w.upTo {
-			w.events, w.bytes = windowEvents, scanBytes
-			read, reached, err := d.readWindow(t.Context(), nil, &w)
+			w.events, w.bytes = scanEvents, scanBytes
+			read, reached, err := d.readScanChunk(t.Context(), nil, &w)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,7 +49,7 @@ func TestP10WindowOfReplacedEvents(t *testing.T) {
 	}
 }
 
-// counted counts how often somebody asked whether it is done: once for a window.
+// counted counts how often somebody asked whether it is done: once for a chunk.
 type counted struct {
 	context.Context
 	asked int
@@ -60,7 +60,7 @@ func (c *counted) Err() error {
 	return c.Context.Err()
 }
 
-// TestLimitPastMuchThatIsDeleted: for the first event a window of one was read
+// TestLimitPastMuchThatIsDeleted: for the first event a chunk of one was read
 // after the other, and for each the commit was parsed again: 35 s for 100,000
 // deleted streams.
 func TestLimitPastMuchThatIsDeleted(t *testing.T) {
@@ -96,9 +96,9 @@ func TestLimitPastMuchThatIsDeleted(t *testing.T) {
 				found++
 			}
 		}
-		const windows = 50
-		if found != 1 || ctx.asked > windows {
-			t.Errorf("backward %t: found %d, want at most %d windows, have %d", backward, found, windows, ctx.asked)
+		const chunks = 50
+		if found != 1 || ctx.asked > chunks {
+			t.Errorf("backward %t: found %d, want at most %d chunks, have %d", backward, found, chunks, ctx.asked)
 		}
 	}
 }

@@ -17,15 +17,15 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// A stretch is neighbouring positions: those after one, up to another.
+// A stretch is a range of positions.
 type stretch struct {
 	after, upTo uint64
-	backward    bool // it is read from its end on
+	backward    bool // it is read from its end
 }
 
 func (s *stretch) empty() bool { return s.after >= s.upTo }
 
-// start returns the position from which on it is read: the one before the first, or
+// start returns the position where reading starts: the one before the first, or
 // backward the last.
 func (s *stretch) start() uint64 {
 	if s.backward {
@@ -34,7 +34,7 @@ func (s *stretch) start() uint64 {
 	return s.after
 }
 
-// pass leaves out what was read: everything up to a position, or backward everything
+// pass removes what was read: everything up to a position, or backward everything
 // after it.
 func (s *stretch) pass(reached uint64) {
 	if s.backward {
@@ -44,25 +44,25 @@ func (s *stretch) pass(reached uint64) {
 	}
 }
 
-// A window is what is read of the log at once: the events of some neighbouring
-// commits that a selection takes, in the order of their positions. The commits
-// say which they are, and then each stream is read once: where streams
-// alternate, that is a seek for each stream and not for each event.
-type window struct {
+// A scanChunk is what is read of the log at once: the selected events of some
+// adjacent commits, in the order of their positions. The commits say which events
+// those are; then each stream is read once. If streams alternate, that costs one
+// seek per stream instead of one per event.
+type scanChunk struct {
 	stretch
 	selection *store.Selection  // nil: all streams
-	numbers   map[uint64][]byte // names of all streams that it selects, if they are known
-	events    int               // end when there are so many
-	bytes     int               // or about so much data
+	numbers   map[uint64][]byte // names of all selected streams, if they are known
+	events    int               // end at this many events
+	bytes     int               // or at about this much data
 
-	pieces  []piece
-	spans   []span
-	at      map[uint64]int // by number: where in spans
-	commits int            // that were looked at
-	planned int
-	took    uint64 // bytes
-	reached uint64 // position up to which, or from which on, everything is planned
-	gone    uint64 // up to this position commits are lost, with which the window ends; 0: it does not
+	pieces   []piece
+	spans    []span
+	at       map[uint64]int // stream number to index in spans
+	commits  int            // commits scanned
+	planned  int
+	took     uint64 // bytes planned
+	reached  uint64 // everything up to this position, or backward after it, is planned
+	lostUpTo uint64 // a lost commit up to this position ends the chunk; 0: none does
 }
 
 // A piece is a part of a run.
@@ -71,19 +71,19 @@ type piece struct {
 	first, count uint64
 }
 
-// A span is what a window has of a stream.
+// A span is one stream's share of a chunk.
 type span struct {
 	record.Run
 	name     []byte
 	skip     bool   // the selection does not take it
-	hidden   uint64 // up to where it is deleted, though its pages may be there
+	hidden   uint64 // deleted up to this id, though the pages may still exist
 	from, to int    // where its events are, once they are read
 }
 
-// readWindow appends a window's events to events, those of each stream together;
-// inOrder has their order. It has looked at everything up to the position
-// reached, or backward at everything after it.
-func (d *DB) readWindow(ctx context.Context, events []store.Event, w *window) (_ []store.Event, reached uint64, err error) {
+// readScanChunk appends a chunk's events to events, grouped by stream; inOrder
+// sorts them by position. It has scanned everything up to the position reached, or
+// backward everything after it.
+func (d *DB) readScanChunk(ctx context.Context, events []store.Event, w *scanChunk) (_ []store.Event, reached uint64, err error) {
 	for {
 		err = d.use(ctx, func(db *leveldb.DB) (err error) {
 			if err := w.plan(db); err != nil {
@@ -99,13 +99,13 @@ func (d *DB) readWindow(ctx context.Context, events []store.Event, w *window) (_
 			return events, w.reached, err
 		}
 		events = events[:0]
-		w.events = max(1, w.planned/8) // they were replaced by larger ones, of which commits know nothing
+		w.events = max(1, w.planned/8) // events were replaced by larger ones, which commits do not record
 	}
 }
 
-// plan lists what commits have in the window, until that is enough.
-func (w *window) plan(db *leveldb.DB) error {
-	w.pieces, w.spans, w.commits, w.planned, w.took, w.gone = w.pieces[:0], w.spans[:0], 0, 0, 0, 0
+// plan lists the chunk's events from commits, until they are enough.
+func (w *scanChunk) plan(db *leveldb.DB) error {
+	w.pieces, w.spans, w.commits, w.planned, w.took, w.lostUpTo = w.pieces[:0], w.spans[:0], 0, 0, 0, 0
 	if w.at == nil {
 		w.at = make(map[uint64]int)
 	}
@@ -122,18 +122,18 @@ func (w *window) plan(db *leveldb.DB) error {
 		if err := c.Parse(it.Key(), it.Value()); err != nil {
 			return err
 		}
-		w.add(&c)
+		w.planCommit(&c)
 		w.commits++
 	}
 	if err := it.Error(); err != nil {
 		return ldb.Fault(fmt.Sprintf("commits from position %d on", w.reached), err)
 	}
-	if w.gone > 0 && w.commits == 1 { // else what comes before is read first
-		err := fmt.Errorf("%w: the commits at the positions %d to %d were lost when the store was repaired", store.ErrAccepted, c.First, c.Last)
+	if w.lostUpTo > 0 && w.commits == 1 { // otherwise the events before it are read first
+		err := fmt.Errorf("%w: the commits at the positions %d to %d were lost in an earlier repair", store.ErrAccepted, c.First, c.Last)
 		if w.backward {
 			return err
 		}
-		return &store.Lost{After: w.gone, Err: err}
+		return &store.Lost{After: w.lostUpTo, Err: err}
 	}
 	if w.left() {
 		return fmt.Errorf("%w: the commit at position %d is missing", store.ErrDamaged, w.reached)
@@ -142,16 +142,16 @@ func (w *window) plan(db *leveldb.DB) error {
 }
 
 // from returns the key of the first commit.
-func (w *window) from() []byte {
+func (w *scanChunk) from() []byte {
 	if w.backward {
 		return record.CommitKey(w.upTo)
 	}
 	return record.CommitKey(w.after + 1)
 }
 
-// left reports whether there are positions that may have to be looked at.
-func (w *window) left() bool {
-	if w.gone > 0 || w.planned >= w.events || w.took >= uint64(w.bytes) || w.commits >= windowCommits {
+// left reports whether there are positions left to scan.
+func (w *scanChunk) left() bool {
+	if w.lostUpTo > 0 || w.planned >= w.events || w.took >= uint64(w.bytes) || w.commits >= scanCommits {
 		return false
 	}
 	if w.backward {
@@ -160,10 +160,10 @@ func (w *window) left() bool {
 	return w.reached < w.upTo
 }
 
-// add plans what the window has of a commit.
-func (w *window) add(c *record.Commit) {
+// planCommit plans the chunk's share of a commit.
+func (w *scanChunk) planCommit(c *record.Commit) {
 	if c.Lost() {
-		w.gone = min(c.Last, w.upTo)
+		w.lostUpTo = min(c.Last, w.upTo)
 		return
 	}
 	events := c.Events()
@@ -196,8 +196,9 @@ func (w *window) add(c *record.Commit) {
 	}
 }
 
-// take plans what the window has of a run that begins at a position.
-func (w *window) take(r record.Run, position, size uint64) {
+// take plans the chunk's share of a run that begins at a position; size is about
+// the size of one event.
+func (w *scanChunk) take(r record.Run, position, size uint64) {
 	low, high := max(position, w.after+1), min(position+r.Count-1, w.upTo)
 	if w.backward {
 		high = min(high, w.reached)
@@ -237,8 +238,8 @@ func (w *window) take(r record.Run, position, size uint64) {
 	w.took += p.count * size
 }
 
-// look takes note that the positions from low to high are planned.
-func (w *window) look(low, high uint64) {
+// look notes that the positions from low to high are planned.
+func (w *scanChunk) look(low, high uint64) {
 	if w.backward {
 		w.reached = low - 1
 	} else {
@@ -246,8 +247,8 @@ func (w *window) look(low, high uint64) {
 	}
 }
 
-// choose sets the spans' names, and which of them the selection takes.
-func (w *window) choose(db *leveldb.DB, names *logscan.Names) error {
+// choose sets the names of the spans, and marks those that the selection skips.
+func (w *scanChunk) choose(db *leveldb.DB, names *logscan.Names) error {
 	if w.numbers != nil {
 		return nil
 	}
@@ -268,7 +269,7 @@ func (w *window) choose(db *leveldb.DB, names *logscan.Names) error {
 	return nil
 }
 
-// readSpans appends the events of spans, each stream's one after the other.
+// readSpans appends the events of spans, stream by stream.
 func (d *DB) readSpans(db *leveldb.DB, events []store.Event, spans []span) ([]store.Event, error) {
 	order := make([]int, 0, len(spans))
 	count := 0
@@ -283,8 +284,8 @@ func (d *DB) readSpans(db *leveldb.DB, events []store.Event, spans []span) ([]st
 	for _, i := range order {
 		spans[i].hidden = d.eraser.hiddenUpTo(spans[i].Number)
 	}
-	r := logscan.NewPageReader(db) // now: what it finds of hidden pages is hidden
-	r.Least = 64 << 10             // for many short spans
+	r := logscan.NewPageReader(db) // created now: pages that were hidden before stay hidden
+	r.Least = 64 << 10             // enough for many short spans
 	defer r.Release()
 	for _, i := range order {
 		s := &spans[i]
@@ -337,8 +338,8 @@ func (d *DB) deletedUpTo(db *leveldb.DB, name []byte) (uint64, error) {
 	return c.Deleted, nil
 }
 
-// inOrder returns the events that were read, in the order of the window's pieces.
-func (w *window) inOrder(events []store.Event) iter.Seq[*store.Event] {
+// inOrder yields the events that were read in the order of the chunk's pieces.
+func (w *scanChunk) inOrder(events []store.Event) iter.Seq[*store.Event] {
 	return func(yield func(*store.Event) bool) {
 		for i := range w.pieces {
 			p := &w.pieces[i]

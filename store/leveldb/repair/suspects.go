@@ -13,10 +13,10 @@ import (
 	"gorewind/store/leveldb/internal/record"
 )
 
-// recoverDatabase is leveldb.Recover for files with damaged tables, too. LevelDB
-// would make those anew itself, but compares their keys in another order than the
-// one they are in, and gives up where a table has two values of one key.
-func (r *repair) recoverDatabase(files storage.Storage, o *opt.Options) (*leveldb.DB, error) {
+// rebuildManifest is leveldb.Recover that also handles damaged tables. LevelDB
+// would rebuild those itself, but it compares their keys in the wrong order, and
+// gives up if a table has two values of one key.
+func (r *repair) rebuildManifest(files storage.Storage, o *opt.Options) (*leveldb.DB, error) {
 	tables, err := files.List(storage.TypeTable)
 	if err != nil {
 		return nil, err
@@ -34,10 +34,10 @@ func (r *repair) recoverDatabase(files storage.Storage, o *opt.Options) (*leveld
 	return leveldb.Recover(files, o)
 }
 
-// doubt returns what may be missing of a database, or be older than it was, though
-// nothing that is there tells so, since blocks of its tables were left out. And it
-// makes the records of erasures anew that may have been in these.
-func (r *repair) doubt(db *leveldb.DB) (doubts []Damage, err error) {
+// findSuspects returns what a database may lack, or hold in an older version,
+// because blocks of its tables were dropped, although nothing in it shows so. It
+// also restores the erasure records that may have been in these blocks.
+func (r *repair) findSuspects(db *leveldb.DB) (suspects []Damage, err error) {
 	if len(r.holes) == 0 {
 		return nil, nil
 	}
@@ -65,14 +65,14 @@ func (r *repair) doubt(db *leveldb.DB) (doubts []Damage, err error) {
 	if err == nil {
 		err = logscan.Erasures(db, func(e record.Erasure) bool {
 			if e.Kind == record.OpReplace && covered(record.AppendEventKey(nil, e.Number, e.Last)) {
-				doubts = append(doubts, Damage{number: e.Number, First: e.First, Last: e.First,
-					What: "it was replaced, and nobody can tell whether this is what it was replaced with"})
+				suspects = append(suspects, Damage{number: e.Number, First: e.First, Last: e.First,
+					What: "it was replaced, and this may be the data from before"})
 			}
 			return true
 		})
 	}
 	if covered(record.CommitKey(last + 1)) {
-		doubts = append(doubts, Damage{What: fmt.Sprintf("commits after the position %d, if there were any", last)})
+		suspects = append(suspects, Damage{What: fmt.Sprintf("commits after the position %d, if there were any", last)})
 	}
-	return doubts, err
+	return suspects, err
 }
