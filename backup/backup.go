@@ -1,9 +1,9 @@
-// Package backup makes copies of stores, and stores of copies.
+// Package backup makes copies of stores, and stores from copies.
 //
 // An export is a file (see format.go) of what was committed in a store and what is
-// left of it, made while a daemon serves it. A backup is a directory of exports (see
-// manifest.go), each of what came after the one before; what is erased in the store
-// is erased in the exports, too, the next time.
+// left of it. It is made while a daemon serves the store. A backup is a directory
+// of exports (see manifest.go), each continuing where the one before it ended. The
+// next backup also erases from the exports what was erased in the store.
 package backup
 
 import (
@@ -15,16 +15,17 @@ import (
 	"gorewind/store"
 )
 
-// BackupOptions say how a backup is made.
+// BackupOptions are the options of Backup.
 type BackupOptions struct {
-	AcceptLoss bool // go on without what cannot be read
+	AcceptLoss bool // skip events that cannot be read
 	Progress   Progress
 
-	segment int64 // instead of segmentBytes, for tests
-	gather  int   // instead of erasureBytes
+	segment int64 // replaces segmentBytes in tests
+	gather  int   // replaces erasureBytes in tests
 }
 
-// Backup brings the backup in a directory up to date, and makes it if there is none.
+// Backup brings the backup in a directory up to date, and begins one if there is
+// none.
 func Backup(ctx context.Context, from Source, dir string, o BackupOptions) (Summary, error) {
 	if o.segment == 0 {
 		o.segment = segmentBytes
@@ -69,17 +70,17 @@ func Backup(ctx context.Context, from Source, dir string, o BackupOptions) (Summ
 	return sum, err
 }
 
-// follows refuses a store that is not the one of the backup as it went on.
+// follows checks that a store is the one in the backup, and continues it.
 func (d *directory) follows(ctx context.Context, from Source, id store.Identity, upTo uint64) error {
 	end, at := d.m.end()
 	switch {
 	case d.m.Store != id.ID:
-		return fmt.Errorf("%w: %s is of the store %s, and the daemon serves %s; give another directory", ErrOtherStore, d.path, d.m.Store, id.ID)
+		return fmt.Errorf("%w: %s backs up the store %s, but the daemon serves %s; give another directory", ErrOtherStore, d.path, d.m.Store, id.ID)
 	case d.m.Generation != id.Generation:
-		return fmt.Errorf("%w: %s is of the generation %d of the store, and the daemon serves the generation %d, which was restored or repaired with loss; begin a new backup in another directory",
+		return fmt.Errorf("%w: %s backs up generation %d of the store, but the daemon serves generation %d, which was restored or repaired with loss; begin a new backup in another directory",
 			ErrOtherStore, d.path, d.m.Generation, id.Generation)
 	case upTo < end:
-		return fmt.Errorf("%w: %s has the store up to the position %d, and the daemon's ends at %d: an older copy was put back; begin a new backup in another directory",
+		return fmt.Errorf("%w: %s holds the store up to position %d, but the daemon's store ends at %d: an older copy was put back; begin a new backup in another directory",
 			ErrOtherStore, d.path, end, upTo)
 	case end == 0:
 		return nil
@@ -87,12 +88,13 @@ func (d *directory) follows(ctx context.Context, from Source, id store.Identity,
 	if same, err := hasCommit(ctx, from, end, at); same || err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: what the daemon's store has at the position %d is not what %s has: an older copy was put back, and went on otherwise; begin a new backup in another directory",
+	return fmt.Errorf("%w: the daemon's store has another commit at position %d than %s: an older copy was put back and went on differently; begin a new backup in another directory",
 		ErrOtherStore, end, d.path)
 }
 
-// extend adds a segment. What interrupts it ends the segment early, so that what was
-// copied is kept; a commit that is too large to be held back begins one (see Writer).
+// extend adds a segment. An interruption ends the segment early and keeps what was
+// copied. A commit that is too large to be held back begins a segment of its own
+// (see Writer).
 func (d *directory) extend(ctx context.Context, from Source, id store.Identity, began, upTo uint64, o *BackupOptions, sum *Summary) error {
 	s := segment{After: sum.End, Erased: upTo}
 	var t Trailer
@@ -104,7 +106,7 @@ func (d *directory) extend(ctx context.Context, from Source, id store.Identity, 
 			progress: func(position, of uint64) { o.Progress("backing up", int64(position), int64(of), Positions) },
 		}
 		err := x.run(ctx)
-		t = w.tally.count
+		t = w.sums.count
 		if w.canEnd() {
 			interrupted, err = err, nil
 		}
@@ -117,17 +119,17 @@ func (d *directory) extend(ctx context.Context, from Source, id store.Identity, 
 	if err := d.m.write(d.path); err != nil {
 		return err
 	}
-	sum.add(&t, s.Bytes)
+	sum.addTrailer(&t, s.Bytes)
 	return interrupted
 }
 
-// erasureBytes is how much is gathered at once of what is to be erased.
+// erasureBytes is how much data to erase is gathered at once.
 const erasureBytes = 64 << 20
 
-// Erasures are what segments are to lose.
+// erasures are what is to be erased from segments.
 type erasures struct {
-	upTo     uint64            // position: everything that was erased up to it is in here, or was done
-	deleted  map[string]uint64 // stream: up to this id
+	upTo     uint64            // position: every erasure up to it is in here, or was done before
+	deleted  map[string]uint64 // stream to the last deleted id
 	replaced map[eventName]replacement
 	bytes    int
 }
@@ -137,19 +139,19 @@ type eventName struct {
 	id     uint64
 }
 
-// A replacement is what an event was replaced by at a position.
+// A replacement is the data that replaced an event, at a position.
 type replacement struct {
 	position uint64
-	event    *store.Event // nil: it was deleted since
+	event    *store.Event // nil: it was deleted later
 }
 
-// errEnough ends the gathering.
+// errEnough ends gather.
 var errEnough = errors.New("enough")
 
-// erase has the segments lose what was erased since they were made, and returns how
-// many of them had it.
+// erase removes from the segments what was erased in the store since they were
+// made. It returns how many segments it rewrote.
 func (d *directory) erase(ctx context.Context, o *BackupOptions) (rewritten int, err error) {
-	had := make(map[uint64]bool) // by the position after which a segment begins
+	had := make(map[uint64]bool) // by the position after which the segment begins
 	end, _ := d.m.end()
 	for {
 		from := end
@@ -169,7 +171,8 @@ func (d *directory) erase(ctx context.Context, o *BackupOptions) (rewritten int,
 	}
 }
 
-// eraseAll has the segments lose what was gathered, and takes note of those that had it.
+// eraseAll removes what was gathered from the segments, and notes in had which ones
+// held some of it.
 func (d *directory) eraseAll(ctx context.Context, e *erasures, had map[uint64]bool, o *BackupOptions) error {
 	for i := range d.m.Segments {
 		s := &d.m.Segments[i]
@@ -189,7 +192,7 @@ func (d *directory) eraseAll(ctx context.Context, e *erasures, had map[uint64]bo
 	return d.m.write(d.path)
 }
 
-// gather finds what was erased after a position.
+// gather collects what was erased after a position.
 func (d *directory) gather(ctx context.Context, from uint64, o *BackupOptions) (*erasures, error) {
 	e := &erasures{upTo: from, deleted: make(map[string]uint64), replaced: make(map[eventName]replacement)}
 	for i := range d.m.Segments {
@@ -197,8 +200,8 @@ func (d *directory) gather(ctx context.Context, from uint64, o *BackupOptions) (
 		if s.End <= from {
 			continue
 		}
-		take := func(c *Commit) error { return e.take(c, o.gather) }
-		err := d.read(ctx, s, o.Progress.part("looking for what was erased in "+s.File), take)
+		take := func(c *Entry) error { return e.take(c, o.gather) }
+		err := d.read(ctx, s, o.Progress.part("searching for erased data in "+s.File), take)
 		if errors.Is(err, errEnough) {
 			return e, nil
 		}
@@ -209,11 +212,12 @@ func (d *directory) gather(ctx context.Context, from uint64, o *BackupOptions) (
 	return e, nil
 }
 
-// perErasure is about what the memory of a map takes for one.
+// perErasure is about the memory that one map entry takes, in bytes.
 const perErasure = 100
 
-// take takes what a commit erased, or errEnough and not all of it if there is so much.
-func (e *erasures) take(c *Commit, most int) error {
+// take collects what a commit erased. It returns errEnough, and may take only a
+// part, if that is a lot.
+func (e *erasures) take(c *Entry, most int) error {
 	if c.Position <= e.upTo {
 		return nil
 	}
@@ -237,7 +241,7 @@ func (e *erasures) take(c *Commit, most int) error {
 	return err
 }
 
-// change takes what a change erased whose last position is given.
+// change collects what a change erased; at is its last position.
 func (e *erasures) change(c *store.Change, at uint64, event *store.Event) {
 	e.upTo = at
 	stream := string(c.Stream)
@@ -254,9 +258,9 @@ func (e *erasures) change(c *store.Change, at uint64, event *store.Event) {
 	}
 }
 
-// without returns an event as it is without what was erased, nil if that is all, and
-// whether it makes a difference. The segment has nothing of what was erased up to a
-// position.
+// without returns an event without what was erased, nil if nothing is left, and
+// whether that makes a difference. Erasures up to the position erased have already
+// been applied to the segment.
 func (e *erasures) without(event *store.Event, erased uint64) (left *store.Event, differs bool) {
 	stream := string(event.Stream)
 	if event.ID <= e.deleted[stream] {
@@ -275,14 +279,14 @@ func (e *erasures) without(event *store.Event, erased uint64) (left *store.Event
 }
 
 // errDiffer ends the search in a segment.
-var errDiffer = errors.New("it has what was erased")
+var errDiffer = errors.New("it holds erased data")
 
-// has reports whether a segment has something of what was erased.
+// has reports whether a segment holds something that was erased.
 func (d *directory) has(ctx context.Context, s *segment, e *erasures, o *BackupOptions) (bool, error) {
 	if len(e.deleted)+len(e.replaced) == 0 {
 		return false, nil
 	}
-	err := d.read(ctx, s, o.Progress.part("looking for what was erased in "+s.File), func(c *Commit) error {
+	err := d.read(ctx, s, o.Progress.part("searching for erased data in "+s.File), func(c *Entry) error {
 		return c.each(func(event *store.Event) error {
 			if _, differs := e.without(event, s.Erased); differs {
 				return errDiffer
@@ -296,7 +300,7 @@ func (d *directory) has(ctx context.Context, s *segment, e *erasures, o *BackupO
 	return false, err
 }
 
-// rewrite puts a segment without what was erased in the place of one.
+// rewrite replaces a segment by one without what was erased.
 func (d *directory) rewrite(ctx context.Context, s *segment, e *erasures, o *BackupOptions) error {
 	h, err := readHeader(d.file(s))
 	if err != nil {
@@ -304,7 +308,7 @@ func (d *directory) rewrite(ctx context.Context, s *segment, e *erasures, o *Bac
 	}
 	fresh := *s
 	err = d.write(&fresh, h, func(w *Writer) error {
-		return d.read(ctx, s, o.Progress.part("erasing in "+s.File), func(c *Commit) error {
+		return d.read(ctx, s, o.Progress.part("erasing in "+s.File), func(c *Entry) error {
 			return e.rewrite(w, c, s.Erased)
 		})
 	})
@@ -324,7 +328,7 @@ func (d *directory) rewrite(ctx context.Context, s *segment, e *erasures, o *Bac
 }
 
 // rewrite writes a commit of a segment without what was erased.
-func (e *erasures) rewrite(w *Writer, c *Commit, erased uint64) error {
+func (e *erasures) rewrite(w *Writer, c *Entry, erased uint64) error {
 	w.begin(&c.Entry)
 	err := c.each(func(event *store.Event) error {
 		left, _ := e.without(event, erased)

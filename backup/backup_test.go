@@ -169,7 +169,7 @@ func TestBackupRefuses(t *testing.T) {
 	request(old, keyed("a", "", "2"))
 	request(old, keyed("a", "", "another 3"))
 	request(old, keyed("a", "", "4"))
-	refused("an older copy that went on", old, dir, ErrOtherStore, "went on otherwise")
+	refused("an older copy that went on", old, dir, ErrOtherStore, "went on differently")
 
 	foreign := t.TempDir()
 	if err := os.WriteFile(filepath.Join(foreign, "thesis"), nil, 0o644); err != nil {
@@ -183,7 +183,7 @@ func TestBackupRefuses(t *testing.T) {
 	if err := os.Remove(filepath.Join(rest, manifestName)); err != nil {
 		t.Fatal(err)
 	}
-	refused("what is left of a backup", other, rest, ErrNoBackup, "keep it for what can be had of it, and choose another")
+	refused("what is left of a backup", other, rest, ErrNoBackup, "keep it for what can be recovered from it, and choose another")
 	d, err := openDirectory(dir, syscall.LOCK_SH)
 	if err != nil {
 		t.Fatal(err)

@@ -9,21 +9,20 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// frameText is how much text a frame has before it is ended with a commit.
+// frameText is how much text a frame holds before it ends with a commit.
 const frameText = 1 << 20
 
 // mostText is how much of a frame's text is held in memory until the commit ends.
 const mostText = 4 * frameText
 
-// How far back a frame refers, which bounds the memory that it takes to read it: of
-// those that are written here, and of those that are read, which others may have
-// compressed.
+// The window size of frames, which bounds the memory needed to read them: of frames
+// written here, and of frames read, which others may have compressed.
 const (
 	frameWindow = 1 << 20
 	mostWindow  = 8 << 20
 )
 
-// plainSink takes text as it is.
+// plainSink writes text as it is.
 type plainSink struct{ *bufio.Writer }
 
 func newPlainSink(w io.Writer) plainSink { return plainSink{bufio.NewWriterSize(w, 64<<10)} }
@@ -31,14 +30,14 @@ func newPlainSink(w io.Writer) plainSink { return plainSink{bufio.NewWriterSize(
 func (plainSink) endCommit() error { return nil }
 func (p plainSink) flush() error   { return p.Flush() }
 
-// A frameSink compresses text. A frame ends where a commit does: a large commit is
+// A frameSink compresses text. Frames end with a commit. A large commit is
 // compressed as it comes.
 type frameSink struct {
 	to      io.Writer
 	encoder *zstd.Encoder
-	text    bytes.Buffer // of the frame, that is not compressed yet
+	text    bytes.Buffer // of the frame, not compressed yet
 	frame   []byte
-	begun   bool // the encoder has taken the beginning of the frame
+	begun   bool // the encoder has received the beginning of the frame
 }
 
 func newFrameSink(to io.Writer) (*frameSink, error) {
@@ -57,7 +56,7 @@ func (f *frameSink) Write(b []byte) (int, error) {
 	return f.text.Write(b)
 }
 
-// compress has the encoder take the text of a frame that does not end yet.
+// compress passes the text of an unfinished frame to the encoder.
 func (f *frameSink) compress() error {
 	if !f.begun {
 		f.encoder.Reset(f.to)
@@ -92,10 +91,10 @@ func (f *frameSink) flush() error {
 
 var frameMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
 
-// plainText returns the text of an export, which may be compressed.
+// plainText returns the text of an export, decompressed if need be.
 func plainText(from io.Reader) (*bufio.Reader, error) {
 	r := bufio.NewReaderSize(from, 64<<10)
-	magic, _ := r.Peek(len(frameMagic)) // an error comes again
+	magic, _ := r.Peek(len(frameMagic)) // the next read returns the error again
 	if !bytes.Equal(magic, frameMagic) {
 		return r, nil
 	}
@@ -106,7 +105,7 @@ func plainText(from io.Reader) (*bufio.Reader, error) {
 	return bufio.NewReaderSize(decoder, 64<<10), nil
 }
 
-// wholeFrames returns how many bytes the frames take that are there to their end.
+// wholeFrames returns the size of all complete frames, in bytes.
 func wholeFrames(from io.Reader) (size int64, err error) {
 	r := bufio.NewReaderSize(from, 64<<10)
 	for {

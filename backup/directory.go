@@ -22,23 +22,23 @@ var (
 
 const lockName = "LOCK"
 
-// segmentBytes is how much text a segment has before it is ended with a commit: as
-// much as is written anew at once when something in it was erased.
+// segmentBytes is how much text a segment holds before it ends with a commit. It is
+// also how much is rewritten when something in a segment was erased.
 const segmentBytes = 256 << 20
 
-// segmentForm is the form of segments' names.
+// segmentForm is the form of segment names.
 const segmentForm = "%012d-%012d.%d.jsonl.zst"
 
 var segmentName = regexp.MustCompile(`^\d{12,20}-\d{12,20}\.\d+\.jsonl\.zst(\.tmp)?$`)
 
-// A directory is that of a backup, locked.
+// A directory is the locked directory of a backup.
 type directory struct {
 	path string
 	lock *os.File
 	m    *manifest
 }
 
-// openDirectory locks a directory, to read the backup in it, or to change it.
+// openDirectory locks a directory, to read or to change the backup in it.
 func openDirectory(path string, how int) (*directory, error) {
 	flag := os.O_RDONLY
 	if how == syscall.LOCK_EX {
@@ -58,7 +58,7 @@ func openDirectory(path string, how int) (*directory, error) {
 	return d, nil
 }
 
-// makeDirectory opens a backup to change it, and makes it if need be.
+// makeDirectory opens a backup to change it, and creates the directory if need be.
 func makeDirectory(path string) (*directory, error) {
 	_, err := os.Stat(filepath.Join(path, manifestName))
 	if errors.Is(err, syscall.ENOTDIR) {
@@ -78,9 +78,9 @@ func makeDirectory(path string) (*directory, error) {
 	return openDirectory(path, syscall.LOCK_EX)
 }
 
-// onlyOurs refuses a directory in which there is what a backup that was begun could
-// not have left. The manifest comes before the first segment: so segments without one
-// are what is left of a backup, and may be all that somebody has.
+// onlyOurs refuses a directory with files that an interrupted first backup cannot
+// have left. The manifest is written before the first segment, so segments without
+// a manifest are the remains of a backup, and may be all that somebody has.
 func onlyOurs(path string) error {
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -90,7 +90,7 @@ func onlyOurs(path string) error {
 		switch name := e.Name(); {
 		case name == lockName, name == manifestName+temporary:
 		case segmentName.MatchString(name):
-			return fmt.Errorf("%s %w that is whole, but what is left of one: it has %s, and no %s; keep it for what can be had of it, and choose another directory",
+			return fmt.Errorf("%s %w that is complete, only the remains of one: it has %s, but no %s; keep it for what can be recovered from it, and choose another directory",
 				path, ErrNoBackup, name, manifestName)
 		default:
 			return fmt.Errorf("%s is not empty and %w: choose another directory", path, ErrNoBackup)
@@ -103,7 +103,7 @@ func (d *directory) close() error { return d.lock.Close() }
 
 func (d *directory) file(s *segment) string { return filepath.Join(d.path, s.File) }
 
-// tidy removes what a crash left over.
+// tidy removes what a crash left behind.
 func (d *directory) tidy() error {
 	named := make(map[string]bool)
 	for i := range d.m.Segments {
@@ -118,8 +118,8 @@ func (d *directory) tidy() error {
 	return err
 }
 
-// write makes the file of a segment of what fill writes, under a name that is not in
-// use, and completes s.
+// write makes a segment's file from what fill writes, under an unused name, and
+// completes s.
 func (d *directory) write(s *segment, h Header, fill func(w *Writer) error) error {
 	f, err := os.OpenFile(filepath.Join(d.path, fmt.Sprintf(segmentForm, s.After+1, 0, 0)+temporary), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -168,8 +168,8 @@ func (d *directory) freeName(s *segment) (string, error) {
 	}
 }
 
-// look finds out whether the file of a segment is there and as large as it was
-// written, which costs nothing.
+// look checks that a segment's file exists and has the right size, which costs
+// nothing.
 func (d *directory) look(s *segment) error {
 	fi, err := os.Stat(d.file(s))
 	switch {
@@ -178,36 +178,36 @@ func (d *directory) look(s *segment) error {
 	case err != nil:
 		return err
 	case fi.Size() != s.Bytes:
-		return fmt.Errorf("%s: %w: it has %d bytes, and was written with %d", d.file(s), ErrFile, fi.Size(), s.Bytes)
+		return fmt.Errorf("%s: %w: it has %d bytes, but was written with %d", d.file(s), ErrFile, fi.Size(), s.Bytes)
 	}
 	return nil
 }
 
-// read reads a segment, which must be the one that the manifest names.
-func (d *directory) read(ctx context.Context, s *segment, progress func(done, of int64), do func(*Commit) error) error {
+// read reads a segment, and checks that it is the one in the manifest.
+func (d *directory) read(ctx context.Context, s *segment, progress func(done, of int64), do func(*Entry) error) error {
 	_, err := d.readAll(ctx, s, progress, do)
 	return err
 }
 
-// readAll is read that returns what the segment has.
-func (d *directory) readAll(ctx context.Context, s *segment, progress func(done, of int64), do func(*Commit) error) (Trailer, error) {
+// readAll is read that also returns the segment's contents in figures.
+func (d *directory) readAll(ctx context.Context, s *segment, progress func(done, of int64), do func(*Entry) error) (Trailer, error) {
 	if err := d.look(s); err != nil {
 		return Trailer{}, err
 	}
 	check := func(h *Header) error {
 		if h.Store != d.m.Store || h.Generation != d.m.Generation || h.After != s.After || h.Selection != nil {
-			return fmt.Errorf("%w: it is another one than the manifest names", ErrFile)
+			return fmt.Errorf("%w: it is not the one that the manifest names", ErrFile)
 		}
 		return nil
 	}
 	c, err := readChecked(ctx, d.file(s), progress, check, do)
 	if err == nil && (c.SHA256 != s.SHA256 || c.End != s.End || c.Chain != s.Chain) {
-		err = fmt.Errorf("%s: %w: it is another one than the manifest names", d.file(s), ErrFile)
+		err = fmt.Errorf("%s: %w: it is not the one that the manifest names", d.file(s), ErrFile)
 	}
 	return c.Trailer, err
 }
 
-// A Summary says what a backup has, or what was added to it.
+// A Summary says what a backup holds, or what was added to it.
 type Summary struct {
 	Store      store.Identity // without its secret
 	After, End uint64
@@ -216,11 +216,11 @@ type Summary struct {
 	Events     uint64
 	Bytes      uint64 // of the events' data
 	Lost       uint64
-	Files      int64 // bytes of the files
-	Rewritten  int   // segments, without what was erased
+	Files      int64 // of the files
+	Rewritten  int   // segments rewritten without erased data
 }
 
-func (s *Summary) add(t *Trailer, files int64) {
+func (s *Summary) addTrailer(t *Trailer, files int64) {
 	s.Segments++
 	s.End = t.End
 	s.Commits += t.Commits
@@ -230,7 +230,7 @@ func (s *Summary) add(t *Trailer, files int64) {
 	s.Files += files
 }
 
-// VerifyBackup reads all of a backup and finds out whether it is as it was written.
+// VerifyBackup reads all of a backup and checks that it is as it was written.
 func VerifyBackup(ctx context.Context, dir string, progress Progress) (Summary, error) {
 	d, err := openBackup(dir)
 	if err != nil {
@@ -242,19 +242,19 @@ func VerifyBackup(ctx context.Context, dir string, progress Progress) (Summary, 
 	for i := range d.m.Segments {
 		s := &d.m.Segments[i]
 		if s.After != end {
-			return sum, fmt.Errorf("%s: %w: %s goes on after the position %d, where %d comes", dir, ErrFile, s.File, s.After, end)
+			return sum, fmt.Errorf("%s: %w: %s continues after position %d, where %d was expected", dir, ErrFile, s.File, s.After, end)
 		}
-		t, err := d.readAll(ctx, s, progress.part("verifying "+s.File), func(*Commit) error { return nil })
+		t, err := d.readAll(ctx, s, progress.part("verifying "+s.File), func(*Entry) error { return nil })
 		if err != nil {
 			return sum, err
 		}
 		end = s.End
-		sum.add(&t, s.Bytes)
+		sum.addTrailer(&t, s.Bytes)
 	}
 	return sum, nil
 }
 
-// openBackup opens a backup that is there to read it.
+// openBackup opens an existing backup to read it.
 func openBackup(dir string) (*directory, error) {
 	if _, err := os.Stat(filepath.Join(dir, manifestName)); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, fmt.Errorf("%s %w; give the directory that gorewind backup made", dir, ErrNoBackup)

@@ -9,39 +9,41 @@ import (
 	"gorewind/store"
 )
 
-// A Source is a store that is exported. Its methods may be called at once.
+// A Source is a store to be exported. Its methods may be called concurrently.
 type Source interface {
-	// Identity returns that of the store, and the position of its last commit.
+	// Identity returns the identity of the store, and the position of its last
+	// commit.
 	Identity(ctx context.Context) (store.Identity, uint64, error)
-	// Log yields the commits after a position, and with it the commit that holds the
-	// position itself, up to another.
+	// Log yields the commits after one position and up to another. A commit that
+	// holds the first position itself is yielded too.
 	Log(ctx context.Context, after, upTo uint64) iter.Seq2[store.Entry, error]
-	// Events yields the events between two positions, of all streams or of those
-	// selected. It ends with a *store.Lost before what cannot be read.
+	// Events yields the events after one position and up to another, of all streams
+	// or of those selected. It ends with a *store.Lost in front of what cannot be
+	// read.
 	Events(ctx context.Context, of *Selection, after, upTo uint64) iter.Seq2[store.Event, error]
-	// Event returns one event, and whether it is there.
+	// Event returns one event, and whether it exists.
 	Event(ctx context.Context, stream []byte, id uint64) (store.Event, bool, error)
 }
 
-// An exporter exports what a store has between two positions. The log says what
-// was committed, the events what is left of it: what is in the log only was erased,
-// or cannot be read.
+// An exporter exports what a store holds between two positions. The log says what
+// was committed, and the events are what is left of it. What is only in the log was
+// erased, or cannot be read.
 //
-// Nothing is locked meanwhile, so events are as they are when they are read. One
-// that is replaced while the export runs may have its new data already. One that is
-// deleted may be missing, with the deletion coming after the end of the export; all
-// that came before it in its stream is deleted by the same then, and whoever makes a
-// store of the export deletes that (see restorer). So the end is fixed at the
-// beginning, whatever goes on.
+// Nothing is locked, so events are exported as they are when they are read. An
+// event replaced during the export may already have its new data. An event deleted
+// during the export may be missing, while its deletion comes after the end of the
+// export. That deletion also covers all earlier events of the stream, and whoever
+// makes a store from the export deletes those (see restorer). The end of the export
+// is fixed at its beginning.
 type exporter struct {
 	source Source
 	w      *Writer
 	upTo   uint64
-	// Events up to began may be in the export, or in one before, with what they were
-	// before they were replaced: so their new data comes along.
+	// Events up to began may be in this export, or an earlier one, with data that
+	// was replaced since; so their new data is exported too.
 	began      uint64
 	acceptLoss bool
-	stop       int64 // end after a commit when there is so much text, or before a large one; 0 is never
+	stop       int64 // end after a commit once there is this much text, or before a large one; 0 is never
 	progress   func(position, of uint64)
 
 	selected *store.Selection // nil: all
@@ -49,8 +51,7 @@ type exporter struct {
 	lost     []Lost // of the commit
 }
 
-// run exports up to the end, or up to a commit before that where there is enough
-// text.
+// run exports up to the end, or up to an earlier commit once there is enough text.
 func (x *exporter) run(ctx context.Context) (err error) {
 	if s := x.w.Header.Selection; s != nil {
 		if x.selected, err = s.compile(); err != nil {
@@ -63,7 +64,7 @@ func (x *exporter) run(ctx context.Context) (err error) {
 		}
 	}()
 	after := x.w.End()
-	x.progress(after, x.upTo) // what an earlier run has done was not done by this one
+	x.progress(after, x.upTo) // an earlier run did this part
 	for e, err := range x.source.Log(ctx, after, x.upTo) {
 		if err != nil {
 			return err
@@ -78,17 +79,17 @@ func (x *exporter) run(ctx context.Context) (err error) {
 		}
 		x.progress(e.Position, x.upTo)
 		after = e.Position
-		if x.stop > 0 && x.w.tally.bytes >= x.stop {
+		if x.stop > 0 && x.w.sums.bytes >= x.stop {
 			return nil
 		}
 	}
 	if after < x.upTo {
-		return fmt.Errorf("the log ended at the position %d, not at %d: look at the store with gorewind verify", after, x.upTo)
+		return fmt.Errorf("the log ended at position %d, not at %d: check the store with gorewind verify", after, x.upTo)
 	}
 	return nil
 }
 
-// commit exports one commit, if anything of it is selected.
+// commit exports one commit, if any of it is selected.
 func (x *exporter) commit(ctx context.Context, e *store.Entry) error {
 	if x.selected != nil {
 		if e.Changes = x.choose(e.Changes); e.Changes == nil {
@@ -117,8 +118,8 @@ func (x *exporter) commit(ctx context.Context, e *store.Entry) error {
 	return x.w.end(x.lost)
 }
 
-// choose returns the changes of a commit with only the selected streams' left, and
-// nil if there is none.
+// choose returns a commit's changes with the unselected ones omitted, and nil if
+// none is selected.
 func (x *exporter) choose(changes []store.Change) (chosen []store.Change) {
 	found := false
 	for i := range changes {
@@ -143,7 +144,7 @@ func (x *exporter) choose(changes []store.Change) (chosen []store.Change) {
 	return chosen
 }
 
-// appended takes the events of a change that are there.
+// appended exports the events of a change that still exist.
 func (x *exporter) appended(of *store.Entry, change *store.Change, at uint64) error {
 	for id := change.First; id <= change.Last; id++ {
 		position := at + id - change.First
@@ -153,7 +154,7 @@ func (x *exporter) appended(of *store.Entry, change *store.Change, at uint64) er
 		}
 		switch {
 		case e != nil && (e.ID != id || string(e.Stream) != string(change.Stream) || !e.Time.Equal(of.Time)):
-			return fmt.Errorf("at the position %d the log has the event %d of the stream %+q, and a query yields the event %d of %+q: look at the store with gorewind verify",
+			return fmt.Errorf("at position %d the log has event %d of the stream %+q, but a query yields event %d of %+q: check the store with gorewind verify",
 				position, id, change.Stream, e.ID, e.Stream)
 		case e != nil:
 			err = x.w.event(e)
@@ -170,13 +171,14 @@ func (x *exporter) appended(of *store.Entry, change *store.Change, at uint64) er
 	return nil
 }
 
-// replaced takes an event that was replaced as it is now.
+// replaced exports the present data of a replaced event.
 func (x *exporter) replaced(ctx context.Context, of *store.Entry, change *store.Change) error {
 	e, ok, err := x.source.Event(ctx, change.Stream, change.First)
 	switch {
 	case errors.As(err, new(*store.Lost)):
-		// What came before it has the old data, and nothing to put in its place.
-		return fmt.Errorf("the event %d of the stream %+q was replaced, and cannot be read: begin anew, with all that there is: %w", change.First, change.Stream, err)
+		// Earlier exports have the old data, and there is nothing to replace it
+		// with.
+		return fmt.Errorf("event %d of the stream %+q was replaced and cannot be read: begin a new export of everything: %w", change.First, change.Stream, err)
 	case err != nil:
 		return err
 	case ok && e.Position <= x.began && e.Position < of.First:
@@ -185,7 +187,7 @@ func (x *exporter) replaced(ctx context.Context, of *store.Entry, change *store.
 	return nil
 }
 
-// lose takes note of an event that cannot be read.
+// lose notes an event that cannot be read.
 func (x *exporter) lose(stream []byte, id uint64) {
 	if n := len(x.lost); n > 0 && x.lost[n-1].Last == id-1 && string(x.lost[n-1].Stream) == string(stream) {
 		x.lost[n-1].Last = id
@@ -194,7 +196,7 @@ func (x *exporter) lose(stream []byte, id uint64) {
 	x.lost = append(x.lost, Lost{stream, id, id})
 }
 
-// An eventReader looks events up by positions, which must rise.
+// An eventReader looks up events by rising positions.
 type eventReader struct {
 	ctx    context.Context
 	source Source
@@ -206,13 +208,13 @@ type eventReader struct {
 	event store.Event // the next one
 	state int
 	lost  error
-	from  uint64 // what is lost comes after this position,
-	to    uint64 // up to this one
+	from  uint64 // events after this position
+	to    uint64 // and up to this one are lost
 }
 
 // States of an eventReader.
 const (
-	eventUnread = iota // the next event was not asked for
+	eventUnread = iota // the next event was not read yet
 	eventRead          // event is the next one
 	eventNone          // there is none
 )
@@ -231,7 +233,7 @@ func (r *eventReader) begin(after uint64) {
 	r.state = eventUnread
 }
 
-// at returns the event at a position, nil where there is none.
+// at returns the event at a position, or nil.
 func (r *eventReader) at(position uint64) (*store.Event, error) {
 	for {
 		switch {
@@ -241,7 +243,7 @@ func (r *eventReader) at(position uint64) (*store.Event, error) {
 			r.state = eventUnread
 			return &r.event, nil
 		case r.state == eventRead:
-			return nil, fmt.Errorf("a query yields an event at the position %d, where the log has none: look at the store with gorewind verify", r.event.Position)
+			return nil, fmt.Errorf("a query yields an event at position %d, where the log has none: check the store with gorewind verify", r.event.Position)
 		}
 		if position <= r.to && r.lost != nil {
 			return nil, nil
@@ -252,10 +254,10 @@ func (r *eventReader) at(position uint64) (*store.Event, error) {
 	}
 }
 
-// isLost reports whether what a position names could not be read.
+// isLost reports whether the event at a position could not be read.
 func (r *eventReader) isLost(position uint64) bool { return position > r.from && position <= r.to }
 
-// read gets the next event, or finds out what cannot be read before it.
+// read reads the next event, or notes what cannot be read before it.
 func (r *eventReader) read() error {
 	e, err, ok := r.next()
 	var lost *store.Lost

@@ -22,16 +22,16 @@ var (
 	ErrInUse  = errors.New("in use by another process")
 )
 
-// partSuffix ends the name of an export that is not finished.
+// partSuffix ends the name of an unfinished export.
 const partSuffix = ".part"
 
-// ExportOptions say what is exported, and how.
+// ExportOptions are the options of Export and ExportFile.
 type ExportOptions struct {
-	After      uint64 // what came after this position
+	After      uint64 // export what came after this position
 	Selection  *Selection
 	Compress   bool
-	Force      bool // replace a file that is there
-	AcceptLoss bool // go on without what cannot be read
+	Force      bool // replace an existing file
+	AcceptLoss bool // skip events that cannot be read
 	Progress   func(position, of uint64)
 }
 
@@ -52,9 +52,9 @@ func Export(ctx context.Context, from Source, to io.Writer, o ExportOptions) (Tr
 	return export(ctx, from, w, upTo, &o)
 }
 
-// ExportFile writes an export to a file, all or nothing. Until it is whole it is in
-// the file of that name with .part at its end, with which the same call goes on that
-// an earlier one left.
+// ExportFile writes an export to a file, all or nothing. Until it is complete, it
+// is in a file with .part added to its name. A repeated call resumes from that
+// file.
 func ExportFile(ctx context.Context, from Source, path string, o ExportOptions) (Trailer, error) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) && !o.Force {
 		return Trailer{}, errors.Join(fmt.Errorf("%s %w", path, ErrExists), err)
@@ -78,7 +78,7 @@ func ExportFile(ctx context.Context, from Source, path string, o ExportOptions) 
 	return t, rename(p.Name(), path)
 }
 
-// begin returns the header of an export and where it is to end.
+// begin returns the header of an export, and the position where it is to end.
 func begin(ctx context.Context, from Source, o *ExportOptions) (h Header, upTo uint64, err error) {
 	if o.Progress == nil {
 		o.Progress = func(_, _ uint64) {}
@@ -88,7 +88,7 @@ func begin(ctx context.Context, from Source, o *ExportOptions) (h Header, upTo u
 		return h, 0, err
 	}
 	if o.After > upTo {
-		return h, 0, fmt.Errorf("%w: the store ends at the position %d, before %d", store.ErrUnknownID, upTo, o.After)
+		return h, 0, fmt.Errorf("%w: the store ends at position %d, before %d", store.ErrUnknownID, upTo, o.After)
 	}
 	if o.Selection != nil {
 		if _, err := o.Selection.compile(); err != nil {
@@ -103,10 +103,10 @@ func export(ctx context.Context, from Source, w *Writer, upTo uint64, o *ExportO
 	x := exporter{source: from, w: w, upTo: upTo, began: w.End(), acceptLoss: o.AcceptLoss, progress: o.Progress}
 	err := x.run(ctx)
 	if err != nil && w.torn {
-		return Trailer{}, err // and a flush would say the same again
+		return Trailer{}, err // flush would return the same error
 	}
 	if err != nil {
-		return Trailer{}, errors.Join(err, w.to.flush()) // what is there can be gone on with
+		return Trailer{}, errors.Join(err, w.to.flush()) // a later call resumes from here
 	}
 	return w.finish(upTo)
 }
@@ -118,7 +118,7 @@ func newSink(to io.Writer, compress bool) (sink, error) {
 	return newPlainSink(to), nil
 }
 
-// A part is the file of an export that is not finished. It is locked.
+// A part is the locked file of an unfinished export.
 type part struct {
 	*os.File
 	compress bool
@@ -129,7 +129,7 @@ func openPart(path string, compress bool) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(lock(f, syscall.LOCK_EX), f.Chmod(0o600)); err != nil { // whoever made it
+	if err := errors.Join(lock(f, syscall.LOCK_EX), f.Chmod(0o600)); err != nil { // whoever created it
 		return nil, errors.Join(err, f.Close())
 	}
 	return &part{f, compress}, nil
@@ -144,27 +144,27 @@ func lock(f *os.File, how int) error {
 	return err
 }
 
-// export begins or goes on, and finishes.
+// export begins or resumes an export, and finishes it.
 func (p *part) export(ctx context.Context, from Source, h Header, upTo uint64, o *ExportOptions) (Trailer, error) {
 	s, err := newSink(p, p.compress)
 	if err != nil {
 		return Trailer{}, err
 	}
-	left, err := p.left()
+	resumed, err := p.resume()
 	if err != nil {
 		return Trailer{}, err
 	}
 	var w *Writer
 	switch {
-	case left == nil:
+	case resumed == nil:
 		w, err = newWriter(s, h)
-	case !reflect.DeepEqual(left.Header, h):
+	case !reflect.DeepEqual(resumed.Header, h):
 		err = p.another()
-	case left.trailer != nil:
-		return *left.trailer, nil
+	case resumed.trailer != nil:
+		return *resumed.trailer, nil
 	default:
-		w = goOn(s, h, left.tally)
-		err = p.follows(ctx, from, &left.tally.count)
+		w = goOn(s, h, resumed.sums)
+		err = p.follows(ctx, from, &resumed.sums.count)
 	}
 	if err != nil {
 		return Trailer{}, err
@@ -172,14 +172,14 @@ func (p *part) export(ctx context.Context, from Source, h Header, upTo uint64, o
 	return export(ctx, from, w, upTo, o)
 }
 
-// follows refuses a store that does not have what is there.
+// follows checks that the store still holds what the part holds.
 func (p *part) follows(ctx context.Context, from Source, t *Trailer) error {
 	if t.Commits == 0 {
 		return nil
 	}
 	same, err := hasCommit(ctx, from, t.End, t.Chain)
 	if err == nil && !same {
-		err = fmt.Errorf("what the daemon's store has at the position %d is not what %s has: an older copy was put back, and went on otherwise; remove that file",
+		err = fmt.Errorf("the daemon's store has another commit at position %d than %s: an older copy was put back and went on differently; remove that file",
 			t.End, p.Name())
 	}
 	return err
@@ -189,9 +189,9 @@ func (p *part) another() error {
 	return fmt.Errorf("%s is the beginning of another export; remove it, or choose another file", p.Name())
 }
 
-// left returns what an earlier export left, which is cut to what can be gone on
-// with; nil if it left nothing.
-func (p *part) left() (*Reader, error) {
+// resume returns a reader at the end of what an earlier export left, after cutting
+// off what is incomplete; nil if nothing is left.
+func (p *part) resume() (*Reader, error) {
 	size, err := p.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, err
@@ -218,7 +218,7 @@ func (p *part) left() (*Reader, error) {
 	}
 	keep := int64(0)
 	if r != nil {
-		if keep = r.tally.bytes; p.compress {
+		if keep = r.sums.bytes; p.compress {
 			keep = size
 		}
 	}
@@ -229,8 +229,8 @@ func (p *part) left() (*Reader, error) {
 	return r, err
 }
 
-// read reads the commits that are whole in the file up to a size. It returns the
-// reader as it was after the last of them, nil if not even the header is there.
+// read reads the complete commits in the first bytes of the file. It returns the
+// reader as it was after the last of them; nil if there is no complete header.
 func (p *part) read(size int64) (*Reader, error) {
 	r, err := p.reader(size)
 	if err != nil {
@@ -238,8 +238,8 @@ func (p *part) read(size int64) (*Reader, error) {
 	}
 	whole := *r
 	for err == nil {
-		whole.tally = r.tally
-		var c *Commit
+		whole.sums = r.sums
+		var c *Entry
 		if c, err = r.Next(); err == nil {
 			_, err = c.Lost()
 		}
@@ -247,11 +247,11 @@ func (p *part) read(size int64) (*Reader, error) {
 	if errors.Is(err, io.EOF) {
 		return r, nil
 	}
-	// What was summed up has gone beyond.
+	// The SHA-256 sum covers more than that: compute it again.
 	text, again := p.text(size)
-	whole.tally.sha = sha256.New()
+	whole.sums.sha = sha256.New()
 	if again == nil {
-		_, again = io.CopyN(whole.tally.sha, text, whole.tally.bytes)
+		_, again = io.CopyN(whole.sums.sha, text, whole.sums.bytes)
 	}
 	if again != nil {
 		return nil, again
@@ -273,7 +273,7 @@ func (p *part) text(size int64) (io.Reader, error) {
 	return plainText(io.LimitReader(p, size))
 }
 
-// rename puts a file that is synced in its place.
+// rename moves a synced file into place.
 func rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err

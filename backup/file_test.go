@@ -163,7 +163,7 @@ func TestExportRefuses(t *testing.T) {
 }
 
 // TestExportOfAnOlderCopy: a beginning is not gone on with from a store that was put
-// back to an older state and went on otherwise: nothing could be made of that.
+// back to an older state and went on differently: no store could be made of that.
 func TestExportOfAnOlderCopy(t *testing.T) {
 	data, older := t.TempDir(), t.TempDir()
 	s := open(t, data)
@@ -189,7 +189,7 @@ func TestExportOfAnOlderCopy(t *testing.T) {
 	defer o.Close()
 	request(o, keyed("a", "", "other"))
 	request(o, keyed("a", "", "3"))
-	if _, err := ExportFile(t.Context(), local{o}, again, ExportOptions{}); err == nil || !strings.Contains(err.Error(), "went on otherwise") {
+	if _, err := ExportFile(t.Context(), local{o}, again, ExportOptions{}); err == nil || !strings.Contains(err.Error(), "went on differently") {
 		t.Errorf("have %v", err)
 	}
 	if _, err := ExportFile(t.Context(), local{s}, again, ExportOptions{}); err != nil {

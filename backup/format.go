@@ -82,15 +82,15 @@ import (
 // its line.
 const formatVersion = 1
 
-// A Selection says which streams an export has: those whose names begin with Prefix
-// or match one of Globs.
+// A Selection says which streams an export holds: those whose names begin with
+// Prefix or match one of Globs.
 type Selection struct {
 	Prefix    *string  `json:"prefix,omitempty"`
 	Globs     []string `json:"globs,omitempty"`
 	Separator string   `json:"separator,omitempty"` // one byte; empty is /
 }
 
-// separator returns the byte.
+// separator returns the separator's byte.
 func (s *Selection) separator() byte {
 	if s.Separator == "" {
 		return '/'
@@ -98,7 +98,7 @@ func (s *Selection) separator() byte {
 	return s.Separator[0]
 }
 
-// compile returns what tells whether a stream is selected.
+// compile returns the selection that matches stream names.
 func (s *Selection) compile() (*store.Selection, error) {
 	if len(s.Separator) > 1 {
 		return nil, fmt.Errorf("%w: the separator %q has more than one byte", store.ErrInvalid, s.Separator)
@@ -115,7 +115,7 @@ func (s *Selection) compile() (*store.Selection, error) {
 	return selected, nil
 }
 
-// A Header says what an export is of.
+// A Header says what an export contains.
 type Header struct {
 	Gorewind   string     `json:"gorewind"`
 	Format     int        `json:"format"`
@@ -133,12 +133,12 @@ func newHeader(id store.Identity, after uint64, s *Selection) Header {
 	return Header{exportWord, formatVersion, id.ID, id.Generation, id.Secret, after, s}
 }
 
-// identity returns that of the store.
+// identity returns the identity of the store.
 func (h *Header) identity() store.Identity {
 	return store.Identity{ID: h.Store, Generation: h.Generation, Secret: h.Secret}
 }
 
-// A Trailer says what an export has.
+// A Trailer says what an export contained.
 type Trailer struct {
 	End     uint64 `json:"end"`
 	Chain   chain  `json:"chain"`
@@ -150,13 +150,14 @@ type Trailer struct {
 	SHA256  string `json:"sha256"`
 }
 
-// Lost names events that the store itself could not read any more.
+// Lost names events that the store itself could no longer read.
 type Lost struct {
 	Stream      []byte
 	First, Last uint64
 }
 
-// A chain is a checksum of 64 bits. Most readers of JSON would round it as a number.
+// A chain is a 64-bit checksum. It is written as text, because most JSON readers
+// round large numbers.
 type chain uint64
 
 // MarshalJSON implements json.Marshaler.
@@ -169,10 +170,10 @@ func (c *chain) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// An instant is a time as it is written.
+// An instant is a time in an export.
 type instant time.Time
 
-// timeForm is that of the protocol, which round-trips.
+// timeForm is the protocol's form, which round-trips.
 const timeForm = `"2006-01-02T15:04:05.000000Z"`
 
 // MarshalJSON implements json.Marshaler.
@@ -197,12 +198,12 @@ type commitLine struct {
 	Changes bounded[changeLine] `json:"changes"`
 }
 
-// mostParts is how many changes a commit has at most: ten thousand events and as many
-// requests, each with what is omitted before it.
+// mostParts is the most changes of a commit: ten thousand events and as many
+// requests, each preceded by an omission.
 const mostParts = 4 * store.MaxCommitEvents
 
-// bounded is a slice that does not grow without bound where it is read: an object of
-// two bytes takes hundreds in memory.
+// bounded is a slice whose size is bounded while it is read: an object of two bytes
+// takes hundreds in memory.
 type bounded[T any] []T
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -213,7 +214,7 @@ func (b *bounded[T]) UnmarshalJSON(text []byte) error {
 	}
 	for d.More() {
 		if len(*b) == mostParts {
-			return fmt.Errorf("it has more than the %d parts that a commit has at most", mostParts)
+			return fmt.Errorf("it has more than %d parts, the most that a commit has", mostParts)
 		}
 		var part T
 		if err := d.Decode(&part); err != nil {
@@ -264,7 +265,7 @@ type eventLine struct {
 	Data64   []byte  `json:"data64,omitempty"`
 }
 
-// kinds are the words for what changes do.
+// kinds are the words for kinds of changes.
 var kinds = map[store.ChangeKind]string{
 	store.Appended: "appended", store.Replaced: "replaced", store.Deleted: "deleted", store.Moved: "moved",
 	store.Keyed: "keyed", store.Gap: "gap", store.Omitted: "omitted",
@@ -278,8 +279,8 @@ var kindOf = func() map[string]store.ChangeKind {
 	return of
 }()
 
-// TextOf returns bytes for two members of a JSON object: as text where they are
-// valid UTF-8, else as they are, which JSON has in base64.
+// TextOf returns bytes as one of two members of a JSON object: as text if they are
+// valid UTF-8, otherwise as they are, which JSON encodes in base64.
 func TextOf(b []byte) (text *string, base64 []byte) {
 	if utf8.Valid(b) {
 		s := string(b)
@@ -354,17 +355,17 @@ func (l *commitLine) entry() (e store.Entry, err error) {
 	at := e.First
 	for i := range e.Changes {
 		if said := l.Changes[i].Position; said != at && e.Changes[i].Kind != store.Keyed {
-			return e, fmt.Errorf("it has a change at the position %d, where %d comes", said, at)
+			return e, fmt.Errorf("it has a change at position %d, where %d was expected", said, at)
 		}
 		at += e.Changes[i].Positions()
 	}
 	if at != e.Position+1 || e.First == 0 {
-		return e, fmt.Errorf("it has changes up to the position %d", at-1)
+		return e, fmt.Errorf("its changes end at position %d", at-1)
 	}
 	return e, nil
 }
 
-// lost returns what is lost of a commit.
+// lost returns the lost events of a commit.
 func (l *commitEndLine) lost() (lost []Lost) {
 	for _, line := range l.Lost {
 		lost = append(lost, Lost{bytesOf(line.Stream, line.Stream64), line.First, line.Last})
@@ -377,7 +378,7 @@ func (l *changeLine) change() (c store.Change, err error) {
 		Kind: kindOf[l.Kind], Stream: bytesOf(l.Stream, l.Stream64), Number: l.Number, First: l.First, Last: l.Last, IDs: l.IDs, Count: l.Count,
 	}
 	if c.Kind == 0 {
-		return c, fmt.Errorf("it has a change of the kind %q", l.Kind)
+		return c, fmt.Errorf("it has a change of unknown kind %q", l.Kind)
 	}
 	if c.Kind == store.Appended && (c.First == 0 || c.Last < c.First || c.Last-c.First >= store.MaxCommitEvents) {
 		return c, fmt.Errorf("it appends the events %d to %d", c.First, c.Last)

@@ -37,7 +37,7 @@ func (c *whole) write(w *Writer) error {
 }
 
 // wholeOf reads all of a commit.
-func wholeOf(c *Commit) (w whole, err error) {
+func wholeOf(c *Entry) (w whole, err error) {
 	w.Entry = c.Entry
 	if err := c.each(func(e *store.Event) error { w.Events = append(w.Events, *e); return nil }); err != nil {
 		return w, err
@@ -251,7 +251,7 @@ func TestRefusesOthers(t *testing.T) {
 		"\x00\x01\x02":                    "does not begin",
 		"{\"gorewind\":\"backup\"}\n":     "does not begin",
 		"\x28\xb5\x2f\xfdnothing follows": "cannot be read",
-		strings.Replace(string(whole), `"format":1`, `"format":2`, 1): "it has the format 2, and this version reads 1",
+		strings.Replace(string(whole), `"format":1`, `"format":2`, 1): "it has format 2, but this version reads 1",
 	} {
 		if _, _, _, err := readAll([]byte(text)); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.30q: want %q, have %v", text, want, err)
@@ -303,7 +303,7 @@ func TestRefusesWhatNoStoreDid(t *testing.T) {
 	if err := commits[0].write(w); err != nil {
 		t.Fatal(err)
 	}
-	w.tally.count.Events++
+	w.sums.count.Events++
 	if _, err := w.finish(12); err != nil {
 		t.Fatal(err)
 	}

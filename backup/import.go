@@ -12,24 +12,24 @@ import (
 	"gorewind/store/leveldb"
 )
 
-// A Checked says what an export has that was read to its end.
+// A Checked says what an export contains that was read to its end.
 type Checked struct {
 	Header
 	Trailer
 }
 
-// Check reads an export to its end and finds out whether it is as it was written.
+// Check reads an export to its end and checks that it is as it was written.
 func Check(ctx context.Context, path string, progress func(done, of int64)) (Checked, error) {
-	return readFile(ctx, path, progress, func(*Commit) error { return nil })
+	return readFile(ctx, path, progress, func(*Entry) error { return nil })
 }
 
 // readFile reads an export and calls do with each commit.
-func readFile(ctx context.Context, path string, progress func(done, of int64), do func(*Commit) error) (Checked, error) {
+func readFile(ctx context.Context, path string, progress func(done, of int64), do func(*Entry) error) (Checked, error) {
 	return readChecked(ctx, path, progress, func(*Header) error { return nil }, do)
 }
 
-// readChecked is readFile that calls check before all.
-func readChecked(ctx context.Context, path string, progress func(done, of int64), check func(*Header) error, do func(*Commit) error) (c Checked, err error) {
+// readChecked is readFile that first calls check with the header.
+func readChecked(ctx context.Context, path string, progress func(done, of int64), check func(*Header) error, do func(*Entry) error) (c Checked, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return c, err
@@ -64,7 +64,7 @@ func readChecked(ctx context.Context, path string, progress func(done, of int64)
 	}
 }
 
-// readHeader returns that of an export.
+// readHeader returns the header of an export.
 func readHeader(path string) (Header, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -78,7 +78,7 @@ func readHeader(path string) (Header, error) {
 	return r.Header, nil
 }
 
-// A watched reader tells how far it has come, and ends with its context.
+// A watched reader reports progress, and ends with its context.
 type watched struct {
 	ctx      context.Context
 	from     io.Reader
@@ -97,41 +97,42 @@ func (w *watched) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A Progress is told how far what takes long has come, and what that is counted in. It
-// is told before the first of them too, and of some thousands a second.
+// A Progress is called with the step under way, how much of it is done, out of how
+// much, and in which unit. It is called before the first unit too, and some
+// thousand times a second.
 type Progress func(what string, done, of int64, unit string)
 
-// What a Progress is told of.
+// Units of a Progress.
 const (
-	Bytes     = "octets" // of a file
+	Bytes     = "bytes" // of a file
 	Positions = "positions"
 	Events    = "events"
 )
 
-// part is told of the bytes of a file.
+// part reports progress in bytes of a file.
 func (p Progress) part(what string) func(done, of int64) {
 	return func(done, of int64) { p(what, done, of, Bytes) }
 }
 
-// verifying is told of the events of a store that was made.
+// verifying reports progress in events of a new store.
 func (p Progress) verifying(dir string) func(done, of int) {
 	what := "verifying " + dir
 	return func(done, of int) { p(what, int64(done), int64(of), Events) }
 }
 
-// Import makes a store in a directory, which must hold none, of an export of a whole
-// store, or of one of all that there is in selected streams. Ids, positions, times,
-// cursors, keys and the last ids of emptied streams are kept. A whole store is
-// verified to be the one that was exported, and has its id and a new generation;
-// a selection is a store of its own. What was interrupted can be gone on with by the
-// same call.
+// Import makes a store in a directory, which must hold none, from an export of a
+// whole store or of selected streams from their beginning. It keeps ids, positions,
+// times, cursors, keys and the last ids of emptied streams. Import verifies that a
+// whole store is the one that was exported; it gets the same id and a new
+// generation. A selection becomes a new store. A repeated call resumes an
+// interrupted import.
 func Import(ctx context.Context, path, dir string, progress Progress) (Restored, error) {
 	checked, err := Check(ctx, path, progress.part("checking "+path))
 	if err != nil {
 		return Restored{}, err
 	}
 	if checked.After > 0 {
-		return Restored{}, fmt.Errorf("%s: %w: it has only what came after the position %d, of which no store can be made", path, store.ErrInvalid, checked.After)
+		return Restored{}, fmt.Errorf("%s: %w: it only has what came after position %d; import needs an export from the beginning", path, store.ErrInvalid, checked.After)
 	}
 	id := checked.identity()
 	if id.Generation = newGeneration(id.Generation); checked.Selection != nil {
@@ -145,8 +146,8 @@ func Import(ctx context.Context, path, dir string, progress Progress) (Restored,
 	r := newRestorer(to)
 	add, end := r.commit, func() error { return nil }
 	if checked.Selection != nil {
-		a := newArranger(r.entry)
-		add = func(c *Commit) error {
+		a := newRenumberer(r.entry)
+		add = func(c *Entry) error {
 			return r.take(c, func(next nextEvent) error { return a.commit(&c.Entry, next) })
 		}
 		end = func() error { return a.omit(checked.End) }

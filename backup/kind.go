@@ -5,20 +5,20 @@ import (
 	"path/filepath"
 )
 
-// A Kind is what there is at a path.
+// A Kind says what is at a path.
 type Kind int
 
-// Kinds of what gorewind makes.
+// Kinds of what gorewind writes.
 const (
-	Other     Kind = iota // it did not make that
+	Other     Kind = iota // gorewind did not write it
 	OfStore               // the data directory of a store
 	OfBackup              // the directory of a backup
 	OfSegment             // a file of a backup
 	OfExport
 )
 
-// KindOf tells what there is at a path, so that who gave it to the wrong command can be
-// told the right one.
+// KindOf says what is at a path, so that an error can name the right command for
+// it.
 func KindOf(path string) Kind {
 	has := func(name string) bool {
 		_, err := os.Stat(filepath.Join(path, name))

@@ -16,13 +16,14 @@ import (
 //	backup.json  the manifest, below
 //	LOCK         locked while a process writes or reads the backup
 //	FROM-END.N.jsonl.zst
-//	             a segment: an export of what was committed from one position to
-//	             another, compressed; N is raised when it is written anew
+//	             a segment: a compressed export of what was committed from one
+//	             position to another; N rises when it is rewritten
 //
-// Each segment goes on where the one before it ended; the first begins with the
-// store. The manifest is there before all of them, but a segment before the manifest
-// names it, and it is removed after the manifest does not any more: so a backup is
-// whole at any moment, and what the manifest does not name is left over from a crash.
+// Each segment continues where the one before it ended; the first begins with the
+// store. The manifest is written before all of them. A segment is written before
+// the manifest names it, and removed after the manifest no longer names it. So a
+// backup is whole at any moment, and a file that the manifest does not name was
+// left by a crash.
 //
 // The manifest is a JSON object:
 //
@@ -58,8 +59,7 @@ type segment struct {
 	Erased uint64 `json:"erased"`
 }
 
-// end returns the position up to which the backup has everything, and the chain
-// there.
+// end returns the position where the backup ends, and the chain there.
 func (m *manifest) end() (position uint64, at chain) {
 	if n := len(m.Segments); n > 0 {
 		return m.Segments[n-1].End, m.Segments[n-1].Chain
@@ -67,13 +67,13 @@ func (m *manifest) end() (position uint64, at chain) {
 	return 0, 0
 }
 
-// text returns the manifest as it is written.
+// text returns the manifest as text.
 func (m *manifest) text() []byte {
 	sealed := *m
 	sealed.CRC = ""
 	b, err := json.Marshal(sealed)
 	if err != nil {
-		panic(err) // strings and numbers
+		panic(err) // cannot happen: strings and numbers
 	}
 	sealed.CRC = fmt.Sprintf("%08x", crc32.Checksum(b, castagnoli))
 	b, err = json.MarshalIndent(sealed, "", "  ")
@@ -83,7 +83,7 @@ func (m *manifest) text() []byte {
 	return append(b, '\n')
 }
 
-// readManifest returns the manifest of a backup, nil if the directory has none.
+// readManifest returns the manifest of a backup; nil if the directory has none.
 func readManifest(dir string) (*manifest, error) {
 	path := filepath.Join(dir, manifestName)
 	b, err := os.ReadFile(path)
@@ -94,27 +94,27 @@ func readManifest(dir string) (*manifest, error) {
 		return nil, err
 	}
 	m := new(manifest)
-	damaged := fmt.Errorf("%s: %w: it is not the one that was written", path, ErrFile)
+	damaged := fmt.Errorf("%s: %w: it was changed after it was written", path, ErrFile)
 	if err := json.Unmarshal(b, m); err != nil {
 		return nil, fmt.Errorf("%w: %w", damaged, err)
 	}
 	switch {
 	case m.Gorewind != backupWord:
-		return nil, fmt.Errorf("%s: %w: it is not that of a backup", path, ErrFile)
+		return nil, fmt.Errorf("%s: %w: it is not the manifest of a backup", path, ErrFile)
 	case m.Format != formatVersion:
-		return nil, fmt.Errorf("%s: %w: it has the format %d, and this version reads %d", path, ErrFile, m.Format, formatVersion)
+		return nil, fmt.Errorf("%s: %w: it has format %d, but this version reads %d", path, ErrFile, m.Format, formatVersion)
 	case !bytes.Equal(b, m.text()):
 		return nil, damaged
 	}
 	for i := range m.Segments {
 		if name := m.Segments[i].File; !segmentName.MatchString(name) {
-			return nil, fmt.Errorf("%s: %w: %q is no name of a segment", path, ErrFile, name)
+			return nil, fmt.Errorf("%s: %w: %q is not a valid segment name", path, ErrFile, name)
 		}
 	}
 	return m, nil
 }
 
-// write puts the manifest in its place.
+// write replaces the manifest.
 func (m *manifest) write(dir string) error {
 	path := filepath.Join(dir, manifestName)
 	f, err := os.OpenFile(path+temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)

@@ -11,17 +11,17 @@ import (
 	"gorewind/store"
 )
 
-// ErrFile: what is read is not an export, or no longer the one that was written.
-// The error is a *Refused.
+// ErrFile: a file is not an export, or was changed after it was written. The error
+// is a *Refused.
 var ErrFile = errors.New("refused")
 
-// A Refused says where an export is not good. It is an ErrFile.
+// A Refused says where an export is wrong. It is an ErrFile.
 type Refused struct {
 	Line   int64 // from 1
-	Offset int64 // of the text, where that line begins, from 0
+	Offset int64 // of the line's first byte in the text, from 0
 	What   string
-	Cut    bool  // there is nothing wrong but that there is no more
-	Err    error // nil, or why it cannot be read
+	Cut    bool  // nothing is wrong except that the end is missing
+	Err    error // why it cannot be read, or nil
 }
 
 func (r *Refused) Error() string {
@@ -37,18 +37,18 @@ func (r *Refused) Is(err error) bool { return err == ErrFile }
 // Unwrap returns why the file cannot be read.
 func (r *Refused) Unwrap() error { return r.Err }
 
-// maxLine is how long a line is at most: of an event of 4 MiB of which each byte
-// takes six, or of a commit that did all that one commit may.
+// maxLine is the longest line, in bytes: an event of 4 MiB in which each byte takes
+// six, or a commit of the largest size.
 const maxLine = 64 << 20
 
-// A Reader reads an export, and verifies that it is the one that was written.
+// A Reader reads an export, and verifies that it is as it was written.
 type Reader struct {
 	Header Header
 
 	from    *bufio.Reader
-	tally   tally
+	sums    checksummer
 	text    []byte
-	commit  *Commit // the last one; nil before it
+	commit  *Entry // the last one; nil before the first
 	trailer *Trailer
 }
 
@@ -58,7 +58,7 @@ func NewReader(from io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{from: plain, tally: newTally()}
+	r := &Reader{from: plain, sums: newChecksummer()}
 	text, err := r.line()
 	if err := r.format(err); err != nil {
 		return nil, err
@@ -69,12 +69,12 @@ func NewReader(from io.Reader) (*Reader, error) {
 	if err := r.parse(text, &r.Header); err != nil {
 		return nil, err
 	}
-	r.tally.begin(&r.Header)
+	r.sums.begin(&r.Header)
 	return r, nil
 }
 
-// format refuses what is not an export, or one of another version, whatever else
-// is wrong with its first line.
+// format refuses a file that is not an export, or has another version, whatever
+// else is wrong with its first line.
 func (r *Reader) format(failed error) error {
 	var h struct {
 		Gorewind string `json:"gorewind"`
@@ -88,18 +88,18 @@ func (r *Reader) format(failed error) error {
 	case refused != nil && (refused.Err != nil || refused.Cut && string(r.text[:n]) == begin[:n]):
 		return failed
 	case failed != nil && (unread != nil || h.Gorewind != exportWord):
-		return &Refused{Line: 1, What: "it does not begin as an export of gorewind does"}
+		return &Refused{Line: 1, What: "it does not begin like an export of gorewind"}
 	case h.Gorewind != exportWord:
-		return &Refused{Line: 1, What: fmt.Sprintf("it is not an export of gorewind, but %q", h.Gorewind)}
+		return &Refused{Line: 1, What: fmt.Sprintf("it is not an export of gorewind, but of kind %q", h.Gorewind)}
 	case h.Format != formatVersion:
-		return &Refused{Line: 1, What: fmt.Sprintf("it has the format %d, and this version reads %d", h.Format, formatVersion)}
+		return &Refused{Line: 1, What: fmt.Sprintf("it has format %d, but this version reads %d", h.Format, formatVersion)}
 	}
 	return nil
 }
 
-// Next returns the next commit, and io.EOF after the last, when everything was
-// found to be as it was written.
-func (r *Reader) Next() (*Commit, error) {
+// Next returns the next commit. It returns io.EOF after the last one, once
+// everything has been verified.
+func (r *Reader) Next() (*Entry, error) {
 	if r.trailer != nil {
 		return nil, io.EOF
 	}
@@ -123,16 +123,16 @@ func (r *Reader) Next() (*Commit, error) {
 	if err != nil {
 		return nil, r.refuse("%v", err)
 	}
-	next := r.tally.count.End + 1
-	if e.Position < next || e.First < next && r.tally.count.Commits > 0 || e.First > next && r.Header.Selection == nil {
-		return nil, r.refuse("it goes on at the position %d, where %d comes", e.First, next)
+	next := r.sums.count.End + 1
+	if e.Position < next || e.First < next && r.sums.count.Commits > 0 || e.First > next && r.Header.Selection == nil {
+		return nil, r.refuse("it continues at position %d, where %d was expected", e.First, next)
 	}
-	r.commit = newCommit(e, r)
+	r.commit = newEntry(e, r)
 	return r.commit, nil
 }
 
 // event returns the next event of a commit, nil after the last.
-func (r *Reader) event(c *Commit) (*store.Event, error) {
+func (r *Reader) event(c *Entry) (*store.Event, error) {
 	text, err := r.line()
 	if err != nil {
 		return nil, err
@@ -141,9 +141,9 @@ func (r *Reader) event(c *Commit) (*store.Event, error) {
 	case bytes.HasPrefix(text, []byte(`{"events":`)):
 		return nil, r.endCommit(c, text)
 	case !bytes.HasPrefix(text, []byte(`{"stream`)):
-		return nil, r.refuse("an event, or the end of the commit, has to come here")
+		return nil, r.refuse("an event or the end of the commit was expected here")
 	case c.left == 0:
-		return nil, r.refuse("there are more events than are of the commit")
+		return nil, r.refuse("there are more events than the commit has")
 	}
 	var line eventLine
 	if err := r.parse(text, &line); err != nil {
@@ -152,22 +152,22 @@ func (r *Reader) event(c *Commit) (*store.Event, error) {
 	c.left--
 	c.there++
 	e := line.event()
-	r.tally.event(&c.Entry, &e)
+	r.sums.event(&c.Entry, &e)
 	return &e, nil
 }
 
 // endCommit reads the end of a commit.
-func (r *Reader) endCommit(c *Commit, text []byte) error {
+func (r *Reader) endCommit(c *Entry, text []byte) error {
 	var line commitEndLine
 	if err := r.parse(text, &line); err != nil {
 		return err
 	}
 	if line.Events != c.there {
-		return r.refuse("the commit had %d events, and here are %d", line.Events, c.there)
+		return r.refuse("the commit has %d events, but %d are here", line.Events, c.there)
 	}
 	c.lost, c.ended = line.lost(), true
-	if !r.tally.commit(&c.Entry, c.lost) {
-		return r.refuse("there are more events, and lost ones, than the commit had")
+	if !r.sums.commit(&c.Entry, c.lost) {
+		return r.refuse("there are more present and lost events than the commit had")
 	}
 	return nil
 }
@@ -176,26 +176,26 @@ func (r *Reader) endCommit(c *Commit, text []byte) error {
 func (r *Reader) end(text []byte) error {
 	var have Trailer
 	if !bytes.HasPrefix(text, []byte(trailerBegin)) {
-		return r.refuse("a commit, or the end, has to come here")
+		return r.refuse("a commit or the end was expected here")
 	}
 	if err := r.parse(text, &have); err != nil {
 		return err
 	}
-	if have != r.tally.trailer(have.End) {
-		return r.refuse("it tells of another export than this one")
+	if have != r.sums.trailer(have.End) {
+		return r.refuse("the trailer is that of another export")
 	}
 	if _, err := r.from.ReadByte(); !errors.Is(err, io.EOF) {
-		return &Refused{Line: r.tally.lines + 1, Offset: r.tally.bytes, What: "it goes on after its end", Err: err}
+		return &Refused{Line: r.sums.lines + 1, Offset: r.sums.bytes, What: "there is more after its end", Err: err}
 	}
 	r.trailer = &have
 	return io.EOF
 }
 
-// Trailer returns what Next has found at the end.
+// Trailer returns the trailer, after Next has returned io.EOF.
 func (r *Reader) Trailer() Trailer { return *r.trailer }
 
-// line reads a line, verifies it, and returns it without its checksum. It is
-// valid until the next one.
+// line reads and verifies a line, and returns it without its checksum. It is valid
+// until the next call.
 func (r *Reader) line() ([]byte, error) {
 	r.text = r.text[:0]
 	for {
@@ -204,10 +204,10 @@ func (r *Reader) line() ([]byte, error) {
 		if err == nil {
 			break
 		}
-		place := Refused{Line: r.tally.lines + 1, Offset: r.tally.bytes}
+		place := Refused{Line: r.sums.lines + 1, Offset: r.sums.bytes}
 		switch {
 		case len(r.text) > maxLine:
-			place.What = "the line does not end"
+			place.What = "the line is too long"
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
 		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
@@ -218,15 +218,15 @@ func (r *Reader) line() ([]byte, error) {
 		return nil, &place
 	}
 	end := len(r.text) - len(fmt.Sprintf(crcForm, 0))
-	if end < 0 || string(r.text[end:]) != r.tally.ending(r.text[:end]) {
-		return nil, &Refused{Line: r.tally.lines + 1, Offset: r.tally.bytes, What: "the line is not the one that was written here"}
+	if end < 0 || string(r.text[end:]) != r.sums.ending(r.text[:end]) {
+		return nil, &Refused{Line: r.sums.lines + 1, Offset: r.sums.bytes, What: "the line was changed after it was written"}
 	}
-	r.tally.line(r.text)
+	r.sums.line(r.text)
 	r.text[end] = '}'
 	return r.text[:end+1], nil
 }
 
-// parse reads a line's JSON.
+// parse decodes a line's JSON.
 func (r *Reader) parse(text []byte, into any) error {
 	if err := json.Unmarshal(text, into); err != nil {
 		return r.refuse("%v", err)
@@ -234,7 +234,7 @@ func (r *Reader) parse(text []byte, into any) error {
 	return nil
 }
 
-// refuse returns the error for the line that was read last.
+// refuse returns the error for the line read last.
 func (r *Reader) refuse(format string, args ...any) error {
-	return &Refused{Line: r.tally.lines, Offset: r.tally.bytes - int64(len(r.text)), What: fmt.Sprintf(format, args...)}
+	return &Refused{Line: r.sums.lines, Offset: r.sums.bytes - int64(len(r.text)), What: fmt.Sprintf(format, args...)}
 }

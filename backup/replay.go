@@ -10,7 +10,7 @@ import (
 	"gorewind/wire"
 )
 
-// Replay appends are small enough to take turns with other clients' requests.
+// Batches of Replay are small enough to take turns with other clients' requests.
 const (
 	replayEvents = 1000
 	replayBytes  = 1 << 20
@@ -24,17 +24,17 @@ type Replayed struct {
 	Unsure  bool   // Before is not known, since the key may not read
 }
 
-// Replay appends the events of an export to the store of a live daemon, in their
-// order, in batches. Each has a key, made of the export's checksum and its number, so
-// that a repetition stores nothing twice: what was interrupted is gone on with by the
-// same call. The events get new ids, positions and times, and nothing else of the
-// export is kept. A TooLargeError comes before anything was appended.
+// Replay appends the events of an export to the store of a live daemon, in order,
+// in batches. The key of each batch is made from the export's checksum and the
+// batch's number, so a repeated call stores nothing twice and resumes an
+// interrupted one. The events get new ids, positions and times; nothing else in the
+// export is used. Replay returns a TooLargeError before it appends anything.
 func Replay(ctx context.Context, path string, to *client.Client, progress Progress) (Replayed, error) {
 	info, err := to.Info(ctx)
 	if err != nil {
 		return Replayed{}, err
 	}
-	checked, err := readFile(ctx, path, progress.part("checking "+path), func(c *Commit) error {
+	checked, err := readFile(ctx, path, progress.part("checking "+path), func(c *Entry) error {
 		return c.each(func(e *store.Event) error {
 			if uint64(len(e.Data)) > info.MaxEvent {
 				return &TooLargeError{bytes.Clone(e.Stream), e.ID, len(e.Data), info.MaxEvent}
@@ -53,17 +53,17 @@ func Replay(ctx context.Context, path string, to *client.Client, progress Progre
 	return Replayed{checked, b.number, b.before, b.unsure}, err
 }
 
-// A TooLargeError says which event of an export a daemon does not take.
+// A TooLargeError says which event of an export is larger than the daemon accepts.
 type TooLargeError struct {
 	Stream []byte
 	ID     uint64
-	Bytes  int    // that the event has
-	Limit  uint64 // of bytes that the daemon takes
+	Bytes  int    // of the event
+	Limit  uint64 // largest event that the daemon accepts, in bytes
 }
 
-// Error says which.
+// Error names the event.
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("the event %d of the stream %+q has %d bytes, and the daemon takes %d", e.ID, e.Stream, e.Bytes, e.Limit)
+	return fmt.Sprintf("event %d of the stream %+q has %d bytes, but the daemon accepts at most %d", e.ID, e.Stream, e.Bytes, e.Limit)
 }
 
 // A batcher appends events in batches.
@@ -83,10 +83,10 @@ type batcher struct {
 	size   int
 }
 
-func (b *batcher) commit(c *Commit) error {
+func (b *batcher) commit(c *Entry) error {
 	return c.each(func(e *store.Event) error {
 		if e.Position < c.First {
-			return nil // it was replaced, and came before
+			return nil // it was replaced, and appended before
 		}
 		return b.event(e)
 	})
@@ -109,7 +109,7 @@ func (b *batcher) event(e *store.Event) error {
 	return nil
 }
 
-// flush appends what was gathered.
+// flush appends the present batch.
 func (b *batcher) flush() error {
 	if b.events == 0 {
 		return nil

@@ -12,20 +12,20 @@ import (
 	"gorewind/store/leveldb/repair"
 )
 
-// A restorer makes a store of exports that follow each other.
+// A restorer makes a store from consecutive exports.
 //
-// What an export lacks of a stream, without a deletion that says so, was deleted
-// after its end (see exporter), as was all that came before it in the stream: so that
-// is deleted at the end.
+// If an export lacks events of a stream without a deletion that explains it, they
+// were deleted after the export's end (see exporter), and so were all earlier
+// events of the stream. The restorer deletes those at the end.
 type restorer struct {
 	to   *leveldb.Restore
-	done uint64 // position that an earlier attempt had reached
+	done uint64 // position that an earlier attempt reached
 
 	last    store.Entry // the last commit
 	missing map[uint64]hole
 }
 
-// A hole is the last event of a stream that is missing.
+// A hole is the last missing event of a stream.
 type hole struct {
 	stream []byte
 	id     uint64
@@ -36,17 +36,17 @@ func newRestorer(to *leveldb.Restore) *restorer {
 }
 
 // commit adds a commit.
-func (r *restorer) commit(c *Commit) error {
+func (r *restorer) commit(c *Entry) error {
 	return r.take(c, func(next nextEvent) error { return r.entry(c.Entry, next) })
 }
 
-// A nextEvent returns the events of a commit, one after the other, and nil after the
+// A nextEvent returns the events of a commit one after the other, and nil after the
 // last.
 type nextEvent = func() (*store.Event, error)
 
-// take adds a commit by a function that takes its events, and finds what is missing
-// of them.
-func (r *restorer) take(c *Commit, add func(next nextEvent) error) error {
+// take adds a commit through add, which consumes its events, and notes which of
+// them are missing.
+func (r *restorer) take(c *Entry, add func(next nextEvent) error) error {
 	var there []uint64
 	err := add(func() (*store.Event, error) {
 		e, err := c.Event()
@@ -66,7 +66,7 @@ func (r *restorer) take(c *Commit, add func(next nextEvent) error) error {
 	return r.lose(c.Position, lost)
 }
 
-// entry adds a commit, unless that was done before.
+// entry adds a commit, unless an earlier attempt did.
 func (r *restorer) entry(e store.Entry, next nextEvent) error {
 	r.last = store.Entry{Position: e.Position, Time: e.Time, NextStream: e.NextStream}
 	if e.Position > r.done {
@@ -79,8 +79,8 @@ func (r *restorer) entry(e store.Entry, next nextEvent) error {
 	}
 }
 
-// lose has the store know what is lost of the commit at a position. An earlier attempt
-// may have ended before it did.
+// lose tells the store which events of the commit at a position are lost. An
+// earlier attempt may have ended before it did.
 func (r *restorer) lose(position uint64, lost []Lost) error {
 	if position < r.done {
 		return nil
@@ -93,8 +93,8 @@ func (r *restorer) lose(position uint64, lost []Lost) error {
 	return nil
 }
 
-// look finds what is missing, or was and is deleted, given the positions of the events
-// that are there.
+// look notes which events are missing, or were missing and are deleted; there are
+// the positions of the existing events.
 func (r *restorer) look(e *store.Entry, there []uint64, lost []Lost) {
 	at := e.First
 	for i := range e.Changes {
@@ -117,7 +117,8 @@ func (r *restorer) look(e *store.Entry, there []uint64, lost []Lost) {
 	}
 }
 
-// close deletes what was deleted after the end, and returns in how many streams.
+// close deletes what was deleted after the end of the exports, and returns in how
+// many streams.
 func (r *restorer) close() (streams int, err error) {
 	numbers := slices.SortedFunc(maps.Keys(r.missing), cmp.Compare[uint64])
 	for some := range slices.Chunk(numbers, store.MaxCommitEvents) {
@@ -135,16 +136,16 @@ func (r *restorer) close() (streams int, err error) {
 
 func noEvents() (*store.Event, error) { return nil, nil }
 
-// A Restored says what became of a restore.
+// A Restored is the outcome of a restore.
 type Restored struct {
 	repair.Report
 	Identity store.Identity
 	Position uint64 // of the last commit
 	Time     time.Time
-	Deleted  int // streams of which events were deleted while the last export ran
+	Deleted  int // streams with events that were deleted while the last export ran
 }
 
-// finish ends the store.
+// finish completes the store.
 func (r *restorer) finish(ctx context.Context, progress func(done, of int)) (Restored, error) {
 	streams, err := r.close()
 	if err != nil {

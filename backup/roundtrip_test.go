@@ -113,7 +113,7 @@ func onlyWhatIsThere(t *testing.T, s store.Store, backup string) {
 	}
 	defer d.close()
 	for i := range d.m.Segments {
-		err := d.read(t.Context(), &d.m.Segments[i], func(int64, int64) {}, func(c *Commit) error {
+		err := d.read(t.Context(), &d.m.Segments[i], func(int64, int64) {}, func(c *Entry) error {
 			return c.each(func(e *store.Event) error {
 				now, ok, err := (local{s}).Event(t.Context(), e.Stream, e.ID)
 				if err != nil || !ok || string(now.Data) != string(e.Data) || now.Position != e.Position {

@@ -9,8 +9,8 @@ import (
 	"gorewind/wire"
 )
 
-// hasCommit reports whether a store has the commit at a position that has a checksum,
-// and so all before it.
+// hasCommit reports whether a store has a commit with this chain at a position, and
+// so the same log before it.
 func hasCommit(ctx context.Context, from Source, position uint64, with chain) (bool, error) {
 	for e, err := range from.Log(ctx, position-1, position) {
 		return err == nil && e.Position == position && chain(e.Chain) == with, err
@@ -18,7 +18,7 @@ func hasCommit(ctx context.Context, from Source, position uint64, with chain) (b
 	return false, nil
 }
 
-// Daemon is the store of a daemon. What it serves has to stay the same store.
+// Daemon is the store of a daemon, which must go on serving the same store.
 type Daemon struct{ Client *client.Client }
 
 // Identity implements Source.
@@ -57,7 +57,7 @@ func (d Daemon) Log(ctx context.Context, after, upTo uint64) iter.Seq2[store.Ent
 	}
 }
 
-// entryOf returns an entry as the store has it.
+// entryOf converts an entry of the wire.
 func entryOf(w *wire.Entry) store.Entry {
 	e := store.Entry{
 		Position: w.Position, First: w.First, Time: w.Time, Bytes: w.Bytes, NextStream: w.Next, Chain: w.Chain,
@@ -107,7 +107,7 @@ func (d Daemon) query(ctx context.Context, name string, o client.QueryOptions) i
 	}
 }
 
-// explain has an error DAMAGED be a store.Lost where it says how to go on.
+// explain turns a DAMAGED error that says where to continue into a store.Lost.
 func explain(err error) error {
 	if after, ok := client.AsDamaged(err); ok {
 		return &store.Lost{After: after, Err: err}

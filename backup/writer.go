@@ -13,47 +13,47 @@ import (
 type Writer struct {
 	Header Header
 
-	to    sink
-	tally tally
-	text  bytes.Buffer
-	json  *json.Encoder
+	to   sink
+	sums checksummer
+	text bytes.Buffer
+	json *json.Encoder
 
-	entry  *store.Entry  // the commit that was begun
-	events uint64        // of it
-	held   []store.Event // those that are not written yet
-	bytes  int           // of their data
-	torn   bool          // it was not written to its end
+	entry  *store.Entry  // the commit in progress
+	events uint64        // written so far
+	held   []store.Event // not written yet
+	bytes  int           // size of their data
+	torn   bool          // the commit in progress was partly written
 	first  bool          // a commit that is not held back has to be the first
 }
 
-// holdBytes is how much of a commit's events is held back until it ends, which is
-// all of them unless they became larger. So what fails or interrupts what they come
-// from leaves the export whole: without that commit.
+// holdBytes is how much of a commit's events is held back until the commit ends.
+// That is all of them, unless they became larger. So an error or interruption
+// leaves the export whole, without that commit.
 const holdBytes = 2 * store.MaxCommitBytes
 
-// A sink takes an export's text.
+// A sink receives an export's text.
 type sink interface {
 	io.Writer
-	// endCommit says that what was written so far can be gone on with.
+	// endCommit says that an export can be resumed from here.
 	endCommit() error
-	// flush hands everything on.
+	// flush passes everything on.
 	flush() error
 }
 
 // newWriter begins an export.
 func newWriter(to sink, h Header) (*Writer, error) {
-	w := &Writer{Header: h, to: to, tally: newTally()}
+	w := &Writer{Header: h, to: to, sums: newChecksummer()}
 	w.encode()
-	w.tally.begin(&h)
+	w.sums.begin(&h)
 	if err := w.line(h); err != nil {
 		return nil, err
 	}
 	return w, nil
 }
 
-// goOn goes on with an export of which a beginning was read.
-func goOn(to sink, h Header, t tally) *Writer {
-	w := &Writer{Header: h, to: to, tally: t}
+// goOn continues an export whose beginning was read.
+func goOn(to sink, h Header, t checksummer) *Writer {
+	w := &Writer{Header: h, to: to, sums: t}
 	w.encode()
 	return w
 }
@@ -63,22 +63,22 @@ func (w *Writer) encode() {
 	w.json.SetEscapeHTML(false)
 }
 
-// End returns the position up to which the export has everything.
-func (w *Writer) End() uint64 { return w.tally.count.End }
+// End returns the position where the export ends.
+func (w *Writer) End() uint64 { return w.sums.count.End }
 
 // canEnd reports whether the trailer may come here: there is a commit, and the last
-// one is whole.
-func (w *Writer) canEnd() bool { return w.tally.count.Commits > 0 && !w.torn }
+// one is complete.
+func (w *Writer) canEnd() bool { return w.sums.count.Commits > 0 && !w.torn }
 
 // begin begins a commit. Its events follow, and then its end.
 func (w *Writer) begin(e *store.Entry) {
 	w.entry, w.events, w.held, w.bytes = e, 0, w.held[:0], 0
 }
 
-// errLarge: a commit has to be the first.
+// errLarge: this commit has to be the first of an export.
 var errLarge = errors.New("a large commit")
 
-// event takes the next event of the commit.
+// event adds the next event of the commit.
 func (w *Writer) event(e *store.Event) error {
 	w.held = append(w.held, *e)
 	if w.bytes += len(e.Data); w.bytes < holdBytes {
@@ -90,7 +90,7 @@ func (w *Writer) event(e *store.Event) error {
 	return w.writeHeld()
 }
 
-// writeHeld writes what there is of the commit.
+// writeHeld writes the events that are held back.
 func (w *Writer) writeHeld() error {
 	if !w.torn {
 		w.torn = true
@@ -103,7 +103,7 @@ func (w *Writer) writeHeld() error {
 		if err := w.line(lineOfEvent(e)); err != nil {
 			return err
 		}
-		w.tally.event(w.entry, e)
+		w.sums.event(w.entry, e)
 		w.events++
 	}
 	clear(w.held)
@@ -119,16 +119,16 @@ func (w *Writer) end(lost []Lost) error {
 	if err := w.line(lineOfCommitEnd(w.events, lost)); err != nil {
 		return err
 	}
-	w.tally.commit(w.entry, lost)
+	w.sums.commit(w.entry, lost)
 	err := w.to.endCommit()
 	w.torn = err != nil
 	return err
 }
 
-// finish writes the trailer of an export that has everything up to a position. A
-// commit that was begun and not ended is not in it.
+// finish writes the trailer of an export that ends at a position. It leaves out a
+// commit that was begun and not ended.
 func (w *Writer) finish(end uint64) (Trailer, error) {
-	t := w.tally.trailer(end)
+	t := w.sums.trailer(end)
 	if err := w.line(t); err != nil {
 		return t, err
 	}
@@ -141,8 +141,8 @@ func (w *Writer) line(of any) error {
 		return err
 	}
 	w.text.Truncate(w.text.Len() - len("}\n"))
-	w.text.WriteString(w.tally.ending(w.text.Bytes()))
-	w.tally.line(w.text.Bytes())
+	w.text.WriteString(w.sums.ending(w.text.Bytes()))
+	w.sums.line(w.text.Bytes())
 	_, err := w.to.Write(w.text.Bytes())
 	if w.text.Cap() > largeLine {
 		w.text = bytes.Buffer{}
@@ -151,5 +151,5 @@ func (w *Writer) line(of any) error {
 	return err
 }
 
-// largeLine is how long a line is of which the memory is not kept.
+// largeLine is the size of a line above which its buffer is not kept.
 const largeLine = 1 << 20

@@ -35,7 +35,7 @@ func NewProgress(w io.Writer) *Progress {
 
 // Units of work that a bar shows in a way of their own, as package backup names them.
 const (
-	octets    = "octets"    // with a prefix, such as MB
+	octets    = "bytes"     // with a prefix, such as MB
 	positions = "positions" // what was done before does not count for the speed
 )
 
