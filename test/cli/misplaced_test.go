@@ -100,7 +100,7 @@ func TestRestoreLeftUnfinished(t *testing.T) {
 	refused("it is missing", "backup", "--verify", in("bad"))
 	refused("new/db.restoring is left", "restore", in("bad"), "--data-dir", in("new"))
 	for _, command := range []string{"serve", "verify", "repair"} {
-		refused("not finished; run the same gorewind restore", command, "--data-dir", in("new"))
+		refused("unfinished restore; run the same gorewind restore", command, "--data-dir", in("new"))
 	}
 	if out := daemontest.Succeed(t, "restore", in("good"), "--data-dir", in("new")); !strings.Contains(out, "up to the position 1") {
 		t.Errorf("have %s", out)

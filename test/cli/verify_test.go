@@ -45,7 +45,7 @@ func TestVerify(t *testing.T) {
 		t.Errorf("what cannot be opened: have status %d\n%s%s", status, stdout, stderr)
 	}
 	none := filepath.Join(dir, "none")
-	if _, stderr, status := daemontest.Run(t.TempDir(), "verify", "--data-dir", none); status != exit.Failure || !strings.Contains(stderr, "no such file or directory; choose another") {
+	if _, stderr, status := daemontest.Run(t.TempDir(), "verify", "--data-dir", none); status != exit.Failure || !strings.Contains(stderr, "there is no store in") {
 		t.Errorf("without a store: have status %d\n%s", status, stderr)
 	}
 }
