@@ -24,7 +24,7 @@ func newCurve(t testing.TB) Curve {
 	return Curve{public, secret}
 }
 
-// globs returns a selection by globs; without one, it selects nothing.
+// globs returns a selection by globs. Without one, it selects nothing.
 func globs(t testing.TB, patterns ...string) *store.Selection {
 	t.Helper()
 	s := new(store.Selection)
@@ -36,17 +36,17 @@ func globs(t testing.TB, patterns ...string) *store.Selection {
 	return s
 }
 
-// A securedServer is a server that knows some clients, and their keys.
+// A securedServer is a server with CURVE, and the keys of its clients.
 type securedServer struct {
 	*daemon
 	server Curve
 	keys   map[string]Curve
 }
 
-// rules is what a client may do, for serveSecured.
+// rules are the globs for which a client has each right.
 type rules struct{ read, write, admin []string }
 
-// access returns the rules of clients, whose keys are made when they are new.
+// access returns an Access for clients. It generates keys for new ones.
 func (c *securedServer) access(t testing.TB, of map[string]rules) *Access {
 	t.Helper()
 	var clients []Principal
@@ -66,7 +66,7 @@ func (c *securedServer) access(t testing.TB, of map[string]rules) *Access {
 	return a
 }
 
-// serveSecured starts a server that knows clients.
+// serveSecured starts a server with CURVE for clients.
 func serveSecured(t *testing.T, of map[string]rules, o Options) *securedServer {
 	t.Helper()
 	c := &securedServer{server: newCurve(t), keys: make(map[string]Curve)}
@@ -75,7 +75,7 @@ func serveSecured(t *testing.T, of map[string]rules, o Options) *securedServer {
 	return c
 }
 
-// as has a socket use a client's key.
+// as makes a socket use a client's key.
 func (c *securedServer) as(name string) func(*zmq.Socket) error {
 	return c.with(c.keys[name])
 }
@@ -89,14 +89,14 @@ func (c *securedServer) dial(t testing.TB, name string, options ...func(*zmq.Soc
 	return dial(t, zmq.DEALER, c.router(), append(options, c.as(name))...)
 }
 
-// A logBuffer is a log for tests.
+// A logBuffer collects the log of a test.
 type logBuffer struct{ strings.Builder }
 
 func logTo(s *logBuffer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(s, nil))
 }
 
-// TestRightsAreThoseOfTheRules, which answer with their words.
+// TestRightsAreThoseOfTheRules: both packages name the rights alike.
 func TestRightsAreThoseOfTheRules(t *testing.T) {
 	for have, want := range map[Right]auth.Right{Read: auth.Read, Write: auth.Write, Admin: auth.Admin} {
 		if string(have) != string(want) {
@@ -105,7 +105,8 @@ func TestRightsAreThoseOfTheRules(t *testing.T) {
 	}
 }
 
-// TestRights sends every command with every right, in and out of its streams.
+// TestRights sends every command as clients with every right, on streams they have it
+// for and on others.
 func TestRights(t *testing.T) {
 	in := []string{"a/*"}
 	c := serveSecured(t, map[string]rules{
@@ -121,8 +122,8 @@ func TestRights(t *testing.T) {
 	}
 	const read, write, admin = "reader,reads all", "writer,writes all", "admin,admins all"
 	for _, x := range []struct {
-		request string // frames, parted by spaces; _ is an empty one, @ an id
-		who     string // may do it
+		request string // frames, separated by spaces; _ is an empty frame, @ an id
+		who     string // clients that may do it
 	}{
 		{"PUBLISH a/1 x", write},
 		{"PUBLISH b/1 x", "writes all"},
@@ -203,7 +204,7 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// TestDeniedIsInOrder: what is denied is answered in its turn, and the rest of a
+// TestDeniedIsInOrder: a denied request is answered in its turn, and the rest of the
 // pipeline goes on.
 func TestDeniedIsInOrder(t *testing.T) {
 	c := serveSecured(t, map[string]rules{"writer": {write: []string{"a"}}}, Options{})
@@ -223,8 +224,8 @@ func TestDeniedIsInOrder(t *testing.T) {
 	}
 }
 
-// TestRightsAreNotTakenOver: a peer that comes back under the routing id of
-// another, over a connection of its own, has its own rights.
+// TestRightsAreNotTakenOver: a peer that connects with the routing id that another had
+// gets its own rights.
 func TestRightsAreNotTakenOver(t *testing.T) {
 	for _, name := range []string{"fast", "plain"} {
 		t.Run(name, func(t *testing.T) {
@@ -243,8 +244,9 @@ func TestRightsAreNotTakenOver(t *testing.T) {
 	}
 }
 
-// publishAs has a client publish under a routing id, and returns the first frame of the
-// answer. While somebody else is there under it, libzmq does not hear it.
+// publishAs publishes as a client with a routing id, and returns the first frame of the
+// answer. It tries again while libzmq ignores it, because another connection has the
+// routing id.
 func (c *securedServer) publishAs(t testing.TB, name, routing string) reply {
 	t.Helper()
 	for range 200 {
@@ -258,11 +260,12 @@ func (c *securedServer) publishAs(t testing.TB, name, routing string) reply {
 			return reply{z, frames[:1]}
 		}
 	}
-	t.Fatalf("%s is not heard as %q", name, routing)
+	t.Fatalf("%s gets no answer as %q", name, routing)
 	return reply{}
 }
 
-// TestManyKeysAtOnce: messages of many keys come mixed, and each is judged by its own.
+// TestManyKeysAtOnce: messages of many keys arrive mixed, and each gets the rights of
+// its own key.
 func TestManyKeysAtOnce(t *testing.T) {
 	of := make(map[string]rules)
 	for i := range 20 {

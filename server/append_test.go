@@ -12,7 +12,7 @@ import (
 	"gorewind/wire"
 )
 
-// wantParam checks for a name=value of an ERROR.
+// wantParam checks a parameter of an ERROR.
 func (r reply) wantParam(name, value string) {
 	r.c.t.Helper()
 	head, _, _ := strings.Cut(r.frames[len(r.frames)-1], " ;")
@@ -63,7 +63,8 @@ func TestAppend(t *testing.T) {
 	z.ask(append([]string{"APPEND", none, "c", zero, "10000"}, largest...)...).want("APPENDED", id(10_000))
 }
 
-// TestOneOfFiveWins: who expects the empty stream at the same time.
+// TestOneOfFiveWins: of clients that expect an empty stream at the same time, one
+// succeeds.
 func TestOneOfFiveWins(t *testing.T) {
 	d := serve(t)
 	var all []*client
@@ -89,8 +90,7 @@ func TestOneOfFiveWins(t *testing.T) {
 	}
 }
 
-// TestOrderOfMixedWrites: in one envelope every request sees those before it,
-// pipelined as they are.
+// TestOrderOfMixedWrites: each pipelined request of an envelope sees those before it.
 func TestOrderOfMixedWrites(t *testing.T) {
 	d := serve(t)
 	z := dial(t, zmq.DEALER, d.router(), noMark)
@@ -140,8 +140,8 @@ func TestOrderOfMixedWrites(t *testing.T) {
 	}
 }
 
-// TestManyLargeAppends: what waits for the store stays within its bound, but for
-// one request.
+// TestManyLargeAppends: what waits for the store exceeds its limit by one request at
+// most.
 func TestManyLargeAppends(t *testing.T) {
 	d := serve(t)
 	data := strings.Repeat("x", 1<<20)

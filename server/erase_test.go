@@ -14,8 +14,8 @@ import (
 	"gorewind/wire"
 )
 
-// unsentIDs returns the ids of what the only task has packed and not sent, once
-// its peer has taken nothing for so long that it will not without reading.
+// unsentIDs returns the ids of the packed and unsent events of the only task, once its
+// peer has been full for so long that it will take no more without reading.
 func unsentIDs(l *loop) (ids []uint64) {
 	for _, c := range l.conns {
 		if c.backoff < lastRetry {
@@ -42,9 +42,9 @@ func eventID(frames [][]byte) int {
 	return number(frames[1])
 }
 
-// TestErasedIsNotSent: what was packed before an erasure and not sent is read
-// again before it is. The peer is full while the event is erased, and reads on
-// once that is answered.
+// TestErasedIsNotSent: packed events that are unsent when one of them is erased are
+// read again. The peer is full while the event is erased, and reads on after the
+// erasure was answered.
 func TestErasedIsNotSent(t *testing.T) {
 	const n, size = 40_000, 100
 	for name, query := range map[string][]string{
@@ -105,7 +105,7 @@ func TestErasedIsNotSent(t *testing.T) {
 						t.Fatalf("event %d was sent after it was erased", i)
 					}
 				}
-				if erase == "DELETE" { // what libzmq had is not recalled; from then on only what is left
+				if erase == "DELETE" { // libzmq still sends what it holds; after that, only what is left comes
 					sent := len(have)
 					for sent > 0 && have[sent-1] > int(erased) {
 						sent--
@@ -124,7 +124,7 @@ func TestErasedIsNotSent(t *testing.T) {
 	}
 }
 
-// TestErasersDoNotStopOthers: only chunks with what was erased are read again.
+// TestErasersDoNotStopOthers: only chunks that hold an erased event are read again.
 func TestErasersDoNotStopOthers(t *testing.T) {
 	d := serve(t)
 	const n = 100_000
@@ -154,13 +154,13 @@ func TestErasersDoNotStopOthers(t *testing.T) {
 	if have := d.Stats.EventsSent.Load(); have != n {
 		t.Errorf("want %d events read, have %d", n, have)
 	}
-	// Where it does concern it, the query comes to its end nevertheless.
+	// A query of the erased stream still ends.
 	z.send("QUERY", "t", "", "")
 	z.recv().want("EVENT", id(1), "x")
 	z.recv().want("END")
 }
 
-// TestErasureIsSeen: who asks after the answer sees nothing older.
+// TestErasureIsSeen: a query after the answer sees nothing older.
 func TestErasureIsSeen(t *testing.T) {
 	d := serve(t)
 	r, _ := storetest.Rand(t)
@@ -232,8 +232,8 @@ func TestReplaceAndDeleteAreRefused(t *testing.T) {
 	z.wantEvents(nil, 3, 5, 1)
 }
 
-// TestErasuresAreForgotten: a chunk that is older than what is remembered counts
-// as one that holds what was erased.
+// TestErasuresAreForgotten: a chunk that is older than the remembered erasures counts
+// as stale.
 func TestErasuresAreForgotten(t *testing.T) {
 	e := erasures{seed: maphash.MakeSeed()}
 	for range keptErasures {

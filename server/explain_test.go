@@ -10,9 +10,9 @@ import (
 	"gorewind/wire"
 )
 
-// TestAcceptedLossIsNoNews: a loss that somebody has accepted was logged as damage
-// each time that somebody read it.
-func TestAcceptedLossIsNoNews(t *testing.T) {
+// TestAcceptedLossIsNotLogged: before, a loss that somebody had accepted was logged as
+// damage on each read.
+func TestAcceptedLossIsNotLogged(t *testing.T) {
 	for _, c := range []struct {
 		err    error
 		logged bool

@@ -2,7 +2,7 @@ package server
 
 import "gorewind/server/internal/zsock"
 
-// The bounds that protocol.md states, for the test that compares it.
+// The limits that protocol.md states, for the test that compares them.
 const (
 	MaxPinned        = zsock.MaxPinned
 	MaxQueued        = maxQueued
@@ -27,5 +27,5 @@ const (
 	MaxRunningBytes  = maxRunningBytes
 )
 
-// RouterReceive computes the mark for requests.
+// RouterReceive is the high-water mark for requests.
 var RouterReceive = routerReceive

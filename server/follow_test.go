@@ -28,7 +28,7 @@ func appendTo(data string, streams ...string) []string {
 	return frames
 }
 
-// parkedAre waits until so many followers wait in the hub.
+// parkedAre waits until n followers are parked in the hub.
 func (d *daemon) parkedAre(t testing.TB, n int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("not %d followers are parked", n), func() bool {
@@ -36,10 +36,10 @@ func (d *daemon) parkedAre(t testing.TB, n int) {
 	})
 }
 
-// noFollowers waits until the hub knows nobody.
+// noFollowers waits until the hub has no followers.
 func (d *daemon) noFollowers(t testing.TB) {
 	t.Helper()
-	eventually(t, "the hub knows somebody", func() bool {
+	eventually(t, "the hub has followers", func() bool {
 		return d.is(func(l *loop) bool {
 			l.hub.mu.Lock()
 			defer l.hub.mu.Unlock()
@@ -100,7 +100,7 @@ func TestFollowWhatDoesNotExistYet(t *testing.T) {
 	d.noFollowers(t)
 }
 
-// TestFollowSince: a follower of a time that is yet to come gets nothing before.
+// TestFollowSince: a follower with since in the future gets no event from before.
 func TestFollowSince(t *testing.T) {
 	d := serve(t)
 	z := dial(t, zmq.DEALER, d.router())
@@ -116,8 +116,8 @@ func TestFollowSince(t *testing.T) {
 	}
 }
 
-// TestLiveAgain: an idle follower hears LIVE from time to time, one that gets
-// events does not.
+// TestLiveAgain: an idle follower is sent LIVE from time to time; one that gets events
+// is not.
 func TestLiveAgain(t *testing.T) {
 	d := serve(t)
 	d.on(func(l *loop) { l.keepaliveEvery = 300 * time.Millisecond })
@@ -137,7 +137,7 @@ func TestLiveAgain(t *testing.T) {
 		w.ask("PUBLISH", "s", "x").want("PUBLISHED", id(i))
 		r := z.recv()
 		for ; r.frames[0] == "LIVE"; r = z.recv() {
-			if idle := time.Since(last); idle < 50*time.Millisecond { // what is more, a busy machine makes
+			if idle := time.Since(last); idle < 50*time.Millisecond { // longer pauses are the machine's
 				t.Fatalf("LIVE came %v after an event", idle)
 			}
 			last = time.Now()
@@ -148,14 +148,14 @@ func TestLiveAgain(t *testing.T) {
 	z.recv().want("LIVE")
 }
 
-// TestLiveWithoutEvents: events that wake a follower and are not for it do not
-// stand for LIVE.
+// TestLiveWithoutEvents: events that wake a follower but are not for it do not replace
+// LIVE.
 func TestLiveWithoutEvents(t *testing.T) {
 	d := serve(t)
 	z := dial(t, zmq.DEALER, d.router())
 	z.ask("QUERY", "s", "", "", "follow", "since="+time.Now().Add(time.Hour).UTC().Format(wire.TimeForm)).want("LIVE")
 	d.parkedAre(t, 1)
-	d.on(func(l *loop) { // whenever it is looked for, it is awake
+	d.on(func(l *loop) { // the follower is never parked when keepalives are due
 		l.keepaliveEvery, l.keepaliveAt = time.Millisecond, time.Now().Add(time.Hour)
 	})
 	w := dial(t, zmq.REQ, d.router())
@@ -169,7 +169,7 @@ func TestLiveWithoutEvents(t *testing.T) {
 	})
 }
 
-// A holed store's Tail finds damage once, after the hole is closed.
+// A holed store's Tail reports damage once, after hole is closed.
 type holed struct {
 	store.Store
 	hole chan struct{}
@@ -190,8 +190,8 @@ func (h *holed) Tail(ctx context.Context, from uint64) iter.Seq2[[]store.Event, 
 	}
 }
 
-// TestFollowPastDamageOfOthers: what the hub could not deal with, followers read
-// from the store to its end, however many chunks that takes.
+// TestFollowPastDamageOfOthers: events that the hub has skipped, followers read from
+// the store to the end, however many chunks that takes.
 func TestFollowPastDamageOfOthers(t *testing.T) {
 	warmUp(t)
 	checkLeaks(t)
@@ -229,8 +229,8 @@ func TestFollowPastDamageOfOthers(t *testing.T) {
 	}
 }
 
-// TestFollowersAndWriters: each follower gets each event once and in order,
-// whenever it begins and however many write.
+// TestFollowersAndWriters: each follower gets each event once and in order, whenever it
+// begins and however many clients write.
 func TestFollowersAndWriters(t *testing.T) {
 	d := serve(t)
 	r, _ := storetest.Rand(t)
@@ -301,7 +301,7 @@ func TestFollowersAndWriters(t *testing.T) {
 	}
 }
 
-// TestStalledFollowerLosesNothing: its place is all that is kept of it.
+// TestStalledFollowerLosesNothing: the daemon keeps only its place.
 func TestStalledFollowerLosesNothing(t *testing.T) {
 	d := serve(t)
 	const n, size = 30_000, 300
@@ -341,8 +341,8 @@ func TestStalledFollowerLosesNothing(t *testing.T) {
 	}
 }
 
-// TestFollowersOfFullPeers: however many follow and do not read, chunks of what
-// has just come stay within their bound.
+// TestFollowersOfFullPeers: however many followers do not read, chunks of live events
+// stay within their limit.
 func TestFollowersOfFullPeers(t *testing.T) {
 	d := serve(t)
 	const peers, each = 2, 100
@@ -382,7 +382,7 @@ func TestFollowersOfFullPeers(t *testing.T) {
 	}
 }
 
-// TestFollowersEnd at every stage, and leave nothing in the hub.
+// TestFollowersEnd: they may end at every stage, and leave nothing in the hub.
 func TestFollowersEnd(t *testing.T) {
 	for name, end := range map[string]func(d *daemon, z *client){
 		"CANCEL": func(d *daemon, z *client) {
@@ -429,7 +429,7 @@ func TestFollowersEnd(t *testing.T) {
 			z = follow(2 * 20_001)
 			d.parkedAre(t, 2)
 			var wg sync.WaitGroup
-			wg.Go(func() { d.add("s", 1000) }) // until it has written all
+			wg.Go(func() { d.appendEach("s", 1000) }) // until it has written all
 			end(d, z)
 			wg.Wait()
 			d.noFollowers(t)
@@ -440,8 +440,8 @@ func TestFollowersEnd(t *testing.T) {
 	}
 }
 
-// add appends n events one after the other, whatever is there.
-func (d *daemon) add(stream string, n int) {
+// appendEach appends n events one after the other.
+func (d *daemon) appendEach(stream string, n int) {
 	for range n {
 		store.Await(func(done func([]store.Result)) {
 			d.store.Append([]store.Append{{Groups: []store.Group{{Stream: []byte(stream), Events: [][]byte{{'x'}}}}}}, done)
@@ -472,7 +472,7 @@ func TestStopEndsFollowers(t *testing.T) {
 	}
 }
 
-// TestManyFollowersOfOnePeer: those beyond the bound wait, and go on when others end.
+// TestManyFollowersOfOnePeer: those beyond the limit wait, and begin when others end.
 func TestManyFollowersOfOnePeer(t *testing.T) {
 	d := serve(t)
 	const n = maxRunning + 100
@@ -512,8 +512,8 @@ func TestManyFollowersOfOnePeer(t *testing.T) {
 	})
 }
 
-// BenchmarkAppend is one client with one PUBLISH, or 100, under way, while so
-// many follow a stream each.
+// BenchmarkAppend measures a client with 1 or 100 PUBLISHes under way, while others
+// follow a stream each.
 func BenchmarkAppend(b *testing.B) {
 	for _, pipelined := range []int{1, 100} {
 		for _, followers := range []int{0, 1000} {

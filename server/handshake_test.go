@@ -16,10 +16,10 @@ import (
 	"gorewind/wire"
 )
 
-// handshakes numbers the monitors of handshake.
+// handshakes counts the monitors of handshake, to name them.
 var handshakes atomic.Int64
 
-// handshake connects a socket to an endpoint and returns how its first handshake ended.
+// handshake connects a socket and returns how its first handshake ended.
 func handshake(t testing.TB, kind zmq.Type, addr string, options ...func(*zmq.Socket) error) (*client, zmq.Event) {
 	t.Helper()
 	name := fmt.Sprintf("inproc://handshake-%d", handshakes.Add(1))
@@ -40,8 +40,8 @@ func handshake(t testing.TB, kind zmq.Type, addr string, options ...func(*zmq.So
 	return z, event
 }
 
-// TestUnknownPeersAreRefused: whoever has not the right keys gets nowhere, at both sockets, and is
-// counted and logged; others are served meanwhile.
+// TestUnknownPeersAreRefused: a peer without the right keys is refused at both sockets,
+// counted and logged. Others are served meanwhile.
 func TestUnknownPeersAreRefused(t *testing.T) {
 	var log logBuffer
 	c := serveSecured(t, map[string]rules{"known": {read: []string{"**"}, write: []string{"**"}}}, Options{Log: logTo(&log)})
@@ -64,7 +64,7 @@ func TestUnknownPeersAreRefused(t *testing.T) {
 	} {
 		for kind, addr := range map[zmq.Type]string{zmq.DEALER: c.router(), zmq.SUB: c.PubAddrs()[0]} {
 			before := x.count()
-			// Where the peer is the first to hang up, it counts as unfinished.
+			// If the peer closes first, the handshake counts as unfinished.
 			eventually(t, name+" is not counted", func() bool {
 				z, outcome := handshake(t, kind, addr, x.with)
 				defer z.close()
@@ -93,7 +93,8 @@ func TestUnknownPeersAreRefused(t *testing.T) {
 	}
 }
 
-// TestFloodOfUnknownPeersIsLoggedOnce: who handshakes often does not fill the log.
+// TestFloodOfUnknownPeersIsLoggedOnce: a peer that connects often does not fill the
+// log.
 func TestFloodOfUnknownPeersIsLoggedOnce(t *testing.T) {
 	var log logBuffer
 	c := serveSecured(t, nil, Options{Log: logTo(&log)})
@@ -110,9 +111,9 @@ func TestFloodOfUnknownPeersIsLoggedOnce(t *testing.T) {
 	}
 }
 
-// TestBroadcastsAreForWhoReadsAll: a key that may not read everything is refused at
-// PUB, and another one hears everything.
-func TestBroadcastsAreForWhoReadsAll(t *testing.T) {
+// TestBroadcastsNeedReadOnAllStreams: PUB refuses a key without it, and another key
+// gets everything.
+func TestBroadcastsNeedReadOnAllStreams(t *testing.T) {
 	c := serveSecured(t, map[string]rules{
 		"all":  {read: []string{"**"}, write: []string{"**"}},
 		"some": {read: []string{"*"}, write: []string{"**"}, admin: []string{"**"}},
@@ -134,8 +135,8 @@ func TestBroadcastsAreForWhoReadsAll(t *testing.T) {
 
 func subscribed(z *zmq.Socket) error { return z.SetSubscribe("") }
 
-// TestAllow: what a key has under way and may not have any more ends at once, what
-// it may have goes on, and what it asks for later is judged by the new rules.
+// TestAllow: requests that a key has under way and may no longer make end at once.
+// Others go on. New requests follow the new rules.
 func TestAllow(t *testing.T) {
 	of := map[string]rules{
 		"changed": {read: []string{"a", "b"}, write: []string{"a"}}, "removed": {read: []string{"**"}},
@@ -210,8 +211,8 @@ func TestAllow(t *testing.T) {
 	}
 }
 
-// TestDrop: with Drop, who loses something is out at once, also at PUB, and the
-// others come back by themselves.
+// TestDrop: with Drop, a client that loses a right is disconnected at once, at PUB too.
+// The others reconnect by themselves.
 func TestDrop(t *testing.T) {
 	of := map[string]rules{"removed": {read: []string{"**"}}, "other": {read: []string{"**"}, write: []string{"**"}}}
 	c := serveSecured(t, of, Options{Drop: true})
@@ -247,20 +248,20 @@ func TestDrop(t *testing.T) {
 	}
 }
 
-// drained takes a message, and reports whether there was one.
+// drained receives a message if there is one, and reports whether there was.
 func (c *client) drained() bool {
 	_, ok := c.try()
 	return ok
 }
 
-// alive is for who has to have a key.
+// alive does what daemon.alive does, with a key.
 func (c *securedServer) alive(t testing.TB) {
 	t.Helper()
 	c.dial(t, "other").ask("PING").want("PONG")
 }
 
-// TestConnectionLimit: no more than so many are let in, of both sockets together;
-// those who only handshake keep nobody out, and when one leaves, another comes in.
+// TestConnectionLimit: the limit holds for both sockets together. Connections without a
+// handshake do not count, and when a client leaves, another is let in.
 func TestConnectionLimit(t *testing.T) {
 	for _, name := range []string{"NULL", "CURVE"} {
 		t.Run(name, func(t *testing.T) {
@@ -313,8 +314,8 @@ func TestConnectionLimit(t *testing.T) {
 	}
 }
 
-// TestRequestLimit: who asks too often gets BUSY in his turn, and nobody else; keys
-// share the limit of all their connections.
+// TestRequestLimit: a client that sends too many requests gets BUSY in its turn, and no
+// other client does. All connections of a key share its limit.
 func TestRequestLimit(t *testing.T) {
 	const limit = 10
 	c := serveSecured(t, map[string]rules{"k": {write: []string{"**"}}, "other": {}}, Options{MaxRequests: limit})
@@ -359,7 +360,7 @@ func TestRequestLimit(t *testing.T) {
 	eventually(t, "it stays busy", func() bool { return of[0].ask("PUBLISH", "s", "x").frames[0] == "PUBLISHED" })
 }
 
-// TestRequestLimitOfConnections: without CURVE, each connection has its own.
+// TestRequestLimitOfConnections: without CURVE, each connection has a limit of its own.
 func TestRequestLimitOfConnections(t *testing.T) {
 	d := serveOptions(t, Options{MaxRequests: 2})
 	for range 5 {
@@ -379,10 +380,10 @@ func TestRequestLimitOfConnections(t *testing.T) {
 }
 
 // TestIPCMode: the files of ipc endpoints have the mode from the beginning, whatever
-// the umask; with CURVE, keys are asked for there too.
+// the umask is. CURVE works there too.
 func TestIPCMode(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))
-	dir, err := os.MkdirTemp("", "gw") // a path of a socket has at most 107 octets
+	dir, err := os.MkdirTemp("", "gw") // a path of a socket has at most 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -406,12 +407,12 @@ func TestIPCMode(t *testing.T) {
 	}
 	_, err = New(Options{Router: []string{"ipc://@abstract"}, Pub: []string{"tcp://127.0.0.1:*"}, IPCMode: 0o660})
 	if err == nil || !strings.Contains(err.Error(), "no file for IPCMode") {
-		t.Errorf("a mode for what is no file: have %v", err)
+		t.Errorf("IPCMode with an abstract socket: have %v", err)
 	}
 }
 
-// TestWarningOfOpenEndpoints: an endpoint that others reach is warned of, unless it asks
-// for keys.
+// TestWarningOfOpenEndpoints: an endpoint that others can reach without CURVE is logged
+// as a warning.
 func TestWarningOfOpenEndpoints(t *testing.T) {
 	k := newCurve(t)
 	nobody, err := NewAccess(nil)
@@ -448,7 +449,7 @@ func TestWarningOfOpenEndpoints(t *testing.T) {
 	}
 }
 
-// TestCurveNeedsAccess: libzmq would let any key in.
+// TestCurveNeedsAccess: without it, libzmq would accept any key.
 func TestCurveNeedsAccess(t *testing.T) {
 	k := newCurve(t)
 	nobody, err := NewAccess(nil)
@@ -470,8 +471,7 @@ func TestCurveNeedsAccess(t *testing.T) {
 	}
 }
 
-// TestCloseWithoutRun: a handshake that waits for a loop that never ran holds
-// nothing up.
+// TestCloseWithoutRun: Close does not wait for a handshake that waits for the loop.
 func TestCloseWithoutRun(t *testing.T) {
 	warmUp(t)
 	checkLeaks(t)

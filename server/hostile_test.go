@@ -28,8 +28,8 @@ import (
 	"gorewind/wire"
 )
 
-// What peers do here must cost others nothing (P10). The daemon is a process of
-// its own, so that its memory and its descriptors can be seen from outside.
+// Peers that misbehave must cost others nothing (P10). The daemon is a process of its
+// own here, so that its memory and its descriptors can be measured from outside.
 
 var buildDir string
 
@@ -54,7 +54,7 @@ var program = sync.OnceValues(func() (string, error) {
 	return path, err
 })
 
-// A process is a daemon that runs apart.
+// A process is a daemon in a process of its own.
 type process struct {
 	t           *testing.T
 	cmd         *exec.Cmd
@@ -66,8 +66,8 @@ type process struct {
 
 var servingLine = regexp.MustCompile(`msg=serving router=(\S+) pub=(\S+)`)
 
-// spawn runs a daemon on a store on disk until the end of the test, when it must
-// still be there and end well.
+// spawn runs a daemon with a store on disk until the end of the test, and checks that
+// it is still running then and ends without an error.
 func spawn(t *testing.T) *process {
 	t.Helper()
 	path, err := program()
@@ -114,7 +114,7 @@ func (p *process) said() string {
 	return fmt.Sprintf("%.3000s", p.log.String())
 }
 
-// end stops the process and checks that it was there to be stopped.
+// end stops the process and checks that it ends without an error.
 func (p *process) end() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -144,7 +144,7 @@ func (p *process) status(field string) int {
 	return kib >> 10
 }
 
-// resident returns its memory now, and has peak begin anew.
+// resident returns the memory in use now, in MiB, and resets peak.
 func (p *process) resident() int {
 	p.t.Helper()
 	if err := os.WriteFile(p.proc("clear_refs"), []byte("5"), 0); err != nil {
@@ -183,7 +183,7 @@ func (p *process) fill(stream string, n, size int) {
 	}
 }
 
-// warm has the daemon's caches filled: it reads a stream once.
+// warm reads a stream once, to fill the daemon's caches.
 func (p *process) warm(stream string, n, size int) {
 	p.t.Helper()
 	c := dial(p.t, zmq.DEALER, p.router)
@@ -216,7 +216,7 @@ func greeting() []byte {
 	return b
 }
 
-// ready is the command that ends a handshake.
+// ready is the ZMTP command that ends a handshake.
 func ready(socketType, identity string) []byte {
 	body := append([]byte("\x05READY\x0bSocket-Type"), binary.BigEndian.AppendUint32(nil, uint32(len(socketType)))...)
 	body = append(body, socketType...)
@@ -235,7 +235,8 @@ func connectRaw(t testing.TB, endpoint string) net.Conn {
 	return c
 }
 
-// garbage returns n octets that begin like a peer's, to some depth.
+// garbage returns n random bytes after the beginning of a valid connection, to some
+// depth.
 func garbage(r *rand.Rand, depth, n int) []byte {
 	var b []byte
 	if depth > 0 {
@@ -250,7 +251,7 @@ func garbage(r *rand.Rand, depth, n int) []byte {
 	return b
 }
 
-// latencies are how long each PUBLISH of a client took that waits for its answer.
+// latencies are how long each PUBLISH of a client took that waits for every answer.
 type latencies struct {
 	*client
 	stream string
@@ -264,16 +265,16 @@ func (l *latencies) publish() {
 	l.took = append(l.took, time.Since(began))
 }
 
-// percentile returns what p in a hundred took no longer than.
+// percentile returns the time that p percent took no longer than.
 func (l *latencies) percentile(p int) time.Duration {
 	slices.Sort(l.took)
 	return l.took[(len(l.took)-1)*p/100]
 }
 
-// TestOthersDoNotFeelIt: readers that stall, a writer that never reads and
-// sockets that send garbage. A second daemon, which nobody troubles, is asked in turn
-// with the first: it tells how slow the machine is at that moment.
-func TestOthersDoNotFeelIt(t *testing.T) {
+// TestHostilePeersDoNotSlowOthers: readers that stall, a writer that never reads, and
+// sockets that send garbage. The test takes turns with an undisturbed daemon, to know
+// how slow the machine is at that moment.
+func TestHostilePeersDoNotSlowOthers(t *testing.T) {
 	r, _ := storetest.Rand(t)
 	p, calm := spawn(t), spawn(t)
 	const n, size = 400_000, 200
@@ -340,8 +341,8 @@ func TestOthersDoNotFeelIt(t *testing.T) {
 	}
 }
 
-// TestGreedyRequests: too many frames, a frame far too large, and peers that
-// vanish, leave nothing behind.
+// TestGreedyRequests: too many frames, a frame far too large, and peers that vanish
+// leave no memory and no descriptors behind.
 func TestGreedyRequests(t *testing.T) {
 	p := spawn(t)
 	p.fill("s", 20_000, 1000)
@@ -384,7 +385,7 @@ func TestGreedyRequests(t *testing.T) {
 	t.Logf("%d MiB and %d descriptors before, %d MiB after, %d MiB at the peak", before, fds, p.status("VmRSS"), p.peak())
 }
 
-// TestLargeQueries: what a peer's queries keep of their requests has a bound,
+// TestLargeQueries: the memory that a peer's queries keep of their requests is limited,
 // for those that run and for those that wait.
 func TestLargeQueries(t *testing.T) {
 	d := serve(t)
@@ -435,8 +436,8 @@ func TestLargeQueries(t *testing.T) {
 	d.alive(t)
 }
 
-// TestStalledReaderOfLargeEvents: it costs less than 64 MiB, however much it
-// asked for.
+// TestStalledReaderOfLargeEvents: it costs less than 64 MiB, however much it has
+// queried.
 func TestStalledReaderOfLargeEvents(t *testing.T) {
 	p := spawn(t)
 	const n, size, queries = 100, 1 << 20, 8
@@ -481,11 +482,11 @@ type cutter struct {
 	wg     sync.WaitGroup
 	mu     sync.Mutex // protects the fields below
 	conns  []net.Conn // all that are open
-	left   int        // octets towards the client before the next cut; negative: none is due
+	left   int        // bytes to the client until the next cut; negative: none is due
 	cuts   int
 	half   bool       // a cut leaves the daemon's side open
-	halves []net.Conn // that were left open
-	ended  bool       // nothing is connected any more
+	halves []net.Conn // connections to the daemon that were left open
+	ended  bool       // it accepts no more connections
 }
 
 func newCutter(t *testing.T, endpoint string) *cutter {
@@ -532,12 +533,13 @@ func (x *cutter) connect(client net.Conn) {
 		return
 	}
 	x.conns = append(x.conns, client, server)
-	x.wg.Go(func() { io.Copy(server, client); x.over(client, server) })
-	x.wg.Go(func() { x.down(client, server); x.over(client, server) })
+	x.wg.Go(func() { io.Copy(server, client); x.closePair(client, server) })
+	x.wg.Go(func() { x.down(client, server); x.closePair(client, server) })
 }
 
-// over closes both ends after one has ended, unless half has to stay open.
-func (x *cutter) over(client, server net.Conn) {
+// closePair closes both ends after one has ended, unless the daemon's end has to stay
+// open.
+func (x *cutter) closePair(client, server net.Conn) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	client.Close()
@@ -546,7 +548,7 @@ func (x *cutter) over(client, server net.Conn) {
 	}
 }
 
-// down copies towards the client, and cuts when it is time.
+// down copies to the client, and cuts when it is due.
 func (x *cutter) down(client, server net.Conn) {
 	buf := make([]byte, 4096)
 	for {
@@ -572,7 +574,7 @@ func (x *cutter) down(client, server net.Conn) {
 	}
 }
 
-// cut closes what is open. The caller holds mu. conns are pairs.
+// cut closes what is open. The caller holds mu. conns holds pairs.
 func (x *cutter) cut() {
 	x.cuts++
 	for i, c := range x.conns {
@@ -592,7 +594,7 @@ func (x *cutter) now() {
 	x.cut()
 }
 
-// closeHalves closes what a half cut has left open.
+// closeHalves closes the daemon's ends that a cut has left open.
 func (x *cutter) closeHalves() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -602,7 +604,7 @@ func (x *cutter) closeHalves() {
 	x.halves = nil
 }
 
-// after has the next cut come after so many octets; it returns how many have been.
+// after makes the next cut come after n bytes. It returns the number of cuts so far.
 func (x *cutter) after(n int, half bool) (cuts int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -616,19 +618,19 @@ func (x *cutter) count() int {
 	return x.cuts
 }
 
-// answers checks what a client gets for queries of one stream, each with an
-// envelope of its own: whatever comes is a run from the first event on.
+// answers checks the answers to queries of one stream, each with an envelope of its
+// own: the events of each must be a run from the first one on.
 type answers struct {
 	c       *client
 	n, size int
 	last    map[string]int
 	pongs   map[string]bool
 	ended   map[string]bool
-	nudge   *cutter // when not nil: cuts a connection over which nothing comes
+	nudge   *cutter // if not nil: cuts a connection without answers
 	nudged  int
 }
 
-// take receives one message, if one comes soon.
+// take receives a message, if one comes soon.
 func (a *answers) take() bool {
 	a.c.t.Helper()
 	r, err := a.c.RecvMessageBytes(0)
@@ -654,7 +656,7 @@ func (a *answers) take() bool {
 	return true
 }
 
-// again asks until an answer shows that the connection is there again.
+// again sends PINGs until an answer shows that the client has reconnected.
 func (a *answers) again(round int) {
 	a.c.t.Helper()
 	try := 0
@@ -672,7 +674,7 @@ func (a *answers) again(round int) {
 	})
 }
 
-// until receives until ok.
+// until receives until ok reports true.
 func (a *answers) until(what string, ok func() bool) {
 	a.c.t.Helper()
 	eventually(a.c.t, what, func() bool {
@@ -682,7 +684,7 @@ func (a *answers) until(what string, ok func() bool) {
 	})
 }
 
-// reconnecting connects a client with a routing id of its own.
+// reconnecting connects a client that chooses its routing id.
 func reconnecting(t *testing.T, x *cutter, n, size int) *answers {
 	t.Helper()
 	c := dial(t, zmq.DEALER, x.endpoint(), named("reconnecting"), func(z *zmq.Socket) error {
@@ -691,8 +693,8 @@ func reconnecting(t *testing.T, x *cutter, n, size int) *answers {
 	return &answers{c: c, n: n, size: size, last: map[string]int{}, pongs: map[string]bool{}, ended: map[string]bool{}}
 }
 
-// TestAnswersDoNotGoOnOverAnotherConnection (P7): a peer that chose its routing
-// id is cut off in the middle of answers, and comes back under it at once.
+// TestAnswersDoNotGoOnOverAnotherConnection (P7): a peer that chose its routing id is
+// cut off in the middle of answers, and reconnects with it at once.
 func TestAnswersDoNotGoOnOverAnotherConnection(t *testing.T) {
 	r, _ := storetest.Rand(t)
 	d := serve(t)
@@ -700,7 +702,7 @@ func TestAnswersDoNotGoOnOverAnotherConnection(t *testing.T) {
 	fill(t, d.store, "s", n, size)
 	x := newCutter(t, d.router())
 	a := reconnecting(t, x, n, size)
-	a.nudge = x // libzmq ignores a connection whose routing id is still taken, for as long as it lasts
+	a.nudge = x // libzmq ignores a connection while another has its routing id
 	for round := range rounds {
 		a.again(round)
 		cuts := x.after(r.IntN(n*size), false)
@@ -718,8 +720,8 @@ func TestAnswersDoNotGoOnOverAnotherConnection(t *testing.T) {
 	t.Logf("%d connections stayed silent", a.nudged)
 }
 
-// TestGarbage: octets that are no ZMTP, handshakes that stop, sockets of kinds
-// that do not fit, and peers that lie about themselves.
+// TestGarbage: bytes that are not ZMTP, handshakes that stop, sockets of the wrong
+// types, and peers that lie about their type.
 func TestGarbage(t *testing.T) {
 	r, _ := storetest.Rand(t)
 	p := spawn(t)
@@ -766,7 +768,7 @@ func TestGarbage(t *testing.T) {
 	for _, c := range open[50:] {
 		c.Close()
 	}
-	// Those in the middle of a handshake are closed by the daemon, in time.
+	// The daemon closes those in the middle of a handshake, in time.
 	for _, c := range open[:50] {
 		c.SetReadDeadline(time.Now().Add(maxWait))
 		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
@@ -777,12 +779,12 @@ func TestGarbage(t *testing.T) {
 	t.Logf("%d descriptors before, %d after", fds, p.fds())
 }
 
-// TestRoutingIDLikeLibzmqs: libzmq numbers the peers that chose no routing id,
-// began with the same number in every process, and aborted when a peer had
-// chosen the next.
+// TestRoutingIDLikeLibzmqs: libzmq numbers the peers that chose no routing id. It used
+// to begin with the same number in every process, and aborts if a peer has chosen the
+// next.
 func TestRoutingIDLikeLibzmqs(t *testing.T) {
 	p := spawn(t)
-	const first = 0x6b8b4567 // what rand gives first when nobody has seeded it
+	const first = 0x6b8b4567 // the first number of an unseeded rand
 	for i := range 20 {
 		c := dial(t, zmq.DEALER, p.router, named("\x00"+string(binary.BigEndian.AppendUint32(nil, uint32(first+i)))))
 		c.ask("PING").want("PONG")

@@ -30,7 +30,7 @@ func newHubTest(t testing.TB) *hubTest {
 	}}
 }
 
-// follower returns one that has joined.
+// follower returns a follower that has joined and read up to at.
 func (h *hubTest) follower(c *conn, r store.Range, at uint64) *query {
 	q := &query{
 		question: question{follow: true}, parking: parking{slot: -1},
@@ -49,7 +49,7 @@ func (h *hubTest) park(q *query, want bool) {
 	}
 }
 
-// dispatch shows the hub events of one stream, whose positions are ten times their ids.
+// dispatch dispatches events of one stream. Their positions are ten times their ids.
 func (h *hubTest) dispatch(stream, data string, first, last uint64) {
 	var events []store.Event
 	for n := first; n <= last; n++ {
@@ -58,7 +58,7 @@ func (h *hubTest) dispatch(stream, data string, first, last uint64) {
 	h.hub.dispatch(events, 0, h.loop)
 }
 
-// ids returns what q has packed.
+// ids returns the ids of the events that q has packed.
 func ids(q *query) (ids []int) {
 	for rest := q.task.chunk.packed; len(rest) > 0; {
 		var frames [][]byte
@@ -75,7 +75,7 @@ func TestHubDispatchesWhatIsNew(t *testing.T) {
 	h.dispatch("t", "x", 1, 9)
 	h.dispatch("s", "x", 1, 3) // q has read them from the store
 	if q.slot < 0 || q.task.chunk.packed != nil {
-		t.Fatal("it was woken by what it has had")
+		t.Fatal("events that it has had woke it")
 	}
 	h.dispatch("s", "x", 3, 5)
 	if have := ids(q); q.slot >= 0 || len(have) != 2 || have[0] != 4 || have[1] != 5 {
@@ -91,8 +91,8 @@ func TestHubDispatchesWhatIsNew(t *testing.T) {
 	}
 }
 
-// TestHubSelection: one that has waited for long does not look again into what
-// did not concern it.
+// TestHubSelection: a follower that has waited for long does not read again what did
+// not concern it.
 func TestHubSelection(t *testing.T) {
 	h, c := newHubTest(t), new(conn)
 	q := h.follower(c, store.Range{Select: store.Prefix([]byte("s"))}, 7)
@@ -106,7 +106,7 @@ func TestHubSelection(t *testing.T) {
 	h.park(q, true)
 }
 
-// TestHubSkips: when events are not dealt with, everybody looks into the store.
+// TestHubSkips: when events are skipped, every follower reads the store.
 func TestHubSkips(t *testing.T) {
 	h, c := newHubTest(t), new(conn)
 	parked := h.follower(c, store.Range{Stream: []byte("s")}, 0)
@@ -123,8 +123,8 @@ func TestHubSkips(t *testing.T) {
 	}
 }
 
-// TestHubMatchesForATime: selections that are hard to match do not have a commit
-// wait, and miss nothing.
+// TestHubMatchesForATime: selections that take long to match do not delay a commit, and
+// their followers miss nothing.
 func TestHubMatchesForATime(t *testing.T) {
 	h := newHubTest(t)
 	hard := store.Prefix([]byte("none"))
@@ -157,7 +157,7 @@ func TestHubMatchesForATime(t *testing.T) {
 	}
 	for _, q := range parked {
 		if q.slot >= 0 {
-			t.Fatal("one is parked that has not had the event")
+			t.Fatal("a follower that has not had the event is parked")
 		}
 		if len(q.task.chunk.packed) == 0 {
 			h.park(q, false)
@@ -165,8 +165,8 @@ func TestHubMatchesForATime(t *testing.T) {
 	}
 }
 
-// BenchmarkHubOffersABatchToMany: a large one costs little more than a small one,
-// since who takes no more of it is not shown the rest.
+// BenchmarkHubOffersABatchToMany: a large batch costs little more than a small one,
+// because a full follower is not offered the rest.
 func BenchmarkHubOffersABatchToMany(b *testing.B) {
 	const followers = 5 * maxRunning
 	for _, events := range []uint64{100, store.MaxCommitEvents} {
@@ -184,14 +184,14 @@ func BenchmarkHubOffersABatchToMany(b *testing.B) {
 				b.StartTimer()
 				h.dispatch("s", "x", 1, events)
 				if left := len(h.hub.streams["s"].parked); left > 0 {
-					b.Fatalf("%d are parked that have not had all", left)
+					b.Fatalf("%d followers that have not had all are parked", left)
 				}
 			}
 		})
 	}
 }
 
-// TestHubIsBounded: what it packs has a bound, for one peer and for all.
+// TestHubIsBounded: the bytes that it packs are limited, for one peer and for all.
 func TestHubIsBounded(t *testing.T) {
 	const size, most = 100 << 10, maxReadAhead*chunkBytes + 101<<10
 	data := string(make([]byte, size))
@@ -211,12 +211,12 @@ func TestHubIsBounded(t *testing.T) {
 		t.Errorf("all have %d bytes", have)
 	}
 	if len(h.hub.streams["t"].parked) != 0 {
-		t.Error("who has no chunk has to be woken, too")
+		t.Error("followers without a chunk have to be woken, too")
 	}
 }
 
-// TestHubCostsNothingUnused: neither those who do not follow nor those whom it
-// does not concern cost a commit anything.
+// TestHubCostsNothingUnused: neither queries that do not follow, nor followers of other
+// streams, cost a commit anything.
 func TestHubCostsNothingUnused(t *testing.T) {
 	h := newHubTest(t)
 	events := []store.Event{{Stream: []byte("s"), ID: 1, Position: 1}, {Stream: []byte("t"), ID: 1, Position: 2}}
@@ -231,6 +231,6 @@ func TestHubCostsNothingUnused(t *testing.T) {
 		t.Errorf("with followers: %v allocations", n)
 	}
 	if len(h.out.posts) > 0 {
-		t.Error("somebody was woken")
+		t.Error("a follower was woken")
 	}
 }

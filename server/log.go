@@ -42,7 +42,7 @@ func (*entries) check(principal *auth.Principal) *wire.Error {
 	return principal.MayAll(wire.LOG, auth.Admin)
 }
 
-// octets implements source.
+// bytes implements source.
 func (*entries) chunkSize() int { return selectionBytes }
 
 // fill implements source.

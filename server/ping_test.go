@@ -16,10 +16,10 @@ func TestAlive(t *testing.T) {
 	d.loop.out.post(func() { close(hangs); <-goOn })
 	<-hangs
 	ctx, cancel := context.WithCancel(t.Context())
-	asked := make(chan error)
-	go func() { asked <- d.Alive(ctx) }() // ends with ctx
+	answered := make(chan error)
+	go func() { answered <- d.Alive(ctx) }() // ends with ctx
 	cancel()
-	if err := <-asked; !errors.Is(err, context.Canceled) {
+	if err := <-answered; !errors.Is(err, context.Canceled) {
 		t.Errorf("of a loop that hangs: want %v, have %v", context.Canceled, err)
 	}
 

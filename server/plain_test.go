@@ -9,7 +9,7 @@ import (
 	"gorewind/server/internal/zsock"
 )
 
-// TestPlain has the plain transport do what the fast one does.
+// TestPlain runs tests on the plain transport.
 func TestPlain(t *testing.T) {
 	fast = func() bool { return false }
 	defer func() { fast = zsock.Fast }()
@@ -34,7 +34,8 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// testBroadcastsOneByOne: a burst would not do, since PUB's mark is low.
+// testBroadcastsOneByOne sends no burst, because PUB's mark is low on the plain
+// transport.
 func testBroadcastsOneByOne(t *testing.T) {
 	d := serve(t)
 	sub := dial(t, zmq.SUB, d.PubAddrs()[0], func(z *zmq.Socket) error { return z.SetSubscribe("") })

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestWritePriority: the more writes are under way, the longer chunks wait, never
-// for ever; without writes they do not wait at all.
+// TestWritePriority: the more writes are under way, the longer chunks wait, up to a
+// limit. Without writes they do not wait.
 func TestWritePriority(t *testing.T) {
 	took := func(chunk time.Duration, writes int) time.Duration {
 		var p writePriority
@@ -48,7 +48,8 @@ func TestHeldBackOnce(t *testing.T) {
 	}
 }
 
-// TestShortAnswersGoFirst: the few events of one stream waited behind all replays.
+// TestShortAnswersGoFirst: before, the few events of a short answer waited behind all
+// replays.
 func TestShortAnswersGoFirst(t *testing.T) {
 	for _, c := range []struct {
 		size         int

@@ -23,7 +23,7 @@ import (
 	"gorewind/wire"
 )
 
-// maxWait is how long a message may take that must come.
+// maxWait is how long a test waits for a message that must come.
 const maxWait = 5 * time.Second
 
 // specification returns protocol.md.
@@ -39,11 +39,11 @@ func specification(t *testing.T) string {
 // A fence is a fenced block of the document.
 type fence struct {
 	info  string
-	at    int // number of its first line
+	at    int // line number of its first line
 	lines []string
 }
 
-// fences returns the document's fenced blocks of a kind.
+// fences returns the document's fenced blocks with an info string.
 func fences(t *testing.T, doc, info string) (found []fence) {
 	t.Helper()
 	var open *fence
@@ -84,7 +84,7 @@ type line struct {
 	frames []pattern
 }
 
-// A pattern is a frame, or what a frame begins with.
+// A pattern is a frame or, if open, the beginning of one.
 type pattern struct {
 	text string
 	open bool
@@ -114,7 +114,7 @@ var (
 	frameForm = regexp.MustCompile(`^(?:"(?:[^"\\]|\\.)*"|<\d+>|[^\s"<>]+)`)
 )
 
-// parseLine reads a line of a transcript as the document describes it.
+// parseLine parses a line of a transcript, in the form that the document describes.
 func parseLine(at int, text string) (line, error) {
 	m := lineForm.FindStringSubmatch(text)
 	if m == nil {
@@ -159,7 +159,7 @@ type player struct {
 	context     *zmq.Context
 	clients     map[string]*zmq.Socket
 	subscribers map[string]*zmq.Socket // by prefix
-	probes      *zmq.Socket            // a client that no line speaks of
+	probes      *zmq.Socket            // a client that is not in the transcript
 }
 
 func newPlayer(t *testing.T, block fence) *player {
@@ -191,7 +191,7 @@ func serveMemory(t *testing.T) (router, pub string) {
 	return serve(t, func(s store.Store) store.Store { return s })
 }
 
-// serve runs a server on what is made of an empty store, and returns its
+// serve runs a server on the store that with makes of an empty one, and returns its
 // endpoints.
 func serve(t *testing.T, with func(store.Store) store.Store) (router, pub string) {
 	t.Helper()
@@ -289,11 +289,11 @@ func (p *player) receive(l line, z *zmq.Socket) {
 	}
 }
 
-// probeStream is what no transcript may use: its events show that a
-// subscription has taken effect, and what was broadcast before.
+// probeStream is the stream of probes, which no transcript may use. A probe shows that
+// a subscription has taken effect, and which broadcasts came before it.
 const probeStream = "\x00probe"
 
-// next returns the next message that no probe brought about.
+// next returns the next message that is not a probe's.
 func (p *player) next(z *zmq.Socket) ([][]byte, error) {
 	for {
 		frames, err := z.RecvMessageBytes(0)
@@ -303,8 +303,8 @@ func (p *player) next(z *zmq.Socket) ([][]byte, error) {
 	}
 }
 
-// subscribe makes the subscribers that B lines speak of, and returns when their
-// subscriptions have taken effect.
+// subscribe makes the subscribers of all B lines, and waits until their subscriptions
+// have taken effect.
 func (p *player) subscribe() {
 	p.t.Helper()
 	for _, l := range p.lines {
@@ -333,7 +333,7 @@ func (p *player) awaitProbe(z *zmq.Socket) {
 	p.t.Fatal("want a subscription that has taken effect, have none")
 }
 
-// probe stores an event that is no part of the transcript.
+// probe stores an event that is not in the transcript.
 func (p *player) probe(data string) {
 	p.t.Helper()
 	if p.probes == nil {
@@ -347,8 +347,8 @@ func (p *player) probe(data string) {
 	}
 }
 
-// nothingMore verifies that everything that was received stands in the
-// transcript: what is asked for now is what comes next.
+// nothingMore checks that no more messages came than the transcript has: the answer to
+// a PING, or a probe, must come next.
 func (p *player) nothingMore() {
 	p.t.Helper()
 	for name, z := range p.clients {
@@ -400,7 +400,7 @@ func parseABNF(t *testing.T, block fence) (rules map[string][]string, start []st
 	return rules, start
 }
 
-// withoutComment cuts off a comment; a semicolon in a string begins none.
+// withoutComment cuts off a comment. A semicolon in a string does not begin one.
 func withoutComment(text string) string {
 	quoted := false
 	for i, c := range text {
@@ -450,8 +450,8 @@ func TestProtocolABNF(t *testing.T) {
 	}
 }
 
-// constants returns the string constants of package wire: their values by their
-// type, which is empty where the source names none.
+// constants returns the values of package wire's string constants by their type;
+// untyped ones have the type "".
 func constants(t *testing.T) map[string][]string {
 	t.Helper()
 	found := make(map[string][]string)
@@ -486,7 +486,8 @@ func stringConstant(spec *ast.ValueSpec) (kind, value string) {
 	return kind, value
 }
 
-// section returns the text under a heading, to the next one that is not below it.
+// section returns the text under a heading, up to the next heading that is not below
+// it.
 func section(t *testing.T, doc, heading string) string {
 	t.Helper()
 	_, rest, ok := strings.Cut(doc, "\n"+heading+"\n")
@@ -501,7 +502,7 @@ func section(t *testing.T, doc, heading string) string {
 	return rest
 }
 
-// rows returns the cells of the tables in a text, without their heads.
+// rows returns the cells of the tables in a text, without the heads.
 func rows(text string) (found [][]string) {
 	head := true
 	for line := range strings.Lines(text) {
@@ -547,7 +548,7 @@ func TestProtocolCommands(t *testing.T) {
 	}
 }
 
-// TestProtocolErrors compares orders too: the list only grows at its end.
+// TestProtocolErrors compares the order too: codes are only ever added at the end.
 func TestProtocolErrors(t *testing.T) {
 	var have []string
 	for _, row := range rows(section(t, specification(t), "## Errors")) {
@@ -558,7 +559,8 @@ func TestProtocolErrors(t *testing.T) {
 	}
 }
 
-// limits are what the table of limits says in words. Times are in milliseconds.
+// limits maps the rows of the table of limits to their values. Times are in
+// milliseconds.
 var limits = map[string]int{
 	"octets of an id":               wire.IDSize,
 	"octets of a stream's name":     wire.MaxStream,
@@ -599,7 +601,7 @@ var limits = map[string]int{
 	"time that peers have to read their answers when the server stops":                                                                   int(server.Grace.Milliseconds()),
 }
 
-// parseLimit reads a number as a person writes it: 16,384 or 9 MiB or 2 s or 24 h.
+// parseLimit parses a number as people write it: 16,384 or 9 MiB or 2 s or 24 h.
 func parseLimit(t *testing.T, text string) int {
 	t.Helper()
 	units := map[string]int{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "ms": 1, "s": 1000, "h": 3_600_000}
@@ -611,7 +613,7 @@ func parseLimit(t *testing.T, text string) int {
 	return n * units[unit]
 }
 
-// largeFrame reads a constant of the server's C code, which no Go test can.
+// largeFrame reads a constant from the server's C code.
 func largeFrame(t *testing.T) int {
 	t.Helper()
 	source, err := os.ReadFile("internal/zsock/sender.c")

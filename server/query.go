@@ -145,7 +145,7 @@ func (q *query) begin(l *loop, t *task) {
 	}
 }
 
-// octets implements source.
+// bytes implements source.
 func (q *query) chunkSize() int {
 	if q.r.Select != nil {
 		return selectionBytes

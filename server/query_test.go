@@ -12,8 +12,8 @@ import (
 	"gorewind/wire"
 )
 
-// TestQueryOptions: ten events in a and b/x by turns, five each, at the positions
-// 1 to 10.
+// TestQueryOptions uses ten events at the positions 1 to 10, five each in a and b/x, in
+// turn.
 func TestQueryOptions(t *testing.T) {
 	d := serve(t)
 	w := dial(t, zmq.DEALER, d.router())
@@ -32,7 +32,7 @@ func TestQueryOptions(t *testing.T) {
 	w.ask("COMMIT", "c", "", id(7)).want("COMMITTED", id(7))
 	none := ""
 	for _, c := range []struct {
-		query string // stream after upto options, as words; - is an empty frame
+		query string // stream, after, upto and options, separated by spaces; - is an empty frame
 		want  string // data of the events
 		code  wire.Code
 	}{
@@ -111,8 +111,8 @@ func TestQueryOptions(t *testing.T) {
 	w.t = t
 }
 
-// TestGivenBackWithOptions: a peer that stalls gets exactly what its options say
-// when it reads on.
+// TestGivenBackWithOptions: a peer that stalls and reads on gets exactly what its
+// options select.
 func TestGivenBackWithOptions(t *testing.T) {
 	d := serve(t)
 	const n, size, limit = 40_000, 300, 35_000
@@ -143,7 +143,8 @@ func TestGivenBackWithOptions(t *testing.T) {
 	}
 }
 
-// TestStopAfterACommit: a position without an event is not waited for.
+// TestStopAfterACommit: a stop does not wait for the broadcast of a position without an
+// event.
 func TestStopAfterACommit(t *testing.T) {
 	d := serve(t)
 	sub := subscribe(t, d, "s")

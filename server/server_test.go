@@ -23,10 +23,10 @@ import (
 	"gorewind/wire"
 )
 
-// maxWait is how long a test waits for what must come.
+// maxWait is how long a test waits for something that must happen.
 const maxWait = 20 * time.Second
 
-// eventually polls until ok reports true, and fails the test when it does not in time.
+// eventually polls until ok reports true, and fails the test after maxWait.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(maxWait)
@@ -38,7 +38,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// A daemon is a Server that runs.
+// A daemon is a running Server.
 type daemon struct {
 	*Server
 	t     testing.TB
@@ -47,14 +47,14 @@ type daemon struct {
 	ended func() error
 }
 
-// serve runs a server on a store in memory until the end of the test, and
-// checks then that it ended well and that nothing of it is left.
+// serve runs a server on a store in memory until the end of the test. It then checks
+// that the server ended without an error and left no goroutine or descriptor behind.
 func serve(t *testing.T) *daemon {
 	t.Helper()
 	return serveOptions(t, Options{})
 }
 
-// serveOptions does so with other options than the usual ones.
+// serveOptions does so with the given options.
 func serveOptions(t *testing.T, o Options) *daemon {
 	t.Helper()
 	warmUp(t)
@@ -76,7 +76,7 @@ func serveStore(t testing.TB, s store.Store) *daemon {
 	return serveWith(t, s, Options{})
 }
 
-// serveWith does so with options, where the usual ones are not given.
+// serveWith runs a server on a store, with default endpoints unless o has some.
 func serveWith(t testing.TB, s store.Store, o Options) *daemon {
 	t.Helper()
 	if o.Router == nil {
@@ -111,8 +111,8 @@ func serveWith(t testing.TB, s store.Store, o Options) *daemon {
 	return d
 }
 
-// warmUp starts what lives until the process ends, so that it counts as no
-// leak: pebbe's context, and Go's poller.
+// warmUp starts what lives until the process ends, so that it does not count as a leak:
+// pebbe's context and Go's poller.
 var warmUp = func() func(testing.TB) {
 	var once sync.Once
 	return func(t testing.TB) {
@@ -129,7 +129,7 @@ var warmUp = func() func(testing.TB) {
 	}
 }()
 
-// checkLeaks compares goroutines and descriptors at the end of the test with now.
+// checkLeaks compares goroutines and descriptors at the end of the test with those now.
 func checkLeaks(t *testing.T) {
 	goroutines, fds := runtime.NumGoroutine(), len(descriptors())
 	t.Cleanup(func() {
@@ -148,7 +148,7 @@ func descriptors() []os.DirEntry {
 	return entries
 }
 
-// on runs f on the loop, where everything may be looked at.
+// on runs f on the loop, where it may read everything.
 func (d *daemon) on(f func(l *loop)) {
 	done := make(chan struct{})
 	d.loop.out.post(func() { f(d.loop); close(done) })
@@ -177,7 +177,7 @@ func (d *daemon) last(t testing.TB, stream string) uint64 {
 
 func (d *daemon) router() string { return d.RouterAddrs()[0] }
 
-// alive checks that the daemon still serves others.
+// alive checks that the daemon still serves a new client.
 func (d *daemon) alive(t testing.TB) {
 	t.Helper()
 	alive(t, d.router())
@@ -190,7 +190,7 @@ func alive(t testing.TB, router string) {
 	c.close()
 }
 
-// fill stores n events of a size in a stream; each begins with its id in decimal.
+// fill stores n events of size bytes in a stream. Each begins with its id in decimal.
 func fill(t testing.TB, s store.Store, stream string, n, size int) {
 	t.Helper()
 	for at := 0; at < n; {
@@ -207,20 +207,20 @@ func fill(t testing.TB, s store.Store, stream string, n, size int) {
 	}
 }
 
-// datum is what fill stores under an id.
+// datum is the event that fill stores under an id.
 func datum(id, size int) []byte {
 	b := strconv.AppendInt(make([]byte, 0, size+20), int64(id), 10)
 	return append(b, bytes.Repeat([]byte{'.'}, max(0, size-len(b)))...)
 }
 
-// A client is a socket that fails its test when nothing comes.
+// A client is a socket that fails its test when it receives nothing within maxWait.
 type client struct {
 	*zmq.Socket
 	t      testing.TB
 	closed bool
 }
 
-// dial connects a socket. Each option is applied before.
+// dial connects a socket, after applying the options.
 func dial(t testing.TB, kind zmq.Type, addr string, options ...func(*zmq.Socket) error) *client {
 	t.Helper()
 	z, err := zmq.NewSocket(kind)
@@ -242,7 +242,7 @@ func dial(t testing.TB, kind zmq.Type, addr string, options ...func(*zmq.Socket)
 // Options of dial.
 func noMark(z *zmq.Socket) error { return errors.Join(z.SetRcvhwm(0), z.SetSndhwm(0)) }
 
-// tiny has a client take next to nothing before it is read from.
+// tiny makes a client take next to nothing before the test receives from it.
 func tiny(z *zmq.Socket) error {
 	return errors.Join(z.SetRcvhwm(1), z.SetRcvbuf(4096), z.SetSndhwm(0))
 }
@@ -267,7 +267,7 @@ func (c *client) send(frames ...string) {
 	}
 }
 
-// A reply is the frames that came; c knows whom to blame.
+// A reply is the frames that a client received.
 type reply struct {
 	c      *client
 	frames []string
@@ -301,7 +301,7 @@ func (r reply) want(frames ...string) {
 	}
 }
 
-// wantError checks for the one frame of an ERROR.
+// wantError checks that the reply is one frame with an ERROR.
 func (r reply) wantError(code wire.Code) {
 	r.c.t.Helper()
 	if len(r.frames) != 1 || !strings.HasPrefix(r.frames[0], "ERROR "+string(code)+" ") {
@@ -321,8 +321,8 @@ func number(frame []byte) int {
 	return int(n)
 }
 
-// wantEvents receives the events from first to last as fill has stored them,
-// after an envelope, and then END.
+// wantEvents receives the events from first to last that fill has stored, after an
+// envelope, and then END.
 func (c *client) wantEvents(envelope []string, first, last, size int) {
 	c.t.Helper()
 	for i := first; i <= last; i++ {
@@ -402,8 +402,8 @@ func TestInfo(t *testing.T) {
 	}
 }
 
-// TestOrderOfAnEnvelope: what is pipelined takes effect and is answered one
-// after the other; each query sees exactly the writes before it.
+// TestOrderOfAnEnvelope: pipelined requests take effect and are answered one after the
+// other; each query sees exactly the writes before it.
 func TestOrderOfAnEnvelope(t *testing.T) {
 	for _, envelope := range [][]string{nil, {""}, {"mine", ""}} {
 		t.Run(fmt.Sprint(len(envelope)), func(t *testing.T) {
@@ -448,8 +448,8 @@ func TestOrderOfAnEnvelope(t *testing.T) {
 	}
 }
 
-// TestManyEnvelopesAtOnce: random pipelines in many envelopes of several peers,
-// each envelope against a model.
+// TestManyEnvelopesAtOnce compares random pipelines in many envelopes of several peers
+// with a model of each envelope.
 func TestManyEnvelopesAtOnce(t *testing.T) {
 	d := serve(t)
 	r, _ := storetest.Rand(t)
@@ -562,7 +562,7 @@ func TestMalformedIsAnsweredAndTheDaemonLives(t *testing.T) {
 	z.ask("QUERY", "s", "", "").want("EVENT", id(1), string(datum(1, 1)))
 }
 
-// TestEnvelopeTooLongIsDropped: there is nowhere to send an answer.
+// TestEnvelopeTooLongIsDropped: without a valid envelope, no answer can be sent.
 func TestEnvelopeTooLongIsDropped(t *testing.T) {
 	d := serve(t)
 	for i, envelope := range [][]string{
@@ -653,8 +653,8 @@ func TestQueryBounds(t *testing.T) {
 	z.t = t
 }
 
-// TestUptoZeroStillLooksUpAfter: an upto of id zero gives END, but not for an
-// after that the stream does not hold.
+// TestUptoZeroStillLooksUpAfter: an upto of zero answers END, but an unknown after is
+// still an ERROR.
 func TestUptoZeroStillLooksUpAfter(t *testing.T) {
 	d := serve(t)
 	fill(t, d.store, "s", 5, 1)
@@ -663,8 +663,8 @@ func TestUptoZeroStillLooksUpAfter(t *testing.T) {
 	z.ask("QUERY", "s", id(6), id(0)).wantError(wire.UnknownID)
 }
 
-// TestOtherAnswersAreNotHeldUpByALongQuery, neither another envelope's of the
-// same peer nor another peer's.
+// TestOtherAnswersAreNotHeldUpByALongQuery: neither those of other envelopes of the
+// same peer, nor those of another peer.
 func TestOtherAnswersAreNotHeldUpByALongQuery(t *testing.T) {
 	d := serve(t)
 	const n = 200_000
@@ -683,7 +683,7 @@ func TestOtherAnswersAreNotHeldUpByALongQuery(t *testing.T) {
 		r := z.recvBytes()
 		if string(r[0]) == "short" {
 			reply{z, []string{string(r[0]), string(r[1]), string(r[2])}}.want("short", "", "PONG")
-			// What libzmq and the kernel had on the way may come before.
+			// Events that libzmq and the kernel already hold may come first.
 			if ahead := next - asked; ahead > n/2 {
 				t.Errorf("a PONG came %d events after its PING", ahead)
 			}
@@ -703,7 +703,7 @@ func TestOtherAnswersAreNotHeldUpByALongQuery(t *testing.T) {
 	}
 }
 
-// subscribe connects a SUB and waits until it hears.
+// subscribe connects a SUB and waits until its subscriptions have taken effect.
 func subscribe(t testing.TB, d *daemon, prefixes ...string) *client {
 	t.Helper()
 	sub := dial(t, zmq.SUB, d.PubAddrs()[0], noMark)
@@ -726,7 +726,7 @@ func subscribe(t testing.TB, d *daemon, prefixes ...string) *client {
 	return sub
 }
 
-// next receives a broadcast, but those of subscribe.
+// next receives a broadcast, except those of subscribe.
 func (c *client) next() []string {
 	c.t.Helper()
 	for {
@@ -736,7 +736,8 @@ func (c *client) next() []string {
 	}
 }
 
-// TestBroadcasts (P6): three frames, in commit order, and only what can be queried.
+// TestBroadcasts (P6): a broadcast has three frames; broadcasts come in commit order;
+// each event can be queried by then.
 func TestBroadcasts(t *testing.T) {
 	d := serve(t)
 	sub := subscribe(t, d, "")
@@ -765,7 +766,8 @@ func TestBroadcasts(t *testing.T) {
 	}
 }
 
-// TestBurstReachesAReadingSubscriber: libzmq's own mark of 1,000 lost most of it.
+// TestBurstReachesAReadingSubscriber: with libzmq's default high-water mark of 1,000,
+// most of a burst was lost.
 func TestBurstReachesAReadingSubscriber(t *testing.T) {
 	d := serve(t)
 	sub := subscribe(t, d, "s")
@@ -782,8 +784,8 @@ func TestBurstReachesAReadingSubscriber(t *testing.T) {
 	}
 }
 
-// TestStopAnswersWhatWasTaken: the store holds exactly what was acknowledged,
-// and PUB has had it.
+// TestStopAnswersWhatWasTaken: after a stop, the store holds exactly what was
+// acknowledged, and PUB has sent it.
 func TestStopAnswersWhatWasTaken(t *testing.T) {
 	d := serve(t)
 	sub := subscribe(t, d, "s")
@@ -811,8 +813,8 @@ func TestStopAnswersWhatWasTaken(t *testing.T) {
 	t.Logf("%d of 30,000 were taken", last)
 }
 
-// TestStopEndsQueries (P7): what came before is whole and in order, and the end
-// says that it is none.
+// TestStopEndsQueries (P7): a query that a stop interrupts has sent its events in order
+// and without a hole, and ends with an ERROR instead of END.
 func TestStopEndsQueries(t *testing.T) {
 	d := serve(t)
 	fill(t, d.store, "s", 100_000, 500)
@@ -855,7 +857,7 @@ func TestStopEndsQueries(t *testing.T) {
 	}
 }
 
-// TestStopDoesNotWaitForAPeerThatDoesNotRead longer than the grace.
+// TestStopDoesNotWaitForAPeerThatDoesNotRead: it stops after grace.
 func TestStopDoesNotWaitForAPeerThatDoesNotRead(t *testing.T) {
 	d := serve(t)
 	fill(t, d.store, "s", 30, 1<<20)
@@ -873,9 +875,9 @@ func TestStopDoesNotWaitForAPeerThatDoesNotRead(t *testing.T) {
 	}
 }
 
-// TestStopTakesNobodyNew: while a slow peer keeps a server from closing, who connects
-// anew waits for the next one. A request was taken and not answered then, for which
-// the client waited all of its timeout.
+// TestStopTakesNobodyNew: while a slow peer delays the stop, new clients wait for the
+// next server. Before, a request could be taken and never answered, and its client
+// waited for all of its timeout.
 func TestStopTakesNobodyNew(t *testing.T) {
 	d := serve(t)
 	fill(t, d.store, "s", 30, 1<<20)
@@ -900,9 +902,9 @@ func TestStopTakesNobodyNew(t *testing.T) {
 	}
 }
 
-// TestGivenUp: a peer that asks without reading is given up at the bound. What
-// it had been answered is a run from the start without a hole, also when it
-// reads on afterwards, and after reconnecting it is served again.
+// TestGivenUp: a peer that sends requests without reading is given up at the limit. The
+// answers that it then reads are the first ones, without a hole. After reconnecting it
+// is served again.
 func TestGivenUp(t *testing.T) {
 	d := serve(t)
 	for _, identity := range []string{"", "chosen"} {
@@ -954,7 +956,7 @@ func TestGivenUp(t *testing.T) {
 	}
 }
 
-// TestMoreQueriesThanMayRun: all of them are answered in the end.
+// TestMoreQueriesThanMayRun: all queries are answered, those beyond the limit later.
 func TestMoreQueriesThanMayRun(t *testing.T) {
 	d := serve(t)
 	const n = maxRunning + 1000
@@ -981,7 +983,7 @@ func TestMoreQueriesThanMayRun(t *testing.T) {
 }
 
 // TestChunksAreGivenBack: a reader that stalls for longer than a second costs no
-// memory, and gets everything in order when it reads on.
+// memory. When it reads on, it gets everything in order.
 func TestChunksAreGivenBack(t *testing.T) {
 	d := serve(t)
 	const n = 20_000
@@ -1018,9 +1020,9 @@ func TestChunksAreGivenBack(t *testing.T) {
 	eventually(t, "memory is charged", func() bool { return d.is(func(l *loop) bool { return l.inHand.Load() == 0 && l.unread == 0 }) })
 }
 
-// TestAnswersBehindQueriesOfASlowReader: two queries of a peer that is slow for
-// a moment, and much that waits behind one of them. When the peer reads, it
-// gets everything: nobody may be given up for reading.
+// TestAnswersBehindQueriesOfASlowReader: a peer is slow for a moment, with two queries
+// and much that waits behind one of them. When it reads, it gets everything: a peer
+// that reads must not be given up.
 func TestAnswersBehindQueriesOfASlowReader(t *testing.T) {
 	d := serve(t)
 	const size = 1 << 20
@@ -1058,7 +1060,7 @@ func TestAnswersBehindQueriesOfASlowReader(t *testing.T) {
 	}
 }
 
-// TestNewRefusesWhatItCannotBind: New says what is wrong and leaves nothing open.
+// TestNewRefusesWhatItCannotBind: New returns an error and leaves nothing open.
 func TestNewRefusesWhatItCannotBind(t *testing.T) {
 	d := serve(t)
 	before := len(descriptors())

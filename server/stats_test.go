@@ -12,8 +12,7 @@ import (
 	"gorewind/store"
 )
 
-// TestEveryWordIsCounted: a command or a code that is added to the protocol has a
-// place to be counted at.
+// TestEveryWordIsCounted: every command and every code of the protocol has a counter.
 func TestEveryWordIsCounted(t *testing.T) {
 	var listed []string
 	for _, code := range codes {
@@ -40,7 +39,7 @@ func TestEveryWordIsCounted(t *testing.T) {
 	}
 }
 
-// counted returns what is not zero.
+// counted returns the counts that are not zero.
 func counted(of func(func(string, uint64) bool)) map[string]uint64 {
 	found := make(map[string]uint64)
 	for word, n := range of {
@@ -51,7 +50,7 @@ func counted(of func(func(string, uint64) bool)) map[string]uint64 {
 	return found
 }
 
-// TestRefusalsAreCounted: each of the ways by which an ERROR gets to a peer.
+// TestRefusalsAreCounted: every way by which an ERROR reaches a peer counts it.
 func TestRefusalsAreCounted(t *testing.T) {
 	d := serve(t)
 	z := dial(t, zmq.DEALER, d.router())
@@ -76,15 +75,15 @@ func TestRefusalsAreCounted(t *testing.T) {
 		if code[1] != c.code {
 			t.Errorf("%q: want %s, have %s", c.request, c.code, code[1])
 		}
-		// A task's is counted once it has gone out.
+		// The ERROR of a task is counted after it was sent.
 		eventually(t, fmt.Sprintf("%q is not counted once as %s", c.request, code[1]), func() bool {
 			return counted(d.Stats.Refused())[code[1]] == before[code[1]]+1
 		})
 	}
 }
 
-// TestFollowersAreSeen: how many there are, and how far one is behind that takes
-// nothing, of a stream and of a selection.
+// TestFollowersAreSeen: the number of followers, and how far a follower that reads
+// nothing is behind, for a stream and for a selection.
 func TestFollowersAreSeen(t *testing.T) {
 	for name, options := range map[string][]string{
 		"stream":    {"QUERY", "s", "", "", "follow"},

@@ -9,9 +9,9 @@ import (
 	"gorewind/server/internal/zsock"
 )
 
-// TestOneLargeEventSilencesNobody: high-water marks were lowered while messages
-// were large, and libzmq then took peers and subscribers for full, for ever, that
-// had done nothing but send or read a few messages before.
+// TestOneLargeEventSilencesNobody: high-water marks were once lowered while messages
+// were large. libzmq then took some peers and subscribers for full, for ever, that had
+// sent or read a few messages before.
 func TestOneLargeEventSilencesNobody(t *testing.T) {
 	d := serve(t)
 	sub := subscribe(t, d, "s")
@@ -32,8 +32,8 @@ func TestOneLargeEventSilencesNobody(t *testing.T) {
 	}
 }
 
-// TestStalledSubscriberIsCutOff: one subscriber never reads while large events
-// go by; it must not pin them all, and another one gets each of them.
+// TestStalledSubscriberIsCutOff: a subscriber that never reads must not keep all large
+// events in memory, and another one gets each of them.
 func TestStalledSubscriberIsCutOff(t *testing.T) {
 	d := serve(t)
 	stalled := dial(t, zmq.SUB, d.PubAddrs()[0], tiny)

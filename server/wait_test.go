@@ -10,10 +10,10 @@ import (
 	"gorewind/wire"
 )
 
-// waitersAre waits until so many WAITs have looked where their cursor is.
+// waitersAre waits until n WAITs have read their cursor.
 func (d *daemon) waitersAre(t testing.TB, n int) {
 	t.Helper()
-	eventually(t, "WAITs are not at rest", func() bool {
+	eventually(t, "some WAITs have not read their cursor", func() bool {
 		return d.is(func(l *loop) bool {
 			have := 0
 			for _, ws := range l.waits.byCursor {
@@ -86,7 +86,7 @@ func TestWait(t *testing.T) {
 	d.waitersAre(t, 0)
 }
 
-// TestWaitRacesWithCommit: a COMMIT is seen, whatever the WAIT is about to do.
+// TestWaitRacesWithCommit: a WAIT never misses a COMMIT, whatever it is doing.
 func TestWaitRacesWithCommit(t *testing.T) {
 	d := serve(t)
 	const n = 2000
@@ -132,7 +132,7 @@ func TestManyWaits(t *testing.T) {
 	d.waitersAre(t, 0)
 }
 
-// TestWaitOfNoTimeBehindOthers ends at once, though others of its peer keep it
+// TestWaitOfNoTimeBehindOthers: it ends at once, although others of its peer keep it
 // from beginning.
 func TestWaitOfNoTimeBehindOthers(t *testing.T) {
 	d := serve(t)
@@ -143,7 +143,7 @@ func TestWaitOfNoTimeBehindOthers(t *testing.T) {
 	z.ask("WAIT", "c", "s", id(1), "0").wantError(wire.Timeout)
 }
 
-// TestWaitsEndInTime, also those that have yet to begin.
+// TestWaitsEndInTime: also those that have not begun.
 func TestWaitsEndInTime(t *testing.T) {
 	d := serve(t)
 	z := dial(t, zmq.DEALER, d.router(), noMark)
@@ -165,8 +165,8 @@ func TestWaitsEndInTime(t *testing.T) {
 	}
 }
 
-// TestCancel: it ends the oldest that it may, also one that has yet to begin, and
-// is no request that anything waits for.
+// TestCancel: CANCEL ends the oldest request that it can, even one that has not begun.
+// No request waits for a CANCEL.
 func TestCancel(t *testing.T) {
 	d := serve(t)
 	fill(t, d.store, "s", 50_000, 100)
@@ -207,7 +207,7 @@ func TestCancel(t *testing.T) {
 	z.ask("CANCEL", "x").wantError(wire.BadOption)
 }
 
-// TestFloodOfCancels costs others nothing.
+// TestFloodOfCancels: it costs others nothing.
 func TestFloodOfCancels(t *testing.T) {
 	d := serve(t)
 	z := dial(t, zmq.DEALER, d.router(), noMark)

@@ -12,9 +12,9 @@ import (
 	"gorewind/server/internal/pack"
 )
 
-// TestOneTurnOfReceiveEnds: a buffer nearly always fills in the middle of a
-// message, and receive then went on until there were no more: under a flood no
-// bound held, and nothing else got a turn.
+// TestOneTurnOfReceiveEnds: a buffer nearly always fills in the middle of a message.
+// Before, Receive then went on until no message was left: under a flood no limit held,
+// and nothing else got a turn.
 func TestOneTurnOfReceiveEnds(t *testing.T) {
 	router, err := zmq.NewSocket(zmq.ROUTER)
 	if err != nil {
@@ -59,9 +59,9 @@ func TestOneTurnOfReceiveEnds(t *testing.T) {
 	}
 }
 
-// TestManySmallFramesCount: a high-water mark counts messages, and one of a thousand
-// frames takes far more memory than their octets. Thousands of those waited for a
-// peer that did not read.
+// TestManySmallFramesCount: a high-water mark counts messages, and a message of a
+// thousand frames takes far more memory than its bytes. Before, thousands of those
+// waited for a peer that did not read.
 func TestManySmallFramesCount(t *testing.T) {
 	router, err := zmq.NewSocket(zmq.ROUTER)
 	if err != nil {
@@ -103,8 +103,8 @@ func TestManySmallFramesCount(t *testing.T) {
 	}
 }
 
-// TestRawIsTheSocket: the fast transport reads pebbe's Socket by its layout. When
-// this fails, pebbe has changed it: the daemon still serves, on the plain one.
+// TestRawIsTheSocket: the fast transport relies on the layout of pebbe's Socket. If
+// this fails, pebbe has changed it; the daemon then falls back to the plain transport.
 func TestRawIsTheSocket(t *testing.T) {
 	if !Fast() {
 		t.Error("the first field of pebbe's Socket is not that of libzmq")

@@ -13,9 +13,9 @@ import (
 	"gorewind/wire"
 )
 
-// cousins has the cases of Fossil (F), Goethe (G), Everest (E) and
+// related are the cases of Fossil (F), Goethe (G), Everest (E) and
 // adlerhurst/eventstore (A).
-var cousins = []inherited{
+var related = []inherited{
 	{
 		label: "F1",
 		was:   "an event without type, id or source is refused",
@@ -855,7 +855,7 @@ var cousins = []inherited{
 			C: QUERY ">" "" "" "match=glob" "separator=."
 			S: END`,
 		in:   []string{"store: A7"},
-		here: "wildcards may stand anywhere, and > is an octet like others",
+		here: "wildcards may stand anywhere, and > is a byte like others",
 	}, {
 		label: "A8",
 		was:   "sequences from 100 are those beyond 100, to 100 those before, and both; the same for times; several queries find what one of them does",
@@ -930,7 +930,7 @@ func backwards() string {
 	return s.String()
 }
 
-// matches asks for each pattern which of all subjects it matches.
+// matches queries every pattern, each of which matches some of the subjects.
 func matches() string {
 	subjects := []string{"user", "user.123", "user.321", "user.added.123", "user.123.added"}
 	var s script
@@ -961,7 +961,7 @@ func matches() string {
 	return s.String()
 }
 
-// say plays a line that only the answers before it tell.
+// say plays a line that depends on earlier answers.
 func (p *player) say(format string, args ...any) {
 	p.t.Helper()
 	l, err := parseLine(0, fmt.Sprintf(format, args...))
@@ -973,7 +973,7 @@ func (p *player) say(format string, args ...any) {
 	p.receive(l, p.client(l.name))
 }
 
-// answer receives what no line can tell.
+// answer receives a message that no line can describe.
 func (p *player) answer(z *zmq.Socket) []string {
 	p.t.Helper()
 	frames, err := z.RecvMessage(0)
@@ -981,8 +981,7 @@ func (p *player) answer(z *zmq.Socket) []string {
 	return frames
 }
 
-// readToTheEndAgain has the writer not wait for its answers while the consumer
-// reads.
+// readToTheEndAgain reads while answers to the writer are pending.
 func readToTheEndAgain(p *player) {
 	const events, burst = 10_000, 100
 	have := 0
@@ -1000,8 +999,8 @@ func readToTheEndAgain(p *player) {
 	}
 }
 
-// readToTheEnd reads as a consumer that has had so many events and has connected
-// anew; it returns how many it has then.
+// readToTheEnd reads as a consumer that has reconnected and has had so many events. It
+// returns how many it has then.
 func readToTheEnd(p *player, have int) int {
 	p.t.Helper()
 	p.clients["1"] = p.socket(zmq.DEALER, p.router)
@@ -1030,7 +1029,7 @@ func oneStreamAtOnce(p *player) {
 			p.say(`C%d: PUBLISH "user/id" "by %d"`, w, w)
 		}
 	}
-	by := make([]string, writers*each) // who wrote each event
+	by := make([]string, writers*each) // the writer of each event
 	for w := range writers {
 		for range each {
 			r := p.answer(p.client(strconv.Itoa(w)))
@@ -1076,7 +1075,7 @@ func betweenTimes(p *player) {
 	wants(`"since=`+from+`" "until=`+to+`"`, func(at string) bool { return at >= from && at < to })
 }
 
-// A deadStore refuses writes and cursors as one whose disk has failed.
+// A deadStore refuses writes and cursors, like a store whose disk has failed.
 type deadStore struct{ store.Store }
 
 func (deadStore) Append(reqs []store.Append, done func([]store.Result)) {
@@ -1089,7 +1088,7 @@ func (deadStore) Cursor(context.Context, []byte, []byte) (uint64, error) {
 	return 0, store.ErrUnavailable
 }
 
-// serveDead runs a server on a dead store and returns its endpoint.
+// serveDead runs a server on a deadStore and returns its endpoint.
 func serveDead(t *testing.T) (router string) {
 	t.Helper()
 	router, _ = serve(t, func(s store.Store) store.Store { return deadStore{s} })

@@ -14,24 +14,24 @@ import (
 	"testing"
 )
 
-// An inherited case is one that a system before this one was tested with: an
-// ancestor, or a cousin that does the like. Its letter says whose it is.
+// An inherited case is one with which another system was tested: a predecessor of this
+// one, or a related system. The letter of its label says which.
 type inherited struct {
 	label string
-	was   string // the case, in the words of the system that it is from
+	was   string // the case, in the words of that system
 
-	// What has it: a transcript as in protocol.md, a program, tests elsewhere,
-	// each a name as wantTest takes it, or several of these.
+	// What covers it: a transcript as in protocol.md, a program, or tests elsewhere,
+	// each named as wantTest takes it. It may be several of these.
 	play string
 	run  func(p *player)
 	in   []string
 
-	not  string // why nothing has it
-	here string // what is different here, on purpose
+	not  string // why nothing covers it
+	here string // what this system does differently, on purpose
 }
 
-// ancestors has the cases of the first Gorewind (R) and of Rewind (P).
-var ancestors = []inherited{
+// predecessors are the cases of the first Gorewind (R) and of Rewind (P).
+var predecessors = []inherited{
 	{
 		label: "R1",
 		was:   "a fresh store lists no stream, and a query of one gives no event and END",
@@ -208,8 +208,8 @@ var ancestors = []inherited{
 	},
 }
 
-func TestAncestors(t *testing.T) {
-	for _, c := range slices.Concat(ancestors, cousins) {
+func TestInheritedCases(t *testing.T) {
+	for _, c := range slices.Concat(predecessors, related) {
 		t.Run(c.label, c.check)
 	}
 }
@@ -231,8 +231,8 @@ func (c inherited) check(t *testing.T) {
 	}
 }
 
-// wantTest checks that the module has the test of a name, as a function or as a case.
-// "store: name" is one below the directory store.
+// wantTest checks that the module has a test of a name, as a function or as a case.
+// "store: name" must be below the directory store.
 func wantTest(t *testing.T, place string) {
 	t.Helper()
 	room, name, ok := strings.Cut(place, ": ")
@@ -248,9 +248,9 @@ func wantTest(t *testing.T, place string) {
 	}
 }
 
-// testsByName returns in which files of the module each test is, by its function's name
-// or, of a case, by a string that the file has. The lists of this package do not count:
-// they would find themselves.
+// testsByName maps tests to the files of the module that have them: the names of
+// functions and, for cases, all strings. It leaves the lists of this package out, which
+// would find themselves.
 var testsByName = sync.OnceValues(func() (map[string][]string, error) {
 	files := make(map[string][]string)
 	const module = ".."
@@ -261,7 +261,7 @@ var testsByName = sync.OnceValues(func() (map[string][]string, error) {
 			return err
 		case d.IsDir() && path != module && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || d.Name() == "testdata"):
 			return filepath.SkipDir
-		case d.Name() == "ancestors_test.go" || d.Name() == "cousins_test.go":
+		case d.Name() == "predecessors_test.go" || d.Name() == "related_test.go":
 			return nil
 		case strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "store/storetest/") && strings.HasSuffix(name, ".go"):
 			return collectTests(files, path, name)
@@ -291,13 +291,14 @@ func collectTests(files map[string][]string, path, name string) error {
 	return nil
 }
 
-// TestWantedTests: what nobody has is not found, nor what only the lists have.
+// TestWantedTests: a name that no test has is not found, nor one that only the lists
+// have.
 func TestWantedTests(t *testing.T) {
 	files, err := testsByName()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, missing := range []string{"TestNobodyHasWritten", "R1 empties", ancestors[0].in[0]} {
+	for _, missing := range []string{"TestNobodyHasWritten", "R1 empties", predecessors[0].in[0]} {
 		if where := files[missing]; where != nil {
 			t.Errorf("%q is found in %q", missing, where)
 		}
@@ -312,8 +313,8 @@ func transcript(text string) fence {
 	return f
 }
 
-// TestAncestorsAreComplete: each case once, in order.
-func TestAncestorsAreComplete(t *testing.T) {
+// TestInheritedCasesAreComplete: each case is there once, in order.
+func TestInheritedCasesAreComplete(t *testing.T) {
 	var want, have []string
 	for _, system := range []struct {
 		letter string
@@ -326,7 +327,7 @@ func TestAncestorsAreComplete(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range slices.Concat(ancestors, cousins) {
+	for _, c := range slices.Concat(predecessors, related) {
 		have = append(have, c.label)
 	}
 	if !slices.Equal(want, have) {
@@ -334,12 +335,12 @@ func TestAncestorsAreComplete(t *testing.T) {
 	}
 }
 
-// A script is a transcript that is too regular to be written out.
+// A script builds a transcript that is too regular to be written out.
 type script struct{ strings.Builder }
 
 func (s *script) add(format string, args ...any) { fmt.Fprintf(s, format+"\n", args...) }
 
-// publish has n events published to a stream, and their ids as their data.
+// publish adds PUBLISHes of n events whose data is their id.
 func (s *script) publish(stream string, n int) {
 	for i := range n {
 		s.add(`C: PUBLISH %q "%d"`, stream, i+1)
@@ -347,15 +348,14 @@ func (s *script) publish(stream string, n int) {
 	}
 }
 
-// events has events arrive from first to last, as publish has made them.
+// events adds the EVENTs from first to last of those that publish has made.
 func (s *script) events(first, last int) {
 	for i := first; i <= last; i++ {
 		s.add(`S: EVENT <%d> "%d"`, i, i)
 	}
 }
 
-// query has a query answered with such events and END. Its words are what
-// follows the command.
+// query adds a QUERY with its answer. words are the frames after the command.
 func (s *script) query(words string, first, last int) {
 	s.add("C: QUERY %s", words)
 	s.events(first, last)
@@ -378,7 +378,7 @@ func namesThatBeginAlike() string {
 	return s.String()
 }
 
-// writersAtOnce has nobody wait for an answer until all was sent.
+// writersAtOnce sends everything before it expects the first answer.
 func writersAtOnce() string {
 	const writers, each = 4, 100
 	var s script
