@@ -121,3 +121,15 @@ func TestEachDocumentIsLinked(t *testing.T) {
 		}
 	}
 }
+
+// TestNamedFiles: a file that a document names is there.
+func TestNamedFiles(t *testing.T) {
+	form := regexp.MustCompile("`((?:backup|bench|client|command|docs|examples|internal|packaging|server|store|test|wire)/[\\w/.-]+)`")
+	for _, doc := range linked(t) {
+		for _, m := range form.FindAllStringSubmatch(prose(read(t, doc)), -1) {
+			if _, err := os.Stat(m[1]); err != nil {
+				t.Errorf("%s names %s: %v", doc, m[1], err)
+			}
+		}
+	}
+}
