@@ -75,5 +75,5 @@ func (a appending) memory() int { return a.size }
 // stage implements write. APPENDs share a batch with PUBLISHes.
 func (a appending) stage(l *loop, ln *lane) {
 	l.batch.reqs = append(l.batch.reqs, a.Append)
-	l.staged(author{lane: ln, events: int32(a.events), data: int32(a.data), appends: true}, a.size)
+	l.staged(sender{lane: ln, events: int32(a.events), data: int32(a.data), appends: true}, a.size)
 }

@@ -63,7 +63,7 @@ func (l *loop) watch(monitor *zsock.Monitor, domain auth.Domain, note func(event
 			err = l.gate.Ended(connections)
 			l.admissions.Ended(auth.ConnID{Domain: domain, FD: fd}, used, time.Now())
 		default:
-			l.failed(event, fd)
+			l.handshakeFailed(event, fd)
 		}
 		if err != nil {
 			l.log.Error("cannot pause or resume accepting connections", "error", err)

@@ -9,7 +9,7 @@ import (
 
 // cursor is the source of CURSOR.
 type cursor struct {
-	simple
+	baseSource
 	consumer, stream []byte
 }
 

@@ -19,14 +19,14 @@ func (l *loop) explain(err error) *wire.Error {
 	}
 	switch {
 	case errors.Is(err, store.ErrTooLarge):
-		return wire.Errorf(wire.TooLarge, "send less at once", "%v", err)
+		return wire.Errorf(wire.TooLarge, "send less in one request", "%v", err)
 	case errors.Is(err, store.ErrUnknownID):
 		return wire.Errorf(wire.UnknownID, "give an id that the stream holds; or add nearest to a QUERY", "%v", err)
 	case errors.Is(err, store.ErrBadRange):
 		return wire.Errorf(wire.BadRange, "give an upto that is not before after", "%v", err)
 	case errors.Is(err, store.ErrOutcomeUnknown):
 		l.complain("outcome of a write unknown: it may or may not have been applied", err)
-		return wire.Errorf(wire.OutcomeUnknown, "check whether it was stored before sending it again", "the disk failed during the write: it may or may not have been applied")
+		return wire.Errorf(wire.OutcomeUnknown, "check whether it was stored before sending it again", "the disk failed during the write")
 	case errors.Is(err, store.ErrFull):
 		l.complain("cannot write to the store", err)
 		return wire.Errorf(wire.ReadOnly, "nothing was changed; writes resume by themselves once there is space; queries still work", "the server's disk is full")

@@ -13,8 +13,8 @@ const keepaliveEvery = 10 * time.Second
 // A follower that has had everything is parked in the hub, without a chunk. This file
 // is that part of a query.
 
-// rest implements source.
-func (q *query) rest(l *loop, t *task) bool {
+// suspend implements source.
+func (q *query) suspend(l *loop, t *task) bool {
 	if !q.follow || !q.at.live || q.at.more {
 		return false
 	}
@@ -91,9 +91,9 @@ func (l *loop) sendLive(t *task) {
 	l.flushLater(c)
 }
 
-// A reach is how far a query has come, for readers on other goroutines. The place
+// progress is how far a query has come, for other goroutines to read. The place
 // itself belongs to whoever has the task.
-type reach struct {
+type progress struct {
 	at  atomic.Uint64 // place.n
 	end atomic.Uint64 // a follower's: last id or position in the store when it last read
 }
@@ -115,12 +115,12 @@ func (h *hub) lag(last uint64) (f Followers) {
 	defer h.mu.Unlock()
 	f.Count = len(h.followers)
 	for q := range h.followers {
-		switch at := q.reach.at.Load(); {
+		switch at := q.progress.at.Load(); {
 		case q.slot >= 0: // it waits: it has had everything
 		case q.watch.selects != nil:
 			f.Positions = max(f.Positions, last-min(at, last))
 		default:
-			end := max(q.watch.last, q.reach.end.Load())
+			end := max(q.watch.last, q.progress.end.Load())
 			f.Events = max(f.Events, end-min(at, end))
 		}
 	}

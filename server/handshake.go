@@ -21,9 +21,9 @@ func (s *Server) newZAPHandler() (*auth.ZAPHandler, error) {
 	return h, nil
 }
 
-// failed counts and logs a failed handshake. The ZAP handler has logged those that it
+// handshakeFailed counts and logs a failed handshake. The ZAP handler has logged those that it
 // refused.
-func (l *loop) failed(event zmq.Event, value int) {
+func (l *loop) handshakeFailed(event zmq.Event, value int) {
 	switch event {
 	case zmq.EVENT_HANDSHAKE_FAILED_AUTH:
 		l.stats.HandshakesRefused.Add(1)

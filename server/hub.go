@@ -52,7 +52,7 @@ func (h *hub) join(q *query) {
 	}
 	w.followers++
 	q.watch = w
-	q.reach.at.Store(math.MaxUint64) // it has yet to find out where to begin
+	q.progress.at.Store(math.MaxUint64) // it has yet to find out where to begin
 	h.followers[q] = struct{}{}
 }
 
@@ -242,7 +242,7 @@ func (d *dispatch) markWoken(w *watch, q *query) *query {
 	if q.r.Select != nil { // nothing dispatched before this batch concerned it
 		q.at.n = max(q.at.n, d.before)
 		q.next = q.at
-		q.reach.at.Store(q.at.n)
+		q.progress.at.Store(q.at.n)
 	}
 	t := q.task
 	c := &t.chunk

@@ -12,7 +12,7 @@ import (
 
 // entries is the source of LOG.
 type entries struct {
-	simple
+	baseSource
 	store string // ID.GENERATION of the store that the request is for, or empty
 	fixed bool   // upTo is set
 	upTo  uint64 // position at which the answer ends

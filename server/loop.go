@@ -225,7 +225,7 @@ func (l *loop) handle(m zsock.Message) {
 	}
 	switch {
 	case m.Cut:
-		l.refuse(ln, wire.Errorf(wire.TooLarge, "send less at once",
+		l.refuse(ln, wire.Errorf(wire.TooLarge, "send less in one message",
 			"the message has more than %d frames or %d bytes", maxRequestFrames, maxRequestBytes))
 	case err != nil:
 		l.refuse(ln, wire.Errorf(wire.Malformed, "begin with a command, or end an envelope with an empty frame", "%v", err))

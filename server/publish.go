@@ -15,14 +15,14 @@ type batch struct {
 	reqs    []store.Append
 	groups  []store.Group // of PUBLISHes; each request has a slice of it
 	datas   [][]byte      // their events; each group has a slice of it
-	authors []author
+	senders []sender
 	events  int
 	size    int    // bytes of streams and events
 	arena   []byte // streams and events are copied here out of the receive buffer
 }
 
-// An author says where a request of a batch came from.
-type author struct {
+// A sender says where a request of a batch came from.
+type sender struct {
 	lane    *lane
 	events  int32
 	data    int32 // bytes of its events
@@ -83,13 +83,13 @@ func (l *loop) stage(ln *lane, p wire.Publish) {
 	at := len(b.datas) - 1
 	b.groups = append(b.groups, store.Group{Stream: b.keep(p.Stream), Events: b.datas[at : at+1 : at+1]})
 	b.reqs = append(b.reqs, store.Append{Groups: b.groups[at : at+1 : at+1]})
-	l.staged(author{lane: ln, events: 1, data: int32(len(p.Data))}, len(p.Stream)+len(p.Data))
+	l.staged(sender{lane: ln, events: 1, data: int32(len(p.Data))}, len(p.Stream)+len(p.Data))
 }
 
 // staged counts a request that was added to the batch.
-func (l *loop) staged(a author, size int) {
+func (l *loop) staged(a sender, size int) {
 	b := l.batch
-	b.authors = append(b.authors, a)
+	b.senders = append(b.senders, a)
 	b.events += int(a.events)
 	b.size += size
 	l.queued += int(a.events)
@@ -119,7 +119,7 @@ func (l *loop) appended(b *batch, results []store.Result) {
 	l.queuedBytes -= b.size
 	events, size := 0, 0 // of requests that are stored
 	for i, r := range results {
-		a := &b.authors[i]
+		a := &b.senders[i]
 		ln := a.lane
 		c := ln.conn
 		ln.writes--
@@ -154,6 +154,6 @@ func (b *batch) recycle() {
 	clear(b.reqs)
 	clear(b.groups)
 	clear(b.datas)
-	clear(b.authors)
-	*b = batch{reqs: b.reqs[:0], groups: b.groups[:0], datas: b.datas[:0], authors: b.authors[:0]}
+	clear(b.senders)
+	*b = batch{reqs: b.reqs[:0], groups: b.groups[:0], datas: b.datas[:0], senders: b.senders[:0]}
 }

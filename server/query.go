@@ -15,12 +15,12 @@ import (
 
 // A query is the source of QUERY. Its parts have different owners.
 type query struct {
-	question       // constant once a task has it
-	reading        // of whoever has the task, like the chunk: the loop, a reader or the hub
-	parking        // the hub's, under its mutex
-	parked   bool  // the loop's: the hub has the task
-	task     *task // constant once the task has begun
-	reach    reach // atomic
+	question          // constant once a task has it
+	reading           // of whoever has the task, like the chunk: the loop, a reader or the hub
+	parking           // the hub's, under its mutex
+	parked   bool     // the loop's: the hub has the task
+	task     *task    // constant once the task has begun
+	progress progress // atomic
 }
 
 // A question is what a QUERY asks for, except the range, which is in reading.
@@ -205,7 +205,7 @@ func (q *query) fix(ctx context.Context, r *reader) error {
 		q.at.n = q.r.UpTo.N
 	}
 	q.fixed = true
-	q.reach.at.Store(q.at.n)
+	q.progress.at.Store(q.at.n)
 	return nil
 }
 
@@ -214,8 +214,8 @@ func otherStore(name string, i store.Info) error {
 	if name == "" || name == storeName(i) {
 		return nil
 	}
-	return wire.Errorf(wire.OtherStore, "begin anew, without a position or an id of before",
-		"this store is not the one that was named, or it was restored since").
+	return wire.Errorf(wire.OtherStore, "start over, without a position or an id from before",
+		"this is not the store that was named, or it was restored from a backup since").
 		With(wire.Param{Name: "store", Value: storeName(i)})
 }
 
@@ -276,7 +276,7 @@ func (q *query) bound(ctx context.Context, r *reader) (nothing bool, err error) 
 			return false, err
 		}
 		q.r.UpTo = now.UpTo
-		q.reach.end.Store(now.UpTo.N)
+		q.progress.end.Store(now.UpTo.N)
 		if nothing = q.r.UpTo.N <= q.r.After.N; nothing {
 			q.next.n = max(q.next.n, q.seen)
 		}
@@ -326,7 +326,7 @@ func (q *query) pass(frames [][]byte) {
 		id, _ := wire.ParseID(frames[1])
 		q.at.over(id, q.r.Backward)
 		q.at.left--
-		q.reach.at.Store(q.at.n)
+		q.progress.at.Store(q.at.n)
 	case wire.LIVE:
 		q.at.live = true
 	}
@@ -335,7 +335,7 @@ func (q *query) pass(frames [][]byte) {
 // passAll implements source.
 func (q *query) passAll() {
 	q.at = q.next
-	q.reach.at.Store(q.at.n)
+	q.progress.at.Store(q.at.n)
 }
 
 // stale implements source.

@@ -11,7 +11,7 @@ import (
 
 // streams is the source of STREAMS.
 type streams struct {
-	simple
+	baseSource
 	prefix []byte
 
 	after, next    []byte // places before the chunk and after it: names of streams

@@ -55,9 +55,9 @@ type source interface {
 	// read.
 	stale(c *chunk, e *erasures) bool
 
-	// rest is called when a chunk was sent or was empty. It reports whether the task
+	// suspend is called when a chunk was sent or was empty. It reports whether the task
 	// now waits for something else than a reader.
-	rest(l *loop, t *task) bool
+	suspend(l *loop, t *task) bool
 
 	// end is called when the task has ended.
 	end(l *loop, t *task)
@@ -66,17 +66,17 @@ type source interface {
 	cancelled() wire.Reply
 }
 
-// simple implements the methods that most sources do not need.
-type simple struct{}
+// baseSource implements the methods that most sources do not need.
+type baseSource struct{}
 
-func (simple) begin(*loop, *task)           {}
-func (simple) chunkSize() int               { return chunkBytes }
-func (simple) pass([][]byte)                {}
-func (simple) passAll()                     {}
-func (simple) stale(*chunk, *erasures) bool { return false }
-func (simple) rest(*loop, *task) bool       { return false }
-func (simple) end(*loop, *task)             {}
-func (simple) cancelled() wire.Reply        { return nil }
+func (baseSource) begin(*loop, *task)           {}
+func (baseSource) chunkSize() int               { return chunkBytes }
+func (baseSource) pass([][]byte)                {}
+func (baseSource) passAll()                     {}
+func (baseSource) stale(*chunk, *erasures) bool { return false }
+func (baseSource) suspend(*loop, *task) bool    { return false }
+func (baseSource) end(*loop, *task)             {}
+func (baseSource) cancelled() wire.Reply        { return nil }
 
 // task starts a request whose answer takes time, or queues it in its lane. size is the
 // number of bytes that its source keeps of the request.
@@ -218,7 +218,7 @@ func (l *loop) read(t *task) {
 
 // next makes a task read on, unless it waits for something else.
 func (l *loop) next(t *task) {
-	if !t.source.rest(l, t) {
+	if !t.source.suspend(l, t) {
 		t.lane.conn.toRead.push(t)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // wait is the source of WAIT. It registers before it reads the cursor, so that it
 // misses no COMMIT. While it waits, no reader has its task, and it has no chunk.
 type wait struct {
-	simple
+	baseSource
 	task     *task
 	key      string // of the cursor
 	want     wire.Wait
@@ -70,8 +70,8 @@ func (w *wait) fill(ctx context.Context, r *reader, c *chunk) {
 	}
 }
 
-// rest implements source.
-func (w *wait) rest(l *loop, t *task) bool {
+// suspend implements source.
+func (w *wait) suspend(l *loop, t *task) bool {
 	w.looked = true
 	switch {
 	case w.reached > 0:
