@@ -2,9 +2,9 @@ package store
 
 import "slices"
 
-// Covers reports whether s selects every stream that other selects. Each part of
-// other must be within a single part of s. It may report false where that is hard
-// to tell, and never true where it is not so.
+// Covers reports whether s selects every stream that other selects. It requires
+// each part of other to be within a single part of s. Where that is hard to tell it
+// may report false, but it never reports true wrongly.
 func (s *Selection) Covers(other *Selection) bool {
 	if other == nil {
 		return true
@@ -18,8 +18,8 @@ func (s *Selection) Covers(other *Selection) bool {
 	return true
 }
 
-// coversPattern splits a prefix into its own name and what is longer, since globs
-// tell these apart.
+// coversPattern splits a prefix into the stream of that name and longer names,
+// because globs distinguish these.
 func (s *Selection) coversPattern(p *pattern, steps *int) bool {
 	if p.end != endAny {
 		return s.holds(p.tokens, p.separator, steps)
@@ -29,13 +29,14 @@ func (s *Selection) coversPattern(p *pattern, steps *int) bool {
 	return named && s.holds(longer, p.separator, steps)
 }
 
-// holds reports whether one part of s matches all that a glob does.
+// holds reports whether one part of s matches every name that a glob matches.
 func (s *Selection) holds(tokens []token, separator byte, steps *int) bool {
 	return s != nil && slices.ContainsFunc(s.parts, func(p pattern) bool { return p.holds(tokens, separator, steps) })
 }
 
-// holds does what matches does, for all names of a glob at once. Where p begins with
-// bytes the glob must have the same ones, since no wildcard stands for one only.
+// holds is matches for all names of a glob at once. If p begins with literal bytes,
+// the glob must begin with the same ones, because no wildcard stands for a single
+// value.
 func (p *pattern) holds(tokens []token, separator byte, steps *int) bool {
 	n := len(p.begin)
 	if len(tokens) < n || !slices.Equal(tokens[:n], p.tokens[:n]) {
@@ -53,13 +54,12 @@ func (p *pattern) holds(tokens []token, separator byte, steps *int) bool {
 	return len(rest) == 0
 }
 
-// coverSteps bounds what it may cost to compare globs, to about a tenth of a
-// millisecond. Whoever may send queries chooses one of them, and everybody waits
-// meanwhile.
+// coverSteps bounds the cost of comparing globs, to about a tenth of a millisecond.
+// Clients choose one of the globs, and everybody waits meanwhile.
 const coverSteps = 3000
 
-// within reports whether g matches every name that a glob of tokens does: it goes
-// through the tokens, with every set of states that g can be in after each, over all
+// within reports whether g matches every name that a glob of tokens matches. It
+// goes through the tokens and tracks every set of states that g can be in, over all
 // bytes that make a difference.
 func within(tokens []token, separator byte, g *glob, steps *int) bool {
 	alphabet := alphabetOf(tokens, separator, g)
@@ -88,7 +88,7 @@ func within(tokens []token, separator byte, g *glob, steps *int) bool {
 				}
 				seen[next] = true
 				after = append(after, next)
-				if t.kind != literal { // it may have another byte
+				if t.kind != literal { // it may take another byte
 					todo = append(todo, next)
 				}
 			}

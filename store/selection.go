@@ -6,23 +6,22 @@ import (
 	"slices"
 )
 
-// maxPattern is the longest pattern, in bytes. A state of matching is how much
-// of a pattern is behind, so 256 states are the most.
+// maxPattern is the longest pattern, in bytes. A state of matching is a position in
+// the pattern, so there are at most 256 states.
 const maxPattern = 255
 
-// A Selection selects streams by their names: those that at least one of its
-// parts matches. Without a part, as the zero value or nil, it selects none. It is
-// safe for concurrent use, save that Also must have returned before.
+// A Selection selects streams by name: those that at least one of its parts
+// matches. A nil or zero Selection has no parts and selects nothing. It is safe for
+// concurrent use once all calls of Also have returned.
 //
-// A pattern matches whole names, byte by byte, in time linear in the name's
-// length:
+// A pattern matches whole names, byte by byte, in time linear in the name's length:
 //
-//   - one or more bytes, the separator not among them
-//     **   one or more bytes of any value
-//     \x   the byte x as it is, also if it is one of these
-//     x    any other byte x as it is
+//	x    the byte x, if it is neither * nor \
+//	*    one or more bytes other than the separator
+//	**   one or more bytes of any value
+//	\x   the byte x itself, even if it is * or \
 //
-// Three asterisks are ** and then *.
+// Three asterisks are ** followed by *.
 type Selection struct{ parts []pattern }
 
 // Prefix selects the streams whose names begin with a prefix, which may be empty.
@@ -44,8 +43,8 @@ func Glob(separator byte, pattern []byte) (*Selection, error) {
 	return s, nil
 }
 
-// Also has s select the streams that match a pattern, too. Errors are those of
-// Glob; s is then as before.
+// Also makes s select the streams that match a pattern, too. Errors are those of
+// Glob; s is then unchanged.
 func (s *Selection) Also(separator byte, pattern []byte) error {
 	p, err := parsePattern(separator, pattern)
 	if err != nil {
@@ -68,9 +67,9 @@ func (s *Selection) Matches(stream []byte) bool {
 	return false
 }
 
-// Prefixes returns prefixes, in byte order and none beginning with another, one of
-// which every name begins with that s selects: a single empty one where they have
-// nothing in common, none where s selects nothing.
+// Prefixes returns prefixes in byte order. Every name that s selects begins with
+// one of them, and none begins with another. It is a single empty prefix if the
+// names have nothing in common, and none if s selects nothing.
 func (s *Selection) Prefixes() [][]byte {
 	if s == nil {
 		return nil
@@ -91,7 +90,7 @@ func (s *Selection) Prefixes() [][]byte {
 
 // A pattern is one part of a Selection.
 type pattern struct {
-	begin []byte // what it begins with up to the first wildcard
+	begin []byte // the literal bytes up to the first wildcard
 	end   end    // what follows
 	glob  *glob  // for endGlob
 
@@ -106,7 +105,7 @@ type end int
 const (
 	endNone end = iota // nothing
 	endAny             // anything, also nothing
-	endSome            // one byte or more
+	endSome            // one or more bytes
 	endGlob            // what the glob matches
 )
 
@@ -172,7 +171,7 @@ func tokenize(text []byte) (tokens []token, err error) {
 	for i := 0; i < len(text); i++ {
 		switch {
 		case text[i] == '\\' && i+1 == len(text):
-			return nil, fmt.Errorf("%w: the pattern ends with a \\ that takes no byte", ErrInvalid)
+			return nil, fmt.Errorf("%w: the pattern ends with a \\ that escapes nothing", ErrInvalid)
 		case text[i] == '\\':
 			i++
 			tokens = append(tokens, token{literal, text[i]})
@@ -188,22 +187,22 @@ func tokenize(text []byte) (tokens []token, err error) {
 	return tokens, nil
 }
 
-// states is a set of numbers of tokens: those that may match next. The number
-// after the last token says that the pattern is through.
+// states is a set of token numbers: the tokens that may match next. The number
+// after the last token means that the pattern has matched.
 type states [(maxPattern + 1) / 64]uint64
 
 func (s *states) set(n int)      { s[n/64] |= 1 << (n % 64) }
 func (s *states) has(n int) bool { return s[n/64]>>(n%64)&1 == 1 }
 
-// A glob matches all states at once, so that no name makes it go back.
+// A glob follows all states at once, so it never backtracks.
 type glob struct {
 	separator byte
 	tokens    int
-	words     int // of states that are in use
+	words     int // words of states in use
 	stars     states
 	doubles   states
-	literals  []states   // of each byte that the pattern has
-	literal   [256]uint8 // index in literals, from 1; 0: the pattern has it not
+	literals  []states   // for each byte value in the pattern
+	literal   [256]uint8 // index in literals plus 1; 0: not in the pattern
 }
 
 func newGlob(separator byte, tokens []token) *glob {
@@ -236,10 +235,10 @@ func (g *glob) matches(name []byte) bool {
 	return now.has(g.tokens)
 }
 
-// noStates is what a byte leads on from that the pattern has not.
+// noStates are the states after a byte that is not in the pattern.
 var noStates states
 
-// step takes a byte, and reports whether any state is left.
+// step consumes a byte, and reports whether any state is left.
 func (g *glob) step(now *states, c byte) bool {
 	literals := &noStates
 	if i := g.literal[c]; i > 0 {
@@ -251,7 +250,7 @@ func (g *glob) step(now *states, c byte) bool {
 		if c != g.separator {
 			wild |= g.stars[w]
 		}
-		// A wildcard may have had its last byte, and may have another.
+		// A wildcard may end with this byte, or take another.
 		stay := now[w] & wild
 		step := stay | now[w]&literals[w]
 		now[w] = step<<1 | carry | stay

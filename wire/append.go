@@ -72,7 +72,7 @@ func parseAppend(args [][]byte) (Request, *Error) {
 	return a, nil
 }
 
-// parseGroup reads the first group of args and returns what follows it.
+// parseGroup reads the first group of args, and returns what follows it.
 func parseGroup(args [][]byte) (g Group, rest [][]byte, err *Error) {
 	if len(args) < 3 {
 		return g, nil, Errorf(Malformed, "send as many frames of data as count says, and stream, expected and count before them",
@@ -90,7 +90,7 @@ func parseGroup(args [][]byte) (g Group, rest [][]byte, err *Error) {
 	switch {
 	case !ok || n == 0:
 		return g, nil, Errorf(Malformed, "send how many frames of data follow, in decimal digits, 1 or more",
-			"the frame count is not such a number")
+			"the frame count is not a number of 1 or more")
 	case n > MaxAppendEvents:
 		return g, nil, tooMuch("events", MaxAppendEvents)
 	case n > uint64(len(args)):
@@ -122,8 +122,8 @@ func (a Append) check() *Error {
 	return a.checkExpectations()
 }
 
-// checkExpectations refuses an expectation in a stream's second group: it speaks
-// of the state before the request, which the first group has spoken of.
+// checkExpectations refuses an expectation in a stream's second group. Expectations
+// are about the state before the request, which the first group already states.
 func (a Append) checkExpectations() *Error {
 	expects := func(g Group) bool { return g.Expected.Given }
 	if len(a.Groups) == 1 || !slices.ContainsFunc(a.Groups[1:], expects) {

@@ -27,7 +27,7 @@ func parseBound(name string, f []byte) (Bound, *Error) {
 	return Bound{id, true}, nil
 }
 
-// requireID reads an id that must be there.
+// requireID reads an id that must be present.
 func requireID(f []byte) (uint64, *Error) {
 	id, ok := ParseID(f)
 	if !ok {
@@ -36,8 +36,8 @@ func requireID(f []byte) (uint64, *Error) {
 	return id, nil
 }
 
-// parseDigits reads a number in decimal digits without a sign. One that no int64
-// holds is read as the largest that it does, which is beyond every limit.
+// parseDigits reads a number in decimal digits without a sign. It returns the
+// largest int64 for larger numbers; that is beyond every limit.
 func parseDigits(b []byte) (n uint64, ok bool) {
 	for _, c := range b {
 		if c < '0' || c > '9' {

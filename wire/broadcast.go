@@ -1,6 +1,6 @@
 package wire
 
-// A Broadcast is what PUB sends for an event.
+// A Broadcast is the message of PUB for an event.
 type Broadcast struct {
 	Stream []byte
 	ID     uint64
@@ -11,8 +11,8 @@ type Broadcast struct {
 // filter by its prefix.
 func (b Broadcast) Frames() [][]byte { return [][]byte{b.Stream, ID(b.ID), b.Data} }
 
-// ParseBroadcast reads a message of PUB. It reports false for one that is
-// reserved (its first frame is empty) or not understood.
+// ParseBroadcast reads a message of PUB. It reports false for a reserved message,
+// whose first frame is empty, and for an unknown one.
 func ParseBroadcast(frames [][]byte) (b Broadcast, ok bool) {
 	if len(frames) < 3 || len(frames[0]) == 0 {
 		return b, false

@@ -108,7 +108,7 @@ func parseWait(args [][]byte) (Request, *Error) {
 	return Wait{args[0], args[1], id, time.Duration(ms) * time.Millisecond}, nil
 }
 
-// checkCursor refuses what names no cursor.
+// checkCursor refuses names that no cursor can have.
 func checkCursor(consumer, stream []byte) *Error {
 	switch {
 	case len(consumer) == 0:

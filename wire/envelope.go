@@ -2,7 +2,7 @@ package wire
 
 import "errors"
 
-// Limits of an envelope: what stands before a request, its delimiter included.
+// Limits of an envelope, which comes before a request and includes its delimiter.
 const (
 	MaxEnvelopeFrames = 16
 	MaxEnvelopeBytes  = 1024
@@ -10,19 +10,19 @@ const (
 
 // Errors of Split.
 var (
-	// ErrEnvelope: the envelope is longer than the limits. There is nowhere to
-	// send an answer, so such a message is dropped.
+	// ErrEnvelope: the envelope exceeds the limits. The message is dropped, because
+	// an answer could not be addressed.
 	ErrEnvelope = errors.New("envelope too long")
-	// ErrNoDelimiter: the first frame is no command and no frame is empty.
-	ErrNoDelimiter = errors.New("no command, which is capitals, and no empty frame that ends an envelope")
+	// ErrNoDelimiter: the first frame is not a command, and no frame is empty.
+	ErrNoDelimiter = errors.New("no command of 3 to 12 capitals, and no empty frame that ends an envelope")
 )
 
-// Split parts a received message, without its routing id, into the envelope
-// that the answer carries too and the request after it.
+// Split splits a received message, without its routing id, into its envelope, which
+// the answer carries too, and the request.
 //
-// A first frame of 3 to 12 capitals A to Z is a command and means that there is
-// no envelope. Otherwise the envelope is everything up to and with the first
-// empty frame. Both results share the memory of frames.
+// If the first frame is 3 to 12 capitals A to Z, it is a command and there is no
+// envelope. Otherwise the envelope ends with the first empty frame. Both results
+// share the memory of frames.
 func Split(frames [][]byte) (envelope, request [][]byte, err error) {
 	if len(frames) > 0 && isWord(frames[0]) {
 		return nil, frames, nil

@@ -1,6 +1,6 @@
 package wire
 
-// Replace asks to put other data in the place of an event's.
+// Replace asks to replace the data of an event.
 type Replace struct {
 	Stream []byte // 1 to 255 bytes
 	ID     uint64
@@ -26,7 +26,7 @@ func parseReplace(args [][]byte) (Request, *Error) {
 	return Replace{args[0], id, args[2]}, nil
 }
 
-// Delete asks to remove the events of a stream up to one.
+// Delete asks to delete the events of a stream up to one.
 type Delete struct {
 	Stream   []byte // 1 to 255 bytes
 	UpTo     Bound  // none: all

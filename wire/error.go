@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// A Code says what kind of refusal an ERROR is.
+// A Code classifies an ERROR.
 type Code string
 
-// The codes of ERROR. They are part of the protocol: never change or remove
-// one, add new ones before INTERNAL, which stays the last. Clients treat a code that
-// they do not know as INTERNAL. A new one is also counted (server/stats.go), described
-// (protocol.md), and has an exit status and words for the command line
+// The codes of ERROR. They are part of the protocol: never change or remove one,
+// and add new ones before INTERNAL, which stays the last. Clients treat an unknown
+// code as INTERNAL. A new code also needs a counter (server/stats.go), a
+// description (protocol.md), and an exit status and words for the command line
 // (command/explain.go).
 const (
 	Malformed      Code = "MALFORMED"
@@ -38,7 +38,7 @@ const (
 	Internal       Code = "INTERNAL"
 )
 
-// An Error is a refusal as it goes over the wire, in one frame:
+// An Error is an ERROR on the wire, in one frame:
 //
 //	ERROR CODE name=value* ; what happened; what to do
 type Error struct {
@@ -48,21 +48,21 @@ type Error struct {
 	Do     string  // what to do about it
 }
 
-// A Param is one fact of an error for programs to read. Bytes (ids, streams)
-// are given in lower-case hex.
+// A Param is one fact of an error, for programs to read. Bytes such as ids and
+// stream names are in lower-case hex.
 type Param struct{ Name, Value string }
 
 // Hex returns the Param of a stream, an id or other bytes.
-func Hex(name string, size []byte) Param {
-	return Param{name, hex.EncodeToString(size)}
+func Hex(name string, value []byte) Param {
+	return Param{name, hex.EncodeToString(value)}
 }
 
-// Errorf returns an Error with a formatted text of what happened.
+// Errorf returns an Error; format and args say what happened, do says what to do.
 func Errorf(code Code, do, format string, args ...any) *Error {
 	return &Error{Code: code, What: fmt.Sprintf(format, args...), Do: do}
 }
 
-// With returns e with parameters added at the end of those it has.
+// With returns e with parameters added at the end.
 func (e *Error) With(params ...Param) *Error {
 	e.Params = append(e.Params, params...)
 	return e
@@ -90,9 +90,9 @@ func (e *Error) Frames() [][]byte {
 	return [][]byte{[]byte("ERROR " + e.Error())}
 }
 
-// parseError reads the one frame of an ERROR, without its first word. Whatever
-// does not have the form is kept as the text of an INTERNAL error: a client
-// must survive a server that is newer than itself.
+// parseError reads the frame of an ERROR without its first word. It keeps a
+// malformed frame as the text of an INTERNAL error, because a client must survive a
+// newer server.
 func parseError(text []byte) *Error {
 	head, tail, ok := bytes.Cut(text, []byte(" ; "))
 	words := strings.Split(string(head), " ")

@@ -4,7 +4,7 @@ import "time"
 
 // Event is one event of the answer to a Query.
 type Event struct {
-	ID   uint64 // the id, or with Match the position, to resume from
+	ID   uint64 // the id, or with Match the position, to continue from
 	Data []byte
 	Meta *Meta // nil unless asked for
 }
@@ -18,7 +18,7 @@ func (e Event) Frames() [][]byte {
 	return frames
 }
 
-// Meta is what the store knows of an event.
+// Meta is what the store records about an event.
 type Meta struct {
 	Stream   []byte
 	ID       uint64

@@ -2,8 +2,8 @@ package wire
 
 import "encoding/binary"
 
-// IDSize is the length of an id or a position on the wire: an unsigned
-// integer of 64 bits, big-endian, so that ids sort bytewise.
+// IDSize is the size of an id or a position on the wire, in bytes: an unsigned
+// 64-bit integer, big-endian, so that ids sort bytewise.
 const IDSize = 8
 
 // ID returns the 8 bytes that name n on the wire.

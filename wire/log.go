@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Log asks for what happened in the store: its commits, in order, without the
-// events' data.
+// Log asks for the log of the store: its commits in order, without the events'
+// data.
 type Log struct {
 	After uint64 // position, exclusive; 0 is the beginning
 	Limit uint64 // commits; 0 is no limit
-	Store string // ID.GENERATION of the store that is meant, if not empty
+	Store string // ID.GENERATION of the store, if not empty
 }
 
 // Frames implements Request.
@@ -51,8 +51,8 @@ func parseLog(args [][]byte) (Request, *Error) {
 	return l, nil
 }
 
-// StoreReply begins the answer to a Log: whose log it is, and the secret with
-// which that store knows requests again that have a key.
+// StoreReply begins the answer to a Log. It says whose log it is, and has the
+// secret with which the store recognizes repeated requests with a key.
 type StoreReply struct {
 	ID         string // lower-case hex
 	Generation uint64
@@ -81,7 +81,7 @@ func parseStoreReply(args [][]byte) (Reply, error) {
 
 // Entry is one commit of the answer to a Log.
 type Entry struct {
-	Position uint64    // the last that it took
+	Position uint64    // the last position that it took
 	First    uint64    // and the first
 	Time     time.Time // UTC, in microseconds
 	Next     uint64    // the number that the next new stream gets
@@ -94,11 +94,11 @@ type Entry struct {
 type Change struct {
 	Kind   string // one of the words below
 	Stream []byte
-	Number uint64 // stands for the stream within the store; 0 is the whole store
+	Number uint64 // the stream's number within the store; 0 is the whole store
 	Name   []byte // CursorMoved: the consumer; RequestKeyed: the key
 	First  uint64 // EventsAppended, EventsDeleted: the first id; EventReplaced: the id
 	Last   uint64 // EventsAppended, EventsDeleted: the last id; EventReplaced: the last id of its page; CursorMoved: the id
-	Sum    []byte // RequestKeyed: what tells the request from others under the key
+	Sum    []byte // RequestKeyed: distinguishes requests under the key
 	IDs    []uint64
 	Count  uint64 // PositionsLost, PositionsOmitted
 	Patch  uint64 // PositionsLost
@@ -130,8 +130,8 @@ func (e Entry) Frames() [][]byte {
 		ID(e.Next), ID(e.Bytes), ID(e.Chain), ID(uint64(len(e.Changes))), changes}
 }
 
-// appendFields appends what a change is made of. All changes are in one frame: there
-// may be thousands, and each frame costs both sides more than what is in it.
+// appendFields appends the fields of a change. All changes share one frame: there
+// may be thousands, and a frame costs both sides more than its contents.
 func (c *Change) appendFields(fields [][]byte) [][]byte {
 	fields = append(fields, []byte(c.Kind))
 	switch c.Kind {
@@ -168,7 +168,7 @@ func parseEntry(args [][]byte) (Reply, error) {
 	return e, nil
 }
 
-// packed reads a frame that has fields, each after its length.
+// packed reads a frame of length-prefixed fields.
 func (f *fields) packed() (in fields) {
 	b := f.bytes()
 	for len(b) >= lengthSize {
@@ -185,8 +185,8 @@ func (f *fields) packed() (in fields) {
 
 const lengthSize = 4
 
-// fields reads frames, or what is in one, one by one; bad is set for good when one is not what it
-// should be.
+// fields reads frames, or the fields of one, one by one; bad stays set once a field
+// is malformed.
 type fields struct {
 	args [][]byte
 	bad  bool

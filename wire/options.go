@@ -27,9 +27,9 @@ const (
 	storeForm = "store=ID.GENERATION as INFO has it"
 )
 
-// parseOptions reads the option frames that end a request and hands each to set,
-// which reports whether it can read the value. forms has the form of each option
-// that command knows; the form of one without a value is its name.
+// parseOptions reads the option frames at the end of a request and passes each to
+// set, which reports whether the value is valid. forms maps the options of the
+// command to their forms; the form of an option without a value is its name.
 func parseOptions(command string, forms map[string]string, frames [][]byte, set func(name string, value []byte) bool) *Error {
 	for i, f := range frames {
 		word, value, valued := bytes.Cut(f, []byte("="))
@@ -48,8 +48,7 @@ func parseOptions(command string, forms map[string]string, frames [][]byte, set 
 	return nil
 }
 
-// findOption returns the first frame with the option of that name, nil if there
-// is none.
+// findOption returns the first frame with an option, or nil.
 func findOption(frames [][]byte, name string) []byte {
 	for _, f := range frames {
 		if word, _, _ := bytes.Cut(f, []byte("=")); string(word) == name {
@@ -59,7 +58,7 @@ func findOption(frames [][]byte, name string) []byte {
 	return nil
 }
 
-// badOption refuses a frame that stands where options stand.
+// badOption returns the error for an unknown option.
 func badOption(command string, option []byte) *Error {
 	return optionError(option, "leave it out", "%s has no option %q", command, toASCII(shorten(option)))
 }
@@ -68,7 +67,7 @@ func optionError(option []byte, do, format string, args ...any) *Error {
 	return Errorf(BadOption, do, format, args...).With(Hex("option", shorten(option)))
 }
 
-// shorten returns as much of what a peer sent as an ERROR tells it.
+// shorten cuts what a peer sent to the length that an ERROR quotes.
 func shorten(b []byte) []byte {
 	const shown = 64
 	return b[:min(len(b), shown)]
@@ -83,7 +82,7 @@ func parseLimit(value []byte) (uint64, bool) {
 	return n, ok && n > 0
 }
 
-// isStore reports whether s has the form ID.GENERATION of what INFO tells.
+// isStore reports whether s has the form ID.GENERATION.
 func isStore(s []byte) bool {
 	id, generation, _ := bytes.Cut(s, []byte("."))
 	for _, c := range id {

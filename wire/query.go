@@ -22,27 +22,27 @@ type Query struct {
 	Nearest  bool
 	Consumer []byte // begin after its cursor; nil: none is named
 	Follow   bool
-	Meta     bool // implied by Match: ParseRequest sets it
+	Meta     bool // implied by Match; ParseRequest sets it
 
 	Match        Match
 	Also         [][]byte // globs, at most 16 of 1 to 255 bytes
 	Separator    byte     // of globs; 0 unless HasSeparator
 	HasSeparator bool     // without it, the separator is DefaultSeparator
 
-	Store string // ID.GENERATION; empty: whichever it is
+	Store string // ID.GENERATION; empty: any store
 }
 
-// A Match says what the stream of a Query means.
+// A Match says what the stream of a Query stands for.
 type Match int
 
-// What the stream of a Query is: a name, a prefix of names or a glob.
+// The stream of a Query is a name, a prefix of names, or a glob.
 const (
 	MatchName Match = iota
 	MatchPrefix
 	MatchGlob
 )
 
-// DefaultSeparator is what separates the parts of names in globs.
+// DefaultSeparator separates the parts of names in globs.
 const DefaultSeparator = '/'
 
 // The forms of the options.
@@ -172,7 +172,7 @@ func parseMatch(value []byte) (Match, bool) {
 	return MatchName, false
 }
 
-// checkOptions refuses options that mean nothing beside the rest of the request.
+// checkOptions refuses options that contradict the rest of the request.
 func (q *Query) checkOptions(options [][]byte) *Error {
 	if len(options) == 0 {
 		return nil

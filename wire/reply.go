@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The words that begin replies, besides ERROR and those of commands.
+// The words that begin replies, besides ERROR and those that are also commands.
 const (
 	PUBLISHED = "PUBLISHED"
 	APPENDED  = "APPENDED"
@@ -49,7 +49,7 @@ func (a Appended) Frames() [][]byte {
 	return frames
 }
 
-// Live says that a follower has everything there is at the moment.
+// Live says that a follower has received every event so far.
 type Live struct{}
 
 // Frames implements Reply.
@@ -88,7 +88,7 @@ type Committed struct{ ID uint64 }
 // Frames implements Reply.
 func (c Committed) Frames() [][]byte { return [][]byte{[]byte(COMMITTED), ID(c.ID)} }
 
-// CursorReply answers a Cursor; id zero where there is none.
+// CursorReply answers a Cursor; the id is 0 if there is no cursor.
 type CursorReply struct{ ID uint64 }
 
 // Frames implements Reply.
@@ -106,7 +106,7 @@ type Pong struct{ Payload [][]byte }
 // Frames implements Reply.
 func (p Pong) Frames() [][]byte { return append([][]byte{[]byte(PONG)}, p.Payload...) }
 
-// InfoReply answers an Info: facts about the server, in its order.
+// InfoReply answers an Info: facts about the server, in the server's order.
 type InfoReply struct{ Facts []Param }
 
 // Frames implements Reply.
@@ -118,11 +118,11 @@ func (r InfoReply) Frames() [][]byte {
 	return frames
 }
 
-// ErrReply is returned for frames that are no reply known to this version.
+// ErrReply: the frames are not a reply known to this version.
 var ErrReply = errors.New("not a reply of this protocol")
 
-// ParseReply reads a reply, the frames after the envelope. Frames that a newer
-// server adds at the end are ignored.
+// ParseReply reads a reply, the frames after the envelope. It ignores frames that a
+// newer server adds at the end.
 func ParseReply(frames [][]byte) (Reply, error) {
 	if len(frames) == 0 {
 		return nil, ErrReply
@@ -156,7 +156,7 @@ func ParseReply(frames [][]byte) (Reply, error) {
 	return parseIDReply(string(frames[0]), args)
 }
 
-// parseIDReply reads the replies that are a word and an id.
+// parseIDReply reads the replies that consist of a word and an id.
 func parseIDReply(word string, args [][]byte) (Reply, error) {
 	id, ok := parseIDFrame(args)
 	if !ok {
@@ -177,7 +177,7 @@ func parseIDReply(word string, args [][]byte) (Reply, error) {
 	return nil, ErrReply
 }
 
-// parseAppended reads ids up to the first frame that is none.
+// parseAppended reads ids up to the first frame that is not an id.
 func parseAppended(args [][]byte) (Reply, error) {
 	var a Appended
 	for _, f := range args {

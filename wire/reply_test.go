@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -88,14 +89,14 @@ func TestEntryOfAllKinds(t *testing.T) {
 		t.Errorf("want %#v, have %#v, %v", entry, got, err)
 	}
 	for n := range sent {
-		if got, err := ParseReply(sent[:n]); err != ErrReply {
+		if got, err := ParseReply(sent[:n]); !errors.Is(err, ErrReply) {
 			t.Errorf("%d frames: %#v, %v", n, got, err)
 		}
 	}
 	changes := &sent[len(sent)-1]
 	for whole := *changes; len(*changes) > 0; {
 		*changes = whole[:len(*changes)-1]
-		if got, err := ParseReply(sent); err != ErrReply {
+		if got, err := ParseReply(sent); !errors.Is(err, ErrReply) {
 			t.Errorf("%d bytes of changes: %#v, %v", len(*changes), got, err)
 		}
 	}
@@ -140,7 +141,7 @@ func TestNoReply(t *testing.T) {
 		"meta, time with comma":  {"EVENT", id7, "d", "s", id7, id7, "2026-01-02T03:04:05,000060Z"},
 		"meta, time in a zone":   {"EVENT", id7, "d", "s", id7, id7, "2026-01-02T03:04:05.000060+01:00"},
 	} {
-		if got, err := ParseReply(frames(in...)); err != ErrReply {
+		if got, err := ParseReply(frames(in...)); !errors.Is(err, ErrReply) {
 			t.Errorf("%s: %#v, %v", name, got, err)
 		}
 	}

@@ -1,9 +1,8 @@
-// Package wire turns frames into the requests and replies of the Gorewind
-// protocol and back. It knows nothing of sockets. protocol.md is the
-// specification.
+// Package wire converts frames into the requests and replies of the Gorewind
+// protocol, and back. It does not know sockets. protocol.md is the specification.
 //
-// What it parses shares the memory of the frames that it was given; what it
-// formats shares the memory of its fields.
+// Parsed values share the memory of their frames; frames share the memory of the
+// formatted value.
 package wire
 
 import (
@@ -49,13 +48,13 @@ func (p Publish) Frames() [][]byte {
 	return [][]byte{[]byte(PUBLISH), p.Stream, p.Data}
 }
 
-// Cancel asks to end the oldest unfinished request of its envelope that may last.
+// Cancel asks to end the oldest unfinished long-running request of its envelope.
 type Cancel struct{}
 
 // Frames implements Request.
 func (Cancel) Frames() [][]byte { return [][]byte{[]byte(CANCEL)} }
 
-// Info asks what server and which store this is.
+// Info asks for facts about the server and its store.
 type Info struct{}
 
 // Frames implements Request.
@@ -69,8 +68,8 @@ func (p Ping) Frames() [][]byte {
 	return append([][]byte{[]byte(PING)}, p.Payload...)
 }
 
-// ParseRequest reads a request, the frames after the envelope. Any error is
-// ready to be sent to the peer. It does not look at the size of events.
+// ParseRequest reads a request, the frames after the envelope. Its errors are ready
+// to be sent to the peer. It does not check the size of events.
 func ParseRequest(frames [][]byte) (Request, *Error) {
 	if len(frames) == 0 {
 		return nil, Errorf(Malformed, "send a command after the empty frame", "the request has no frames")
@@ -116,9 +115,8 @@ func ParseRequest(frames [][]byte) (Request, *Error) {
 		"there is no command %s", frames[0])
 }
 
-// ParsePublish reads what follows the word PUBLISH. It is apart from
-// ParseRequest because it is the hot path, and an interface value costs an
-// allocation.
+// ParsePublish reads the frames after PUBLISH. It is separate from ParseRequest
+// because this is the hot path, and an interface value costs an allocation.
 func ParsePublish(args [][]byte) (Publish, *Error) {
 	if len(args) < 2 {
 		return Publish{}, tooFew(PUBLISH, "stream and data", len(args))
@@ -147,7 +145,7 @@ func tooLong(name string, size, limit int) *Error {
 		With(Param{"limit", strconv.Itoa(limit)})
 }
 
-// checkCount refuses a request that has not exactly as many frames as it wants.
+// checkCount refuses a request with more or fewer frames than n.
 func checkCount(command, wants string, args [][]byte, n int) *Error {
 	switch {
 	case len(args) < n:
@@ -162,8 +160,8 @@ func tooFew(command, wants string, got int) *Error {
 	return Errorf(Malformed, "send "+wants, "%s has %d frames after the command", command, got)
 }
 
-// toASCII returns b with everything but printable ASCII replaced, since an
-// ERROR is ASCII, and its semicolons too, which part its text.
+// toASCII replaces everything in b except printable ASCII, because an ERROR is
+// ASCII. It also replaces semicolons, which separate the parts of an ERROR.
 func toASCII(b []byte) string {
 	out := make([]byte, len(b))
 	for i, c := range b {

@@ -86,10 +86,7 @@ type span struct {
 func (d *DB) readScanChunk(ctx context.Context, events []store.Event, w *scanChunk) (_ []store.Event, reached uint64, err error) {
 	for {
 		err = d.use(ctx, func(db *leveldb.DB) (err error) {
-			if err := w.plan(db); err != nil {
-				return err
-			}
-			if err := w.choose(db, &d.names); err != nil {
+			if err := w.prepare(db, &d.names); err != nil {
 				return err
 			}
 			events, err = d.readSpans(db, events, w.spans)
@@ -101,6 +98,14 @@ func (d *DB) readScanChunk(ctx context.Context, events []store.Event, w *scanChu
 		events = events[:0]
 		w.events = max(1, w.planned/8) // events were replaced by larger ones, which commits do not record
 	}
+}
+
+// prepare plans the chunk and chooses its spans.
+func (w *scanChunk) prepare(db *leveldb.DB, names *logscan.Names) error {
+	if err := w.plan(db); err != nil {
+		return err
+	}
+	return w.choose(db, names)
 }
 
 // plan lists the chunk's events from commits, until they are enough.

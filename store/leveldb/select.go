@@ -60,12 +60,7 @@ func (d *DB) choose(ctx context.Context, sel *store.Selection, in stretch) (*str
 func (d *DB) isSelective(ctx context.Context, sel *store.Selection, in stretch) (selective bool, err error) {
 	const sample, part = 512, 16
 	w := scanChunk{stretch: in, selection: sel, events: sample, bytes: scanBytes}
-	err = d.use(ctx, func(db *leveldb.DB) error {
-		if err := w.plan(db); err != nil {
-			return err
-		}
-		return w.choose(db, &d.names)
-	})
+	err = d.use(ctx, func(db *leveldb.DB) error { return w.prepare(db, &d.names) })
 	taken := 0
 	for i := range w.spans {
 		if !w.spans[i].skip {

@@ -91,7 +91,7 @@ func Run(ctx context.Context, dir string, o Options) (Result, error) {
 
 func repairDirectory(ctx context.Context, dir string, o Options) (done Result, err error) {
 	if _, err := os.Stat(dir); err != nil {
-		return done, err // create nothing
+		return done, datadir.Missing(dir, err) // create nothing
 	}
 	lock, err := datadir.Lock(dir)
 	if err != nil {

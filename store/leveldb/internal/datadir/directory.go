@@ -6,6 +6,7 @@ package datadir
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -211,7 +212,7 @@ var ErrUnfinished = errors.New("holds an unfinished restore")
 
 // Missing returns an error that says why there is no database in dir. cause is the
 // error that was met looking for it.
-func Missing(dir string, err error) error {
+func Missing(dir string, cause error) error {
 	if h, missing := OpenHighwater(Dir(dir), false); missing == nil {
 		defer h.Close()
 		if h.Last.Position > 0 {
@@ -221,5 +222,16 @@ func Missing(dir string, err error) error {
 	if _, restoring := os.Stat(filepath.Join(dir, restoringName)); restoring == nil {
 		return ErrUnfinished
 	}
-	return err
+	if errors.Is(cause, fs.ErrNotExist) {
+		return &NoStoreError{dir}
+	}
+	return cause
 }
+
+// A NoStoreError says that a directory holds no store. It is an fs.ErrNotExist.
+type NoStoreError struct{ Dir string }
+
+func (e *NoStoreError) Error() string { return "there is no store in " + e.Dir }
+
+// Is makes a NoStoreError an fs.ErrNotExist.
+func (e *NoStoreError) Is(err error) bool { return err == fs.ErrNotExist }

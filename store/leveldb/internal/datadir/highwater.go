@@ -4,11 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 
 	"gorewind/store"
+	"gorewind/store/leveldb/internal/record"
 )
 
 // A Highwater is the content of the high-water file. It says how far the commits
@@ -33,18 +33,16 @@ const (
 	highwaterStride = 4096
 )
 
-var crc32c = crc32.MakeTable(crc32.Castagnoli)
-
 func (h Highwater) encode() []byte {
 	b := binary.BigEndian.AppendUint64(nil, h.Position)
 	b = binary.BigEndian.AppendUint64(b, h.Chain)
 	b = binary.BigEndian.AppendUint64(b, highwaterMagic)
-	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, crc32c))
+	return binary.BigEndian.AppendUint32(b, record.CRC32C(b))
 }
 
 func parseHighwater(b []byte) (h Highwater, ok bool) {
 	if len(b) != highwaterSlot ||
-		crc32.Checksum(b[:24], crc32c) != binary.BigEndian.Uint32(b[24:]) ||
+		record.CRC32C(b[:24]) != binary.BigEndian.Uint32(b[24:]) ||
 		binary.BigEndian.Uint64(b[16:]) != highwaterMagic {
 		return h, false
 	}
@@ -110,7 +108,7 @@ func RewriteHighwater(on Disk, v Highwater) error {
 // written.
 func ReadSlot(f io.ReaderAt, slot int64) (v Highwater, ok, blank bool, err error) {
 	var b [highwaterSlot]byte
-	if _, err := f.ReadAt(b[:], slot*highwaterStride); err != nil && err != io.EOF {
+	if _, err := f.ReadAt(b[:], slot*highwaterStride); err != nil && !errors.Is(err, io.EOF) {
 		return v, false, false, err
 	}
 	v, ok = parseHighwater(b[:])

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,7 +51,7 @@ const DamagedIdentity = "the file " + DBName + "/" + FormatName + " is missing o
 const checksumWord = "checksum "
 
 func checksumLine(text string) string {
-	return fmt.Sprintf("%s%08x\n", checksumWord, crc32.Checksum([]byte(text), crc32c))
+	return fmt.Sprintf("%s%08x\n", checksumWord, record.CRC32C([]byte(text)))
 }
 
 // hasChecksum reports whether a text, of any version, ends with its valid checksum.

@@ -65,7 +65,7 @@ func ScanTable(files storage.Storage, fd storage.FileDesc, f func(key, value []b
 		return nil, err
 	}
 	var magic [len(tableMagic)]byte
-	if _, err := file.ReadAt(magic[:], max(0, size-int64(len(magic)))); err != nil && err != io.EOF {
+	if _, err := file.ReadAt(magic[:], max(0, size-int64(len(magic)))); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	r, err := table.NewReader(file, size, fd, nil, util.NewBufferPool(Settings.BlockSize), &opt.Options{

@@ -106,6 +106,9 @@ var (
 	ecma       = crc64.MakeTable(crc64.ECMA)
 )
 
+// CRC32C returns the CRC-32C checksum of b, which formats on disk use.
+func CRC32C(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+
 func appendNumber(b []byte, n uint64) []byte {
 	var full [8]byte
 	binary.BigEndian.PutUint64(full[:], n)
