@@ -26,7 +26,7 @@ func TestSelectionDoc(t *testing.T) {
 			continue
 		}
 		text := string(p.Text(typ.Doc))
-		for _, row := range []string{"\n    x    the", "\n    *    one", "\n    **   one", "\n    \\x   the"} {
+		for _, row := range []string{"\n\tx    the", "\n\t*    one", "\n\t**   one", "\n\t\\x   the"} {
 			if !strings.Contains(text, row) {
 				t.Errorf("want the row %q, have\n%s", row, text)
 			}
