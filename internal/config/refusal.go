@@ -59,39 +59,6 @@ func flagInstead(what string, flags []*kong.Flag) string {
 	return ""
 }
 
-// unknownFlag matches how kong refuses a flag, with what it would suggest.
-var unknownFlag = regexp.MustCompile(`^unknown flag (-\S+?)(, did you mean .*)?$`)
-
-// flagMeant says of a flag that a command does not have which one is like it. kong would
-// suggest -h for every other letter, and takes -limit for -l -i -m -i -t.
-func flagMeant(what string, args []string, flags []*kong.Flag) string {
-	m := unknownFlag.FindStringSubmatch(what)
-	if m == nil {
-		return what
-	}
-	given := m[1]
-	for _, a := range args {
-		if a, _, _ = strings.Cut(a, "="); strings.HasPrefix(a, given) {
-			given = a
-			break
-		}
-	}
-	what = "unknown flag " + given
-	if len(given) == len("-x") {
-		return what // a letter is like every other
-	}
-	var names []string
-	for _, f := range flags {
-		if !f.Hidden {
-			names = append(names, f.Name)
-		}
-	}
-	if name, ok := nearest(strings.ToLower(strings.TrimLeft(given, "-")), names); ok {
-		what += "; did you mean --" + name + "?"
-	}
-	return what
-}
-
 // plainer are what kong says to programmers, and how it is said to users.
 var plainer = []struct {
 	kongs *regexp.Regexp
