@@ -10,6 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"gorewind/backup"
 	"gorewind/client"
 	"gorewind/internal/term"
 )
@@ -76,8 +77,9 @@ func (c *queryCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 			}
 			o.UpTo = client.Some(last) // what comes meanwhile would be too much
 		}
-		p, found := c.printer(kctx.Stdout), false
+		p, shown, line := c.printer(kctx.Stdout), uint64(0), c.progress(kctx.Stdout, stderr)
 		defer func() { err = p.Flush(err) }()
+		defer line.Clear()
 		for e, err := range cl.Query(ctx, c.Stream, o) {
 			if err != nil {
 				return err
@@ -85,13 +87,38 @@ func (c *queryCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 			if err := p.Event(e); err != nil {
 				return err
 			}
-			found = true
+			if shown++; shown%progressEvery == 0 {
+				c.show(line, shown)
+			}
 		}
-		if !found {
+		if shown == 0 {
 			c.tellNothing(kctx.Stdout, stderr)
 		}
 		return nil
 	})
+}
+
+// progressEvery is after how many events the progress is shown: it costs more than an event.
+const progressEvery = 256
+
+// progress returns what shows how far a query is whose events go into a file. In a pipe,
+// somebody else may be on the terminal, such as less.
+func (c *queryCmd) progress(stdout, stderr io.Writer) *term.Progress {
+	if !term.IsRegular(stdout) {
+		return new(term.Progress)
+	}
+	line := term.NewProgress(stderr)
+	c.show(line, 0)
+	return line
+}
+
+// show shows on a line how many events there are so far.
+func (c *queryCmd) show(line *term.Progress, events uint64) {
+	of := int64(term.Endless)
+	if c.Limit != nil {
+		of = int64(min(c.most(), 1<<62))
+	}
+	line.Show("reading", int64(events), of, backup.Events)
 }
 
 // tellNothing says that there is no such event, to whom it may look like a failure.

@@ -26,5 +26,15 @@ func IsScreen(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// IsRegular reports whether what is written goes into a file on a disk.
+func IsRegular(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	fi, err := f.Stat()
+	return err == nil && fi.Mode().IsRegular()
+}
+
 // IsDumb reports whether nothing but text may be written to terminals.
 func IsDumb() bool { return os.Getenv("TERM") == "dumb" }

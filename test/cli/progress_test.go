@@ -71,6 +71,26 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+// TestProgressOfQuery: who sends events into a file sees how many there are so far.
+func TestProgressOfQuery(t *testing.T) {
+	d := daemontest.Start(t, "--in-memory")
+	daemontest.Shell{D: d, Stdin: strings.Join(numbered(1, 5000), "\n")}.Want(t, "1\t5000\n", "publish", "s", "--lines")
+	for redirected, shows := range map[string]bool{"> out": true, "--limit 4000 > out": true, "| cat > out": false, "> out 2> errors": false} {
+		dir := t.TempDir()
+		cmd := daemontest.Command(t, "sh", "-c", fmt.Sprintf(`"$0" query s --raw --connect "$1" %s`, redirected), daemontest.Binary(), d.Router)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "TERM=xterm", "NO_COLOR=1")
+		p := daemontest.NewTerminalOf(t, 80, cmd)
+		_, status := p.End()
+		out, err := os.ReadFile(filepath.Join(dir, "out"))
+		if status != 0 || err != nil || strings.Count(string(out), "\n") < 4000 || strings.Contains(p.Written(), "reading") != shows || daemontest.LeftOn(t, 80, p.Written()) != "" {
+			t.Errorf("%s: status %d, %v, %q", redirected, status, err, p.Written())
+		}
+		if errors, _ := os.ReadFile(filepath.Join(dir, "errors")); len(errors) > 0 {
+			t.Errorf("%s: have %q", redirected, errors)
+		}
+	}
+}
+
 // TestProgressOfFailure: what failed leaves nothing on a screen but why.
 func TestProgressOfFailure(t *testing.T) {
 	t.Parallel()
