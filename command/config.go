@@ -24,7 +24,7 @@ type configCmd struct {
 // Help implements kong's.
 func (*configCmd) Help() string {
 	return `
-What it prints is a file for --config, which makes that command do the same again.
+What it prints is a file for --config, which makes that command do the same again. Relative paths in such a file go by its directory.
 
 Examples:
 

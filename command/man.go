@@ -63,7 +63,7 @@ The file is TOML. A key is the name of a flag, of whatever command; a command ta
     data-dir = "/var/lib/gorewind/data"
     max-event-bytes = 65536
 
-No file is read that is not named. gorewind config prints what is in force, as such a file.
+A relative path in the file goes by the directory of the file, and ~/ is the home directory of who runs gorewind. No file is read that is not named. gorewind config prints what is in force, as such a file.
 
 # FILES
 

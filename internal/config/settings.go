@@ -65,6 +65,11 @@ func (s *Settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 	if err != nil {
 		return nil, fmt.Errorf("%w; see %s", err, s.file.where(key))
 	}
+	if path, ok := token.(string); ok && isPath(flag, path) {
+		if token, err = s.file.expand(path); err != nil {
+			return nil, fmt.Errorf("--%s: %w; see %s", flag.Name, err, s.file.where(flag.Name))
+		}
+	}
 	return token, nil
 }
 
