@@ -40,6 +40,7 @@ type cli struct {
 	Config configCmd `cmd:"" group:"serve" help:"Print the values that flags have, and where each comes from."`
 
 	Publish   publishCmd   `cmd:"" group:"use" help:"Store events at the end of a stream."`
+	Append    appendCmd    `cmd:"" group:"use" help:"Store events in several streams, all or none."`
 	Query     queryCmd     `cmd:"" group:"use" help:"Show the events of a stream, or of several."`
 	Follow    followCmd    `cmd:"" group:"use" help:"Show events, and then each that comes."`
 	Subscribe subscribeCmd `cmd:"" group:"use" help:"Show broadcasts as they come."`

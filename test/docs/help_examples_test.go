@@ -38,7 +38,7 @@ func examplesOf(t *testing.T, command string) (lines []string) {
 func TestHelpExamples(t *testing.T) {
 	dir := t.TempDir()
 	d := daemontest.Start(t, "--in-memory")
-	for name, text := range map[string]string{"order.json": "{}\n", "event.json": "{}\n", "access.log": "one\ntwo\nthree\n"} {
+	for name, text := range map[string]string{"order.json": "{}\n", "event.json": "{}\n", "transfer.json": `{"groups": [{"stream": "transfer", "expect": "empty", "events": ["1"]}]}`, "access.log": "one\ntwo\nthree\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestHelpExamples(t *testing.T) {
 	// Those that do not end, or need what is not here.
 	others := []string{"tail -f", "jq", "192.0.2.1", "gorewind serve --curve-key", "--client-key", "wait billing", "delete account/17", "--until"}
 	for _, name := range []string{
-		"publish", "query", "streams", "commit", "cursor", "wait", "info", "ping", "replace", "delete",
+		"publish", "append", "query", "streams", "commit", "cursor", "wait", "info", "ping", "replace", "delete",
 		"export", "import", "backup", "restore", "verify", "repair", "config", "keygen",
 	} {
 		for _, line := range examplesOf(t, name) {
