@@ -28,7 +28,7 @@ func back(t testing.TB, from Source, dir string) Summary {
 	return sum
 }
 
-// restoredBackup restores a backup and opens what comes out.
+// restoredBackup restores a backup and opens the new store.
 func restoredBackup(t testing.TB, backup string, o RestoreOptions) (store.Store, Restored) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "restored")
@@ -42,7 +42,7 @@ func restoredBackup(t testing.TB, backup string, o RestoreOptions) (store.Store,
 	return s, r
 }
 
-// texts returns all that the files of a directory have, as text.
+// texts returns the contents of a directory's files as text.
 func texts(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	found := make(map[string]string)
@@ -69,8 +69,8 @@ func texts(t testing.TB, dir string) map[string]string {
 	return found
 }
 
-// TestBackupErases: what was replaced or deleted in the store is in no file of the
-// backup after the next run, and a part of the backup is what the store was, without
+// TestBackupErases: after the next backup, no file of it holds what was replaced or
+// deleted in the store. A part of the backup restores the store as it was, without
 // what was erased since.
 func TestBackupErases(t *testing.T) {
 	s := open(t, t.TempDir())
@@ -121,8 +121,8 @@ func TestBackupErases(t *testing.T) {
 	}
 }
 
-// TestBackupRefuses: a store that is not the one of the backup, or not as it went on,
-// and a directory that has something else.
+// TestBackupRefuses another store than the one in the backup, one that went on
+// differently, and a directory that holds something else.
 func TestBackupRefuses(t *testing.T) {
 	data := t.TempDir()
 	s := open(t, data)
@@ -203,9 +203,9 @@ func TestBackupRefuses(t *testing.T) {
 	}
 }
 
-// TestBackupDamage: a file of a backup that was cut, altered, removed, or put in the
-// place of another is found, by verifying and by restoring; one that is missing or
-// too short also when the backup is brought up to date.
+// TestBackupDamage: verifying and restoring find a backup file that was cut,
+// altered, removed, or replaced by another. The next backup also finds one that is
+// missing or too short.
 func TestBackupDamage(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -283,9 +283,9 @@ func TestBackupDamage(t *testing.T) {
 	}
 }
 
-// TestRestoreGenerations: each store that is made of a copy has a generation of its
-// own, also of another copy of the same store, which no repair gave either, and what was
-// interrupted is gone on with.
+// TestRestoreGenerations: each store made from a copy gets a generation of its own,
+// even from another copy of the same store, and none that a repair gave. A resumed
+// restore keeps its generation.
 func TestRestoreGenerations(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -335,8 +335,8 @@ func TestRestoreGenerations(t *testing.T) {
 	}
 }
 
-// TestRestoreOfAnotherBackup: what was begun of one backup is not gone on with of
-// another one of the same store, which may have lost to erasure what the first had.
+// TestRestoreOfAnotherBackup: a restore from one backup does not resume from
+// another backup of the same store, from which more may have been erased.
 func TestRestoreOfAnotherBackup(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -367,7 +367,7 @@ func TestRestoreOfAnotherBackup(t *testing.T) {
 	same(t, "restored", told(t, s), told(t, c))
 }
 
-// TestRestoreUntil restores what there was before some moments.
+// TestRestoreUntil restores the store as it was before several times.
 func TestRestoreUntil(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -392,8 +392,8 @@ func TestRestoreUntil(t *testing.T) {
 	}
 }
 
-// sameUpTo compares a store with one that was restored up to a position. What was
-// erased since is erased there, by commits of its own.
+// sameUpTo compares a store with one restored up to a position. What was erased
+// since is erased there by commits of its own.
 func sameUpTo(t *testing.T, s, c store.Store, upTo uint64) {
 	t.Helper()
 	var want strings.Builder
@@ -419,8 +419,8 @@ func sameUpTo(t *testing.T, s, c store.Store, upTo uint64) {
 	same(t, fmt.Sprint("commits up to ", upTo), chains(s), chains(c))
 }
 
-// TestBackupUnderLoad: while writers append, replace and delete, backups are made, and
-// each can be restored; at the end there is everything, and what was erased is not.
+// TestBackupUnderLoad makes backups while writers append, replace and delete. Each
+// can be restored; the last one holds everything, and nothing that was erased.
 func TestBackupUnderLoad(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -454,7 +454,7 @@ func TestBackupUnderLoad(t *testing.T) {
 		}
 		for from := range s.Tail(t.Context(), s.Info().LastPosition) {
 			if len(from) > 0 {
-				break // they have begun
+				break // the writers have begun
 			}
 		}
 		sum, err := Backup(t.Context(), local{s}, dir, BackupOptions{Progress: quiet, segment: 100_000, gather: 10_000})
@@ -486,7 +486,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	}
 }
 
-// A meddler is a Source in whose store something is done before events are read.
+// A meddler is a Source that changes its store before events are read.
 type meddler struct {
 	local
 	meddle func()
@@ -498,8 +498,8 @@ func (m meddler) Events(ctx context.Context, of *Selection, after, upTo uint64) 
 	return m.local.Events(ctx, of, after, upTo)
 }
 
-// TestDeletedWhileExported: events that are deleted after the end of an export, and
-// before they are read, are deleted in what is made of it.
+// TestDeletedWhileExported: events deleted after the end of an export, but before
+// they are read, are deleted in the store made from it.
 func TestDeletedWhileExported(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -522,8 +522,9 @@ func TestDeletedWhileExported(t *testing.T) {
 	}
 }
 
-// TestRestoreGoesOnOtherwise: an attempt that was to end before may have deleted at its
-// end what was deleted later; another commit in that place is not left out.
+// TestRestoreGoesOnOtherwise: an attempt with an earlier end may have deleted there
+// what was deleted later. A resumed restore does not skip another commit at that
+// position.
 func TestRestoreGoesOnOtherwise(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -555,8 +556,8 @@ func TestRestoreGoesOnOtherwise(t *testing.T) {
 	}
 }
 
-// TestManifestNamesSegments: it names no files outside the backup, of which a newer
-// one would take the place.
+// TestManifestNamesSegments: a manifest names no files outside the backup; the next
+// backup would replace them.
 func TestManifestNamesSegments(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -584,7 +585,7 @@ func TestManifestNamesSegments(t *testing.T) {
 	}
 }
 
-// lossy makes a store that has lost some events, as a repair leaves it.
+// lossy makes a store that has lost some events in a repair.
 func lossy(t *testing.T) store.Store {
 	t.Helper()
 	s := open(t, t.TempDir())
@@ -623,8 +624,8 @@ func lossy(t *testing.T) store.Store {
 	return l
 }
 
-// TestLostIsAccepted: what the store cannot read is an error, unless it is accepted,
-// and then it cannot be read in what is made of the export, either.
+// TestLostIsAccepted: what the store cannot read is an error, unless that is
+// accepted. Then it cannot be read in the store made from the export, either.
 func TestLostIsAccepted(t *testing.T) {
 	s := lossy(t)
 	path := filepath.Join(t.TempDir(), "export")
@@ -654,7 +655,7 @@ func TestLostIsAccepted(t *testing.T) {
 	}
 }
 
-// TestNothingIsLeft: what a run leaves when it fails is removed by the next.
+// TestNothingIsLeft: the next backup removes what a failed one left.
 func TestNothingIsLeft(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -693,7 +694,7 @@ func TestNothingIsLeft(t *testing.T) {
 	same(t, "restored", told(t, s), told(t, c))
 }
 
-// A broken is a Source of which the log breaks off before a position.
+// A broken is a Source whose log breaks off before a position.
 type broken struct {
 	local
 	at uint64
@@ -713,8 +714,8 @@ func (b broken) Log(ctx context.Context, after, upTo uint64) iter.Seq2[store.Ent
 	}
 }
 
-// TestBackupInterrupted: what was copied is kept when a backup is interrupted before
-// its first segment is as large as others, and it goes on from there.
+// TestBackupInterrupted: a backup that is interrupted within its first segment
+// keeps what it copied, and the next one continues from there.
 func TestBackupInterrupted(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -735,8 +736,8 @@ func TestBackupInterrupted(t *testing.T) {
 	same(t, "restored", told(t, s), told(t, c))
 }
 
-// TestTornCommit: a commit that could not be written to its end is not ended with a
-// trailer, which would have it look whole.
+// TestTornCommit: a commit that could not be written completely is not followed by
+// a trailer, which would make it look complete.
 func TestTornCommit(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -762,8 +763,8 @@ func TestTornCommit(t *testing.T) {
 	}
 }
 
-// TestRestoreTellsWhatIsGood: where a file of a backup is damaged, what comes before it
-// can be had, and it is told how.
+// TestRestoreTellsWhatIsGood: the error about a damaged backup file says how to
+// restore what comes before it.
 func TestRestoreTellsWhatIsGood(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -785,7 +786,7 @@ func TestRestoreTellsWhatIsGood(t *testing.T) {
 	if broken := (*BrokenError)(nil); !errors.Is(err, ErrFile) || !errors.As(err, &broken) || broken.UpTo != second.After {
 		t.Errorf("want that it is good up to %d, have %v", second.After, err)
 	}
-	if _, r := restoredBackup(t, dir, RestoreOptions{UpTo: second.After}); r.Position < second.After { // and what was deleted later takes one
+	if _, r := restoredBackup(t, dir, RestoreOptions{UpTo: second.After}); r.Position < second.After { // and a later deletion takes a position
 		t.Errorf("want everything up to the position %d, have %d", second.After, r.Position)
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"gorewind/store"
 )
 
-// TestExportGoesOn: an export that was cut off anywhere is gone on with, and comes
-// out as if it had not been.
+// TestExportGoesOn: an export that was cut off anywhere resumes, and the result is
+// the same as without an interruption.
 func TestExportGoesOn(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -44,8 +44,8 @@ func TestExportGoesOn(t *testing.T) {
 	}
 }
 
-// withoutReplaced returns the commits of an export as text, without the events that
-// come along where it was gone on with.
+// withoutReplaced returns the commits of an export as text, without the replaced
+// events that a resumed export adds.
 func withoutReplaced(t *testing.T, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -64,8 +64,8 @@ func withoutReplaced(t *testing.T, path string) string {
 	return fmt.Sprintf("%+v\n%+v", commits, trailer)
 }
 
-// TestExportGoesOnAfterChanges: what was replaced or deleted between the parts is so
-// in what is made of the export.
+// TestExportGoesOnAfterChanges: what was replaced or deleted between the parts is
+// so in the store made from the export.
 func TestExportGoesOnAfterChanges(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -104,8 +104,7 @@ func TestExportGoesOnAfterChanges(t *testing.T) {
 	}
 }
 
-// TestExportRefuses: what is there is not written over, and another export's
-// beginning is not gone on with.
+// TestExportRefuses to overwrite a file, and to resume another export.
 func TestExportRefuses(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -162,8 +161,8 @@ func TestExportRefuses(t *testing.T) {
 	}
 }
 
-// TestExportOfAnOlderCopy: a beginning is not gone on with from a store that was put
-// back to an older state and went on differently: no store could be made of that.
+// TestExportOfAnOlderCopy: an export does not resume from a store that was put back
+// to an older state and went on differently: no store could be made from it.
 func TestExportOfAnOlderCopy(t *testing.T) {
 	data, older := t.TempDir(), t.TempDir()
 	s := open(t, data)
@@ -197,8 +196,8 @@ func TestExportOfAnOlderCopy(t *testing.T) {
 	}
 }
 
-// TestPartIsForItsOwner: whoever made the file before, it is for its owner only, and
-// it is no link to another.
+// TestPartIsForItsOwner: the file is readable by its owner only, whoever created
+// it, and never a link to another file.
 func TestPartIsForItsOwner(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -225,7 +224,7 @@ func TestPartIsForItsOwner(t *testing.T) {
 	}
 }
 
-// TestExportFull: a disk that is full is told of once.
+// TestExportFull: the error of a full disk is reported once.
 func TestExportFull(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()

@@ -68,8 +68,8 @@ func open(t testing.TB, dir string) store.Store {
 
 func quiet(string, int64, int64, string) {}
 
-// told returns all that a store tells, as text: its log, its events, its streams and
-// its cursors.
+// told describes everything that a store returns: its log, events, streams and
+// cursors.
 func told(t testing.TB, s store.Store) string {
 	t.Helper()
 	var b strings.Builder
@@ -98,7 +98,7 @@ func told(t testing.TB, s store.Store) string {
 	return b.String()
 }
 
-// toldEvents returns what a store tells of its events and streams.
+// toldEvents describes the events and streams of a store.
 func toldEvents(t testing.TB, s store.Store) string {
 	t.Helper()
 	var b strings.Builder
@@ -192,7 +192,7 @@ func keyed(stream, key string, events ...string) store.Append {
 	return store.Append{Key: []byte(key), Groups: []store.Group{g}}
 }
 
-// busy puts some of everything into a store.
+// busy puts something of every kind into a store.
 func busy(t testing.TB, s store.Store) {
 	t.Helper()
 	for i := range 20 {
@@ -220,7 +220,7 @@ func busy(t testing.TB, s store.Store) {
 	request(s, keyed("emptied", "", "3"))
 }
 
-// restored imports an export and opens what comes out.
+// restored imports an export and opens the new store.
 func restored(t testing.TB, path string) (store.Store, Restored) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "restored")

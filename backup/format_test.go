@@ -14,11 +14,11 @@ import (
 	"gorewind/store"
 )
 
-// golden is an export of format 1, which every version has to read, and this one to
-// write.
+// golden is an export of format 1, which every version has to read, and this one
+// also to write.
 const golden = "testdata/v1.jsonl"
 
-// A whole is a commit with all that comes with it.
+// A whole is a commit with its events and losses.
 type whole struct {
 	store.Entry
 	Events []store.Event
@@ -46,7 +46,7 @@ func wholeOf(c *Entry) (w whole, err error) {
 	return w, err
 }
 
-// handMade returns an export with everything in it that there can be.
+// handMade returns an export that uses every field.
 func handMade() (Header, []whole) {
 	at := time.Date(2026, 3, 1, 9, 30, 0, 120_000, time.UTC)
 	prefix := "a"
@@ -153,7 +153,8 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// refusedAt fails unless an export is refused with a place not behind a byte.
+// refusedAt fails unless an export is refused at the line that holds a byte, or
+// before.
 func refusedAt(t *testing.T, what string, b []byte, at int) {
 	t.Helper()
 	_, _, _, err := readAll(b)
@@ -169,9 +170,9 @@ func refusedAt(t *testing.T, what string, b []byte, at int) {
 	}
 }
 
-// TestRefusesWhatIsNotWhole: an export that was cut anywhere, or in which a byte is
-// another one, or a line is missing, there twice or at another place, is refused, and
-// the line is told.
+// TestRefusesWhatIsNotWhole: an export is refused if it was cut anywhere, if a byte
+// was changed, or if a line is missing, repeated or moved. The error names the
+// line.
 func TestRefusesWhatIsNotWhole(t *testing.T) {
 	h, commits := handMade()
 	whole := written(t, h, commits, false)
@@ -213,7 +214,7 @@ func TestRefusesWhatIsNotWhole(t *testing.T) {
 }
 
 // TestRefusesCompressedWhatIsNotWhole is TestRefusesWhatIsNotWhole for compressed
-// exports, of which some bytes say nothing: what is read then is the same.
+// exports. Some of their bytes have no effect; then the contents are the same.
 func TestRefusesCompressedWhatIsNotWhole(t *testing.T) {
 	h, commits := handMade()
 	whole := written(t, h, commits, true)
@@ -239,7 +240,7 @@ func TestRefusesCompressedWhatIsNotWhole(t *testing.T) {
 	}
 }
 
-// TestRefusesOthers: what is no export, or one that this version does not know.
+// TestRefusesOthers: files that are not exports, or of an unknown version.
 func TestRefusesOthers(t *testing.T) {
 	whole, err := os.ReadFile(golden)
 	if err != nil {
@@ -259,8 +260,8 @@ func TestRefusesOthers(t *testing.T) {
 	}
 }
 
-// TestRefusesWhatNoStoreDid: lines that are as they were written, by another
-// program, and do not fit.
+// TestRefusesWhatNoStoreDid: lines with valid checksums that no store can have
+// written.
 func TestRefusesWhatNoStoreDid(t *testing.T) {
 	for name, alter := range map[string]func(h *Header, c []whole) []whole{
 		"a commit is missing":  func(h *Header, c []whole) []whole { h.Selection = nil; return c[1:] },

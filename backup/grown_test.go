@@ -13,11 +13,12 @@ import (
 	"gorewind/store"
 )
 
-// grown is how many events a commit has that were replaced by others of a megabyte:
-// more than a commit has when it is made, and than is held back of one.
+// grown is how many events of a commit were replaced by events of a megabyte: more
+// than a commit may have when it is made, and more than a Writer holds back.
 const grown = 18
 
-// grow makes a store with such a commit. inBetween is called before they are replaced.
+// grow makes a store with such a commit. It calls inBetween before it replaces the
+// events.
 func grow(t *testing.T, inBetween func(store.Store)) store.Store {
 	t.Helper()
 	s := open(t, t.TempDir())
@@ -32,7 +33,7 @@ func grow(t *testing.T, inBetween func(store.Store)) store.Store {
 	return s
 }
 
-// TestGrownCommit: what is too large to be held in memory is in copies as all else.
+// TestGrownCommit: copies also hold commits that are too large for memory.
 func TestGrownCommit(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "backup")
 	rewritten := 0
@@ -92,8 +93,8 @@ func (l tiring) Events(ctx context.Context, of *Selection, after, upTo uint64) i
 	}
 }
 
-// TestCommitIsWholeOrNot: a source that fails anywhere in a commit, also when some of
-// it is written already, leaves copies that are gone on with, and no part of a commit.
+// TestCommitIsWholeOrNot: if a source fails anywhere in a commit, even after a part
+// of it was written, the copies can be resumed, and hold no part of a commit.
 func TestCommitIsWholeOrNot(t *testing.T) {
 	s := grow(t, func(store.Store) {})
 	want := told(t, s)

@@ -14,10 +14,10 @@ import (
 	"gorewind/store/storetest"
 )
 
-// TestRepairedStores: a store of which a repair lost commits and names is exported,
-// whole and by its streams, and what is made of that has every event that is left.
-// Damage is random, and one repair in ten loses a commit that others follow, so there
-// are as many stores as it takes to meet one.
+// TestRepairedStores exports stores that lost commits and names in a repair, whole
+// and by streams. A store made from such an export holds every event that is left.
+// Damage is random, and one repair in ten loses a commit in the middle; the test
+// continues until it meets one.
 func TestRepairedStores(t *testing.T) {
 	r, _ := storetest.Rand(t)
 	gaps := 0
@@ -26,12 +26,12 @@ func TestRepairedStores(t *testing.T) {
 			t.Fatal("no repair lost a commit")
 		}
 		dir := filepath.Join(t.TempDir(), "damaged")
-		for range 3 { // with which there are tables, and a journal
+		for range 3 { // so that there are tables and a journal
 			randomly(t, r, dir)
 		}
 		damage(t, r, dir)
 		if _, err := repair.Run(t.Context(), dir, repair.Options{AcceptLoss: true}); err != nil {
-			continue // the files of the store itself
+			continue // the store's own files
 		}
 		s := open(t, dir)
 		gaps += gapsOf(t, s)
@@ -51,7 +51,7 @@ func TestRepairedStores(t *testing.T) {
 	}
 }
 
-// randomly does some of everything in a store.
+// randomly performs random writes of every kind on a store.
 func randomly(t *testing.T, r *rand.Rand, dir string) {
 	t.Helper()
 	s := open(t, dir)

@@ -14,8 +14,8 @@ import (
 	"gorewind/store/storetest"
 )
 
-// TestRoundTrip: a store that is made of an export has every byte of what the other
-// one tells, plain and compressed, and answers requests that had keys as that did.
+// TestRoundTrip: a store made from an export, plain or compressed, returns the same
+// bytes as the original, and gives the same answers to repeated requests with keys.
 func TestRoundTrip(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -44,7 +44,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestRoundTripEmpty: a store that has nothing is exported, too.
+// TestRoundTripEmpty: an empty store can be exported, too.
 func TestRoundTripEmpty(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -53,7 +53,7 @@ func TestRoundTripEmpty(t *testing.T) {
 	same(t, "restored", told(t, s), told(t, c))
 }
 
-// TestRoundTripFormat1: the store that the first version left.
+// TestRoundTripFormat1 exports the store that the first version left.
 func TestRoundTripFormat1(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("../store/leveldb/testdata/v1")); err != nil {
@@ -67,7 +67,7 @@ func TestRoundTripFormat1(t *testing.T) {
 }
 
 // TestRoundTripRandom: random histories, exported whole and backed up each time the
-// store was opened, are restored as they are; and no backup has what was erased.
+// store was opened, are restored unchanged. No backup holds what was erased.
 func TestRoundTripRandom(t *testing.T) {
 	dir, backup := t.TempDir(), filepath.Join(t.TempDir(), "backup")
 	runs, rewritten := 0, 0
@@ -103,7 +103,7 @@ func TestRoundTripRandom(t *testing.T) {
 	}
 }
 
-// onlyWhatIsThere checks that each event of a backup is in the store, with the same
+// onlyWhatIsThere checks that each event in a backup is in the store, with the same
 // data.
 func onlyWhatIsThere(t *testing.T, s store.Store, backup string) {
 	t.Helper()
@@ -128,8 +128,8 @@ func onlyWhatIsThere(t *testing.T, s store.Store, backup string) {
 	}
 }
 
-// TestSelectionOfLittle: what is omitted takes one commit, however much it is: an
-// export that somebody made up wrote commits for ever.
+// TestSelectionOfLittle: omitted positions take one commit, however many they are.
+// A forged export once wrote commits for ever.
 func TestSelectionOfLittle(t *testing.T) {
 	s := open(t, t.TempDir())
 	id := s.Identity()
@@ -167,7 +167,8 @@ func TestSelectionOfLittle(t *testing.T) {
 	}
 }
 
-// TestSelection: a store of selected streams has all of these and nothing of others.
+// TestSelection: a store made from selected streams holds all of these and nothing
+// of others.
 func TestSelection(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
@@ -238,7 +239,7 @@ func TestSelection(t *testing.T) {
 	}
 }
 
-// TestImportRefuses: a directory that has a store, or what is no whole export.
+// TestImportRefuses a directory that holds a store, and an incomplete export.
 func TestImportRefuses(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)

@@ -8,7 +8,7 @@ import (
 	"gorewind/wire"
 )
 
-// TestExplain: a daemon's errors say how to go on, as a store's do.
+// TestExplain: a daemon's errors say where to continue, as a store's do.
 func TestExplain(t *testing.T) {
 	var lost *store.Lost
 	damaged := wire.Errorf(wire.Damaged, "go on", "it is damaged").With(wire.Hex("after", wire.ID(7)))

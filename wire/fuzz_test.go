@@ -52,7 +52,7 @@ func requestSeeds() []Request {
 	}
 }
 
-// messageSeeds are what no Request is written as.
+// messageSeeds are messages that no Request is formatted as.
 var messageSeeds = [][]string{
 	{"QUERY", "s", "", "", "order=asc", "since=2026-01-02T03:04:05.123456789+05:30", "until=9999-12-31T23:59:59-23:59"},
 	{"QUERY", "s", id7, id0, "nearest", "limit=00000000000000000000000000000001"},
@@ -133,7 +133,7 @@ func checkEnvelope(t *testing.T, in, envelope, body [][]byte, err error) {
 	}
 }
 
-// codes are all that an ERROR may have.
+// codes are all codes of an ERROR.
 var codes = []Code{
 	Malformed, UnknownCommand, BadOption, UnknownID, BadRange, TooLarge, Conflict, KeyReused, Behind, Busy, ReadOnly, Damaged,
 	Denied, Timeout, Cancelled, Stopping, OtherStore, Apart, OutcomeUnknown, Internal,
@@ -182,13 +182,14 @@ func FuzzReply(f *testing.F) {
 		}
 		sent := r.Frames()
 		if e, ok := r.(*Error); ok && e.Do == "" && string(sent[0]) != string(in[0]) {
-			// An ERROR without the form is kept as a text, which is all of it.
+			// An ERROR without the form is kept as a text that contains all of it.
 			if want, _ := bytes.CutPrefix(in[0], []byte("ERROR ")); e.Code != Internal || e.What != string(want) || e.Params != nil {
 				t.Fatalf("want the text of %q, have %#v", in[0], e)
 			}
 			return
 		}
-		// What is written begins with the frames that were read, and reads as the same.
+		// Formatting begins with the frames that were read, and parses to the same
+		// value.
 		if again, err := ParseReply(sent); err != nil || !reflect.DeepEqual(again, r) {
 			t.Fatalf("want %#v, have %#v, %v", r, again, err)
 		}
@@ -198,8 +199,7 @@ func FuzzReply(f *testing.F) {
 	})
 }
 
-// checkBroadcast: what is read as a broadcast is one, and its first frames are all
-// of it.
+// checkBroadcast: a parsed broadcast consists of the first frames of the message.
 func checkBroadcast(t *testing.T, in [][]byte) {
 	t.Helper()
 	b, ok := ParseBroadcast(in)
@@ -208,8 +208,8 @@ func checkBroadcast(t *testing.T, in [][]byte) {
 	}
 }
 
-// FuzzRoundTrip makes values, not frames: what a client or a server writes within
-// the limits is read as it was meant.
+// FuzzRoundTrip makes values, not frames: what a client or server formats within
+// the limits is parsed to the same value.
 func FuzzRoundTrip(f *testing.F) {
 	for kind := range byte(30) { // 15 of replies, 12 of requests
 		f.Add(kind, []byte("\x01s\x03abc\x00\x02\x01x\x01"))
@@ -240,8 +240,8 @@ func roundTripRequest(t *testing.T, envelope [][]byte, r Request) {
 	}
 }
 
-// Bytes are what a fuzzer chose, to make values of. When there are no more, zeros
-// follow.
+// A fuzzInput is the bytes that a fuzzer chose; values are made from them. After
+// the last byte, zeros follow.
 type fuzzInput []byte
 
 func (o *fuzzInput) nextByte() (b byte) {
@@ -343,7 +343,8 @@ func (o *fuzzInput) request(kind byte) Request {
 	return Ping{o.frames(5)}
 }
 
-// append returns an Append that expects something of a stream's first group only.
+// appendRequest returns an Append with an expectation only in a stream's first
+// group.
 func (o *fuzzInput) appendRequest() Append {
 	a := Append{Key: o.data(MaxKey)}
 	seen := make(map[string]bool)

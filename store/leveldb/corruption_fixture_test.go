@@ -23,12 +23,11 @@ import (
 	"gorewind/store/storetest"
 )
 
-// A specimen is a small store with something of every kind in it, which is to be
-// damaged.
+// A specimen is a small store that holds something of every kind, to be damaged.
 type specimen struct {
 	name  string
 	files map[string][]byte // by path below the store's directory
-	least uint64            // the position that the high-water file tells
+	least uint64            // the position in the high-water file
 	last  uint64            // of the last commit
 	holds map[uint64]holding
 }
@@ -103,8 +102,8 @@ func random(r *rand.Rand, n int) string {
 	return string(b)
 }
 
-// writeOld writes what specimens have in tables: some that are merged, since
-// something was erased, and above them one as a journal became it, with some long
+// writeOld writes what specimens have in tables: some merged tables, because
+// something was erased, and one above them that came from a journal, with some long
 // events.
 func writeOld(t *testing.T, r *rand.Rand, long int) (dir string) {
 	t.Helper()
@@ -153,8 +152,8 @@ func mustCommit(t *testing.T, d *DB, stream string, id uint64) {
 }
 
 // writeYoung adds to an old store what is in a journal, and returns it with its
-// files: as Close leaves them, or if it is to be killed, as they are before, with
-// a high-water file that tells half of what is in the journal.
+// files: as Close leaves them, or if it is to be killed, as they are before, with a
+// high-water file that names half of the journal.
 func writeYoung(t *testing.T, old, name string, kill bool, finish func(d *DB, commit func(func()))) *specimen {
 	t.Helper()
 	dir := t.TempDir()
@@ -197,7 +196,7 @@ func writeYoung(t *testing.T, old, name string, kill bool, finish func(d *DB, co
 	return s
 }
 
-// highwaterOf returns a high-water file that tells the end of a log.
+// highwaterOf returns a high-water file for the end of a log.
 func highwaterOf(t *testing.T, last record.Tip) []byte {
 	t.Helper()
 	dir := t.TempDir()
@@ -212,9 +211,8 @@ func highwaterOf(t *testing.T, last record.Tip) []byte {
 	return b
 }
 
-// take sets the specimen's files. Of a journal's room some is left that is as
-// good as all of it, and little of LevelDB's account of what it did, which
-// nobody reads.
+// take sets the specimen's files. It keeps only a part of a journal's preallocated
+// room, and little of LevelDB's own log, which nobody reads.
 func (s *specimen) take(t *testing.T, dir string) {
 	t.Helper()
 	var err error
@@ -255,7 +253,7 @@ func writeFiles(dir string, files map[string][]byte) error {
 	return nil
 }
 
-// look returns what a store holds that is whole.
+// look returns what an intact store holds.
 func look(t *testing.T, d *DB) holding {
 	t.Helper()
 	c := holding{last: d.tip().Position}
@@ -311,8 +309,7 @@ func (c *holding) next(stream string) uint64 {
 	return 1
 }
 
-// differ says how events that were read differ from what they ought to be, as
-// far as there are any.
+// differ says how the events that were read differ from the expected ones.
 func differ(have, want []store.Event) error {
 	for i, e := range have {
 		switch {
@@ -378,7 +375,7 @@ func (c *comparison) wrongf(format string, args ...any) {
 	c.wrong = append(c.wrong, fmt.Errorf(format, args...))
 }
 
-// told takes up an error, and reports whether there is none.
+// told notes an error, and reports whether there is none.
 func (c *comparison) told(what string, err error) bool {
 	switch {
 	case err == nil:
@@ -418,7 +415,7 @@ func (c *comparison) events(what string, have, want []store.Event, err error) {
 	}
 }
 
-// tail follows as far as there is something.
+// tail follows until there is nothing more.
 func (c *comparison) tail() {
 	var have []store.Event
 	var failed error
@@ -448,8 +445,8 @@ func (c *comparison) streams() {
 	}
 }
 
-// add appends to streams that exist, to one that is empty and to a new one, and
-// adds what was acknowledged to what the store ought to hold.
+// count appends to existing streams, to an empty one and to a new one, and adds
+// what was acknowledged to what the store ought to hold.
 func (c *comparison) count() {
 	for _, stream := range []string{streamBusy, streamEmptied, streamAbsent} {
 		data := []byte("added to " + stream)

@@ -35,7 +35,7 @@ type corruption struct {
 
 // Kinds of damage.
 const (
-	damageNone    = "none" // to see that what is found is not the harness's doing
+	damageNone    = "none" // shows that the harness itself finds nothing
 	damageRemoved = "removed"
 	damageEmpty   = "empty"
 	damageFlipped = "bit flipped"
@@ -81,9 +81,9 @@ func (c corruption) files() map[string][]byte {
 	return files
 }
 
-// corruptions returns all damage to a file that is to be survived: to each of
-// its bytes, save that most of a long file's are passed over, and of what nobody
-// reads, but none of the heads of a journal's blocks.
+// corruptions returns all damage to a file that a store has to survive: to each of
+// its bytes, except most bytes of a long file, files that nobody reads, and the
+// headers of a journal's blocks.
 func (s *specimen) corruptions(r *rand.Rand, path string) []corruption {
 	all := []corruption{{specimen: s, path: path, kind: damageRemoved}, {specimen: s, path: path, kind: damageEmpty}}
 	const short, long, room = 5000, 61, 509
@@ -113,19 +113,19 @@ func (s *specimen) corruptions(r *rand.Rand, path string) []corruption {
 
 // Outcomes that a store may have.
 const (
-	outcomeWhole    = "whole"    // it was not harmed
+	outcomeWhole    = "whole"    // it was not damaged
 	outcomeRepaired = "repaired" // and the damaged database is kept
 	outcomeShorter  = "shorter"  // the journal's end is missing, as after a power cut
 	outcomeRefused  = "refused"
-	outcomeTelling  = "telling" // of the damage, wherever it is met
+	outcomeTelling  = "telling" // it reports the damage wherever it is met
 )
 
 var outcomes = []string{outcomeWhole, outcomeRepaired, outcomeShorter, outcomeRefused, outcomeTelling}
 
-// TestP9Corruption damages a small store in every way, byte by byte, and checks
-// that it holds what it held, or is refused and not touched, or tells of the
-// damage wherever it is met. Without SWEEP=full or TORTURE it takes a sample.
-// Files have times in them, so that a seed's damage is not quite the same again.
+// TestP9Corruption damages a small store in every way, byte by byte. It checks that
+// the store holds what it held, or is refused and stays unchanged, or reports the
+// damage wherever it is met. Without SWEEP=full or TORTURE it takes a sample. Files
+// contain times, so a seed does not reproduce exactly the same damage.
 func TestP9Corruption(t *testing.T) {
 	r, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)
@@ -166,11 +166,11 @@ func TestP9Corruption(t *testing.T) {
 	t.Logf("%d stores\n%s", len(chosen), table)
 }
 
-// try damages the store in dir, which it makes and removes, and returns what came
-// of it, and an error that says what must not have.
+// try damages the store in dir, which it creates and removes. It returns the
+// outcome, and an error if that is wrong.
 func (c corruption) try(ctx context.Context, dir string) (outcome string, err error) {
-	// A panic or a hang ends the test; the directory, which is then left, has the
-	// name of the damage.
+	// A panic or a hang ends the test. The directory, which then stays, is named
+	// after the damage.
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	hangs := time.AfterFunc(2*time.Minute, func() { panic(dir + " hangs") })
@@ -196,7 +196,7 @@ func (c corruption) try(ctx context.Context, dir string) (outcome string, err er
 	return outcome, errors.Join(err, wrong, c.kept(dir, files, outcome))
 }
 
-// namesDamage is what an error must have that says what is damaged.
+// namesDamage matches an error that says what is damaged.
 var namesDamage = regexp.MustCompile(strings.Join([]string{
 	datadir.FormatName, datadir.HighwaterName, `CURRENT`, `MANIFEST-\d+`, `\d+\.(ldb|log)`, `positions? \d+`, `stream "`,
 }, "|"))
@@ -212,7 +212,7 @@ func refusal(dir string, err error) error {
 	return nil
 }
 
-// reported checks that Verify tells of the damage of a store that was refused.
+// reported checks that Verify reports the damage of a store that was refused.
 func reported(ctx context.Context, dir string, refusal error) error {
 	r, err := repair.Verify(ctx, dir, nil)
 	if errors.Is(err, ErrFormat) || err == nil && r.Damaged > 0 {
@@ -221,8 +221,8 @@ func reported(ctx context.Context, dir string, refusal error) error {
 	return fmt.Errorf("%w, but verify tells %v, %v", refusal, r, err)
 }
 
-// unlike says in what a directory differs from the files that it had before it
-// was refused.
+// unlike says how a directory differs from the files it had before the store was
+// refused.
 func unlike(files map[string][]byte, dir string, refusal error) error {
 	now, err := filesOf(dir)
 	if err != nil || maps.EqualFunc(now, files, bytes.Equal) {
@@ -292,9 +292,9 @@ func keptDirs(dir string) []string {
 	return found
 }
 
-// kept checks that what was damaged is still there. A database that was repaired
-// is kept as it was, save for LevelDB's own account of what it does; where damage
-// is told of, the damaged file is in its place at least.
+// kept checks that the damaged files still exist. A repaired database is kept as it
+// was, except for LevelDB's own log; if damage is only reported, the damaged file
+// is still in place.
 func (c corruption) kept(dir string, files map[string][]byte, outcome string) (err error) {
 	place := func(path string) string { return filepath.Join(dir, path) }
 	keeps := func(path string) bool { return path == c.path && outcome == outcomeTelling }
@@ -326,8 +326,8 @@ func newOutcomeTable() *outcomeTable {
 	return &outcomeTable{n: make(map[[3]string]int), wrong: make(map[[3]string]int)}
 }
 
-// add counts an outcome, and reports whether it is to be told: of what is wrong
-// there may be thousands.
+// count counts an outcome, and reports whether to report it: there may be thousands
+// of wrong ones.
 func (o *outcomeTable) count(c corruption, outcome string, wrong error) (tell bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -282,7 +282,7 @@ func newShown() *shown { return &shown{of: make(map[name]place), at: make(map[ui
 
 func (s *shown) clone() *shown { return &shown{maps.Clone(s.of), maps.Clone(s.at), s.last} }
 
-// show takes note of places and returns which was another one before.
+// show notes places, and returns those that were different before.
 func (s *shown) show(places map[name]place) error {
 	for n, p := range places {
 		if was, ok := s.of[n]; ok && was != p {
@@ -296,7 +296,7 @@ func (s *shown) show(places map[name]place) error {
 	return nil
 }
 
-// upTo returns what is left of it where a store goes on from a world.
+// upTo returns what remains of it when a store goes on from a world.
 func (s *shown) upTo(w *world, last uint64) *shown {
 	left := newShown()
 	for n, p := range s.of {
@@ -397,7 +397,7 @@ func (p *past) opened(d *DB) {
 	p.db = d
 }
 
-// lastShown returns the position up to which who follows is told of events.
+// lastShown returns the position up to which followers have received events.
 func lastShown(d *DB) uint64 {
 	d.recent.mu.Lock()
 	defer d.recent.mu.Unlock()
@@ -483,7 +483,7 @@ func beside(want, have string) string {
 	return b.String()
 }
 
-// A maker makes requests that are likely to mean something.
+// A maker makes requests that are likely to have an effect.
 type maker struct {
 	r     *rand.Rand
 	w     *world // about what the store holds
@@ -591,11 +591,11 @@ type crashes struct {
 	verified int
 }
 
-// TestCrashClones: a random load runs on a simulated disk; at random I/Os it is
-// taken as a crash may leave it, many times over: of what was not synced each
-// piece is there, or not, or in part, or garbled. P1 to P5 and P9 hold then, also
-// when the store goes on from there and crashes again. It makes as many clones as
-// CRASHES says, or 200, and for as long as TORTURE says.
+// TestCrashClones runs a random load on a simulated disk. At random I/Os it copies
+// the disk as a crash may leave it, many times over: each piece that was not synced
+// is there, or missing, or partly there, or garbled. P1 to P5 and P9 hold then,
+// also when the store goes on from there and crashes again. It makes as many clones
+// as CRASHES says, or 200, and goes on for as long as TORTURE says.
 func TestCrashClones(t *testing.T) {
 	small(t)
 	r, seed := storetest.Rand(t)
@@ -629,8 +629,8 @@ func (c *crashes) open(on *simDisk, eager bool) (*DB, error) {
 	return d, d.start()
 }
 
-// load opens a store, asks it for random requests, and closes it, and makes about
-// so many clones of what a crash might have left on the way.
+// load opens a store, sends it random requests and closes it. On the way it makes
+// about so many clones of what a crash might have left.
 func (c *crashes) load(on *simDisk, p *past, requests, clones int) {
 	c.depth++
 	defer func() { c.depth-- }()
@@ -800,7 +800,7 @@ func repeat(d *DB, w *world) error {
 	return nil
 }
 
-// refuse deals with a store that is refused.
+// refuse handles a store that is refused.
 func (c *crashes) refuse(on *simDisk, before int, err error) {
 	if !errors.Is(err, store.ErrDamaged) {
 		c.t.Errorf("clone %d: refused, not for damage: %v", c.made, err)
@@ -811,7 +811,7 @@ func (c *crashes) refuse(on *simDisk, before int, err error) {
 	c.refused[reason(err)]++
 }
 
-// reason tells an error without its numbers.
+// reason returns an error without its numbers.
 func reason(err error) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' {
@@ -821,8 +821,8 @@ func reason(err error) string {
 	}, err.Error())
 }
 
-// goOn has a clone that was opened and held what it did after n requests crash
-// while it was opened, and after it did more.
+// goOn takes a clone that held the effects of n requests, and crashes it while it
+// is opened and after further requests.
 func (c *crashes) goOn(d *DB, on *simDisk, p *past, n int, again []found) {
 	last := d.Info().LastPosition
 	d.eraser.pending.Store(0)

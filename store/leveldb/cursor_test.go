@@ -6,8 +6,8 @@ import (
 	"gorewind/store"
 )
 
-// TestCursorAtAnEventOfItsCommit: a request sees what those before it left, also
-// when they share its commit.
+// TestCursorAtAnEventOfItsCommit: a request sees the effects of earlier requests in
+// the same commit.
 func TestCursorAtAnEventOfItsCommit(t *testing.T) {
 	d, err := OpenMemory(Options{})
 	if err != nil {

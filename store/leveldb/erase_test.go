@@ -79,8 +79,8 @@ func fill(t *testing.T, d *DB, stream string, n int) {
 	}
 }
 
-// TestErasedBytesLeaveTheDisk: in the journal, in fresh tables and below older
-// ones, replaced or deleted, among events that stay.
+// TestErasedBytesLeaveTheDisk: replaced and deleted data leaves the journal, fresh
+// tables and tables below older ones, while neighbouring events stay.
 func TestErasedBytesLeaveTheDisk(t *testing.T) {
 	dir := t.TempDir()
 	d := mustOpen(t, dir, Options{eager: true})
@@ -125,8 +125,8 @@ func TestErasedBytesLeaveTheDisk(t *testing.T) {
 	}
 }
 
-// TestErasureGoesOnAfterACrash: what was answered is erased by the next process,
-// if the one that answered did not come to it.
+// TestErasureGoesOnAfterACrash: the next process purges what an earlier one
+// answered but did not purge.
 func TestErasureGoesOnAfterACrash(t *testing.T) {
 	dir := t.TempDir()
 	d := mustOpen(t, dir, Options{})
@@ -165,8 +165,7 @@ func TestErasureGoesOnAfterACrash(t *testing.T) {
 	}
 }
 
-// TestCloseErases: a clean stop does not leave to the next process what is soon
-// done.
+// TestCloseErases: a clean stop finishes erasures that are quick.
 func TestCloseErases(t *testing.T) {
 	dir := t.TempDir()
 	d := mustOpen(t, dir, Options{})
@@ -180,8 +179,8 @@ func TestCloseErases(t *testing.T) {
 	}
 }
 
-// TestP2FailedErasureIsUndone: a REPLACE and a DELETE whose sync failed were there
-// after a restart if LevelDB had its way; the old bytes are.
+// TestP2FailedErasureIsUndone: LevelDB alone would apply a REPLACE and a DELETE
+// whose sync failed after a restart; the old data has to be there.
 func TestP2FailedErasureIsUndone(t *testing.T) {
 	for name, erase := range map[string]func(*DB, func(error)){
 		"replace": func(d *DB, done func(error)) {
@@ -298,7 +297,7 @@ func scatter(t *testing.T, d *DB, dir string, n, kilobytes int) {
 }
 
 // TestErasureEndsUnderConstantWrites: LevelDB's own compaction of a range goes on
-// as long as there are fresh tables, which is as long as somebody writes.
+// as long as somebody writes, because there are always fresh tables.
 func TestErasureEndsUnderConstantWrites(t *testing.T) {
 	dir := t.TempDir()
 	d := mustOpen(t, dir, Options{eager: true})
@@ -306,9 +305,9 @@ func TestErasureEndsUnderConstantWrites(t *testing.T) {
 	scatter(t, d, dir, 100, 40_000)
 }
 
-// TestErasureThatAFaultBringsBack: records are removed without a sync, so that a
-// fault may bring some back. They were not counted, and the next erasure was taken
-// for done before it was begun.
+// TestErasureThatAFaultBringsBack: records are removed without a sync, so a fault
+// may bring some back. They were once not counted, and the next erasure counted as
+// done before it had begun.
 func TestErasureThatAFaultBringsBack(t *testing.T) {
 	f := new(faults)
 	o := f.options()
@@ -337,9 +336,9 @@ func TestErasureThatAFaultBringsBack(t *testing.T) {
 	}
 }
 
-// TestErasureOfMuchThatIsRemoved: what was removed before a crash is compacted
-// piece by piece, too: while LevelDB drops old values and writes no table, commits
-// would wait for it.
+// TestErasureOfMuchThatIsRemoved: pages removed before a crash are compacted piece
+// by piece, too. Commits would otherwise wait while LevelDB drops old values
+// without writing a table.
 func TestErasureOfMuchThatIsRemoved(t *testing.T) {
 	d := mustOpen(t, t.TempDir(), Options{})
 	defer d.Close()
@@ -390,9 +389,9 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// TestErasureMeetsDamage: a block that could not be read, beside old bytes that were to
-// leave the disk, had LevelDB refuse every write, the engine open the database again
-// for each, and the daemon end after a minute and blame the disk.
+// TestErasureMeetsDamage: an unreadable block beside data to be purged once made
+// LevelDB refuse every write. The engine reopened the database for each, and the
+// daemon ended after a minute and blamed the disk.
 func TestErasureMeetsDamage(t *testing.T) {
 	if raced {
 		t.Skip("when a merge fails, LevelDB closes a channel that it sends on, and expects that")

@@ -23,13 +23,13 @@ import (
 	"gorewind/store/storetest"
 )
 
-// faulty is a layer under the engine whose journals fail on demand.
+// faulty is a layer below the engine whose journals fail on demand.
 type faulty struct {
 	storage.Storage
 	f *faults
 }
 
-// A faultyDisk has faulty files, and room as it is told.
+// A faultyDisk has faulty files, and as much room as a test sets.
 type faultyDisk struct {
 	datadir.Disk
 	f *faults
@@ -142,9 +142,9 @@ func content(t *testing.T, d *DB, stream string) string {
 	return strings.Join(storetest.Read(t, d, store.Range{Stream: []byte(stream)}), " ")
 }
 
-// TestP1P2FailedCommitIsUndone is G1 and G3 of what goleveldb does by itself: a
-// commit whose sync failed was there after a restart and the next one, which
-// had been acknowledged, was not; after a short write every later one failed.
+// TestP1P2FailedCommitIsUndone is G1 and G3, what goleveldb does by itself: a
+// commit whose sync failed was there after a restart, and the acknowledged one
+// after it was not; after a short write every later write failed.
 func TestP1P2FailedCommitIsUndone(t *testing.T) {
 	for name, fault := range map[string]func(*faults){
 		"a failed sync":   func(f *faults) { f.sync = 1 },
@@ -199,8 +199,8 @@ func TestP1P2FailedCommitIsUndone(t *testing.T) {
 	}
 }
 
-// TestP2DiskStaysDead: as long as the disk fails, the first commit's outcome is
-// unknown, and everything later is refused without being tried.
+// TestP2DiskStaysDead: while the disk fails, the first commit's outcome is unknown,
+// and everything later is refused without being tried.
 func TestP2DiskStaysDead(t *testing.T) {
 	f := new(faults)
 	dir := t.TempDir()
@@ -240,9 +240,9 @@ func write(t *testing.T, n int) string {
 	return dir
 }
 
-// mustRefuse reports whether a damaged store is refused. If so, it verifies that
-// this changed nothing, and that the store is whole when it has the files of
-// intact again. Otherwise it has been repaired, and all events are there.
+// mustRefuse reports whether a damaged store is refused. If so, it checks that this
+// changed nothing, and that the store is whole once it has the files of intact
+// again. Otherwise the store was repaired and holds all events.
 func mustRefuse(t *testing.T, dir, intact string, events int) bool {
 	t.Helper()
 	before := fixture.Snapshot(t, dir)
@@ -283,7 +283,7 @@ func mustRefuse(t *testing.T, dir, intact string, events int) bool {
 	return true
 }
 
-// TestRefusalChangesNothing: whatever is refused can be put back. LevelDB would
+// TestRefusalChangesNothing: refused files can be put back. LevelDB alone would
 // have begun a manifest and removed journals before anybody looked.
 func TestRefusalChangesNothing(t *testing.T) {
 	intact := write(t, 20)
@@ -332,8 +332,8 @@ func TestRefusalChangesNothing(t *testing.T) {
 	}
 }
 
-// TestP9LostCommits: a database that lost commits that were there is refused,
-// and nothing is removed from it. goleveldb opens all of these without a word.
+// TestP9LostCommits: a database that lost commits is refused, and nothing is
+// removed from it. goleveldb opens all of these without an error.
 func TestP9LostCommits(t *testing.T) {
 	journal := func(t *testing.T, dir string) string {
 		t.Helper()
@@ -390,8 +390,8 @@ func TestP9LostCommits(t *testing.T) {
 }
 
 // TestP9DamageBeforeTheHighwater: LevelDB goes on behind a damaged block of a
-// journal, where the high-water file was satisfied. What was lost in the middle was
-// not missed, and answers were short without a word.
+// journal, where the high-water file was satisfied. Commits lost in the middle were
+// once not noticed, and answers were short without an error.
 func TestP9DamageBeforeTheHighwater(t *testing.T) {
 	dir := t.TempDir()
 	d := mustOpen(t, dir, Options{})
@@ -461,7 +461,7 @@ func forget(t *testing.T, dir string) {
 	fixture.Edit(t, filepath.Join(dir, datadir.HighwaterName), func(b []byte) []byte { return b[:copyOffset] })
 }
 
-// TestIdentityIsKeptTwice: nothing but a copy can tell it again.
+// TestIdentityIsKeptTwice: only a copy can restore a store's identity.
 func TestIdentityIsKeptTwice(t *testing.T) {
 	for name, damage := range map[string]func(b []byte) []byte{
 		"flipped": func(b []byte) []byte { b[20] ^= 1; return b },
@@ -494,7 +494,7 @@ func TestIdentityIsKeptTwice(t *testing.T) {
 	}
 }
 
-// TestRefusedDirectories: what is not ours is left as it is.
+// TestRefusedDirectories: a directory that holds something else is left as it is.
 func TestRefusedDirectories(t *testing.T) {
 	for name, c := range map[string]struct {
 		make func(t *testing.T, dir string)

@@ -19,7 +19,7 @@ func mustOpen(t testing.TB, dir string, o Options) *DB {
 	return d
 }
 
-// writeVerified makes a store with something of every kind in it.
+// writeVerified makes a store that holds something of every kind.
 func writeVerified(t *testing.T) (dir string) {
 	t.Helper()
 	return fixture.Everything(t, func(dir string) store.Store { return mustOpen(t, dir, Options{eager: true}) })

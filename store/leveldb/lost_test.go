@@ -15,8 +15,8 @@ import (
 	"gorewind/store/storetest"
 )
 
-// readOn reads a range, and goes on behind what is damaged. It returns the
-// positions of the events, and how often it had to go on.
+// readOn reads a range, and continues behind damage. It returns the positions of
+// the events, and how often it had to continue.
 func readOn(t *testing.T, d *DB, r store.Range) (positions []uint64, gaps int) {
 	t.Helper()
 	for again := true; again; {
@@ -40,9 +40,9 @@ func readOn(t *testing.T, d *DB, r store.Range) (positions []uint64, gaps int) {
 	return positions, gaps
 }
 
-// TestReadGoesOnBehindDamage: everything before the damage is read, and after it
-// there is a place to go on from; an error once took what was read with it, and a
-// selection ended for ever at the first event that was lost.
+// TestReadGoesOnBehindDamage: a Read yields everything before the damage, and says
+// where to continue behind it. An error once took the events that were read with
+// it, and a selection ended for ever at the first lost event.
 func TestReadGoesOnBehindDamage(t *testing.T) {
 	for _, fill := range []int{0, 2 * store.MaxCommitEvents} { // then few of many streams are merged
 		for _, repaired := range []bool{false, true} {
@@ -104,8 +104,8 @@ func TestReadGoesOnBehindDamage(t *testing.T) {
 	}
 }
 
-// TestLostCommitIsTold: a selection passed over commits that were lost with their
-// events, and said nothing.
+// TestLostCommitIsTold: a selection once skipped commits that were lost with their
+// events, without an error.
 func TestLostCommitIsTold(t *testing.T) {
 	dir := writeVerified(t)
 	fixture.Change(t, dir, func(db *leveldb.DB) error {

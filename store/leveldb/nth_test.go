@@ -67,7 +67,7 @@ func newTrial(t *testing.T, what string, id store.Identity) *trial {
 	}
 }
 
-// wrong takes note of a violation.
+// wrong notes a violation.
 func (x *trial) wrong(format string, args ...any) {
 	x.errs = append(x.errs, fmt.Errorf(format, args...))
 }
@@ -142,7 +142,7 @@ func (x *trial) reopen() {
 	x.open()
 }
 
-// soon has the committer not wait before it opens the database again.
+// soon makes the committer reopen the database without waiting.
 func (x *trial) soon() {
 	x.d.turn.Lock()
 	defer x.d.turn.Unlock()
@@ -179,7 +179,7 @@ func (x *trial) ask(requests ...simRequest) error {
 	return p.entries[len(p.entries)-1].err
 }
 
-// observe takes over what an answer says of what the store may hold.
+// observe narrows what the store may hold by an answer.
 func (x *trial) observe(e entry) {
 	var may []*world
 	verdict := false
@@ -453,10 +453,10 @@ var scenarios = []struct {
 	}},
 }
 
-// TestNthFault: whatever a store does, each of its I/Os fails in turn, in every
-// way, once or from then on. What was acknowledged is there afterwards, what was
-// refused is not, and a fault that passes is got over. Some I/Os are tried, or all
-// where TORTURE is set.
+// TestNthFault: each I/O of a store fails in turn, in every way, once or from then
+// on. Afterwards, what was acknowledged is there, what was refused is not, and the
+// store has survived a passing fault. It tries a sample of the I/Os, or all of them
+// if TORTURE is set.
 func TestNthFault(t *testing.T) {
 	small(t)
 	r, seed := storetest.Rand(t)
@@ -506,7 +506,7 @@ type nth struct {
 	refusals map[string]int // by the reason
 }
 
-// each has every step-th I/O fail from the first on, each in a trial of its own.
+// each makes every step-th I/O fail, each in a trial of its own.
 func (n *nth) each(f nthFault, forever bool, first int) {
 	for i := first; ; i += n.step {
 		x := newTrial(n.t, fmt.Sprintf("%s, for ever %v, n=%d", f.name, forever, i), n.id)
@@ -536,8 +536,8 @@ func (n *nth) note(x *trial) {
 	}
 }
 
-// TestP1JournalThatCannotBeClosed: LevelDB wrote to the next journal then, and
-// synced the one before. A commit that meets it is undone; the eraser went on.
+// TestP1JournalThatCannotBeClosed: LevelDB would write to the next journal then,
+// and sync the one before. A commit that meets it is undone; the eraser goes on.
 func TestP1JournalThatCannotBeClosed(t *testing.T) {
 	small(t)
 	x := newTrial(t, "", datadir.NewIdentity())
@@ -555,8 +555,8 @@ func TestP1JournalThatCannotBeClosed(t *testing.T) {
 	}
 }
 
-// TestMadeWhole: a crash in the middle of a first start left files of LevelDB's
-// that were taken for a database that was lost.
+// TestMadeWhole: a crash during a first start once left LevelDB files that looked
+// like a lost database.
 func TestMadeWhole(t *testing.T) {
 	dir := t.TempDir()
 	if err := datadir.Create(dir); err != nil {
@@ -572,9 +572,9 @@ func TestMadeWhole(t *testing.T) {
 	}
 }
 
-// TestP3ShownReadOnly: a process that was killed before it had synced a commit
-// left that in the journal; the next one, which could only read, showed it, and a
-// crash took it away.
+// TestP3ShownReadOnly: a process killed before it synced a commit left it in the
+// journal. The next process, which could only read, once showed that commit, and a
+// crash removed it.
 func TestP3ShownReadOnly(t *testing.T) {
 	small(t)
 	x := newTrial(t, "", datadir.NewIdentity())

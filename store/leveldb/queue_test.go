@@ -23,8 +23,8 @@ func busy() *queue {
 	return q
 }
 
-// TestGather: the committer waits for half of what was under way at once, and for
-// nothing when callers wait for each answer.
+// TestGather: the committer waits for half of the requests that were in flight at
+// once, and for nothing if callers wait for each answer.
 func TestGather(t *testing.T) {
 	const long = time.Hour
 	q := new(queue)
@@ -64,7 +64,8 @@ func TestGather(t *testing.T) {
 	}
 }
 
-// TestGatherGivesUp: what was usual once is not waited for again and again.
+// TestGatherGivesUp: the committer does not wait again and again for a number that
+// was usual once.
 func TestGatherGivesUp(t *testing.T) {
 	q := busy()
 	calls(q, 10)
@@ -77,7 +78,7 @@ func TestGatherGivesUp(t *testing.T) {
 	}
 }
 
-// TestGatherEndsWithClose: a queue that is closed waits for nobody.
+// TestGatherEndsWithClose: a closed queue waits for nobody.
 func TestGatherEndsWithClose(t *testing.T) {
 	q := busy()
 	calls(q, 1)

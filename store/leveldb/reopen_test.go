@@ -26,9 +26,9 @@ func hurry(d *DB) {
 	d.health.retryAt = time.Time{}
 }
 
-// TestFullDisk: what cannot be written is refused before the disk refuses, and
-// reading goes on, also when the store is opened; a store that was opened on a
-// full disk was once called damaged.
+// TestFullDisk: writes are refused before the disk refuses them, and reading goes
+// on, even if the store is opened on the full disk. Such a store was once called
+// damaged.
 func TestFullDisk(t *testing.T) {
 	for name, c := range map[string]struct {
 		fill   func(f *faults)
@@ -76,8 +76,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestWritingGoesOnByItself: nobody need ask for something to have the database
-// opened again.
+// TestWritingGoesOnByItself: the database is reopened without any request.
 func TestWritingGoesOnByItself(t *testing.T) {
 	f := &faults{create: 1}
 	d := mustOpen(t, write(t, 3), f.options())
@@ -90,8 +89,8 @@ func TestWritingGoesOnByItself(t *testing.T) {
 	storetest.Append(t, d, "s", "3")
 }
 
-// TestP2ShortWriteIsAbsent: a commit that is not whole in any file is refused, and
-// its outcome is known, also while the disk fails on.
+// TestP2ShortWriteIsAbsent: a commit that is incomplete in every file is refused,
+// and its outcome is known even while the disk keeps failing.
 func TestP2ShortWriteIsAbsent(t *testing.T) {
 	f := new(faults)
 	d := mustOpen(t, t.TempDir(), f.options())
@@ -106,8 +105,8 @@ func TestP2ShortWriteIsAbsent(t *testing.T) {
 	}
 }
 
-// TestUnknownCommitIsNotRead: as long as a commit's outcome is unknown, nobody is
-// shown what it had: its numbers may be given to others.
+// TestUnknownCommitIsNotRead: while a commit's outcome is unknown, nobody sees it:
+// its numbers may be given to other events.
 func TestUnknownCommitIsNotRead(t *testing.T) {
 	f := new(faults)
 	dir := t.TempDir()
@@ -163,8 +162,8 @@ func TestGivesUp(t *testing.T) {
 	}
 }
 
-// TestRefusedStaysRefused: what removed a refused commit was in a journal, of which
-// LevelDB passes over what is damaged: one bit, and the commit was back.
+// TestRefusedStaysRefused: the removal of a refused commit was once in a journal,
+// and LevelDB skips damaged parts of journals: one bit, and the commit was back.
 func TestRefusedStaysRefused(t *testing.T) {
 	f, intact := new(faults), t.TempDir()
 	d := mustOpen(t, intact, f.options())
@@ -211,8 +210,8 @@ func TestRefusedStaysRefused(t *testing.T) {
 	}
 }
 
-// TestReadOnlyForLong: while the disk refuses to be written to, the database is
-// opened again every second, under those who read it. Nothing must be left of it.
+// TestReadOnlyForLong: while the disk refuses writes, the database is reopened
+// every second under its readers. That must leave nothing behind.
 func TestReadOnlyForLong(t *testing.T) {
 	f := new(faults)
 	d := mustOpen(t, write(t, 3), f.options())
@@ -262,9 +261,9 @@ func (d hookedDisk) Files(readOnly bool) (storage.Storage, error) {
 	return d.Disk.Files(readOnly)
 }
 
-// TestOpeningAgainIsNotTheCallers: after a fault it is the committer that opens the
-// database again and repairs it, which may take minutes. On the goroutine of a
-// caller who asked for little, a broker's loop, it looked like a hang.
+// TestOpeningAgainIsNotTheCallers: after a fault the committer reopens and repairs
+// the database, which may take minutes. On the goroutine of a caller with a small
+// request, such as a server's loop, it once looked like a hang.
 func TestOpeningAgainIsNotTheCallers(t *testing.T) {
 	f, open := new(faults), func() {}
 	o := f.options()

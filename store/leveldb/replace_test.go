@@ -13,7 +13,7 @@ import (
 )
 
 // TestHalfReplaced: a crash between the two renames that put a repaired database in
-// place costs nothing.
+// place loses nothing.
 func TestHalfReplaced(t *testing.T) {
 	dir := writeVerified(t)
 	db := filepath.Join(dir, datadir.DBName)
@@ -26,8 +26,8 @@ func TestHalfReplaced(t *testing.T) {
 	}
 }
 
-// TestLeftover: what a repair was making when it was killed had links to tables, and
-// stayed for ever, with bytes that were erased elsewhere.
+// TestLeftover: a killed repair once left links to tables for ever, and with them
+// data that was erased elsewhere.
 func TestLeftover(t *testing.T) {
 	dir := writeVerified(t)
 	fixture.CopyDir(t, filepath.Join(dir, nameNew), filepath.Join(dir, datadir.DBName))
@@ -40,8 +40,8 @@ func TestLeftover(t *testing.T) {
 }
 
 // TestHalfLaid: a repair was killed while it made the new database, and somebody
-// moved the damaged one away to bring back a copy. Half a database was once put in
-// its place.
+// moved the damaged one away to put a copy in its place. Half a database was once
+// put in its place instead.
 func TestHalfLaid(t *testing.T) {
 	dir := writeVerified(t)
 	db, saved := filepath.Join(dir, datadir.DBName), filepath.Join(t.TempDir(), "saved")

@@ -25,7 +25,7 @@ import (
 )
 
 // TestRestoredConformance runs the suite on stores that are copied by their log
-// each time they are opened: a copy has everything that a store has.
+// each time they are opened: a copy holds everything that a store holds.
 func TestRestoredConformance(t *testing.T) {
 	storetest.Run(t, false, func(t *testing.T) func() store.Store {
 		root, dir, n := t.TempDir(), "", 0
@@ -134,8 +134,8 @@ func busyStore(t *testing.T, dir string) *DB {
 	return d
 }
 
-// TestRestoreGoesOn: what was not finished is gone on with, and a daemon does not
-// take it for an empty directory meanwhile.
+// TestRestoreGoesOn: a restore resumes what an earlier one left, and a daemon
+// meanwhile does not take it for an empty directory.
 func TestRestoreGoesOn(t *testing.T) {
 	d := busyStore(t, t.TempDir())
 	defer d.Close()
@@ -179,7 +179,7 @@ func TestRestoreGoesOn(t *testing.T) {
 	}
 }
 
-// TestRestoreOfAnother: what was begun of something else is not gone on with.
+// TestRestoreOfAnother: a restore from another source does not resume.
 func TestRestoreOfAnother(t *testing.T) {
 	d := busyStore(t, t.TempDir())
 	defer d.Close()
@@ -205,8 +205,8 @@ func TestRestoreOfAnother(t *testing.T) {
 	}
 }
 
-// TestRestoreBeginsAnew: what a kill leaves before the database is whole is not gone
-// on with; LevelDB would take it for a database that was lost.
+// TestRestoreBeginsAnew: a restore does not resume from a database that a kill left
+// incomplete, which LevelDB would take for a lost one.
 func TestRestoreBeginsAnew(t *testing.T) {
 	d := busyStore(t, t.TempDir())
 	defer d.Close()
@@ -279,8 +279,8 @@ func records(t *testing.T, d *DB) map[string]string {
 	return found
 }
 
-// TestRestoreErases: what an older copy still has of erased events leaves the disk
-// of the new store, too.
+// TestRestoreErases: erased events that an older copy still holds leave the disk of
+// the new store, too.
 func TestRestoreErases(t *testing.T) {
 	d := mustOpen(t, t.TempDir(), Options{})
 	defer d.Close()
@@ -388,8 +388,8 @@ func findBytes(t *testing.T, dir, size string) (found string) {
 	return found
 }
 
-// TestRestoreRefusesWhatNoStoreHas: each entry of a log, altered in one thing, is
-// refused, and the true one is taken after it.
+// TestRestoreRefusesWhatNoStoreHas: each entry of a log is refused with one thing
+// changed, and the true entry is accepted afterwards.
 func TestRestoreRefusesWhatNoStoreHas(t *testing.T) {
 	d := busyStore(t, t.TempDir())
 	defer d.Close()
@@ -461,8 +461,8 @@ func TestRestoreRefusesWhatNoStoreHas(t *testing.T) {
 	}
 }
 
-// TestRestoreTellsOfMissingEvents: events that nobody erased are missing, or are
-// told to be lost.
+// TestRestoreTellsOfMissingEvents: events that nobody erased are missing, or
+// reported as lost.
 func TestRestoreTellsOfMissingEvents(t *testing.T) {
 	d := mustOpen(t, t.TempDir(), Options{})
 	defer d.Close()
@@ -494,9 +494,9 @@ func TestRestoreTellsOfMissingEvents(t *testing.T) {
 	}
 }
 
-// TestRestoreGoesOnWithinACommit: of a commit whose events became larger than a commit
-// is at most, a part is on the disk when the restore ends in the midst of it. That part
-// is not in the store that is made when it goes on, where other events may be left.
+// TestRestoreGoesOnWithinACommit: a restore is interrupted within a commit whose
+// events have grown beyond the size of a commit, with a part of it on disk. When it
+// resumes from a source with other events left, that part is not in the store.
 func TestRestoreGoesOnWithinACommit(t *testing.T) {
 	d := mustOpen(t, t.TempDir(), Options{})
 	defer d.Close()
@@ -542,8 +542,8 @@ func TestRestoreGoesOnWithinACommit(t *testing.T) {
 	}
 }
 
-// TestRestoreGoesOnAfterAGap: a commit that is the first after lost ones to tell of an
-// older stream had its name taken for another's, when it was gone on with.
+// TestRestoreGoesOnAfterAGap: after lost commits, a resumed restore once took the
+// name of an older stream for another's.
 func TestRestoreGoesOnAfterAGap(t *testing.T) {
 	d := mustOpen(t, t.TempDir(), Options{})
 	defer d.Close()

@@ -49,8 +49,8 @@ func unerased(t *testing.T, write func(d *DB)) (dir string) {
 	return dir
 }
 
-// damageBlock makes a table of the journal, and damages a block of it: the first
-// one of which what is lost is as told.
+// damageBlock moves the journal to a table, and damages the first block of it whose
+// loss has the wanted effect.
 func damageBlock(t *testing.T, dir string, is func(lost ldb.Hole) bool) {
 	t.Helper()
 	fixture.Change(t, dir, func(*leveldb.DB) error { return nil })
@@ -83,9 +83,8 @@ func damageBlock(t *testing.T, dir string, is func(lost ldb.Hole) bool) {
 	t.Fatal("there is no such block")
 }
 
-// TestReplacedIsNotBack: the page that an event was replaced in was in a block that
-// was left out. The old one came back from an older table, and nothing was said to
-// be missing.
+// TestReplacedIsNotBack: the new page of a replaced event was in a dropped block.
+// The old page once came back from an older table without a report.
 func TestReplacedIsNotBack(t *testing.T) {
 	blocks := 2 * ldb.Settings.BlockSize
 	dir := unerased(t, func(d *DB) {
@@ -112,8 +111,8 @@ func TestReplacedIsNotBack(t *testing.T) {
 	}
 }
 
-// TestErasuresAreNotForgotten: records of erasures were in a block that was left
-// out. Nothing else tells that old bytes are to leave the disk, and they stayed.
+// TestErasuresAreNotForgotten: erasure records were in a dropped block. Nothing
+// else says that old data is to be purged, and it once stayed.
 func TestErasuresAreNotForgotten(t *testing.T) {
 	const n = 2000 // a block has about 925
 	dir := unerased(t, func(d *DB) {
@@ -144,8 +143,8 @@ func TestErasuresAreNotForgotten(t *testing.T) {
 	}
 }
 
-// TestLostEndIsTold: the last block of commits was left out, past the high-water
-// mark, and what was acknowledged was gone without a word.
+// TestLostEndIsReported: the last block of commits, beyond the high-water mark, was
+// dropped. Acknowledged writes were once gone without a report.
 func TestLostEndIsReported(t *testing.T) {
 	dir := t.TempDir()
 	d := mustOpen(t, dir, Options{})

@@ -9,9 +9,9 @@ import (
 	"gorewind/store/storetest"
 )
 
-// TestP10WindowOfReplacedEvents: a commit says how large its events were, and not
-// those that they were replaced by. A chunk of 16,384 that look small held all of
-// them at once.
+// TestP10ChunkOfReplacedEvents: a commit records the original size of its events,
+// not of their replacements. A chunk of 16,384 seemingly small events once held all
+// of them at once.
 func TestP10ChunkOfReplacedEvents(t *testing.T) {
 	d, err := OpenMemory(Options{})
 	if err != nil {
@@ -49,7 +49,7 @@ func TestP10ChunkOfReplacedEvents(t *testing.T) {
 	}
 }
 
-// counted counts how often somebody asked whether it is done: once for a chunk.
+// counted counts how often ctx.Err is called: once per chunk.
 type counted struct {
 	context.Context
 	asked int
@@ -60,9 +60,9 @@ func (c *counted) Err() error {
 	return c.Context.Err()
 }
 
-// TestLimitPastMuchThatIsDeleted: for the first event a chunk of one was read
-// after the other, and for each the commit was parsed again: 35 s for 100,000
-// deleted streams.
+// TestLimitPastMuchThatIsDeleted: a search for the first event once read chunks of
+// one event, and parsed the commit again for each: 35 s for 100,000 deleted
+// streams.
 func TestLimitPastMuchThatIsDeleted(t *testing.T) {
 	d, err := OpenMemory(Options{})
 	if err != nil {

@@ -163,8 +163,8 @@ func testSeveral(f *fixture) {
 	})
 }
 
-// testAlternating: many requests at once, of several streams in turn, and any
-// part of what they wrote.
+// testAlternating appends many requests at once to several streams in turn, and
+// reads any part of what they wrote.
 func testAlternating(f *fixture) {
 	r, _ := Rand(f.t)
 	streams := []string{"a", "b", "c"}
@@ -235,7 +235,7 @@ func testTooLarge(f *fixture) {
 	f.holds("s")
 }
 
-// refused checks that a request is refused, and its neighbour in the call not.
+// refused checks that a request is refused, but not its neighbour in the same call.
 func (f *fixture) refused(name string, a store.Append, want error) {
 	f.t.Helper()
 	results := appendAll(f.s, a, request(group("neighbour", "x")))
@@ -253,7 +253,7 @@ func testLargeEvents(f *fixture) {
 	}
 	f.all(reqs...)
 	f.holds("s", written...)
-	f.all(request(group("t", written[0]), group("u", written[0]))) // as much as a commit may have
+	f.all(request(group("t", written[0]), group("u", written[0]))) // as much as a commit may hold
 	f.reopen()
 	f.wants(store.Range{Select: store.Prefix(nil), Backward: true, Limit: 3}, written[0], written[0], written[11])
 }
@@ -328,8 +328,8 @@ func testExpectations(f *fixture) {
 	f.holds("s", "A3b F30 zero, and it is empty", "F7 the last", "the last again")
 }
 
-// testExpectEarlier: requests of one call share a commit, and still each sees
-// those before it.
+// testExpectEarlier: requests of one call share a commit, but each sees those
+// before it.
 func testExpectEarlier(f *fixture) {
 	results := appendAll(f.s,
 		request(expecting(0, "s", "a", "b")),
@@ -350,8 +350,8 @@ func testExpectEarlier(f *fixture) {
 	f.twice(func() { f.wants(everything(), "a", "b", "c", "d", "e", "f", "g") })
 }
 
-// testSecondGroup: an expectation speaks of the state before its request, not
-// of what an earlier group adds.
+// testSecondGroup: an expectation is about the state before its request, not about
+// what an earlier group adds.
 func testSecondGroup(f *fixture) {
 	f.is("first", f.one(expecting(0, "s", "a"), group("t", "b"), group("s", "c")).Err, nil)
 	f.is("second", f.one(group("u", "d"), expecting(2, "s", "e"), group("s", "f", "g")).Err, nil)
@@ -360,7 +360,7 @@ func testSecondGroup(f *fixture) {
 	f.wants(everything(), "a", "b", "c", "d", "e", "f", "g")
 }
 
-// testConflict: the first expectation that is not met is the one that is told.
+// testConflict: the error names the first expectation that is not met.
 func testConflict(f *fixture) {
 	f.appendEvents("a", "1")
 	f.appendEvents("b", "1", "2")

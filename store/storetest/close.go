@@ -69,7 +69,7 @@ func testClosed(f *fixture) {
 	}
 }
 
-// testCloseFinishes: what was queued before is done and there.
+// testCloseFinishes: Close completes what was queued before it.
 func testCloseFinishes(f *fixture) {
 	s := script{f: f}
 	for range 100 {

@@ -22,7 +22,7 @@ func at(consumer, stream string, id uint64) store.Cursor {
 	return store.Cursor{Consumer: []byte(consumer), Stream: []byte(stream), ID: id}
 }
 
-// rewound returns a cursor that may go back.
+// rewound returns a cursor that may move back.
 func rewound(consumer, stream string, id uint64) store.Cursor {
 	c := at(consumer, stream, id)
 	c.Rewind = true
@@ -55,7 +55,8 @@ func testCursor(f *fixture) {
 	}
 }
 
-// testCursorNames: among them pairs that run together if nothing stands between.
+// testCursorNames includes pairs of names that would be equal without a separator
+// between them.
 func testCursorNames(f *fixture) {
 	names := [][2]string{{"a", "bc"}, {"ab", "c"}, {"a:b", "c"}, {"a", "b:c"}, {"a", "\x00c"}, {"a\x00", "c"}, {"c", "a"}, {"\xff", "\xff"}, {"A", "bc"}}
 	long := string(make([]byte, store.MaxConsumer))

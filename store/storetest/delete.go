@@ -143,8 +143,8 @@ func testDeleteBounds(f *fixture) {
 	})
 }
 
-// testDeleteMany: what is cut off may be stored together with what stays, small
-// events many at once and large ones alone.
+// testDeleteMany: events that are deleted may be stored together with events that
+// stay: many small ones in one place, large ones alone.
 func testDeleteMany(f *fixture) {
 	f.appendEvents("other", "x")
 	f.appendEvents("small", numbers(5000)...)
@@ -200,8 +200,8 @@ func testDeleteAgain(f *fixture) {
 	})
 }
 
-// testDeleteStreams: one stream's events go out of the middle of commits that
-// others share.
+// testDeleteStreams deletes one stream's events out of the middle of shared
+// commits.
 func testDeleteStreams(f *fixture) {
 	log := f.interleave(40, 20, true)
 	var kept []store.Event
@@ -239,8 +239,8 @@ func testDeleteFollowed(f *fixture) {
 	same(f.t, texts(f.log(3)), []string{"c", "e", "g"})
 }
 
-// testDeleteWhileReading: a Read that goes on after a delete far ahead of it
-// leaves out what is gone, and is complete.
+// testDeleteWhileReading: a Read that continues after a delete far ahead of it
+// leaves out the deleted events, and is complete.
 func testDeleteWhileReading(f *fixture) {
 	for i, r := range []store.Range{whole("s"), {Select: f.glob("s")}} {
 		base := uint64(i) * 20_001

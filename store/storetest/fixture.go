@@ -28,7 +28,7 @@ func (f *fixture) close() {
 	}
 }
 
-// reopen closes the store and opens it again, if it outlives that.
+// reopen closes the store and opens it again, unless the store ends with Close.
 func (f *fixture) reopen() {
 	f.t.Helper()
 	if !f.volatile {
@@ -37,7 +37,7 @@ func (f *fixture) reopen() {
 	}
 }
 
-// twice checks something now and after the store was opened anew.
+// twice checks something now and after reopening the store.
 func (f *fixture) twice(check func()) {
 	f.t.Helper()
 	check()
@@ -53,7 +53,7 @@ func (f *fixture) is(what string, have, want error) {
 	}
 }
 
-// conflict checks that err is a Conflict with all that it says.
+// conflict checks that err is a Conflict with the expected fields.
 func (f *fixture) conflict(what string, err error, group int, stream string, last uint64) {
 	f.t.Helper()
 	var c *store.Conflict
@@ -74,8 +74,8 @@ func Append(t testing.TB, s store.Store, stream string, events ...string) uint64
 	return r.IDs[0]
 }
 
-// Each returns a function that returns events one after the other, and nil after the
-// last.
+// Each returns a function that returns events one after the other, and nil after
+// the last.
 func Each(events ...store.Event) func() (*store.Event, error) {
 	return func() (e *store.Event, err error) {
 		if len(events) > 0 {
@@ -90,7 +90,7 @@ func (f *fixture) appendEvents(stream string, events ...string) uint64 {
 	return Append(f.t, f.s, stream, events...)
 }
 
-// all appends requests in one call; all have to succeed.
+// all appends requests in one call; all must succeed.
 func (f *fixture) all(reqs ...store.Append) {
 	f.t.Helper()
 	for i, r := range appendAll(f.s, reqs...) {
@@ -115,7 +115,7 @@ func group(stream string, events ...string) store.Group {
 	return store.Group{Stream: []byte(stream), Events: dataOf(events)}
 }
 
-// expecting returns a group that is stored only after the event id.
+// expecting returns a group that requires the last id to be after.
 func expecting(id uint64, stream string, events ...string) store.Group {
 	g := group(stream, events...)
 	g.Expected = store.Some(id)
@@ -130,7 +130,7 @@ func dataOf(parts []string) [][]byte {
 	return out
 }
 
-// numbers returns n texts that differ.
+// numbers returns n different texts.
 func numbers(n int) []string {
 	out := make([]string, n)
 	for i := range out {
@@ -145,12 +145,12 @@ func (f *fixture) replace(stream string, id uint64, data string) error {
 	})
 }
 
-// delete removes the events of a stream up to one.
+// deleteEvents deletes the events of a stream up to one.
 func (f *fixture) deleteEvents(stream string, upTo uint64) error {
 	return f.erase(store.Delete{Stream: []byte(stream), UpTo: store.Some(upTo)})
 }
 
-// empty removes all events of a stream.
+// empty deletes all events of a stream.
 func (f *fixture) empty(stream string) {
 	f.t.Helper()
 	f.is("delete all of "+stream, f.erase(store.Delete{Stream: []byte(stream)}), nil)
@@ -164,8 +164,8 @@ func (f *fixture) setCursor(c store.Cursor) error {
 	return store.Await(func(done func(error)) { f.s.SetCursor(c, done) })
 }
 
-// Read returns the data of the events of a range and checks what every answer
-// must satisfy.
+// Read returns the data of the events in a range, and checks what holds for every
+// answer.
 func Read(t testing.TB, s store.Store, r store.Range) []string {
 	t.Helper()
 	events, err := read(s, r)
@@ -242,13 +242,13 @@ func whole(stream string) store.Range { return store.Range{Stream: []byte(stream
 // everything selects all events of all streams.
 func everything() store.Range { return store.Range{Select: store.Prefix(nil)} }
 
-// log returns all events there are, n, in the order of their positions.
+// log returns all n events in the order of their positions.
 func (f *fixture) log(n int) []store.Event {
 	f.t.Helper()
 	return f.follow(0, n)
 }
 
-// follow reads n events off a Tail.
+// follow reads n events from a Tail.
 func (f *fixture) follow(from uint64, n int) []store.Event {
 	f.t.Helper()
 	events, err := follow(f.s, from, n)
@@ -258,7 +258,7 @@ func (f *fixture) follow(from uint64, n int) []store.Event {
 	return events
 }
 
-// later has a goroutine follow.
+// later runs follow on a goroutine, which ends after n events.
 func (f *fixture) later(from uint64, n int) <-chan []store.Event {
 	got := make(chan []store.Event, 1)
 	go func() {
@@ -294,8 +294,8 @@ func follow(s store.Store, from uint64, n int) (events []store.Event, err error)
 	return events, nil
 }
 
-// chosen returns what a range selects of the log, all events in the order of
-// their positions. It knows no error.
+// chosen returns what a range selects from the log of all events. It returns no
+// errors.
 func chosen(log []store.Event, r store.Range) (events []store.Event) {
 	for _, e := range log {
 		selected, at := bytes.Equal(e.Stream, r.Stream), e.ID

@@ -9,12 +9,12 @@ import (
 	"gorewind/store"
 )
 
-// A generator makes operations that are likely to mean something: few names,
-// and ids and times near those that there are.
+// A generator makes operations that are likely to have an effect: few names, and
+// ids and times near existing ones.
 type generator struct {
 	r     *rand.Rand
 	m     *model
-	keyed []store.Append // some that had a key, to be repeated
+	keyed []store.Append // some requests with keys, to be repeated
 }
 
 var (
@@ -102,7 +102,7 @@ func (g *generator) makeAppend() store.Append {
 	return a
 }
 
-// stream returns a stream's name, seldom one that is not valid.
+// stream returns a stream's name, seldom an invalid one.
 func (g *generator) stream() []byte {
 	if g.one(200) {
 		return nil
@@ -117,7 +117,7 @@ func (g *generator) streamOrStore() []byte {
 	return []byte(pick(g, modelStreams))
 }
 
-// data returns an event's, mostly small.
+// data returns an event's data, mostly small.
 func (g *generator) data() []byte {
 	size := g.r.IntN(20)
 	switch k := g.r.IntN(1000); {
@@ -131,7 +131,7 @@ func (g *generator) data() []byte {
 	return bytes.Repeat([]byte(fmt.Sprint(g.r.IntN(1e6), ".")), size/4+1)
 }
 
-// expected returns an expectation that often is met.
+// expected returns an expectation that is often met.
 func (g *generator) expected(stream []byte) store.Optional {
 	s := g.m.stream(stream)
 	switch g.r.IntN(8) {
@@ -151,7 +151,7 @@ func (g *generator) expected(stream []byte) store.Optional {
 // id returns an id of any stream.
 func (g *generator) id() uint64 { return g.idOf(g.m.stream([]byte(pick(g, modelStreams)))) }
 
-// idOf returns an id of a stream, mostly one that it holds.
+// idOf returns an id of a stream, mostly of an existing event.
 func (g *generator) idOf(s modelStream) uint64 {
 	switch g.r.IntN(10) {
 	case 0:
@@ -164,7 +164,7 @@ func (g *generator) idOf(s modelStream) uint64 {
 	return s.deleted + g.r.Uint64N(s.last-s.deleted+1)
 }
 
-// remove removes the half of a stream, mostly; seldom all.
+// remove deletes mostly half of a stream, seldom all of it.
 func (g *generator) remove() remove {
 	o := remove{Stream: g.stream()}
 	o.UpTo = store.Some(g.idOf(g.m.stream(o.Stream)))
@@ -191,8 +191,8 @@ func (g *generator) move() move {
 	return o
 }
 
-// position returns one of an event, or another. One that was not given yet is far
-// off, since what is before it in a burst may be given the next ones.
+// position returns the position of an event, or another. A position not given yet
+// is far beyond the end, because a burst may take the next ones.
 func (g *generator) position() uint64 {
 	switch n := len(g.m.log); {
 	case g.one(50):
@@ -207,7 +207,7 @@ func (g *generator) position() uint64 {
 	return 0
 }
 
-// time returns one near an event's, or none.
+// time returns a time near an event's, or none.
 func (g *generator) time() time.Time {
 	if n := len(g.m.log); n > 0 && g.one(8) {
 		return g.m.log[g.r.IntN(n)].Time.Add(time.Duration(g.r.IntN(3)-1) * time.Microsecond)
@@ -252,7 +252,7 @@ func (g *generator) patterns() (p Patterns) {
 	} else {
 		p.First, p.Glob = pick(g, modelGlobs), true
 	}
-	const most = 16 // that every System takes
+	const most = 16 // which every System accepts
 	for len(p.Also) < most && g.one(3) {
 		p.Also = append(p.Also, pick(g, modelGlobs))
 	}

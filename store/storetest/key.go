@@ -22,7 +22,7 @@ func keyed(key string, groups ...store.Group) store.Append {
 	return store.Append{Key: []byte(key), Groups: groups}
 }
 
-// stores checks that a request has these ids.
+// stores checks that a request gets these ids.
 func (f *fixture) stores(a store.Append, ids ...uint64) {
 	f.t.Helper()
 	if r := appendAll(f.s, a)[0]; r.Err != nil || fmt.Sprint(r.IDs) != fmt.Sprint(ids) {
@@ -30,7 +30,7 @@ func (f *fixture) stores(a store.Append, ids ...uint64) {
 	}
 }
 
-// reused checks that a request is told that its key is another's.
+// reused checks that a request gets ErrKeyReused.
 func (f *fixture) reused(what string, a store.Append) {
 	f.t.Helper()
 	f.is(what, appendAll(f.s, a)[0].Err, store.ErrKeyReused)
@@ -47,7 +47,7 @@ func testKeyAgain(f *fixture) {
 		f.wants(everything(), "a", "b", "c", "d", "e", "f")
 	})
 	f.stores(keyed("", group("s", "g")), 5)
-	f.stores(keyed("", group("s", "g")), 6) // without a key they are two
+	f.stores(keyed("", group("s", "g")), 6) // without a key they are two requests
 }
 
 func testKeyInOneCall(f *fixture) {

@@ -16,8 +16,8 @@ var logCases = []testCase{
 	{"log of many commits", testLogMany},
 }
 
-// logged returns what Log yields after a position, and checks what every log must
-// satisfy.
+// logged returns what Log yields after a position, and checks what holds for every
+// log.
 func (f *fixture) logged(after uint64) (entries []store.Entry) {
 	f.t.Helper()
 	for e, err := range f.s.Log(context.Background(), after) {

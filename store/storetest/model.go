@@ -11,8 +11,8 @@ import (
 	"gorewind/store"
 )
 
-// A System is what Model compares with its model: a store.Store, or what speaks
-// to one from afar. Its reads are called with no write under way.
+// A System is compared with a model by Model: a store.Store, or a client of one.
+// Its reads are called while no write is under way.
 type System interface {
 	Append(reqs []store.Append, done func([]store.Result))
 	Replace(r store.Replace, done func(error))
@@ -26,10 +26,10 @@ type System interface {
 	Close() error
 }
 
-// Model does random operations of every kind on a System, as many as told, does
-// the same with a model in memory, and compares what comes back. open opens the
-// System, each time after it was closed with what it held. The seed is that of
-// Rand. A volatile System is never closed before the end.
+// Model performs random operations of every kind on a System and on a model in
+// memory, and compares the results. open opens the System, and reopens it with what
+// it held when it was closed. The seed is that of Rand. A volatile System is closed
+// only at the end.
 func Model(t *testing.T, operations int, volatile bool, open func() System) {
 	r, _ := Rand(t)
 	m := newModel()
@@ -58,16 +58,15 @@ func Model(t *testing.T, operations int, volatile bool, open func() System) {
 	t.Logf("%d steps of %d operations, opened %d times", step, operations, opened)
 }
 
-// A model is what a store should be, in memory. It leaves positions and times to
-// the system and takes them over from there.
+// A model is a store in memory. It takes positions and times from the System.
 type model struct {
 	streams map[string]*modelStream
-	log     []store.Event // all that there are, in the order of their positions
+	log     []store.Event // all events, in the order of their positions
 	unknown int           // events at the end of log whose positions are not known yet
 	cursors map[cursorName]uint64
 	keys    map[keyName]remembered
 	last    uint64 // position of the last commit
-	read    uint64 // position of the last event that was ever learnt
+	read    uint64 // position of the last event that was learnt
 }
 
 type modelStream struct{ deleted, last uint64 }
@@ -85,7 +84,7 @@ func newModel() *model {
 	return &model{streams: map[string]*modelStream{}, cursors: map[cursorName]uint64{}, keys: map[keyName]remembered{}}
 }
 
-// stream returns what is known of a stream; zero if it does not exist.
+// stream returns the model of a stream; zero if it does not exist.
 func (m *model) stream(name []byte) modelStream {
 	if s := m.streams[string(name)]; s != nil {
 		return *s
@@ -95,7 +94,7 @@ func (m *model) stream(name []byte) modelStream {
 
 func (s modelStream) holds(id uint64) bool { return id > s.deleted && id <= s.last }
 
-// meets returns the conflict of an expectation, if there is one.
+// meets returns the Conflict of an expectation, or nil.
 func (m *model) meets(group int, stream []byte, expected store.Optional) error {
 	s := m.stream(stream)
 	last := s.last
@@ -241,8 +240,8 @@ func (m *model) check(r store.Range) error {
 	return nil
 }
 
-// learn takes over the positions and times of the events that were added since,
-// and checks that these are all there is.
+// learn takes the positions and times of new events from the System, and checks
+// that there are no others.
 func (m *model) learn(s System) error {
 	last := s.Info().LastPosition
 	if last < m.last || m.unknown > 0 && last <= m.last {
@@ -281,7 +280,7 @@ func (m *model) learn(s System) error {
 	return nil
 }
 
-// difference tells two texts by the first line in which they differ.
+// difference returns the first line in which two texts differ.
 func difference(want, have string) string {
 	w, h := strings.Split(want, "\n"), strings.Split(have, "\n")
 	i := 0

@@ -15,21 +15,21 @@ import (
 	"gorewind/store"
 )
 
-// An operation is one thing to do with a model and with a System. What comes
-// back is text, to be compared.
+// An operation is one thing to do with a model and with a System. Its result is
+// text, so that results can be compared.
 type operation interface {
 	fmt.Stringer
 	expect(m *model) string
 	perform(s System) string
 }
 
-// A write is an operation that a burst may be made of.
+// A write is an operation that may be part of a burst.
 type write interface {
 	operation
 	start(s System, done func(string))
 }
 
-// size returns how many requests an operation is.
+// size returns the number of requests of an operation.
 func size(o operation) int {
 	switch o := o.(type) {
 	case appends:
@@ -44,7 +44,7 @@ func size(o operation) int {
 	return 1
 }
 
-// verdict names an error, without its explanation.
+// verdict returns the name of an error, without its explanation.
 func verdict(err error) string {
 	var c *store.Conflict
 	var b *store.Behind
@@ -64,7 +64,7 @@ func verdict(err error) string {
 	return "unexpected: " + err.Error()
 }
 
-// text tells all of an event, and its data by a checksum if it is long.
+// text describes an event; long data by its checksum.
 func text(e store.Event) string { return string(appendText(nil, e)) }
 
 func appendText(b []byte, e store.Event) []byte {
@@ -79,7 +79,7 @@ func appendText(b []byte, e store.Event) []byte {
 	return append(b, e.Data...)
 }
 
-// An answer collects text, a line for each part.
+// An answer collects text, one line for each part.
 type answer []byte
 
 func (a *answer) event(e store.Event) { *a = append(appendText(*a, e), '\n') }
@@ -172,8 +172,8 @@ func (o move) start(s System, done func(string)) {
 	s.SetCursor(store.Cursor(o), func(err error) { done(verdict(err)) })
 }
 
-// A burst is writes that are queued before the first is waited for, so that they
-// may share a commit.
+// A burst is several writes that are queued before any is awaited, so that they may
+// share a commit.
 type burst []write
 
 func (o burst) String() string {
@@ -213,7 +213,7 @@ func (o burst) perform(s System) string {
 // A query reads a range.
 type query struct {
 	store.Range
-	patterns Patterns // what Select is made of
+	patterns Patterns // what Select is made from
 	stop     int      // after so many events; 0 reads all
 }
 
@@ -278,7 +278,7 @@ func (o query) perform(s System) string {
 	return string(b)
 }
 
-// A tail follows until it has n events, all there are.
+// A tail follows until it has all n events.
 type tail struct {
 	from uint64
 	n    int

@@ -43,7 +43,7 @@ func testOrder(f *fixture) {
 	}
 }
 
-// A script queues writes without waiting and keeps the order in which they are
+// A script queues writes without waiting, and records the order in which they are
 // done.
 type script struct {
 	f    *fixture
@@ -77,8 +77,8 @@ func (s *script) deleteEvents(stream string, upTo uint64) {
 
 func (s *script) setCursor(c store.Cursor) { s.f.s.SetCursor(c, s.next()) }
 
-// testOrderOfKinds: each request sees what those before it did, though all wait
-// together.
+// testOrderOfKinds: each request sees the effects of those before it, though all
+// are queued together.
 func testOrderOfKinds(f *fixture) {
 	for round := range uint64(20) {
 		last := round * 4 // id of the stream's last event
@@ -108,7 +108,7 @@ func testOrderOfKinds(f *fixture) {
 	}
 }
 
-// testSeen: what is done can be read, by every way to read.
+// testSeen: once a write is done, every way to read sees it.
 func testSeen(f *fixture) {
 	stop := f.stay()
 	defer stop()
@@ -127,7 +127,7 @@ func testSeen(f *fixture) {
 	}
 }
 
-// testRising: no number is shown twice, also over a restart.
+// testRising: no number is given twice, even after a restart.
 func testRising(f *fixture) {
 	var last store.Event
 	var position uint64

@@ -8,19 +8,19 @@ import (
 	"gorewind/store"
 )
 
-// Patterns are what a selection is made of. The zero value selects all streams.
+// Patterns describe a selection. The zero value selects all streams.
 type Patterns struct {
 	First string   // a prefix of names
 	Glob  bool     // or a glob
 	Also  []string // globs besides
 }
 
-// A Remote is a System that a selection has to be spelt for: its Read is asked
-// for single streams only.
+// A Remote is a System that needs the Patterns of a selection: its Read takes only
+// ranges of single streams.
 type Remote interface {
 	System
-	// ReadPatterns reads what r.Select selects, which is made of p; the separator
-	// is /.
+	// ReadPatterns reads what r.Select selects; p describes the same selection, and
+	// its separator is /.
 	ReadPatterns(ctx context.Context, p Patterns, r store.Range) iter.Seq2[store.Event, error]
 }
 
@@ -36,7 +36,7 @@ func (p Patterns) String() string {
 	return fmt.Sprintf(" by %s %q and %q", kind, p.First, p.Also)
 }
 
-// selection returns what p makes.
+// selection returns the selection that p describes.
 func (p Patterns) selection() *store.Selection {
 	s := new(store.Selection)
 	globs := p.Also
@@ -53,7 +53,7 @@ func (p Patterns) selection() *store.Selection {
 	return s
 }
 
-// readRange reads a range, whose selection, if it has one, is made of p.
+// readRange reads a range; p describes its selection, if it has one.
 func readRange(s System, r store.Range, p Patterns) iter.Seq2[store.Event, error] {
 	if remote, ok := s.(Remote); ok && r.Select != nil {
 		return remote.ReadPatterns(context.Background(), p, r)

@@ -40,7 +40,7 @@ func testBounds(f *fixture) {
 	f.twice(func() {
 		for _, c := range []struct {
 			after, upTo store.Optional
-			first, last int // of what is read, if last is not 0
+			first, last int // of the events read, if last is not 0
 			err         error
 		}{
 			{none, none, 1, 10, nil},
@@ -70,7 +70,7 @@ func testBounds(f *fixture) {
 	f.reads(between("none", 0, 0), nil)
 }
 
-// reads checks what Read and Resolve say of a range, forward and backward.
+// reads checks Read and Resolve of a range, forward and backward.
 func (f *fixture) reads(r store.Range, want error, events ...string) {
 	f.t.Helper()
 	for _, r.Backward = range []bool{true, false} {
@@ -173,8 +173,8 @@ func testByteLimit(f *fixture) {
 	}
 }
 
-// commits makes n commits of streams in turn, each at a time of its own, and
-// returns all events.
+// commits makes n commits to streams in turn, each at a different time, and returns
+// all events.
 func (f *fixture) commits(n int, streams ...string) []store.Event {
 	f.t.Helper()
 	var last time.Time
@@ -191,7 +191,7 @@ func (f *fixture) commits(n int, streams ...string) []store.Event {
 	return f.log(n)
 }
 
-// moments returns times before, at, between and after those of events.
+// timesAround returns times before, at, between and after those of events.
 func timesAround(log []store.Event) (at []time.Time) {
 	for _, e := range log {
 		at = append(at, e.Time.Add(-time.Microsecond), e.Time, e.Time.Add(time.Microsecond))
@@ -226,7 +226,7 @@ func (f *fixture) reading(r store.Range) error {
 	return err
 }
 
-// testTimeOfCommit: what was committed together has one time, and is selected
+// testTimeOfCommit: events of one commit have the same time, and are selected
 // together.
 func testTimeOfCommit(f *fixture) {
 	f.appendEvents("s", "before")
@@ -241,7 +241,7 @@ func testTimeOfCommit(f *fixture) {
 	}
 }
 
-// testReadCombined: every option beside every other.
+// testReadCombined combines every option with every other.
 func testReadCombined(f *fixture) {
 	r, seed := Rand(f.t)
 	log := f.commits(60, "a", "b", "a", "a")

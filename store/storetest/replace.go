@@ -17,7 +17,7 @@ var replaceCases = []testCase{
 	{"a read meets what was replaced", testReplaceWhileReading},
 }
 
-// testReplace: only the data changes, wherever one looks.
+// testReplace: a replace changes only the data, wherever it is read.
 func testReplace(f *fixture) {
 	f.appendEvents("s", "first", "second")
 	f.appendEvents("t", "third")
@@ -92,8 +92,8 @@ func testReplaceSizes(f *fixture) {
 	})
 }
 
-// testReplaceMany: neighbours that an engine may keep together stay as they are,
-// and so does what is replaced several times or in any order.
+// testReplaceMany: neighbours that an engine may store together stay as they are,
+// even if events are replaced several times or in any order.
 func testReplaceMany(f *fixture) {
 	r, _ := Rand(f.t)
 	f.appendEvents("s", numbers(3000)...)
@@ -120,8 +120,7 @@ func testReplaceMany(f *fixture) {
 	})
 }
 
-// testReplaceFollowed: while somebody follows, an engine may keep what it
-// committed in memory, too.
+// testReplaceFollowed: an engine may keep commits in memory while somebody follows.
 func testReplaceFollowed(f *fixture) {
 	stop := f.stay()
 	defer stop()
@@ -133,7 +132,7 @@ func testReplaceFollowed(f *fixture) {
 	same(f.t, texts(f.log(5)), []string{"a", "new", "c", "d", "e"})
 }
 
-// stay has somebody follow who keeps up, until stop is called.
+// stay follows without falling behind until stop is called.
 func (f *fixture) stay() (stop func()) {
 	f.appendEvents("beside", "x")
 	started, ended := make(chan bool, 1), make(chan bool)
@@ -162,8 +161,8 @@ func (f *fixture) read(r store.Range) []store.Event {
 	return events
 }
 
-// testReplaceWhileReading: a Read that goes on after a replace far ahead of it
-// gets the new data.
+// testReplaceWhileReading: a Read that continues after a replace far ahead of it
+// yields the new data.
 func testReplaceWhileReading(f *fixture) {
 	f.appendEvents("s", numbers(10_000)...)
 	f.appendEvents("s", numbers(10_000)...)

@@ -131,8 +131,8 @@ func testSelectResume(f *fixture) {
 	}
 }
 
-// interleave appends n events to each of some streams, in turn, in one call or
-// in one for each event, and returns all.
+// interleave appends n events to each of some streams, in turn, in one call or in
+// one call per event, and returns all.
 func (f *fixture) interleave(streams, n int, one bool) []store.Event {
 	f.t.Helper()
 	var reqs []store.Append
@@ -211,7 +211,8 @@ func testManyStreams(f *fixture) {
 	})
 }
 
-// testSelectUneven: what is merged does not end together, and is large or empty.
+// testSelectUneven merges streams that end at different places, and are large or
+// empty.
 func testSelectUneven(f *fixture) {
 	big := strings.Repeat("x", 100_000)
 	f.appendEvents("a", numbers(6000)...)
@@ -251,8 +252,8 @@ func testSelectCombined(f *fixture) {
 	}
 }
 
-// testProgress: where little is found, Read tells how far it looked, and from
-// there on it goes on as well.
+// testProgress: where little is found, Read reports how far it has scanned, and
+// another Read can continue from there.
 func testProgress(f *fixture) {
 	var reqs []store.Append
 	for _, data := range numbers(9000) {

@@ -27,7 +27,7 @@ func randomName(r *rand.Rand) string {
 	return string(name)
 }
 
-// lists checks what Streams yields, written name=last.
+// lists checks what Streams yields, as name=last.
 func (f *fixture) lists(prefix, after string, want ...string) {
 	f.t.Helper()
 	var have []string
@@ -114,8 +114,8 @@ func testStreamsMany(f *fixture) {
 	})
 }
 
-// testStreamsWhileListed: what was there at the call is listed once, whatever
-// else happens.
+// testStreamsWhileListed: streams that existed at the call are listed once,
+// whatever else happens.
 func testStreamsWhileListed(f *fixture) {
 	var want []string
 	for i := range 2000 {

@@ -50,7 +50,7 @@ func testTailFrom(f *fixture) {
 }
 
 func testTailBehind(f *fixture) {
-	const n, size = 40, 1 << 20 // more than an engine would keep in memory
+	const n, size = 40, 1 << 20 // more than an engine keeps in memory
 	data := string(make([]byte, size))
 	seen := 0
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -76,7 +76,7 @@ func testTailBehind(f *fixture) {
 	}
 }
 
-// testTailGaps: commits of other kinds, and events that are gone, yield nothing.
+// testTailGaps: other kinds of commits and deleted events yield nothing.
 func testTailGaps(f *fixture) {
 	f.appendEvents("s", "a", "b")
 	f.is("commit", f.setCursor(at("c", "s", 1)), nil)
@@ -98,7 +98,7 @@ func testTailGaps(f *fixture) {
 	same(f.t, texts(<-got), []string{"e", "f"})
 }
 
-// testTailOnce: followers that come at any time, while others write.
+// testTailOnce: followers may join at any time while others write.
 func testTailOnce(f *fixture) {
 	const n, calls, followers = 3000, 300, 5
 	got := make(chan (<-chan []store.Event), followers)
