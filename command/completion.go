@@ -1,11 +1,16 @@
 package command
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
 	"gorewind/internal/complete"
+	"gorewind/internal/term"
 )
 
 type completionCmd struct {
@@ -45,9 +50,56 @@ func (c *completeCmd) Run(kctx *kong.Context) error {
 		c.Words = []string{""}
 	}
 	found := complete.Find(kctx.Model.Node, c.Words)
+	if found.Kind == "streams" {
+		last := len(c.Words) - 1
+		found = complete.Completions{Kind: "words", Words: streamsOf(c.Words[:last], c.Words[last])}
+	}
 	fmt.Fprintln(kctx.Stdout, found.Kind)
 	for _, w := range found.Words {
 		fmt.Fprintf(kctx.Stdout, "%s\t%s\n", w.Text, w.Meaning)
 	}
 	return nil
 }
+
+const (
+	completionTime  = time.Second // for which a shell waits at most
+	completionNames = 200         // which are more than anybody reads
+)
+
+// streamsOf returns the names of streams that begin with prefix, from the daemon of which the
+// command line so far, the environment and the file tell. Where none answers there are none:
+// a shell that completes has nowhere to say why.
+func streamsOf(line []string, prefix string) (found []complete.Word) {
+	parser, _, err := newParser(io.Discard, io.Discard, func(int) {})
+	if err != nil {
+		return nil
+	}
+	everyArgumentOptional(parser.Model.Node)
+	parsed, err := parser.Parse(line)
+	if err != nil || parsed.Selected() == nil {
+		return nil
+	}
+	client, ok := parsed.Selected().Target.Addr().Interface().(interface{ flags() *connection })
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), completionTime)
+	defer cancel()
+	cl, err := client.flags().dial(ctx)
+	if err != nil {
+		return nil
+	}
+	defer cl.Close()
+	for s, err := range cl.Streams(ctx, prefix, "") {
+		if err != nil || len(found) == completionNames {
+			break
+		}
+		if s.Name == term.Harmless(s.Name) && !strings.ContainsAny(s.Name, needsQuotes) {
+			found = append(found, complete.Word{Text: s.Name, Meaning: "stream"})
+		}
+	}
+	return found
+}
+
+// needsQuotes are characters that a shell does not take as they are.
+const needsQuotes = " '\"\\$`*?[](){}<>|&;~#!"

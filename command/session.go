@@ -27,6 +27,9 @@ type address struct {
 	keys
 }
 
+// flags returns the flags of a command that has them among its own.
+func (c *connection) flags() *connection { return c }
+
 // dial connects to the daemon. Its errors say which flag to check.
 func (c *connection) dial(ctx context.Context) (*client.Client, error) {
 	curve, err := c.curve()

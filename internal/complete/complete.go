@@ -13,7 +13,7 @@ import (
 
 // Completions are what a word may become.
 type Completions struct {
-	Kind  string // words, files or directories
+	Kind  string // words, files, directories, or streams, which only a daemon knows
 	Words []Word
 }
 
@@ -149,6 +149,8 @@ func flags(node *kong.Node, given map[*kong.Flag]bool) (found Completions) {
 // values returns what a flag or an argument may be.
 func values(v *kong.Value, placeholder string) (found Completions) {
 	switch {
+	case v.Name == "stream":
+		found.Kind = "streams"
 	case placeholder == "FILE":
 		found.Kind = "files"
 	case placeholder == "DIR":
