@@ -41,25 +41,25 @@ type DamagedError struct {
 }
 
 // Error tells everything in one line.
-func (i *DamagedError) Error() string {
-	text := i.Cause.Error()
-	for _, piece := range i.Pieces() {
+func (e *DamagedError) Error() string {
+	text := e.Cause.Error()
+	for _, piece := range e.Pieces() {
 		text += "; " + piece
 	}
 	return text
 }
 
 // Unwrap returns the cause.
-func (i *DamagedError) Unwrap() error { return i.Cause }
+func (e *DamagedError) Unwrap() error { return e.Cause }
 
 // Pieces lists what a repair would lose, except what Cause already says.
-func (i *DamagedError) Pieces() (pieces []string) {
-	for _, lost := range i.Lost.Damage {
-		if !strings.Contains(i.Cause.Error(), lost.String()) {
+func (e *DamagedError) Pieces() (pieces []string) {
+	for _, lost := range e.Lost.Damage {
+		if !strings.Contains(e.Cause.Error(), lost.String()) {
 			pieces = append(pieces, lost.String())
 		}
 	}
-	if more := i.Lost.Damaged - len(i.Lost.Damage); more > 0 {
+	if more := e.Lost.Damaged - len(e.Lost.Damage); more > 0 {
 		pieces = append(pieces, fmt.Sprintf("and %d more", more))
 	}
 	return pieces

@@ -19,8 +19,8 @@ import (
 type Hole struct{ After, Before []byte }
 
 // Covers reports whether the hole may have held a key.
-func (d Hole) Covers(key []byte) bool {
-	return (d.After == nil || bytes.Compare(key, d.After) >= 0) && (d.Before == nil || bytes.Compare(key, d.Before) <= 0)
+func (h Hole) Covers(key []byte) bool {
+	return (h.After == nil || bytes.Compare(key, h.After) >= 0) && (h.Before == nil || bytes.Compare(key, h.Before) <= 0)
 }
 
 // Salvage rewrites a table without its damaged blocks, and returns the holes that
