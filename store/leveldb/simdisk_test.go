@@ -607,9 +607,9 @@ const (
 	crashEffects
 )
 
-// after returns the disk after the crash. choose is called for each write and each
-// change of the directory, for which everything but dropped is kept; r may be
-// nil where it says only dropped and kept.
+// after returns the disk after the crash. choose is called for each write and for
+// each change of the directory; everything but dropped keeps such a change. r may
+// be nil if choose returns only dropped and kept.
 func (i *image) after(r *rand.Rand, choose func() crashEffect) *simDisk {
 	d := &simDisk{now: make(map[storage.FileDesc]*simFile), meta: i.meta, synced: i.meta}
 	names := maps.Clone(i.durable)
@@ -642,7 +642,7 @@ func (f *simFile) after(r *rand.Rand, choose func() crashEffect) *simFile {
 
 const sector = 512
 
-// survive does what is left of a write after a crash.
+// survive applies what is left of a write after a crash.
 func (w simWrite) survive(c simContent, r *rand.Rand, choose func() crashEffect) simContent {
 	chosen := choose()
 	if w.lost || chosen == dropped {

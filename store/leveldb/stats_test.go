@@ -22,7 +22,7 @@ func total(h Histogram) (n uint64) {
 	return n
 }
 
-// TestStats: what was committed is counted, once, and in its bucket.
+// TestStats: each commit is counted once, and in its bucket.
 func TestStats(t *testing.T) {
 	d := mustOpen(t, t.TempDir(), Options{})
 	defer d.Close()
@@ -51,7 +51,8 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// TestStatsOfAFullDisk: it is told that writes are refused, and when no more.
+// TestStatsOfAFullDisk: Stats say when writes are refused, and when they are
+// accepted again.
 func TestStatsOfAFullDisk(t *testing.T) {
 	f := new(faults)
 	d := mustOpen(t, t.TempDir(), f.options())
@@ -66,8 +67,7 @@ func TestStatsOfAFullDisk(t *testing.T) {
 	}
 }
 
-// TestStatsDoNotWait: neither for a commit, nor for a database that is being
-// opened.
+// TestStatsDoNotWait for a commit, nor for a database that is being opened.
 func TestStatsDoNotWait(t *testing.T) {
 	d := mustOpen(t, t.TempDir(), Options{})
 	defer d.Close()
@@ -81,7 +81,8 @@ func TestStatsDoNotWait(t *testing.T) {
 	}
 }
 
-// TestConsumers: how far each is behind, in all its streams and in the store.
+// TestConsumers: how far each consumer is behind, in all its streams and in the
+// store.
 func TestConsumers(t *testing.T) {
 	dir := t.TempDir()
 	d := mustOpen(t, dir, Options{})
@@ -101,7 +102,7 @@ func TestConsumers(t *testing.T) {
 	move("long", "b", 2)
 	move("all", "", 2)
 	want := []Consumer{
-		{Name: []byte("all"), Store: true, Positions: 6}, // cursors take positions, too, which nobody has to catch up with
+		{Name: []byte("all"), Store: true, Positions: 6}, // cursors also take positions, which nobody has to catch up with
 		{Name: []byte("long"), Streams: 1, Events: 1},
 		{Name: []byte("x"), Streams: 2, Events: 4, Store: true},
 	}
@@ -121,7 +122,8 @@ func TestConsumers(t *testing.T) {
 	}
 }
 
-// TestSlowCommitsAreLogged: one of them, and how many others there were.
+// TestSlowCommitsAreLogged: the log has one of them, and how many others there
+// were.
 func TestSlowCommitsAreLogged(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))

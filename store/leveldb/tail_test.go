@@ -6,8 +6,8 @@ import (
 	"gorewind/store"
 )
 
-// TestTailKeepsLittleOfEmptyEvents: only bytes of data counted, so that commits
-// of empty events were kept for ever.
+// TestTailKeepsLittleOfEmptyEvents: commits of empty events were once kept for
+// ever, because only bytes of data counted.
 func TestTailKeepsLittleOfEmptyEvents(t *testing.T) {
 	d, err := OpenMemory(Options{})
 	if err != nil {

@@ -17,20 +17,20 @@ import (
 	"gorewind/store/storetest"
 )
 
-// testdata/v1 is a store of format 1, and testdata/v1.txt what is in it. They were
-// made once, by
+// testdata/v1 is a store of format 1, and testdata/v1.txt describes its contents.
+// They were made once, by
 //
 //	GOREWIND_WRITE_V1=1 go test -run TestFormat1 ./store/leveldb
 //
-// and are not to be made again: every version has to read what the first one wrote.
+// and must not be made again: every version has to read what the first one wrote.
 const (
 	v1      = "testdata/v1"
 	v1Text  = "testdata/v1.txt"
 	v1Write = "GOREWIND_WRITE_V1"
 )
 
-// TestFormat1: a store that the first version left behind as a kill would is
-// whole, and what it had not erased is.
+// TestFormat1: a store that the first version left as after a kill is whole, and
+// its pending erasures finish.
 func TestFormat1(t *testing.T) {
 	if os.Getenv(v1Write) != "" {
 		writeV1(t)
@@ -80,7 +80,7 @@ func v1Keyed() store.Append {
 	}}
 }
 
-// v1Cursors are all cursors of v1, and two that are not.
+// v1Cursors are all cursors of v1, and two that do not exist.
 var v1Cursors = []store.Cursor{
 	{Consumer: []byte("billing"), Stream: []byte("orders/1"), ID: 2},
 	{Consumer: []byte("billing"), Stream: []byte("orders/2"), ID: 1},
@@ -90,7 +90,7 @@ var v1Cursors = []store.Cursor{
 	{Consumer: []byte("nobody"), Stream: []byte("orders/1")},
 }
 
-// describe returns all that a store made by writeV1 tells, as text.
+// describe describes everything in a store made by writeV1.
 func describe(t *testing.T, d *DB) string {
 	t.Helper()
 	var b strings.Builder
@@ -170,8 +170,8 @@ func writeV1(t *testing.T) {
 	copyKilled(t, v1, dir)
 }
 
-// copyKilled copies what a kill would leave of a store, but for what the room of
-// its journal and LevelDB's log take.
+// copyKilled copies a store as after a kill, without the room of its journal and
+// LevelDB's log.
 func copyKilled(t *testing.T, to, from string) {
 	t.Helper()
 	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {

@@ -2,7 +2,7 @@ package repair
 
 import "testing"
 
-// TestReportIsBounded: a report has a bound, unless all is asked for.
+// TestReportIsBounded: a report is bounded, unless all damage is asked for.
 func TestReportIsBounded(t *testing.T) {
 	const pieces = MaxDamage + 10
 	for _, r := range []*Report{{}, {all: true}} {

@@ -20,13 +20,13 @@ func mustOpen(t *testing.T, dir string, o engine.Options) *engine.DB {
 	return d
 }
 
-// writeVerified makes a store with something of every kind in it.
+// writeVerified makes a store that holds something of every kind.
 func writeVerified(t *testing.T) (dir string) {
 	t.Helper()
 	return fixture.Everything(t, func(dir string) store.Store { return mustOpen(t, dir, engine.Options{}) })
 }
 
-// contentsOf returns what the store in dir has.
+// contentsOf describes what the store in dir holds.
 func contentsOf(t *testing.T, dir string) string {
 	t.Helper()
 	d := mustOpen(t, dir, engine.Options{})

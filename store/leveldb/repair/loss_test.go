@@ -18,12 +18,12 @@ import (
 	"gorewind/store/leveldb/repair"
 )
 
-// A loss is something that a repair cannot bring back.
+// A loss is damage that cannot be repaired without loss.
 type loss struct {
 	damage func(t *testing.T, dir string)
-	tells  string   // in what is told to be lost
+	tells  string   // part of the report of what would be lost
 	left   []string // events that can be read afterwards
-	next   string   // of the next event in a and in c
+	next   string   // the next events in a and in c
 }
 
 var all = []string{"a.1", "a.2", "a.3", "a.4", "a.5", "b.2"}
@@ -97,7 +97,7 @@ func TestRepairAcceptsLoss(t *testing.T) {
 				db.Delete(record.CommitKey(7), nil), db.Delete(record.CommitKey(8), nil), db.Delete(record.CommitKey(9), nil))
 		}), "position 9 is missing", all, "a.6@10 c.1@11"},
 		"all of its tables": {func(t *testing.T, dir string) {
-			mustOpen(t, dir, engine.Options{}).Close() // makes one of the journal
+			mustOpen(t, dir, engine.Options{}).Close() // moves the journal to a table
 			file("db/*.ldb", func(b []byte) []byte { clear(b); return b })(t, dir)
 		}, "is missing", []string{}, "a.1@10 c.1@11"},
 	} {
@@ -127,7 +127,7 @@ func TestRepairAcceptsLoss(t *testing.T) {
 	}
 }
 
-// mustBeLeft verifies what is left of a store, and that it goes on.
+// mustBeLeft checks what is left of a store, and that it can be used.
 func (c *loss) mustBeLeft(t *testing.T, dir string) {
 	t.Helper()
 	d := mustOpen(t, dir, engine.Options{})
@@ -165,7 +165,7 @@ func (c *loss) mustBeLeft(t *testing.T, dir string) {
 		t.Errorf("want %s, have %s", c.next, next)
 	}
 	fixture.Remove(t, d, "a", last)
-	if err := d.Close(); err != nil { // which erases
+	if err := d.Close(); err != nil { // which finishes erasures
 		t.Error(err)
 	}
 	d = mustOpen(t, dir, engine.Options{})
@@ -173,9 +173,9 @@ func (c *loss) mustBeLeft(t *testing.T, dir string) {
 	fixture.Eventually(t, "erasures are pending", fixture.Erased(d))
 }
 
-// TestStoreRepairedWithLossIsRepaired: after a loss the commits do not tell
-// everything. They were once taken to: a store that lost a name later had ids given
-// again, and forgot a cursor and a request.
+// TestStoreRepairedWithLossIsRepaired: after a loss the commits do not say
+// everything. A later repair once relied on them: a store that lost a name had ids
+// given again, and forgot a cursor and a request.
 func TestStoreRepairedWithLossIsRepaired(t *testing.T) {
 	dir := writeVerified(t)
 	fixture.Change(t, dir, func(db *leveldb.DB) error {

@@ -20,8 +20,8 @@ import (
 )
 
 // TestManifestIsRepaired: LevelDB opens some damaged manifests as if they were
-// empty, and removes every table; others it refuses. Whatever it is, the store is
-// repaired when it is opened, and what it was is kept; but see TestOldManifest.
+// empty, and removes every table; it refuses others. In either case Open repairs
+// the store, and keeps what it was; but see TestOldManifest.
 func TestManifestIsRepaired(t *testing.T) {
 	intact := writeVerified(t)
 	manifests, err := filepath.Glob(filepath.Join(intact, datadir.DBName, "MANIFEST*"))
@@ -77,8 +77,8 @@ func TestManifestIsRepaired(t *testing.T) {
 	}
 }
 
-// isOld reports whether the manifest of a store is one that was whole before, of
-// tables that were removed since. Then nothing is changed, unless a loss is accepted.
+// isOld reports whether a store's manifest is an intact older one that names tables
+// removed since. Then nothing changes unless a loss is accepted.
 func isOld(t *testing.T, store string) bool {
 	t.Helper()
 	dir := t.TempDir()
@@ -104,11 +104,11 @@ func isOld(t *testing.T, store string) bool {
 	return true
 }
 
-// TestOldManifest: a manifest that was cut where a record ends, or is an older one, is
-// whole, and tells of tables that are not there since they were merged. Nobody can
-// tell that from tables that were lost: so the store is not opened, nothing is
-// changed, and all of it is there once a loss is accepted. A test of random cuts once
-// failed, when one was just there.
+// TestOldManifest: a manifest that was cut at the end of a record, or is an older
+// one, is intact, but names tables that were removed after a merge. These look like
+// lost tables. So the store is not opened and nothing changes; once a loss is
+// accepted, everything is there. A test of random cuts once failed when it met such
+// a cut.
 func TestOldManifest(t *testing.T) {
 	dir := writeVerified(t)
 	merge := func() (manifest string) {
@@ -134,7 +134,7 @@ func TestOldManifest(t *testing.T) {
 	if err := os.Remove(merge()); err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range tables { // LevelDB may have been closed before it came to that
+	for _, table := range tables { // LevelDB may have been closed before it removed them
 		if err := os.Remove(table); err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Fatal(err)
 		}
@@ -148,7 +148,8 @@ func TestOldManifest(t *testing.T) {
 	}
 }
 
-// TestRepairMends: what only repeats the commits is made anew, and nothing is lost.
+// TestRepairWithoutLoss: a repair rebuilds what only repeats the commits, and loses
+// nothing.
 func TestRepairWithoutLoss(t *testing.T) {
 	del := func(key []byte) func(db *leveldb.DB) error {
 		return func(db *leveldb.DB) error { return db.Delete(key, nil) }
@@ -204,7 +205,7 @@ func TestRepairWithoutLoss(t *testing.T) {
 	}
 }
 
-// TestRepairLeavesWhatIsWhole: there is nothing to repair.
+// TestRepairLeavesWhatIsWhole: a repair changes nothing in a store that is whole.
 func TestRepairLeavesWhatIsWhole(t *testing.T) {
 	dir := writeVerified(t)
 	before := fixture.Snapshot(t, dir)

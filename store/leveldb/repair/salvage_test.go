@@ -13,9 +13,9 @@ import (
 	"gorewind/store/storetest"
 )
 
-// TestRepairDamagedTable: of a table that has several values of a key LevelDB can
-// make none without the damaged block, and recovers nothing then. What is lost is
-// lost, and everything else is there.
+// TestRepairDamagedTable: if a table has several values of a key, LevelDB cannot
+// rewrite it without the damaged block, and recovers nothing. A repair loses only
+// what was in the block.
 func TestRepairDamagedTable(t *testing.T) {
 	dir := t.TempDir()
 	d := mustOpen(t, dir, engine.Options{})
@@ -26,7 +26,7 @@ func TestRepairDamagedTable(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	mustOpen(t, dir, engine.Options{}).Close() // makes a table of the journal
+	mustOpen(t, dir, engine.Options{}).Close() // moves the journal to a table
 	tables, err := filepath.Glob(filepath.Join(dir, datadir.DBName, "*.ldb"))
 	if err != nil || len(tables) != 1 {
 		t.Fatal(tables, err)

@@ -55,7 +55,7 @@ func pageOf(number, last uint64, time int64, position uint64, events ...string) 
 	return key, w.End(key)
 }
 
-// timeOf returns when a page was written.
+// timeOf returns the time of a page.
 func timeOf(db *leveldb.DB, number, last uint64) int64 {
 	value, err := db.Get(record.AppendEventKey(nil, number, last), nil)
 	if err != nil {
@@ -176,7 +176,7 @@ func TestVerifyAfterLoss(t *testing.T) {
 		"a stream's end": {func(db *leveldb.DB) error {
 			return errors.Join(db.Delete(record.AppendEventKey(nil, 1, 5), nil), db.Put(record.StreamKey([]byte("a")), record.Counter{Number: 1, Last: 4, Deleted: 0}.Append(nil), nil))
 		}, `stream "a": the last event is 5 according to the commits, 4 according to its record`},
-		"another event in the place of one": {func(db *leveldb.DB) error { // as of a commit that was refused
+		"another event in the place of one": {func(db *leveldb.DB) error { // as from a refused commit
 			key, value := pageOf(1, 5, timeOf(db, 1, 5)-1, 9, "refused")
 			return db.Put(key, value, nil)
 		}, `stream "a", event 5, position 9: position or time differs from the commit`},
@@ -192,13 +192,14 @@ func TestVerifyAfterLoss(t *testing.T) {
 	}
 }
 
-// TestVerifyFiles: damage that LevelDB refuses, or does not see, is told.
+// TestVerifyFiles: Verify reports damage that LevelDB refuses, and damage that
+// LevelDB does not see.
 func TestVerifyFiles(t *testing.T) {
 	intact := writeVerified(t)
 	high := filepath.Join("/", datadir.HighwaterName)
 	for name, c := range map[string]struct {
 		damage func(dir string) error
-		want   string // told
+		want   string // in the report
 		note   string
 	}{
 		"the high-water file is gone": {func(dir string) error { return os.Remove(dir + high) }, "is missing: cannot tell", ""},
@@ -233,7 +234,7 @@ func TestVerifyFiles(t *testing.T) {
 	}
 }
 
-// emptied removes all of a database but its format.
+// emptied removes everything from a database except its format.
 func emptied(db string) error {
 	entries, err := os.ReadDir(db)
 	for _, e := range entries {
@@ -244,8 +245,8 @@ func emptied(db string) error {
 	return err
 }
 
-// TestVerifyTables: one bit anywhere in what a table holds is found, and events
-// behind it are still verified.
+// TestVerifyTables: Verify finds one wrong bit anywhere in a table's contents, and
+// still verifies the events behind it.
 func TestVerifyTables(t *testing.T) {
 	intact := t.TempDir()
 	d := mustOpen(t, intact, engine.Options{})
@@ -255,7 +256,7 @@ func TestVerifyTables(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	mustOpen(t, intact, engine.Options{}).Close() // which makes a table of the journal
+	mustOpen(t, intact, engine.Options{}).Close() // which moves the journal to a table
 	tables, err := filepath.Glob(filepath.Join(intact, "db", "*.ldb"))
 	if err != nil || len(tables) != 1 {
 		t.Fatal(tables, err)
@@ -264,7 +265,7 @@ func TestVerifyTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const footer = 48 // some of it is room
+	const footer = 48 // partly unused
 	passed := false
 	for at := 0; at < len(table)-footer; at += 997 {
 		dir := t.TempDir()
@@ -307,7 +308,7 @@ func TestVerifyCannot(t *testing.T) {
 	}
 }
 
-// TestVerifyAll: a report has a bound, unless all is asked for.
+// TestVerifyAll: a report is bounded, unless all damage is asked for.
 func TestVerifyAll(t *testing.T) {
 	const pieces = repair.MaxDamage + 10
 	dir := writeVerified(t)

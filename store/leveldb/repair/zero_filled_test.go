@@ -52,9 +52,9 @@ func (r wornReader) ReadAt(b []byte, at int64) (int, error) {
 	return r.Reader.ReadAt(b, at)
 }
 
-// TestBadPlace: for one place that the disk could not read, no loss could be
-// accepted, and everything was lost. It may yet be read another time, so it is
-// damage only then.
+// TestBadPlace: one place that the disk could not read once made it impossible to
+// accept a loss, and everything was lost. Another attempt may read the place, so it
+// only counts as damage once a loss is accepted.
 func TestBadPlace(t *testing.T) {
 	dir := t.TempDir()
 	d := mustOpen(t, dir, engine.Options{})
@@ -64,7 +64,7 @@ func TestBadPlace(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	mustOpen(t, dir, engine.Options{}).Close() // makes a table of the journal
+	mustOpen(t, dir, engine.Options{}).Close() // moves the journal to a table
 	tryRepair := func(o repair.Options) (keptAt string, err error) {
 		id, _, err := datadir.ReadIdentity(datadir.Dir(dir))
 		if err != nil {
@@ -82,7 +82,7 @@ func TestBadPlace(t *testing.T) {
 	if keptAt, err := tryRepair(repair.Options{AcceptLoss: true}); err != nil || fixture.Missing(keptAt) {
 		t.Errorf("%v; kept at %q", err, keptAt)
 	}
-	// It is in two blocks.
+	// The place is in two blocks.
 	if r := fixture.MustVerify(t, dir); r.Damaged > 0 || r.Lost == 0 || r.Lost > 12 || r.Events+r.Lost != 200 {
 		t.Errorf("%d events and %d lost; %s", r.Events, r.Lost, fixture.Told(r))
 	}
