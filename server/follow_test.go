@@ -455,7 +455,7 @@ func TestStopEndsFollowers(t *testing.T) {
 	z.send("a", "", "QUERY", "s", "", "", "follow")
 	z.recv()
 	z.send("b", "", "WAIT", "c", "s", id(1), "60000")
-	eventually(t, "nobody waits", func() bool { return d.is(func(l *loop) bool { return len(l.waits.byCursor) == 1 && l.reading == 0 }) })
+	eventually(t, "the WAIT has not begun", func() bool { return d.is(func(l *loop) bool { return len(l.waits.byCursor) == 1 && l.reading == 0 }) })
 	began := time.Now()
 	d.stop()
 	ended := map[string]bool{}

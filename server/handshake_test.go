@@ -126,7 +126,7 @@ func TestBroadcastsNeedReadOnAllStreams(t *testing.T) {
 		t.Fatalf("all: %v", outcome)
 	}
 	z := c.dial(t, "some")
-	eventually(t, "SUB hears nothing", func() bool {
+	eventually(t, "the subscriber receives nothing", func() bool {
 		z.ask("PUBLISH", "s", "x")
 		_, ok := sub.try()
 		return ok
@@ -155,7 +155,7 @@ func TestAllow(t *testing.T) {
 		z.ask("4", "", "PING").want("4", "", "PONG")
 	}
 	sub, _ := handshake(t, zmq.SUB, c.PubAddrs()[0], c.as("removed"), subscribed)
-	eventually(t, "SUB hears nothing", func() bool {
+	eventually(t, "the subscriber receives nothing", func() bool {
 		other.ask("PUBLISH", "x", "x")
 		_, ok := sub.try()
 		return ok
@@ -220,7 +220,7 @@ func TestDrop(t *testing.T) {
 	var subs []*client
 	for _, name := range []string{"removed", "other"} {
 		sub := dial(t, zmq.SUB, c.PubAddrs()[0], c.as(name), subscribed)
-		eventually(t, "SUB hears nothing", func() bool {
+		eventually(t, "the subscriber receives nothing", func() bool {
 			other.ask("PUBLISH", "x", "x")
 			_, ok := sub.try()
 			return ok
@@ -230,7 +230,7 @@ func TestDrop(t *testing.T) {
 	of["new"] = rules{}
 	c.Allow(c.access(t, of)) // nobody loses anything
 	c.alive(t)
-	eventually(t, "somebody was dropped", func() bool { return c.Stats.Connections.Load() == 4 })
+	eventually(t, "a connection was dropped", func() bool { return c.Stats.Connections.Load() == 4 })
 	refused := c.Stats.HandshakesRefused.Load()
 	delete(of, "removed")
 	c.Allow(c.access(t, of))
@@ -244,7 +244,7 @@ func TestDrop(t *testing.T) {
 		return ok && r.frames[0] == "y"
 	})
 	if r, ok := subs[0].try(); ok {
-		t.Errorf("a removed key hears %q", r.frames)
+		t.Errorf("a removed key receives %q", r.frames)
 	}
 }
 
@@ -281,7 +281,7 @@ func TestConnectionLimit(t *testing.T) {
 				}
 				defer half.Close()
 			}
-			for range 5 { // who came and went keeps nobody out either
+			for range 5 { // nor do clients that came and went
 				z := dial(t, zmq.DEALER, d.router(), with)
 				z.ask("PING").want("PONG")
 				z.close()
@@ -306,7 +306,7 @@ func TestConnectionLimit(t *testing.T) {
 				z.ask("PING").want("PONG")
 			}
 			if r, ok := fourth.try(); ok {
-				t.Fatalf("the fourth one hears %q", r.frames)
+				t.Fatalf("the fourth one receives %q", r.frames)
 			}
 			in[0].close()
 			fourth.recv().want("PONG") // its libzmq has come back

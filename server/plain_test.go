@@ -40,7 +40,7 @@ func testBroadcastsOneByOne(t *testing.T) {
 	d := serve(t)
 	sub := dial(t, zmq.SUB, d.PubAddrs()[0], func(z *zmq.Socket) error { return z.SetSubscribe("") })
 	z := dial(t, zmq.DEALER, d.router())
-	eventually(t, "SUB hears nothing", func() bool {
+	eventually(t, "the subscriber receives nothing", func() bool {
 		z.ask("PUBLISH", "s", "x")
 		_, ok := sub.try()
 		return ok

@@ -714,7 +714,7 @@ func subscribe(t testing.TB, d *daemon, prefixes ...string) *client {
 		}
 	}
 	z := dial(t, zmq.REQ, d.router())
-	eventually(t, "SUB hears nothing", func() bool {
+	eventually(t, "the subscriber receives nothing", func() bool {
 		z.ask("PUBLISH", hello, "")
 		_, ok := sub.try()
 		return ok

@@ -53,7 +53,7 @@ func TestStalledSubscriberIsCutOff(t *testing.T) {
 		}
 	}
 	if d.Stats.CutOff.Load() == 0 {
-		t.Error("nobody was cut off")
+		t.Error("the stalled subscriber was not cut off")
 	}
 	if most > 3*zsock.MaxPinned {
 		t.Errorf("want about %d bytes pinned at most, have %d", zsock.MaxPinned, most)
