@@ -169,7 +169,7 @@ func TestStartAndStopAreLogged(t *testing.T) {
 	}
 	for msg, want := range map[string]map[string]any{
 		"opening the store": {"directory": "data"},
-		"store opened": {"position": 0.0},
+		"store opened":      {"position": 0.0},
 		"serving":           {"router": d.Router, "version": version.Number, "http": "none"},
 		"request":           {"level": "DEBUG", "command": "PUBLISH", "stream_bytes": 6.0, "bytes": 19.0},
 		"stopping":          {"reason": "signal"},
