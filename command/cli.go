@@ -33,12 +33,14 @@ const (
 // delete's question.
 type cli struct {
 	File    string           `name:"config" short:"c" placeholder:"FILE" help:"Take flags that are not given from this TOML file, where a flag's name is its key. Default: none."`
+	Context string           `name:"context" placeholder:"NAME" help:"Ask the daemon of this context; see gorewind context. Default: the current one, if there is one."`
 	Version kong.VersionFlag `env:"-" short:"v" help:"Print the version and exit."`
 
 	Serve  serveCmd  `cmd:"" group:"serve" help:"Serve an event store over ZeroMQ until SIGTERM or SIGINT."`
 	Keygen keygenCmd `cmd:"" group:"serve" help:"Make a key for a daemon or a client, to be used with CURVE."`
 	Config configCmd `cmd:"" group:"serve" help:"Print the values that flags have, and where each comes from."`
 
+	Contexts  contextCmd   `cmd:"" name:"context" group:"use" help:"Keep endpoints and keys under a name."`
 	Publish   publishCmd   `cmd:"" group:"use" help:"Store events at the end of a stream."`
 	Append    appendCmd    `cmd:"" group:"use" help:"Store events in several streams, all or none."`
 	Query     queryCmd     `cmd:"" group:"use" help:"Show the events of a stream, or of several."`

@@ -94,8 +94,10 @@ func (c *configCmd) line(kctx *kong.Context) []string {
 	if len(line) == 0 || strings.HasPrefix(line[0], "-") {
 		line = slices.Concat([]string{"serve"}, line)
 	}
-	if file := config.FlagNamed(kctx, config.FileFlag); config.OriginOf(kctx, file) == config.OnCommandLine {
-		line = slices.Concat([]string{"--" + config.FileFlag, file.Target.String()}, line)
+	for _, name := range []string{config.FileFlag, config.ContextFlag} {
+		if flag := config.FlagNamed(kctx, name); config.OriginOf(kctx, flag) == config.OnCommandLine {
+			line = slices.Concat([]string{"--" + name, flag.Target.String()}, line)
+		}
 	}
 	return line
 }

@@ -9,7 +9,9 @@ import (
 
 // IsSetting tells whether a file may set a flag: where the environment may, and
 // the flag does not name the file.
-func IsSetting(flag *kong.Flag) bool { return len(flag.Envs) > 0 && flag.Name != FileFlag }
+func IsSetting(flag *kong.Flag) bool {
+	return len(flag.Envs) > 0 && flag.Name != FileFlag && flag.Name != ContextFlag
+}
 
 // keysOf returns the keys of a file that set a flag: the names of its environment variables
 // without the prefix, in lower case and with - for _. Further ones are older names.

@@ -43,7 +43,8 @@ func OriginOf(kctx *kong.Context, flag *kong.Flag) Origin {
 func (s *Settings) where(flag *kong.Flag, from Origin) string {
 	switch from {
 	case InFile:
-		return s.file.where(s.file.keyOf(flag))
+		f, key := s.fileOf(flag)
+		return f.where(key)
 	case InEnvironment:
 		return variable(flag)
 	case OnCommandLine:

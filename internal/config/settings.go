@@ -13,7 +13,8 @@ import (
 // Settings are the values that flags have which nobody gave: those of the file
 // that --config names.
 type Settings struct {
-	file *file // nil: there is none
+	file    *file // nil: there is none
+	context *file // has what the other has not; nil: there is none
 }
 
 // FileFlag is the flag that names the file, and so no key in it.
@@ -25,6 +26,9 @@ const FileFlag = "config"
 func (s *Settings) Load(kctx *kong.Context) error {
 	if kctx.Selected() == nil || !slices.ContainsFunc(kctx.Flags(), IsSetting) {
 		return nil
+	}
+	if err := s.loadContext(kctx); err != nil {
+		return err
 	}
 	path, _ := kctx.FlagValue(FlagNamed(kctx, FileFlag)).(string)
 	if path == "" {
@@ -39,7 +43,7 @@ func (s *Settings) Load(kctx *kong.Context) error {
 		switch {
 		case IsSetting(flag):
 			names = append(names, keysOf(flag)...)
-		case flag.Name != FileFlag:
+		case flag.Name != FileFlag && flag.Name != ContextFlag:
 			others = append(others, flag.Name)
 		}
 	}
@@ -54,23 +58,36 @@ func (s *Settings) Validate(*kong.Application) error { return nil }
 // Resolve implements kong.Resolver: kong asks for flags that the command line does
 // not have, also if the environment has them.
 func (s *Settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	if s.file == nil || !IsSetting(flag) || variable(flag) != "" {
+	if !IsSetting(flag) || variable(flag) != "" {
 		return nil, nil
 	}
-	key := s.file.keyOf(flag)
+	f, key := s.fileOf(flag)
 	if key == "" {
 		return nil, nil
 	}
-	token, err := flagToken(s.file.values[key], flag)
+	token, err := flagToken(f.values[key], flag)
 	if err != nil {
-		return nil, fmt.Errorf("%w; see %s", err, s.file.where(key))
+		return nil, fmt.Errorf("%w; see %s", err, f.where(key))
 	}
 	if path, ok := token.(string); ok && isPath(flag, path) {
-		if token, err = s.file.expand(path); err != nil {
-			return nil, fmt.Errorf("--%s: %w; see %s", flag.Name, err, s.file.where(flag.Name))
+		if token, err = f.expand(path); err != nil {
+			return nil, fmt.Errorf("--%s: %w; see %s", flag.Name, err, f.where(key))
 		}
 	}
 	return token, nil
+}
+
+// fileOf returns the file that sets a flag, and its key there; no key if none does.
+func (s *Settings) fileOf(flag *kong.Flag) (f *file, key string) {
+	for _, f := range []*file{s.file, s.context} {
+		if f == nil {
+			continue
+		}
+		if key := f.keyOf(flag); key != "" {
+			return f, key
+		}
+	}
+	return nil, ""
 }
 
 // EnvironmentPrefix begins the name of every environment variable that sets a flag.

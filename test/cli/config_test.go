@@ -193,9 +193,10 @@ func TestConfigPrints(t *testing.T) {
 	t.Setenv("GOREWIND_SERVICE_HOST", "10.0.0.1")
 	t.Setenv("GOREWIND_DATADIR", "x")
 	const want = `# The values in force for gorewind verify, and where each comes from.
-# config = 'g.toml'  # --config
-data-dir = 'x'       # --data-dir
-all      = false     # default
+# config  = 'g.toml'  # --config
+# context =           # default
+data-dir  = 'x'       # --data-dir
+all       = false     # default
 `
 	stdout, stderr, status := daemontest.Run(dir, "config", "--config", "g.toml", "verify", "--data-dir", "x")
 	if status != exit.OK || stdout != want {

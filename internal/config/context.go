@@ -1,0 +1,182 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"github.com/pelletier/go-toml/v2"
+)
+
+// ContextFlag is the flag that names the context, and so no key in a file.
+const ContextFlag = "context"
+
+// A Context is a daemon and the keys with which a user asks it.
+type Context struct {
+	Connect   string `toml:"connect,omitempty"`
+	Subscribe string `toml:"subscribe,omitempty"`
+	ClientKey string `toml:"client-key,omitempty"`
+	ServerKey string `toml:"server-key,omitempty"`
+}
+
+// contextKeys are the keys of a context's file.
+var contextKeys = []string{"connect", "subscribe", "client-key", "server-key"}
+
+// Contexts are those of a user: a file for each, and one with the name of the current one.
+type Contexts struct{ dir string }
+
+// UserContexts returns those in the user's configuration directory.
+func UserContexts() (Contexts, error) {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return Contexts{}, fmt.Errorf("contexts: %w", err)
+	}
+	return Contexts{filepath.Join(dir, "gorewind")}, nil
+}
+
+// validContext is the form of names, which are those of files.
+var validContext = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
+
+// CheckContext refuses a name that no context may have.
+func CheckContext(name string) error {
+	if !validContext.MatchString(name) {
+		return fmt.Errorf("%q is not a valid name of a context; take letters, digits, - and _", name)
+	}
+	return nil
+}
+
+func (c Contexts) path(name string) string { return filepath.Join(c.dir, "contexts", name+".toml") }
+
+func (c Contexts) currentPath() string { return filepath.Join(c.dir, "context") }
+
+// Add makes a context. Only the user may read it.
+func (c Contexts) Add(name string, context Context) error {
+	text, err := toml.Marshal(context)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(c.path(name)), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(c.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("there is a context %s already; remove it first, or choose another name", name)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
+}
+
+// List returns the names, in order.
+func (c Contexts) List() (names []string, err error) {
+	entries, err := os.ReadDir(filepath.Join(c.dir, "contexts"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".toml"); ok {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// Show returns the file of a context.
+func (c Contexts) Show(name string) ([]byte, error) {
+	text, err := os.ReadFile(c.path(name))
+	return text, missing(name, err)
+}
+
+// Read returns a context.
+func (c Contexts) Read(name string) (context Context, err error) {
+	text, err := c.Show(name)
+	if err != nil {
+		return Context{}, err
+	}
+	return context, toml.Unmarshal(text, &context)
+}
+
+// Current returns the name of the context that is used where none is named; empty: none.
+func (c Contexts) Current() (name string, err error) {
+	text, err := os.ReadFile(c.currentPath())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// Use makes a context the current one, or none, if name is empty.
+func (c Contexts) Use(name string) error {
+	if name == "" {
+		if err := os.Remove(c.currentPath()); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	if _, err := c.Show(name); err != nil {
+		return err
+	}
+	return os.WriteFile(c.currentPath(), []byte(name+"\n"), 0o600)
+}
+
+// Remove removes a context. If it was the current one, there is none then.
+func (c Contexts) Remove(name string) error {
+	current, err := c.Current()
+	if err != nil {
+		return err
+	}
+	if current == name {
+		if err := c.Use(""); err != nil {
+			return err
+		}
+	}
+	return missing(name, os.Remove(c.path(name)))
+}
+
+// missing says that there is no such context, if that is what an error is about.
+func missing(name string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no context %q; gorewind context list shows those that there are", name)
+	}
+	return err
+}
+
+// loadContext reads the context for a command that asks a daemon. bench is none, which has no
+// endpoint of its own: it writes into the store that it measures.
+func (s *Settings) loadContext(kctx *kong.Context) error {
+	asks := func(f *kong.Flag) bool {
+		return IsSetting(f) && f.HasDefault && (f.Name == "connect" || f.Name == "subscribe")
+	}
+	if !slices.ContainsFunc(kctx.Flags(), asks) {
+		return nil
+	}
+	name, _ := kctx.FlagValue(FlagNamed(kctx, ContextFlag)).(string)
+	contexts, err := UserContexts()
+	if err != nil && name == "" {
+		return nil // without a home there is no current one
+	}
+	if err == nil && name == "" {
+		name, err = contexts.Current()
+	}
+	if err != nil || name == "" {
+		return err
+	}
+	if err := CheckContext(name); err != nil {
+		return err
+	}
+	if _, err := contexts.Show(name); err != nil {
+		return err
+	}
+	if s.context, err = readFile(contexts.path(name)); err != nil {
+		return err
+	}
+	return s.context.check(contextKeys, nil)
+}
