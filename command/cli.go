@@ -33,7 +33,7 @@ const (
 // delete's question.
 type cli struct {
 	File    string           `name:"config" short:"c" placeholder:"FILE" help:"Take flags that are not given from this TOML file, where a flag's name is its key. Default: none."`
-	Context string           `name:"context" placeholder:"NAME" help:"Ask the daemon of this context; see gorewind context. Default: the current one, if there is one."`
+	Context string           `name:"context" placeholder:"NAME" help:"Ask the daemon of this context, rather than of the one that gorewind context use chose. Default: none."`
 	Version kong.VersionFlag `env:"-" short:"v" help:"Print the version and exit."`
 
 	Serve  serveCmd  `cmd:"" group:"serve" help:"Serve an event store over ZeroMQ until SIGTERM or SIGINT."`
