@@ -25,7 +25,7 @@ func ForDataDir(dir string, err error) error {
 
 // ForStore is ForDataDir for a command that makes no store where there is none.
 func ForStore(dir string, err error) error {
-	if _, missing := os.Stat(filepath.Join(dir, "db")); errors.Is(err, fs.ErrNotExist) && errors.Is(missing, fs.ErrNotExist) {
+	if _, missing := os.Stat(filepath.Join(dir, "db")); Misplaced(dir, backup.OfStore) == "" && errors.Is(err, fs.ErrNotExist) && errors.Is(missing, fs.ErrNotExist) {
 		return fmt.Errorf("there is no store in %s; give its directory with --data-dir", dir)
 	}
 	return ForDataDir(dir, err)

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"gorewind/internal/exit"
 	"gorewind/test/daemontest"
 )
 
@@ -32,7 +33,7 @@ func TestCommandWaitsForDaemon(t *testing.T) {
 	p := daemontest.NewTerminal(t, nowhere.Command(t, "ping", "--timeout", "1m"))
 	p.Await("no answer from tcp://127.0.0.1:1 yet; trying for 1m0s\n")
 	p.Type("\x03")
-	if seen, status := p.End(); status != 1 || strings.Count(seen, "yet") != 1 {
+	if seen, status := p.End(); status != exit.Interrupted || strings.Count(seen, "yet") != 1 {
 		t.Errorf("status %d\n%s", status, seen)
 	}
 }

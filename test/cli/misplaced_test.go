@@ -51,7 +51,7 @@ func TestRightCommand(t *testing.T) {
 		{"give the directory that gorewind backup made", []string{"backup", "--verify", in("thesis")}},
 		{"is not a directory and holds no backup: choose another", append([]string{"backup", in("thesis")}, connect...)},
 		{"make the directory first", append([]string{"export", in("none/export")}, connect...)},
-		{"no such file or directory; choose another", []string{"repair", "--data-dir", in("none")}},
+		{"there is no store in", []string{"repair", "--data-dir", in("none")}},
 	} {
 		before := daemontest.Files(t, dir)
 		_, errs, status := daemontest.Run(dir, c.args...)
