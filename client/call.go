@@ -8,31 +8,31 @@ import (
 	"gorewind/wire"
 )
 
-// A call is a request under way.
+// A call is a request that is queued or in flight.
 type call struct {
-	frames [][]byte // nil once it was sent
-	// take is called by the loop with each part of the answer, or with an error
-	// instead, which is the last thing.
+	frames [][]byte // nil once sent
+	// The loop calls take with each part of the answer, or with an error, which is the
+	// last call.
 	take  func(wire.Reply, error) verdict
 	lasts bool // CANCEL ends it
 
-	// The loop's:
-	number uint64    // of its envelope
-	heard  time.Time // when it was sent, or the last part of the answer came
-	live   bool      // LIVE came: from then on the server is heard every 10 s
+	// Used by the loop only:
+	number uint64    // in its envelope
+	heard  time.Time // when it was sent, or the last part of the answer arrived
+	live   bool      // LIVE arrived: from then on the server sends something every 10 s
 }
 
-// A verdict is what the loop is to do after a part of an answer.
+// A verdict tells the loop what to do after a part of an answer.
 type verdict int
 
 const (
-	more   verdict = iota // hand over what follows
+	more   verdict = iota // deliver what follows
 	last                  // nothing follows
-	enough                // have the server end it, and hand over what still comes
-	refuse                // have the server end it, and drop what still comes
+	enough                // cancel it, and deliver what still arrives
+	refuse                // cancel it, and drop what still arrives
 )
 
-// newCall makes a call of a request.
+// newCall returns a call for a request.
 func newCall(r wire.Request, take func(wire.Reply, error) verdict) *call {
 	c := &call{frames: r.Frames(), take: take}
 	switch r.(type) {
@@ -42,15 +42,15 @@ func newCall(r wire.Request, take func(wire.Reply, error) verdict) *call {
 	return c
 }
 
-// start has the loop send a request as soon as it can.
+// start queues a call in the loop.
 func (c *Client) start(k *call) {
 	if !c.out.post(func() { c.loop.add(k) }) {
 		k.take(nil, ErrClosed)
 	}
 }
 
-// drop ends a call of which nobody waits for the answer. When it returns, the
-// loop looks neither at its frames nor calls take.
+// drop ends a call whose answer is no longer wanted. When drop returns, the loop no longer uses
+// the call's frames nor calls take.
 func (c *Client) drop(k *call) {
 	done := make(chan struct{})
 	if c.out.post(func() { c.loop.drop(k); close(done) }) {
@@ -63,7 +63,7 @@ type answer struct {
 	err   error
 }
 
-// ask sends a request and returns its one answer; an ERROR is an error.
+// ask sends a request and returns its single reply. It returns an ERROR as an error.
 func (c *Client) ask(ctx context.Context, r wire.Request) (wire.Reply, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -84,15 +84,14 @@ func (c *Client) ask(ctx context.Context, r wire.Request) (wire.Reply, error) {
 	}
 	c.drop(k)
 	select {
-	case a := <-answers: // it came in the meantime
+	case a := <-answers: // it arrived in the meantime
 		return a.reply, a.err
 	default:
 		return nil, ctx.Err()
 	}
 }
 
-// persist asks until it is answered or there is no use in that, and reports whether an
-// answer was lost meanwhile.
+// persist asks again after transient errors. lost reports whether an answer was lost on the way.
 func (c *Client) persist(ctx context.Context, r wire.Request) (reply wire.Reply, lost bool, err error) {
 	reply, err = c.ask(ctx, r)
 	for transient(err) {
@@ -102,32 +101,32 @@ func (c *Client) persist(ctx context.Context, r wire.Request) (reply wire.Reply,
 	return reply, lost, err
 }
 
-// read asks what may be asked again.
+// read sends a request that changes nothing, so it may be sent again.
 func read[R wire.Reply](ctx context.Context, c *Client, r wire.Request) (R, error) {
 	reply, _, err := c.persist(ctx, r)
 	return expect[R](reply, err)
 }
 
-// rewrite asks what may be asked again and changes something. Once it was sent it may
-// have done so, also where it is not asked again in the end.
+// rewrite sends a write that may be sent again. If an answer was lost and the Client then ends,
+// the outcome is unknown.
 func rewrite[R wire.Reply](ctx context.Context, c *Client, r wire.Request) (R, error) {
 	reply, lost, err := c.persist(ctx, r)
 	if lost && ended(err) {
-		err = wire.Errorf(wire.OutcomeUnknown, "send the same again to the same store, or look whether it took effect", "%v", err)
+		err = wire.Errorf(wire.OutcomeUnknown, "send the same again to the same store, or check whether it took effect", "%v", err)
 	}
 	return expect[R](reply, err)
 }
 
-// write asks what must not be asked again.
+// write sends a write that must not be sent again.
 func write[R wire.Reply](ctx context.Context, c *Client, r wire.Request) (R, error) {
 	reply, err := c.ask(ctx, r)
 	if errors.Is(err, errLost) {
-		err = wire.Errorf(wire.OutcomeUnknown, "look whether it took effect, or use APPEND with a key, which is safe to repeat", "%v", err)
+		err = wire.Errorf(wire.OutcomeUnknown, "check whether it took effect, or use APPEND with a key, which is safe to repeat", "%v", err)
 	}
 	return expect[R](reply, err)
 }
 
-// expect returns the reply that was asked for.
+// expect returns the reply if it has the expected type.
 func expect[R wire.Reply](reply wire.Reply, err error) (r R, _ error) {
 	if err != nil {
 		return r, err

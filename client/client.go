@@ -1,5 +1,5 @@
-// Package client talks to a Gorewind server. Its words are those of the protocol:
-// each command is a method of Client.
+// Package client is the Go client of a Gorewind server. Each command of the protocol is a method
+// of Client.
 //
 //	c, err := client.Dial(ctx, client.Options{Endpoint: "tcp://127.0.0.1:9002"})
 //	id, err := c.Publish(ctx, "account/17", []byte("opened"))
@@ -7,30 +7,28 @@
 //		…
 //	}
 //
-// A Client has one connection, which any number of goroutines share: each request
-// has an envelope of its own, and none waits for another. When the connection
-// breaks, or when nothing is heard for Options.Timeout, the Client opens another
-// by itself, for as long as it takes, and the context of a call bounds how long
-// that waits. What was under way then:
+// A Client has one connection, which any number of goroutines can share: each request has its
+// own envelope, and none waits for another. When the connection breaks, or the server is silent
+// for Options.Timeout, the Client reconnects by itself, for as long as it takes; the context of
+// a call bounds how long the call waits. Requests in flight at that moment:
 //
-//   - What reads (Query, Follow, Streams, Log, Cursor, Wait, Info, Ping) is asked again,
-//     from the place that it had reached. Follow yields each event once.
-//   - An Append with a key is sent again under it, until it is answered, and so is
-//     a Commit without Rewind.
-//   - Other writes fail with the code OUTCOME-UNKNOWN: they may have taken effect.
-//   - What had not been sent is sent over the new connection.
+//   - Reads (Query, Follow, Streams, Log, Cursor, Wait, Info, Ping) are sent again and
+//     continue where they were. Follow yields each event once.
+//   - An Append with a key, and a Commit without Rewind, is sent again until it is
+//     answered.
+//   - Other writes fail with the code OUTCOME-UNKNOWN: the write may or may not have been
+//     applied.
+//   - Requests not yet sent are sent over the new connection.
 //
-// A refusal of the server is a *wire.Error; see IsCode, AsConflict and AsBehind.
-// When a context ends before the answer, the call returns the context's error, and
-// of a write nobody knows whether it took effect. What lasts is ended with a CANCEL
-// then, and so it is when a caller leaves the loop over an answer.
+// An ERROR of the server is a *wire.Error; see IsCode, AsConflict and AsBehind. When a context
+// ends before the answer, the call returns the context's error; the outcome of a write is then
+// unknown. A CANCEL ends a long-running request, also when a caller leaves the loop over its
+// answer.
 //
-// A Client stays with one store: should the endpoint come to serve another one,
-// or one that was restored, every call fails with the code OTHER-STORE, because
-// ids and cursors that were learnt before mean nothing there. And it stays as long
-// as its key is known: should a server refuse that, every call fails with
-// ErrHandshake, because waiting does not bring the key back. A server that is full
-// is waited for.
+// A Client stays with one store. If the endpoint later serves another store, or a restored one,
+// every call fails with the code OTHER-STORE, because earlier ids and cursors mean nothing
+// there. If a server refuses the Client's key, every call fails with ErrHandshake, because
+// waiting does not help. If a server is full, the Client waits.
 package client
 
 import (
@@ -47,12 +45,12 @@ import (
 type Options struct {
 	// Endpoint of the server's ROUTER, such as tcp://127.0.0.1:9002.
 	Endpoint string
-	// Timeout is how long a server that owes an answer may say nothing at all
-	// before its connection is given up; it is asked with a PING before. A server
-	// tells followers every 10 s that it is there: with less than that, a Follow
-	// of which nothing comes reconnects again and again. Default: 30 s.
+	// Timeout is how long a server that owes an answer may be silent before the Client
+	// drops the connection. The Client sends a PING before that. A server sends followers a
+	// sign of life every 10 s; with a shorter Timeout, a Follow without new events
+	// reconnects again and again. Default: 30 s.
 	Timeout time.Duration
-	// Curve is for a server that asks for keys. Default: none.
+	// Curve holds the keys for a server that requires CURVE. Default: none.
 	Curve *Curve
 
 	ipv6 bool // the endpoint has only addresses of IPv6
@@ -62,8 +60,7 @@ const defaultTimeout = 30 * time.Second
 
 // A Client is a connection to a server. It is safe for concurrent use.
 //
-// One goroutine owns the connection's socket. It is started by Dial and ends
-// before Close returns.
+// One goroutine owns the connection's socket. Dial starts it, and Close waits for it to end.
 type Client struct {
 	zctx  *zmq.Context
 	loop  *loop
@@ -75,8 +72,8 @@ type Client struct {
 	failed  error // of Close
 }
 
-// Dial connects to a server and waits for its first answer. ctx bounds only that
-// wait. Close must follow.
+// Dial connects to a server and waits for its first answer. ctx bounds only that wait. The
+// caller must call Close.
 func Dial(ctx context.Context, o Options) (*Client, error) {
 	if o.Timeout < 0 {
 		return nil, fmt.Errorf("the timeout is %v; give a positive one, or 0 for %v", o.Timeout, defaultTimeout)
@@ -121,9 +118,9 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	}
 }
 
-// Close ends the connection. Calls that are under way, and later ones, return
-// ErrClosed, or the code OUTCOME-UNKNOWN where they write and were sent. It returns
-// when nothing of the Client is left, and an error only where libzmq could not end.
+// Close closes the connection and releases all resources. Pending and later calls return
+// ErrClosed, or the code OUTCOME-UNKNOWN for writes that were sent. Close fails only if libzmq
+// cannot shut down.
 func (c *Client) Close() error {
 	c.closing.Do(func() {
 		c.out.post(func() { c.loop.stopping = true })

@@ -6,21 +6,21 @@ import (
 	"gorewind/wire"
 )
 
-// A Commit says how far a consumer has come in a stream, or without a stream in
-// the whole store.
+// A Commit says how far a consumer has read in a stream or, without a stream, in the whole
+// store.
 type Commit struct {
-	Consumer string // 1 to 255 octets
+	Consumer string // 1 to 255 bytes
 	Stream   string // empty: the whole store
-	ID       uint64 // any that was ever given; in the whole store a position, any up to the last; 0 removes the cursor, with Rewind
-	Rewind   bool   // it may go back
+	ID       uint64 // any id ever used; for the whole store, any position up to the last; with Rewind, 0 removes the cursor
+	Rewind   bool   // the cursor may move back
 }
 
-// Commit moves a consumer's cursor, and returns when that is on disk. Errors are
-// UNKNOWN-ID and BEHIND, where the cursor is beyond ID already; see AsBehind.
+// Commit moves a consumer's cursor and returns once that is on disk. Errors are UNKNOWN-ID, and
+// BEHIND if the cursor is already after ID; see AsBehind.
 //
-// When the connection breaks or the server stops, it is sent again until it is
-// answered or ctx ends, but not with Rewind, which may take back what another one
-// committed meanwhile: then its errors mean what those of Publish do.
+// When the connection breaks or the server stops, the request is sent again until it is
+// answered or ctx ends. With Rewind it is not, since it might undo a later commit of another
+// client; errors then mean what they mean for Publish.
 func (c *Client) Commit(ctx context.Context, to Commit) error {
 	send := rewrite[wire.Committed]
 	if to.Rewind {

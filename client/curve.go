@@ -6,16 +6,16 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// Curve is the keys of CURVE, in Z85: one's own pair, and the server's public key.
+// Curve holds the keys for CURVE, in Z85: the client's pair and the server's public key.
 type Curve struct{ Public, Secret, Server string }
 
-// apply has a socket use the keys, if there are any, for what it connects to later.
+// apply sets the keys, if there are any, for later connections of a socket.
 func (c *Curve) apply(z *zmq.Socket) error {
 	if c == nil {
 		return nil
 	}
 	if err := z.ClientAuthCurve(c.Server, c.Public, c.Secret); err != nil {
-		return fmt.Errorf("these keys cannot be used: %w; give three of 40 characters in Z85, and a libzmq that has CURVE", err)
+		return fmt.Errorf("cannot use these CURVE keys: %w; give three keys of 40 characters in Z85, and use a libzmq with CURVE", err)
 	}
 	return nil
 }

@@ -9,38 +9,38 @@ import (
 	"gorewind/wire"
 )
 
-// ErrClosed is returned by calls of a Client that was closed.
+// ErrClosed is the error of calls to a closed Client.
 var ErrClosed = errors.New("the client was closed")
 
-// ErrEndpoint is returned by Dial and Subscribe for what libzmq cannot connect to.
-var ErrEndpoint = errors.New("no endpoint")
+// ErrEndpoint is the error of Dial and Subscribe for an endpoint that libzmq does not accept.
+var ErrEndpoint = errors.New("invalid endpoint")
 
-// ErrHost is returned by Dial and Subscribe if the host of an endpoint has no address.
+// ErrHost is the error of Dial and Subscribe if the host of an endpoint has no address.
 var ErrHost = errors.New("cannot resolve host")
 
-// errLost: the connection ended before the answer came.
-var errLost = errors.New("the connection ended before the answer came")
+// errLost means that the connection ended before the answer arrived.
+var errLost = errors.New("the connection ended before the answer arrived")
 
-// Why a Dial has not been answered.
+// Reasons why Dial got no answer.
 var (
-	errNobody = errors.New("nobody takes connections there")
-	errHungUp = errors.New("it ended the connection: it may have this endpoint for something else, such as broadcasts, or be full")
-	errSilent = errors.New("it took the connection and said nothing: it may be full, or be no gorewind server")
+	errNobody = errors.New("connection refused or host unreachable")
+	errHungUp = errors.New("the server closed the connection: the endpoint may be for something else, such as broadcasts, or the server may be full")
+	errSilent = errors.New("connected, but no answer: the server may be full, or not a gorewind server")
 )
 
-// An unansweredError: nobody answered a Dial.
+// An unansweredError says that Dial got no answer.
 type unansweredError struct {
 	endpoint string
-	why      error // the last connection ended, or nil
+	why      error // why the last connection ended, or nil
 	err      error
 }
 
 func (e *unansweredError) Error() string {
-	why := "nothing was heard"
+	why := "timeout"
 	if e.why != nil {
 		why = e.why.Error()
 	}
-	return fmt.Sprintf("no answer from %s: %s; see whether a server takes requests there", e.endpoint, why)
+	return fmt.Sprintf("no answer from %s: %s; check that a server takes requests there", e.endpoint, why)
 }
 
 func (e *unansweredError) Unwrap() error { return e.err }
@@ -53,14 +53,14 @@ func IsCode(err error, code wire.Code) bool {
 	return errors.As(err, &refused) && refused.Code == code
 }
 
-// A Conflict is what the server says when an expectation is not met.
+// A Conflict describes an expectation that was not met.
 type Conflict struct {
-	Group  int    // of the Append, from 0; 0 for a Delete
+	Group  int    // number of the group in the Append, from 0; 0 for a Delete
 	Stream string // of that group
-	Last   uint64 // id of the stream's last event; 0 if it holds none
+	Last   uint64 // id of the stream's last event; 0 if it is empty
 }
 
-// AsConflict returns what an ERROR CONFLICT says, and false for other errors.
+// AsConflict returns the details of an ERROR CONFLICT, and false for other errors.
 func AsConflict(err error) (c Conflict, ok bool) {
 	facts := factsOf(err, wire.Conflict)
 	c.Group, _ = strconv.Atoi(facts["group"])
@@ -70,19 +70,19 @@ func AsConflict(err error) (c Conflict, ok bool) {
 	return c, ok
 }
 
-// AsBehind returns where the cursor is that a Commit would have moved back, and
-// false for errors other than BEHIND.
+// AsBehind returns the cursor that a Commit would have moved back, and false for errors other
+// than BEHIND.
 func AsBehind(err error) (cursor uint64, ok bool) {
 	return parseHexID(factsOf(err, wire.Behind)["cursor"])
 }
 
-// AsDamaged returns after what a Query can go on behind the damage that has ended
-// it with DAMAGED, and false for other errors.
+// AsDamaged returns the After with which a Query can continue past the damage that ended it with
+// DAMAGED, and false for other errors.
 func AsDamaged(err error) (after uint64, ok bool) {
 	return parseHexID(factsOf(err, wire.Damaged)["after"])
 }
 
-// factsOf returns what an ERROR says for programs to read, if it has that code.
+// factsOf returns the facts of an ERROR with a code, by name; nil for other errors.
 func factsOf(err error, code wire.Code) map[string]string {
 	var refused *wire.Error
 	if !errors.As(err, &refused) || refused.Code != code {
@@ -96,16 +96,16 @@ func factsOf(err error, code wire.Code) map[string]string {
 }
 
 func parseHexID(s string) (uint64, bool) {
-	octets, _ := hex.DecodeString(s)
-	return wire.ParseID(octets)
+	b, _ := hex.DecodeString(s)
+	return wire.ParseID(b)
 }
 
 // unexpected returns the error for a reply that the protocol does not allow there.
 func unexpected(what any) error {
-	return fmt.Errorf("%w: %.100v; see whether the endpoint is that of a gorewind server", wire.ErrReply, what)
+	return fmt.Errorf("%w: %.100v; check that the endpoint is that of a gorewind server", wire.ErrReply, what)
 }
 
-// ended reports whether an error says that the Client sends nothing any more.
+// ended reports whether err means that the Client sends nothing more.
 func ended(err error) bool {
 	return errors.Is(err, ErrClosed) || errors.Is(err, ErrHandshake) || IsCode(err, wire.OtherStore)
 }

@@ -7,10 +7,10 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// ErrHandshake is returned by Dial and Subscribe where a server was reached and did not let the
-// client in, as far as libzmq tells, and by the calls of a Client whose key a server has
-// refused since.
-var ErrHandshake = errors.New("the server did not let this client in")
+// ErrHandshake is the error of Dial and Subscribe if a server refused the connection in the
+// handshake, as far as libzmq tells. It is also the error of all calls of a Client whose key a
+// server has refused later.
+var ErrHandshake = errors.New("the server refused the connection")
 
 // A refusedError says that a connection failed in the handshake.
 type refusedError struct {
@@ -21,29 +21,28 @@ type refusedError struct {
 
 func (e *refusedError) Error() string { return e.endpoint + ": " + e.why.Error() }
 
-// Unwrap has errors.Is find both.
+// Unwrap makes both errors visible to errors.Is.
 func (e *refusedError) Unwrap() []error { return []error{e.why, e.err} }
 
-// mechanismMismatch is what libzmq says of a protocol error where one side asks for
-// CURVE and the other does not.
+// mechanismMismatch is libzmq's code for a protocol error if only one side uses CURVE.
 const mechanismMismatch = 0x11000002
 
-// failedHandshakes are the events of a monitor that tell of one.
+// failedHandshakes are the events of a monitor for a failed handshake.
 const failedHandshakes = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 
-// handshakeError says what a failed handshake means, and whether it is no use to try
-// again: the server has refused the key, as libzmq does not say of anything else.
+// handshakeError returns what a failed handshake means. final is true if the server refused the
+// key, so that trying again is no use; libzmq reports nothing else in this way.
 func handshakeError(event zmq.Event, value int, curve bool) (err error, final bool) {
-	why := "it ended the handshake: it may ask for a key, be full, or have this endpoint for something else"
+	why := "it ended the handshake: it may require a key, be full, or use this endpoint for something else"
 	switch {
 	case event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-		why, final = "it does not know this key, or may not let it in here", true
+		why, final = "unknown key, or one without the right to connect here", true
 	case event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL && value == mechanismMismatch && curve:
-		why = "it asks for no key; connect without one"
+		why = "it does not use CURVE; connect without a key"
 	case event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL && value == mechanismMismatch:
-		why = "it asks for a key; connect with one"
+		why = "it requires CURVE; connect with a key"
 	case curve:
-		why = "it ended the handshake: it may have another key than this client was told, ask for none, be full, or have this endpoint for something else"
+		why = "it ended the handshake: its public key may differ from the one given, or it may not use CURVE, be full, or use this endpoint for something else"
 	}
 	return fmt.Errorf("%w: %s", ErrHandshake, why), final
 }

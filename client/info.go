@@ -8,21 +8,21 @@ import (
 	"gorewind/wire"
 )
 
-// Info is what a server says of itself and its store.
+// Info describes a server and its store.
 type Info struct {
 	Version    string // of the program
-	Store      string // the store's own id, lower-case hex
-	Generation uint64 // of the store, raised by a restore
+	Store      string // id of the store, lower-case hex
+	Generation uint64 // of the store; a restore increases it
 	Position   uint64 // of the last commit
-	MaxEvent   uint64 // octets of an event
+	MaxEvent   uint64 // limit of an event in bytes
 	Facts      []wire.Param
 }
 
-// StoreID returns what names a store and its generation; see QueryOptions.Store.
+// StoreID returns ID.GENERATION of the store; see QueryOptions.Store.
 func (i Info) StoreID() string { return fmt.Sprintf("%s.%d", i.Store, i.Generation) }
 
-// Info asks which server and which store this is. Facts has all that it says, in
-// its order.
+// Info returns facts about the server and its store. Facts has all of them, in the server's
+// order.
 func (c *Client) Info(ctx context.Context) (Info, error) {
 	r, err := read[wire.InfoReply](ctx, c, wire.Info{})
 	if err != nil {
@@ -31,7 +31,7 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 	return parseInfo(r)
 }
 
-// parseInfo reads what every server says. What it says besides is left alone.
+// parseInfo reads the facts that every server sends, and ignores others.
 func parseInfo(r wire.InfoReply) (Info, error) {
 	i := Info{Facts: r.Facts}
 	facts := make(map[string]string)

@@ -14,28 +14,28 @@ import (
 )
 
 const (
-	sendMark = 256       // requests that libzmq has of us; further ones wait in the loop, where they can be dropped
+	sendMark = 256       // requests queued in libzmq; further ones wait in the loop, which can drop them
 	never    = time.Hour // see newLink
 )
 
-// A link is one connection to the server. It is never mended: what came over one
-// connection is not answered over another, so each has a socket of its own.
+// A link is one connection to the server. It never reconnects: a request sent over one
+// connection is not answered over another, so each connection has its own socket.
 type link struct {
 	dealer, monitor *zmq.Socket
-	fds             [3]unix.PollFd // of these and of the outbox
+	fds             [3]unix.PollFd // of the sockets and the outbox
 
-	reached  bool      // somebody has taken the connection
-	greeted  bool      // the server has answered, and it is our store
-	draining bool      // the server stops: it takes nothing more
-	heard    time.Time // when the last message came, or the first request after silence went
-	pinged   bool      // since then
-	broken   error     // why it is to be closed
+	reached  bool      // the connection was accepted
+	greeted  bool      // the server has answered, and serves our store
+	draining bool      // the server is stopping and takes no requests
+	heard    time.Time // when the last message arrived, or the first request after silence was sent
+	pinged   bool      // a PING was sent since then
+	broken   error     // why the loop must close it
 	refusal  error     // why the server refused it, if known
 	final    bool      // the refusal is: to retry is no use
 	curve    bool
 }
 
-// newLink begins to connect. name must be new in zctx.
+// newLink starts to connect. name must be unique in zctx.
 func newLink(zctx *zmq.Context, o Options, name string, wake int) (_ *link, err error) {
 	endpoint := o.Endpoint
 	k := &link{curve: o.Curve != nil}
@@ -53,13 +53,13 @@ func newLink(zctx *zmq.Context, o Options, name string, wake int) (_ *link, err 
 	if err := errors.Join(
 		k.dealer.SetLinger(0),
 		k.dealer.SetSndhwm(sendMark),
-		// libzmq is not to connect again by itself. A period of -1 says so too, but
-		// then answers that have come are lost with the connection.
+		// libzmq must not reconnect by itself. An interval of -1 would do that too, but
+		// then answers that have arrived are lost with the connection.
 		k.dealer.SetReconnectIvl(never),
 		k.dealer.SetIpv6(o.ipv6),
 		k.dealer.Monitor(name, zmq.EVENT_CONNECTED|zmq.EVENT_DISCONNECTED|zmq.EVENT_CLOSED|zmq.EVENT_CONNECT_RETRIED|failedHandshakes),
 		k.monitor.SetLinger(0),
-		k.monitor.SetRcvhwm(0), // without a bound, for the same thread's sake
+		k.monitor.SetRcvhwm(0), // no limit, so that libzmq's I/O thread never blocks
 		k.monitor.Connect(name),
 	); err != nil {
 		return nil, fmt.Errorf("zeromq: %w", err)
@@ -83,20 +83,20 @@ func newLink(zctx *zmq.Context, o Options, name string, wake int) (_ *link, err 
 
 func (k *link) close() {
 	if k.dealer != nil {
-		// libzmq closes a socket later, and its I/O thread would wait for ever for
-		// somebody to tell of the end of a connection, were the monitor gone then.
-		_ = k.dealer.Monitor("", 0) // it fails only where there is none
+		// libzmq closes a socket later. Its I/O thread would then block for ever while
+		// it reports the end of the connection to a monitor that is gone.
+		_ = k.dealer.Monitor("", 0) // fails only if there is no monitor
 	}
 	for _, z := range []*zmq.Socket{k.dealer, k.monitor} {
 		if z != nil {
-			_ = z.Close() // it fails only where it is closed
+			_ = z.Close() // fails only if it is closed already
 		}
 	}
 }
 
-// ready reports whether there is something to receive, or with sending whether
-// there is room to send. libzmq's descriptor tells only of changes that nobody
-// has looked at, so this is asked before each wait.
+// ready reports whether there is a message to receive or, with sending, room to send. libzmq's
+// descriptor signals only changes since the last look, so the loop calls ready before each
+// wait.
 func (k *link) ready(sending bool) (bool, error) {
 	state, err := k.dealer.GetEvents()
 	if err != nil {
@@ -105,8 +105,8 @@ func (k *link) ready(sending bool) (bool, error) {
 	return state&zmq.POLLIN != 0 || sending && state&zmq.POLLOUT != 0, nil
 }
 
-// gone reports whether the connection has ended, or could not be made. All that
-// came over it can be received by then.
+// gone reports whether the connection has ended, or could not be established. All its messages
+// can be received by then.
 func (k *link) gone() bool {
 	ended := false
 	for {
@@ -116,7 +116,7 @@ func (k *link) gone() bool {
 		}
 		if event&failedHandshakes != 0 {
 			k.refusal, k.final = handshakeError(event, value, k.curve)
-			continue // its end follows
+			continue // the end of the connection follows
 		}
 		if event == zmq.EVENT_CONNECTED {
 			k.reached = true
@@ -126,18 +126,18 @@ func (k *link) gone() bool {
 	}
 }
 
-// end returns why the connection has ended, as far as that can be told.
+// end returns why the connection has ended, as far as known.
 func (k *link) end(endpoint string) error {
 	switch {
 	case k.greeted:
-		return fmt.Errorf("there is no connection to %s", endpoint)
+		return fmt.Errorf("lost the connection to %s", endpoint)
 	case k.reached:
 		return errHungUp
 	}
 	return errNobody
 }
 
-// send sends a request in an envelope of its own, unless there is no room.
+// send sends a request in its own envelope. It reports false if there is no room.
 func (k *link) send(number uint64, frames [][]byte) (sent bool, err error) {
 	if _, err := k.dealer.SendBytes(wire.ID(number), zmq.DONTWAIT|zmq.SNDMORE); isAgain(err) {
 		return false, nil
@@ -159,8 +159,8 @@ func (k *link) send(number uint64, frames [][]byte) (sent bool, err error) {
 	return true, nil
 }
 
-// receive returns the next answer and the number of its envelope; number 0 is
-// that of a message with no such envelope. It reports false if nothing has come.
+// receive returns the next answer and the number in its envelope; 0 if it has no valid envelope.
+// It reports false if there is no message.
 func (k *link) receive() (number uint64, frames [][]byte, ok bool, err error) {
 	frames, err = k.dealer.RecvMessageBytes(zmq.DONTWAIT)
 	if isAgain(err) {
@@ -180,7 +180,7 @@ func isAgain(err error) bool {
 	return err != nil && zmq.AsErrno(err) == zmq.Errno(syscall.EAGAIN)
 }
 
-// poll waits for descriptors, at most for a time unless that is negative.
+// poll waits for descriptors, at most for timeout unless that is negative.
 func poll(fds []unix.PollFd, timeout time.Duration) error {
 	ms := -1
 	if timeout >= 0 {

@@ -7,27 +7,25 @@ import (
 	"gorewind/wire"
 )
 
-// An Entry is one commit as the log has it.
+// An Entry is one commit of the log.
 type Entry = wire.Entry
 
-// A StoreIdentity says whose log it is.
+// A StoreIdentity identifies the store of a log.
 type StoreIdentity = wire.StoreReply
 
-// LogOptions say what is wanted of the log. The zero value wants all of it, up to
-// the last commit there is.
+// LogOptions select a part of the log. The zero value selects all of it, up to the last commit
+// at the time of the call.
 type LogOptions struct {
-	UpTo  uint64 // a position, inclusive; 0: the last when it is asked for
+	UpTo  uint64 // a position, inclusive; 0: the last one
 	Store string // as in QueryOptions
 
-	// OnStore, if not nil, is called before the first entry, on the goroutine that
-	// takes them.
+	// OnStore, if not nil, is called before the first entry, on the goroutine that iterates.
 	OnStore func(StoreIdentity)
 }
 
-// Log yields what happened in the store after a position: its commits, in order,
-// without their events' data, which Query has as far as they are not erased. With
-// CURVE it takes the right admin on all streams. It goes on over another connection
-// as Query does, and its errors are the same.
+// Log yields the commits of the store after a position, in order, without the data of their
+// events; Query yields the data of those not erased. With CURVE it needs the right admin on all
+// streams. Like Query it continues over a new connection, and has the same errors.
 func (c *Client) Log(ctx context.Context, after uint64, o LogOptions) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		l := &logPages{wire.Log{After: after, Store: o.Store}, o.UpTo}
@@ -59,7 +57,7 @@ func (c *Client) Log(ctx context.Context, after uint64, o LogOptions) iter.Seq2[
 	}
 }
 
-// logPages are those of a LOG.
+// logPages are the pages of a LOG.
 type logPages struct {
 	request wire.Log
 	upTo    uint64
@@ -73,9 +71,9 @@ func (l *logPages) page(_ context.Context, after wire.Reply, limit uint64) (wire
 	}
 	w.Limit = limit
 	switch {
-	case l.upTo == 0: // not known yet
+	case l.upTo == 0: // unknown yet
 	case w.After < l.upTo:
-		w.Limit = min(limit, l.upTo-w.After) // each takes a position
+		w.Limit = min(limit, l.upTo-w.After) // each entry takes at least one position
 	case after != nil:
 		return nil, nil
 	}

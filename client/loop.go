@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	burst      = 1024 // answers received before requests get a turn
+	burst      = 1024 // answers received before requests are sent
 	minBackoff = 20 * time.Millisecond
 	maxBackoff = 2 * time.Second
-	checks     = 20 // in the time of Options.Timeout
+	checks     = 20 // for silence during Options.Timeout
 )
 
-// A loop owns the socket: its goroutine alone touches link and everything below
-// it. Other goroutines reach it by posting to out.
+// A loop owns the socket. Only its goroutine uses link and the fields below it. Other goroutines
+// reach it by posting to out.
 type loop struct {
 	opts  Options
 	zctx  *zmq.Context
@@ -31,19 +31,19 @@ type loop struct {
 	refusal error         // why the server refused the last connection
 	refused chan struct{} // closed when that refusal is final and store is unknown
 
-	link    *link // nil while there is none
-	links   int   // so far
+	link    *link // nil: not connected
+	links   int   // number so far
 	reopen  time.Time
 	backoff time.Duration
-	why     error // the last link ended
+	why     error // why the last link ended
 
-	queue    []*call          // yet to be sent
-	inFlight map[uint64]*call // sent and not answered, by number
-	number   uint64           // the last that was given
-	check    time.Time        // when to look for silence
+	queue    []*call          // to be sent
+	inFlight map[uint64]*call // sent and not yet answered, by number
+	number   uint64           // the last one used
+	check    time.Time        // when to check for silence next
 
 	store    string // ID.GENERATION
-	over     error  // why nothing is sent any more
+	over     error  // why nothing more is sent
 	stopping bool
 }
 
@@ -54,7 +54,7 @@ func newLoop(o Options, zctx *zmq.Context, out *outbox) *loop {
 	}
 }
 
-// run works until it is told to stop.
+// run runs the loop until stopping is set.
 func (l *loop) run() {
 	for !l.stopping {
 		l.wait()
@@ -73,7 +73,7 @@ func (l *loop) run() {
 			why = errSilent
 		}
 		l.lose(time.Now(), ErrClosed)
-		l.why = why // which a Dial tells that has waited in vain
+		l.why = why // for the error of Dial
 	}
 	l.failPending()
 }
@@ -103,7 +103,7 @@ func (l *loop) wait() {
 	}
 }
 
-// turn does what there is to do.
+// turn does all work that is due.
 func (l *loop) turn(now time.Time) {
 	if l.link == nil && l.over == nil && !now.Before(l.reopen) {
 		if err := l.open(now); err != nil {
@@ -111,8 +111,8 @@ func (l *loop) turn(now time.Time) {
 		}
 	}
 	if l.link != nil {
-		// In this order: when the connection has ended, all that came over it is
-		// there to be received.
+		// The order matters: once the connection has ended, all its messages can be
+		// received.
 		gone := l.link.gone()
 		l.receive(now, gone)
 		l.send(now)
@@ -130,8 +130,8 @@ func (l *loop) turn(now time.Time) {
 	}
 }
 
-// open begins a connection. The server has to say which store it is before
-// anything else is sent.
+// open starts a connection. The server must say which store it serves before anything else is
+// sent.
 func (l *loop) open(now time.Time) error {
 	l.links++
 	link, err := newLink(l.zctx, l.opts, fmt.Sprintf("inproc://link-%d", l.links), l.out.wake)
@@ -156,7 +156,7 @@ func (l *loop) noteRefusal() {
 	}
 }
 
-// greet takes the first answer over a connection.
+// greet handles the first answer over a connection.
 func (l *loop) greet(reply wire.Reply, err error) verdict {
 	if refused, ok := reply.(*wire.Error); ok {
 		err = refused
@@ -185,21 +185,21 @@ func (l *loop) greet(reply wire.Reply, err error) verdict {
 	return last
 }
 
-// lose ends a connection, and with it what was sent over it.
+// lose closes the connection and fails the requests in flight.
 func (l *loop) lose(now time.Time, why error) {
 	inFlight := l.inFlight
 	l.inFlight = make(map[uint64]*call)
 	for _, c := range inFlight {
 		c.take(nil, fmt.Errorf("%w: %w", errLost, why))
 	}
-	// CANCEL is for what is lost now.
+	// Queued CANCELs are for requests that are lost now.
 	l.queue = slices.DeleteFunc(l.queue, func(c *call) bool { return c.take == nil })
 	l.link.close()
 	l.link = nil
 	l.retry(now, why)
 }
 
-// retry has the next connection wait: many clients may come back at once.
+// retry delays the next connection at random: many clients may reconnect at once.
 func (l *loop) retry(now time.Time, why error) {
 	l.why = why
 	l.reopen = now.Add(l.backoff/2 + rand.N(l.backoff/2))
@@ -224,7 +224,7 @@ func (l *loop) add(c *call) {
 	l.queue = append(l.queue, c)
 }
 
-// drop forgets a call, and has the server end it if it lasts.
+// drop forgets a call, and cancels it on the server if it is long-running.
 func (l *loop) drop(c *call) {
 	if l.inFlight[c.number] == c {
 		delete(l.inFlight, c.number)
@@ -234,7 +234,7 @@ func (l *loop) drop(c *call) {
 	l.queue = slices.DeleteFunc(l.queue, func(other *call) bool { return other == c })
 }
 
-// cancel queues a CANCEL in a call's envelope.
+// cancel queues a CANCEL in a call's envelope, if the call is long-running.
 func (l *loop) cancel(c *call) {
 	if c.lasts {
 		l.queue = append(l.queue, &call{number: c.number, frames: wire.Cancel{}.Frames()})
@@ -244,7 +244,7 @@ func (l *loop) cancel(c *call) {
 // sending reports whether the server takes requests.
 func (l *loop) sending() bool { return l.link.greeted && !l.link.draining }
 
-// send sends what is queued, as far as there is room.
+// send sends queued requests while there is room.
 func (l *loop) send(now time.Time) {
 	for len(l.queue) > 0 && l.sending() && l.link.broken == nil && l.direct(now, l.queue[0]) {
 		l.queue[0] = nil
@@ -252,7 +252,7 @@ func (l *loop) send(now time.Time) {
 	}
 }
 
-// direct sends one request, past the queue, and reports whether it could.
+// direct sends a request past the queue. It reports whether there was room.
 func (l *loop) direct(now time.Time, c *call) bool {
 	if c.number == 0 {
 		l.number++
@@ -261,13 +261,13 @@ func (l *loop) direct(now time.Time, c *call) bool {
 	sent, err := l.link.send(c.number, c.frames)
 	if err != nil {
 		l.link.broken = err
-		sent = true // some of it, perhaps
+		sent = true // a part of it may be
 	}
 	if !sent || c.take == nil {
 		return sent
 	}
 	if len(l.inFlight) == 0 {
-		l.link.heard, l.link.pinged = now, false // nothing was owed before
+		l.link.heard, l.link.pinged = now, false // no answer was due before
 		l.check = now.Add(l.opts.Timeout / checks)
 	}
 	c.frames, c.heard = nil, now
@@ -275,7 +275,7 @@ func (l *loop) direct(now time.Time, c *call) bool {
 	return true
 }
 
-// receive takes answers, all that have come or a burst.
+// receive receives answers: all that have arrived, or a burst.
 func (l *loop) receive(now time.Time, all bool) {
 	for n := 0; all || n < burst; n++ {
 		number, frames, ok, err := l.link.receive()
@@ -293,7 +293,7 @@ func (l *loop) receive(now time.Time, all bool) {
 	}
 }
 
-// deliver hands a part of an answer to whom it is for.
+// deliver passes a part of an answer to its call.
 func (l *loop) deliver(c *call, frames [][]byte) {
 	reply, err := wire.ParseReply(frames)
 	if err != nil {
@@ -317,10 +317,10 @@ func (l *loop) deliver(c *call, frames [][]byte) {
 	}
 }
 
-// watch gives up a connection over which nothing comes, or nothing more.
+// watch marks a silent connection as broken, and one that is drained.
 func (l *loop) watch(now time.Time) {
 	if l.link.draining && len(l.inFlight) == 0 {
-		l.link.broken = errors.New("the server stops")
+		l.link.broken = errors.New("the server is stopping")
 	}
 	if len(l.inFlight) == 0 || now.Before(l.check) {
 		return
@@ -328,12 +328,12 @@ func (l *loop) watch(now time.Time) {
 	l.check = now.Add(l.opts.Timeout / checks)
 	silence := now.Sub(l.link.heard)
 	if silence >= l.opts.Timeout {
-		l.link.broken = fmt.Errorf("nothing was heard from %s for %v", l.opts.Endpoint, l.opts.Timeout)
+		l.link.broken = fmt.Errorf("no message from %s for %v", l.opts.Endpoint, l.opts.Timeout)
 		return
 	}
 	for _, c := range l.inFlight {
 		if c.live && now.Sub(c.heard) >= l.opts.Timeout {
-			l.link.broken = fmt.Errorf("neither EVENT nor LIVE was heard from %s for %v", l.opts.Endpoint, l.opts.Timeout)
+			l.link.broken = fmt.Errorf("neither EVENT nor LIVE from %s for %v", l.opts.Endpoint, l.opts.Timeout)
 			return
 		}
 	}

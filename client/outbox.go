@@ -7,14 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An outbox is how other goroutines reach the loop: a list of what it is to do,
-// in order, with a doorbell that its poll can hear.
+// An outbox is a queue of functions that other goroutines post for the loop to run, in order. A
+// pipe wakes the loop's poll.
 type outbox struct {
 	mu         sync.Mutex // protects the fields below
 	posts      []func()
-	rung       bool // the loop has yet to hear the bell
+	rung       bool // the loop has not yet read from the pipe
 	closed     bool
-	bell, wake int // a pipe's ends, to write and to read; wake is the loop's
+	bell, wake int // ends of the pipe, to write and to read; wake is the loop's
 }
 
 func newOutbox() (*outbox, error) {
@@ -28,7 +28,7 @@ func newOutbox() (*outbox, error) {
 	return &outbox{wake: ends[0], bell: ends[1]}, nil
 }
 
-// post has the loop call f. It reports false after close: f is not called then.
+// post makes the loop call f. After close it reports false, and f is not called.
 func (o *outbox) post(f func()) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -37,13 +37,13 @@ func (o *outbox) post(f func()) bool {
 	}
 	o.posts = append(o.posts, f)
 	if !o.rung {
-		n, _ := unix.Write(o.bell, []byte{0}) // into an empty pipe: it does not wait
+		n, _ := unix.Write(o.bell, []byte{0}) // the pipe is empty, so this does not block
 		o.rung = n == 1
 	}
 	return true
 }
 
-// take returns what was posted.
+// take returns the posted functions.
 func (o *outbox) take() []func() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -56,7 +56,7 @@ func (o *outbox) take() []func() {
 	return posts
 }
 
-// close ends posting and returns what was posted before.
+// close stops posting, and returns the functions posted before.
 func (o *outbox) close() []func() {
 	o.mu.Lock()
 	o.closed = true
@@ -64,7 +64,7 @@ func (o *outbox) close() []func() {
 	return o.take()
 }
 
-// release gives the pipe back, after close.
+// release closes the pipe, after close.
 func (o *outbox) release() error {
 	return errors.Join(unix.Close(o.bell), unix.Close(o.wake))
 }

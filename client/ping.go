@@ -6,7 +6,7 @@ import (
 	"gorewind/wire"
 )
 
-// Ping returns when the server has answered.
+// Ping returns once the server has answered.
 func (c *Client) Ping(ctx context.Context) error {
 	_, err := read[wire.Pong](ctx, c, wire.Ping{})
 	return err

@@ -8,88 +8,82 @@ import (
 	"gorewind/wire"
 )
 
-// A Bound is an id or a position, or none, which is the zero value.
+// A Bound is an id or a position. The zero value is no bound.
 type Bound = wire.Bound
 
-// Some returns a Bound that is given.
+// Some returns the Bound n.
 func Some(n uint64) Bound { return Bound{ID: n, Given: true} }
 
-// A Match says what the stream of a Query or a Follow is.
+// A Match says how the stream of a Query or a Follow selects streams.
 type Match = wire.Match
 
-// What a stream is: its name, a prefix of names or a glob.
+// A stream is a name, a prefix of names, or a glob.
 const (
 	MatchName   = wire.MatchName
 	MatchPrefix = wire.MatchPrefix
 	MatchGlob   = wire.MatchGlob
 )
 
-// QueryOptions say which events are wanted, and how. The zero value wants all of
-// one stream, the first first.
+// QueryOptions select events. The zero value selects all events of one stream, in order.
 type QueryOptions struct {
-	// After is an id of the stream, exclusive, and 0 the beginning. UpTo is
-	// inclusive, and Some(0) selects nothing. With Match both are positions.
+	// After is an id of the stream, exclusive; 0 is the beginning. UpTo is inclusive;
+	// Some(0) selects nothing. With Match both are positions.
 	After uint64
 	UpTo  Bound
 
-	Limit    uint64    // at most so many events; 0 is no limit
+	Limit    uint64    // maximum number of events; 0 is no limit
 	Desc     bool      // the last event first
 	Since    time.Time // events at or after it; zero is no bound
 	Until    time.Time // events before it
-	Nearest  bool      // it is no error that After or UpTo is not in the stream
-	Consumer string    // begin after what it has committed, instead of After
-	Meta     bool      // have the events' positions and times; Match has them always
+	Nearest  bool      // After and UpTo may be missing from the stream
+	Consumer string    // start after the cursor of this consumer, instead of After
+	Meta     bool      // include positions and times; always included with Match
 
 	Match     Match
-	Also      []string // globs that select streams besides, with Match; at most 16
-	Separator string   // of the parts of names in globs, one octet. Default: /
+	Also      []string // globs that select further streams, with Match; at most 16
+	Separator string   // of the parts of names in globs, one byte. Default: /
 
-	// Store, if not empty, is the store that After is from; see Info.StoreID. It is
-	// of use to whoever kept After for longer than the Client.
+	// Store, if not empty, is the store that After is from; see Info.StoreID. It is for
+	// callers that keep After longer than the Client.
 	Store string
 
-	// OnLive, if not nil, is called by Follow where the caller has every event
-	// that there was at some moment: when it has caught up, and again after 10 s
-	// without an event, or after a reconnect. It is called between events, on the
-	// goroutine that takes them.
+	// OnLive, if not nil, is called by Follow when the caller has every event stored so
+	// far: when it has caught up, and again after 10 s without an event or after a
+	// reconnect. It is called between events, on the goroutine that iterates.
 	OnLive func()
 }
 
-// An Event is one event as it is stored.
+// An Event is one stored event.
 type Event struct {
 	Stream   string
 	ID       uint64    // in its stream, from 1, without a gap
-	Position uint64    // in the whole store; 0 unless asked for, see QueryOptions.Meta
-	Time     time.Time // when it was committed; zero unless asked for
-	Data     []byte    // the caller's
+	Position uint64    // in the whole store; 0 without QueryOptions.Meta
+	Time     time.Time // when it was committed; zero without QueryOptions.Meta
+	Data     []byte    // belongs to the caller
 }
 
-// Query yields the events of a stream, or with Match of several in the order of
-// their commits. Its end is fixed soon after it begins: it yields every event that
-// there was when it was called, and perhaps some that came a moment later, however
-// many are stored meanwhile.
+// Query yields the events of a stream or, with Match, of several streams in the order of their
+// commits. It fixes its end soon after it starts: it yields every event stored before the call,
+// and perhaps some stored right after it, no matter how many follow.
 //
-// An error is the last thing that is yielded; without one the answer is complete.
-// Errors are BAD-OPTION, UNKNOWN-ID, BAD-RANGE, DAMAGED, OTHER-STORE and others of
-// the server, ErrClosed and that of ctx. When the connection breaks it goes on
-// over the next.
+// An error is the last value; without one the answer is complete. Errors are BAD-OPTION,
+// UNKNOWN-ID, BAD-RANGE, DAMAGED, OTHER-STORE and others of the server, ErrClosed, and that of
+// ctx. When the connection breaks, Query continues over the next one.
 //
-// A caller may take all the time it likes: some 6,000 events are kept for it, and
-// no more than about 4 MiB of them besides what the server sends until it has
-// heard that this is enough.
+// The caller may take its time. Up to about 6,000 events are buffered, and not much more than
+// 4 MiB.
 func (c *Client) Query(ctx context.Context, stream string, o QueryOptions) iter.Seq2[Event, error] {
 	return c.events(ctx, stream, o, false)
 }
 
-// Follow yields what Query does and then each new event as it comes, each once and
-// in order, for as long as the caller wants, or until Limit. When the connection
-// breaks, or when the server is not heard for Options.Timeout, it goes on over
-// another from the last event. It ends with an error only where Query does, and
-// with BAD-OPTION where UpTo, Until or Desc is set. A caller may stand still: the
-// events wait in the store.
+// Follow yields what Query yields, and then each new event as it arrives, each once and in
+// order, until the caller stops or Limit is reached. When the connection breaks, or the server
+// is silent for Options.Timeout, Follow continues over a new connection after the last event.
+// It has the errors of Query, and BAD-OPTION if UpTo, Until or Desc is set. The caller may
+// pause: the events wait in the store.
 //
-// Where Consumer is given and nothing has come yet, a new connection begins after
-// what the consumer has committed by then.
+// With Consumer, if no event has arrived yet, a new connection starts after the consumer's
+// cursor at that time.
 func (c *Client) Follow(ctx context.Context, stream string, o QueryOptions) iter.Seq2[Event, error] {
 	return c.events(ctx, stream, o, true)
 }
@@ -143,7 +137,7 @@ func (o *QueryOptions) query(stream string) (wire.Query, error) {
 	case 1:
 		q.Separator, q.HasSeparator = o.Separator[0], true
 	default:
-		return q, wire.Errorf(wire.BadOption, "give one octet", "the separator has %d octets", len(o.Separator))
+		return q, wire.Errorf(wire.BadOption, "give a single byte", "the separator has %d bytes", len(o.Separator))
 	}
 	return q, nil
 }
@@ -155,14 +149,14 @@ func newEvent(stream string, e wire.Event) Event {
 	return Event{string(e.Meta.Stream), e.Meta.ID, e.Meta.Position, e.Meta.Time, e.Data}
 }
 
-// pages are those of a QUERY.
+// pages are the pages of a QUERY.
 type pages struct {
 	client *Client
 	q      wire.Query
 }
 
-// page implements source. After the first page bounds are compared and not looked
-// up: what they name may be erased by now.
+// page implements source. Pages after the first set Nearest: the events that the bounds name may
+// be erased by then.
 func (p *pages) page(ctx context.Context, after wire.Reply, limit uint64) (wire.Request, error) {
 	if p.q.Desc && p.q.Consumer != nil && !p.q.After.Given {
 		if err := p.begin(ctx); err != nil {
@@ -194,8 +188,8 @@ func (p *pages) page(ctx context.Context, after wire.Reply, limit uint64) (wire.
 	return q, nil
 }
 
-// begin fixes where the first event is, which backward is the last to come: the
-// consumer may commit before that.
+// begin fixes the lower bound of a backward query to the consumer's cursor. The consumer may
+// move it before the query gets there.
 func (p *pages) begin(ctx context.Context) error {
 	stream := string(p.q.Stream)
 	if p.q.Match != MatchName {
@@ -206,8 +200,8 @@ func (p *pages) begin(ctx context.Context) error {
 	return err
 }
 
-// end returns where the last event is: a writer who never pauses would make the
-// answer endless.
+// end returns the last event at this time. Without it, a busy writer would make the answer
+// endless.
 func (p *pages) end(ctx context.Context) (Bound, error) {
 	if p.q.Match != MatchName {
 		info, err := p.client.Info(ctx)

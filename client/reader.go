@@ -9,51 +9,50 @@ import (
 	"gorewind/wire"
 )
 
-// Long answers are asked for in pages, so that a caller who is slow neither has
-// the whole answer in memory nor holds up other requests: the socket is always
-// read. The next page is asked for when half of the last has been taken. Of one
-// answer that makes one and a half pages, or if the parts grow the octets of one and
-// what the server has already sent when it is told to stop.
+// Long answers are requested in pages. So a slow caller neither holds a whole answer in memory
+// nor delays other requests, since the socket is always read. The next page is requested when
+// half of the last one has been taken. An answer thus buffers one and a half pages. If its parts
+// grow, it buffers the bytes of one page and what the server sends before it stops.
 const (
 	pageEvents = 4096    // events, or streams
-	pageFirst  = 256     // of the first page, when nobody knows how large they are
-	pageOctets = 4 << 20 // of their data
+	pageFirst  = 256     // of the first page, when their size is unknown
+	pageBytes  = 4 << 20 // bytes of their data
 )
 
-// A source knows what the pages of an answer are.
+// A source makes the requests for the pages of an answer.
 type source interface {
-	// page returns the request for what comes after a part of the answer, limited;
-	// after nil, for the first. It returns nil where nothing comes after.
+	// page returns the request for the parts after a part, at most limit of them; after nil
+	// is the first page. It returns nil if nothing follows.
 	page(ctx context.Context, after wire.Reply, limit uint64) (wire.Request, error)
 	// has reports whether a reply can be a part of the answer.
 	has(wire.Reply) bool
-	// follows reports whether the answer goes on for ever.
+	// follows reports whether the answer never ends.
 	follows() bool
 }
 
-// A reader gets an answer page by page. One goroutine uses it.
+// A reader reads an answer page by page. One goroutine uses it.
 type reader struct {
 	client *Client
 	ctx    context.Context
 	source source
-	news   chan struct{} // has room for one: something changed below
-	call   *call         // the page that was asked for last
+	news   chan struct{} // capacity 1: the fields below have changed
+	call   *call         // the last page requested
 
 	mu      sync.Mutex // protects the fields below, which the loop writes too
 	replies []wire.Reply
-	octets  int
-	came    int        // parts, of all pages,
-	size    int        // and their octets
-	after   wire.Reply // the last part that came
-	left    uint64     // parts that the caller wants yet
-	asked   bool       // a page is under way
-	room    uint64     // how many parts it may yet have
-	cut     bool       // it was told to stop
-	ended   bool       // there are no more pages,
-	err     error      // because of this, or because that was all
+	bytes   int        // of replies
+	came    int        // parts of all pages
+	size    int        // bytes of those parts
+	after   wire.Reply // the last part received
+	left    uint64     // parts that the caller still wants
+	asked   bool       // a page is in flight
+	room    uint64     // parts that it may still have
+	cut     bool       // it was cancelled
+	ended   bool       // there are no more pages
+	err     error      // why; nil: the answer is complete
 }
 
-// parts yields the parts of an answer, at most limit of them unless that is 0.
+// parts yields the parts of an answer, at most limit of them; 0 is no limit.
 func (c *Client) parts(ctx context.Context, s source, limit uint64) iter.Seq2[wire.Reply, error] {
 	return func(yield func(wire.Reply, error) bool) {
 		if limit == 0 {
@@ -94,7 +93,7 @@ func (r *reader) next() (wire.Reply, error) {
 	}
 }
 
-// stop ends the page that is under way.
+// stop cancels the page in flight.
 func (r *reader) stop() {
 	r.mu.Lock()
 	asked := r.asked
@@ -108,10 +107,10 @@ func (r *reader) stop() {
 func (r *reader) hungry() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.asked && !r.ended && len(r.replies) <= pageEvents/2 && r.octets <= pageOctets/2
+	return !r.asked && !r.ended && len(r.replies) <= pageEvents/2 && r.bytes <= pageBytes/2
 }
 
-// ask asks for the next page. None is under way, so the loop writes nothing.
+// ask requests the next page. None is in flight, so the loop writes no field.
 func (r *reader) ask() {
 	limit := min(r.left, r.pageSize())
 	request, err := r.source.page(r.ctx, r.after, limit)
@@ -127,18 +126,18 @@ func (r *reader) ask() {
 	r.client.start(r.call)
 }
 
-// pageSize returns how many parts the next page should have: as many as have its
-// octets, if they are as large as those before.
+// pageSize returns the number of parts of the next page. It estimates their size from the parts
+// so far.
 func (r *reader) pageSize() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.came == 0 {
 		return pageFirst
 	}
-	return uint64(max(1, min(pageEvents, pageOctets/max(1, r.size/r.came))))
+	return uint64(max(1, min(pageEvents, pageBytes/max(1, r.size/r.came))))
 }
 
-// pop takes out the first part that waits, if there is one.
+// pop removes and returns the first buffered part, nil if there is none.
 func (r *reader) pop() (part wire.Reply, ended bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -148,18 +147,18 @@ func (r *reader) pop() (part wire.Reply, ended bool, err error) {
 	part = r.replies[0]
 	r.replies[0] = nil
 	r.replies = r.replies[1:]
-	r.octets -= size(part)
+	r.bytes -= size(part)
 	return part, false, nil
 }
 
-// take is told of a page by the loop.
+// take receives a part of a page. The loop calls it.
 func (r *reader) take(reply wire.Reply, err error) verdict {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer func() {
 		select {
 		case r.news <- struct{}{}:
-		default: // it has news already
+		default: // a signal is pending already
 		}
 	}()
 	if refused, ok := reply.(*wire.Error); ok {
@@ -168,10 +167,10 @@ func (r *reader) take(reply wire.Reply, err error) verdict {
 	_, isEnd := reply.(wire.End)
 	_, isLive := reply.(wire.Live)
 	_, isStore := reply.(wire.StoreReply)
-	due := r.room == 0 || r.cut // END is
+	due := r.room == 0 || r.cut // END is due
 	switch {
 	case transient(err):
-		r.asked = false // the next page goes on from here
+		r.asked = false // the next page continues from here
 		return last
 	case err != nil:
 		return r.end(err, last)
@@ -179,13 +178,13 @@ func (r *reader) take(reply wire.Reply, err error) verdict {
 		r.asked = false
 		return last
 	case isEnd && r.left > 0 && r.source.follows():
-		return r.end(unexpected("END of what was to go on"), last)
+		return r.end(unexpected("END of an answer that never ends"), last)
 	case isEnd:
 		return r.end(nil, last)
 	case isLive && r.source.follows():
 		r.live()
 		return more
-	case isStore && r.source.has(reply): // it stands before a page, and is none of its parts
+	case isStore && r.source.has(reply): // it precedes a page and is not one of its parts
 		r.replies = append(r.replies, reply)
 		return more
 	case r.room == 0 || !r.source.has(reply):
@@ -195,18 +194,18 @@ func (r *reader) take(reply wire.Reply, err error) verdict {
 	r.after = reply
 	r.room--
 	r.left--
-	r.octets += size(reply)
+	r.bytes += size(reply)
 	r.size += size(reply)
 	r.came++
-	if r.octets > pageOctets && !r.cut {
+	if r.bytes > pageBytes && !r.cut {
 		r.cut = true
 		return enough
 	}
 	return more
 }
 
-// live keeps a LIVE. One is enough where nothing came since the last: a caller who
-// stands still may be told many.
+// live buffers a LIVE, unless the last buffered reply is one: many may arrive while the caller
+// pauses.
 func (r *reader) live() {
 	if n := len(r.replies); n > 0 {
 		if _, ok := r.replies[n-1].(wire.Live); ok {
@@ -221,15 +220,15 @@ func (r *reader) end(err error, v verdict) verdict {
 	return v
 }
 
-// size returns how many octets of data a part has, about.
+// size returns the approximate bytes of data of a part.
 func size(part wire.Reply) int {
 	switch part := part.(type) {
 	case wire.Event:
 		return len(part.Data)
 	case wire.Entry:
-		return len(part.Changes) * (int(unsafe.Sizeof(wire.Change{})) + changeOctets)
+		return len(part.Changes) * (int(unsafe.Sizeof(wire.Change{})) + changeBytes)
 	}
 	return 0
 }
 
-const changeOctets = 64 // that it points to
+const changeBytes = 64 // that a Change points to, approximately

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// resolve returns an error if the host of a tcp endpoint has no address: libzmq would look
-// for one again and again, and not say so. It reports whether all addresses are IPv6, which
-// libzmq has to be told. If it cannot be known now, there is no error.
+// resolve returns an error if the host of a tcp endpoint has no address: libzmq would retry
+// without saying so. It reports whether all addresses are IPv6, which libzmq must be told. If
+// the lookup fails for another reason, there is no error.
 func resolve(ctx context.Context, endpoint string) (ipv6 bool, err error) {
 	hostPort, tcp := strings.CutPrefix(endpoint, "tcp://")
 	host, _, malformed := net.SplitHostPort(hostPort)
 	if !tcp || malformed != nil || host == "" || host == "*" {
-		return false, nil // connect says what is wrong, if anything is
+		return false, nil // connect reports what is wrong, if anything
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.Is6(), nil

@@ -7,16 +7,15 @@ import (
 	"gorewind/wire"
 )
 
-// A Stream is what Streams tells of a stream.
+// A Stream is a stream that holds events.
 type Stream struct {
 	Name string
 	Last uint64 // id of its last event
 }
 
-// Streams yields the streams whose names begin with prefix and come after a name,
-// if it is not empty, in byte order. Streams that hold no event are left out; one
-// that begins meanwhile may be among them. It is bounded as Query is, goes on
-// over another connection as that does, and its errors are the same.
+// Streams yields the streams whose names begin with prefix and sort after a name, in byte order.
+// It leaves out empty streams. A stream created meanwhile may or may not be included. Like Query
+// it buffers a bounded amount and continues over a new connection, and has the same errors.
 func (c *Client) Streams(ctx context.Context, prefix, after string) iter.Seq2[Stream, error] {
 	return func(yield func(Stream, error) bool) {
 		s := names{Prefix: []byte(prefix), After: []byte(after)}

@@ -15,23 +15,23 @@ import (
 
 const heartbeat = 10 * time.Second
 
-// SubscribeOptions are those of Subscribe.
+// SubscribeOptions are the options of Subscribe.
 type SubscribeOptions struct {
 	// Endpoint of the server's PUB, such as tcp://127.0.0.1:9003.
 	Endpoint string
-	// Curve is for a server that asks for keys. Default: none.
+	// Curve holds the keys for a server that requires CURVE. Default: none.
 	Curve *Curve
-	// OnConnection, if not nil, is called when there is a connection, and when
-	// there is none any more, on the goroutine that takes the events, between them.
+	// OnConnection, if not nil, is called when the connection is established or lost,
+	// between events, on the goroutine that iterates.
 	OnConnection func(up bool)
 }
 
-// Subscribe yields the broadcasts of the streams whose names begin with prefix, for
-// as long as ctx lasts and the caller wants. They have no position and no time.
+// Subscribe yields the broadcasts of the streams whose names begin with prefix, until ctx ends
+// or the caller stops. Broadcasts have no position and no time.
 //
-// Broadcasts are lost where the caller is slow, and while there is no connection,
-// which libzmq makes again by itself: the ids of a stream have no gap, so that one
-// shows what is missing, and Query gets it. To miss nothing, use Follow.
+// Broadcasts are lost while the caller is slow or the connection is down; libzmq reconnects by
+// itself. The ids of a stream have no gaps, so a gap shows what is missing, and Query gets it.
+// To miss nothing, use Follow.
 func Subscribe(ctx context.Context, o SubscribeOptions, prefix string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		s, err := newSubscription(ctx, o, prefix)
@@ -56,12 +56,12 @@ func Subscribe(ctx context.Context, o SubscribeOptions, prefix string) iter.Seq2
 	}
 }
 
-// A subscription is a SUB and what is needed to wait for it. One goroutine uses it.
+// A subscription is a SUB socket and what it takes to wait for it. One goroutine uses it.
 type subscription struct {
 	SubscribeOptions
 	zctx         *zmq.Context
 	sub, monitor *zmq.Socket
-	out          *outbox // its bell rings when the context has ended
+	out          *outbox // wakes the subscription when the context ends
 }
 
 func newSubscription(ctx context.Context, o SubscribeOptions, prefix string) (_ *subscription, err error) {
@@ -92,10 +92,10 @@ func newSubscription(ctx context.Context, o SubscribeOptions, prefix string) (_ 
 		s.sub.SetLinger(0),
 		s.sub.SetIpv6(ipv6),
 		s.sub.SetSubscribe(prefix),
-		s.sub.SetHeartbeatIvl(heartbeat), // else a server that vanished is not noticed
+		s.sub.SetHeartbeatIvl(heartbeat), // to notice a server that vanished
 		s.sub.Monitor(name, zmq.EVENT_HANDSHAKE_SUCCEEDED|zmq.EVENT_DISCONNECTED|failedHandshakes),
 		s.monitor.SetLinger(0),
-		s.monitor.SetRcvhwm(0), // libzmq's thread would wait
+		s.monitor.SetRcvhwm(0), // else libzmq's I/O thread could block
 		s.monitor.Connect(name),
 	); err != nil {
 		return nil, fmt.Errorf("zeromq: %w", err)
@@ -109,8 +109,7 @@ func newSubscription(ctx context.Context, o SubscribeOptions, prefix string) (_ 
 	return s, nil
 }
 
-// close gives everything back. It fails only where libzmq could not end, of which
-// nothing is left to be told.
+// close releases everything. It ignores errors: only a libzmq that cannot shut down gives one.
 func (s *subscription) close() {
 	if s.sub != nil {
 		_ = s.sub.Monitor("", 0) // as in link.close
@@ -127,8 +126,8 @@ func (s *subscription) close() {
 	_ = s.out.release()
 }
 
-// receive returns the next broadcast that has come. It reports false if there is
-// none, or one of a kind that is not known.
+// receive returns the next broadcast that has arrived. It reports false if there is none, or if
+// it is of an unknown kind.
 func (s *subscription) receive() (e Event, ok bool, err error) {
 	if err := s.tell(); err != nil {
 		return e, false, err
@@ -144,8 +143,8 @@ func (s *subscription) receive() (e Event, ok bool, err error) {
 	return Event{Stream: string(b.Stream), ID: b.ID, Data: b.Data}, ok, nil
 }
 
-// tell tells what has become of the connection. It fails where libzmq does not try
-// again.
+// tell reports changes of the connection to OnConnection. It returns an error if libzmq does not
+// try again.
 func (s *subscription) tell() error {
 	for {
 		event, _, value, err := s.monitor.RecvEvent(zmq.DONTWAIT)
@@ -164,11 +163,11 @@ func (s *subscription) tell() error {
 	}
 }
 
-// wait waits until there is something to receive, or the bell rings.
+// wait waits until there is something to receive, or the context ends.
 func (s *subscription) wait() error {
 	fds := []unix.PollFd{{Fd: int32(s.out.wake), Events: unix.POLLIN}}
 	for _, z := range []*zmq.Socket{s.sub, s.monitor} {
-		// libzmq's descriptor tells only of changes that nobody has looked at.
+		// libzmq's descriptor signals only changes since the last look.
 		state, err := z.GetEvents()
 		if err != nil {
 			return fmt.Errorf("zeromq: %w", err)
