@@ -43,7 +43,7 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *appendCmd) Validate() error {
 	if len(c.Key) > wire.MaxKey {
 		return fmt.Errorf("--key has %d bytes; it may have %d", len(c.Key), wire.MaxKey)

@@ -16,14 +16,14 @@ import (
 
 type backupCmd struct {
 	connection
-	Dir        string `arg:"" placeholder:"DIR" help:"The backup; made if it does not exist, else brought up to date."`
-	Verify     bool   `env:"-" help:"Do not ask the daemon: read all of the backup, and tell whether it is whole. Default: false."`
-	AcceptLoss bool   `env:"-" help:"Go on without events that the store cannot read; without it, that is an error. Default: false."`
+	Dir        string `arg:"" placeholder:"DIR" help:"Directory of the backup; created if missing, otherwise updated."`
+	Verify     bool   `env:"-" help:"Read the whole backup and check it for damage, without a daemon. Default: false."`
+	AcceptLoss bool   `env:"-" help:"Skip events that the store cannot read, instead of failing. Default: false."`
 }
 
 // Help implements kong's.
 func (*backupCmd) Help() string {
-	return `The first time it copies everything; then it adds what was committed since, and takes out of the older files what was replaced or deleted in the store. Whatever interrupts it, the backup is good as far as it goes, and the same command goes on: after Ctrl-C with all that was copied, after a crash with the last segment that was whole, of which each has some 256 MiB of text.
+	return `The first run copies everything. Later runs add what was committed since, and remove from the older files what was replaced or deleted in the store. An interrupted backup is valid up to where it got, and the same command continues it: after Ctrl-C from the last commit copied, after a crash from the last complete segment (about 256 MiB of text).
 
 Examples:
 
@@ -33,8 +33,7 @@ Examples:
 `
 }
 
-// Run brings the backup up to date, or verifies it, until that is done or a signal
-// comes.
+// Run updates or verifies the backup, unless a signal stops it.
 func (c *backupCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	line := term.NewProgress(stderr)
 	if c.Verify {
@@ -49,13 +48,13 @@ func (c *backupCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	line.Clear()
 	switch {
 	case isInterrupted(err):
-		return fmt.Errorf("%w before the end; the backup %s, and the same command goes on", err, reachedText(&s))
+		return fmt.Errorf("%w before the end; the backup %s; run the same command to continue", err, reachedText(&s))
 	case err != nil:
 		return adviseBackup(c.Dir, err)
 	}
 	text := "added: " + summaryText(&s)
 	if s.Rewritten > 0 {
-		text += fmt.Sprintf("\nerased: what was erased in the store, in %s", term.Counted(s.Rewritten, "older segment"))
+		text += fmt.Sprintf("\nerased: data replaced or deleted in the store, from %s", term.Counted(s.Rewritten, "older segment"))
 	}
 	_, err = fmt.Fprintln(kctx.Stdout, text)
 	return err
@@ -73,7 +72,7 @@ func (c *backupCmd) verify(stdout io.Writer, line *term.Progress) error {
 	case err != nil:
 		return adviseBackup(c.Dir, err)
 	}
-	_, err = fmt.Fprintf(stdout, "read: the store %s.%d: %s\nwhole: everything is there, as it was written\n", s.Store.ID, s.Store.Generation, summaryText(&s))
+	_, err = fmt.Fprintf(stdout, "read: the store %s.%d: %s\nintact: everything is as it was written\n", s.Store.ID, s.Store.Generation, summaryText(&s))
 	return err
 }
 
@@ -83,26 +82,26 @@ func adviseBackup(dir string, err error) error {
 		return errors.New(what)
 	}
 	if errors.Is(err, backup.ErrFile) {
-		return fmt.Errorf("%w; begin a new backup in another directory, and keep this one for what can be had of it", err)
+		return fmt.Errorf("%w; start a new backup in another directory, and keep this one for what can be recovered from it", err)
 	}
 	return err
 }
 
-// reachedText says how far a backup has come that was interrupted.
+// reachedText says how far an interrupted backup got.
 func reachedText(s *backup.Summary) string {
 	if s.End == 0 {
-		return "has got nothing yet"
+		return "is still empty"
 	}
-	return fmt.Sprintf("has everything up to the position %d", s.End)
+	return fmt.Sprintf("has everything up to position %d", s.End)
 }
 
-// summaryText says what a backup has, or what was added to it.
+// summaryText says what a backup holds, or what was added to it.
 func summaryText(s *backup.Summary) string {
-	text := fmt.Sprintf("%s of %s, %s, from the position %d to %d, in %s of %s",
-		term.Counted(s.Events, "event"), term.Counted(s.Bytes, "octet"), term.Counted(s.Commits, "commit"), s.After+1, s.End,
-		term.Counted(s.Segments, "segment"), term.Counted(uint64(s.Files), "octet"))
+	text := fmt.Sprintf("%s of %s, %s, positions %d to %d, in %s of %s",
+		term.Counted(s.Events, "event"), term.Counted(s.Bytes, "byte"), term.Counted(s.Commits, "commit"), s.After+1, s.End,
+		term.Counted(s.Segments, "segment"), term.Counted(uint64(s.Files), "byte"))
 	if s.Segments == 0 {
-		text = fmt.Sprintf("nothing; it has everything up to the position %d", s.End)
+		text = fmt.Sprintf("nothing; the backup has everything up to position %d", s.End)
 	}
 	if s.Lost > 0 {
 		text += fmt.Sprintf("; LOST: %s", term.Counted(s.Lost, "event"))

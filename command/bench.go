@@ -22,25 +22,25 @@ import (
 )
 
 type benchCmd struct {
-	Connect string `placeholder:"ENDPOINT" help:"Measure the daemon that takes requests here. Default: one that is started, and stopped at the end."`
+	Connect string `placeholder:"ENDPOINT" help:"Endpoint of the daemon to measure (its --router). Default: bench starts a daemon of its own."`
 	keys
-	Subscribe string   `placeholder:"ENDPOINT" help:"Where that daemon broadcasts; fanout needs it. Default: none."`
-	Dir       string   `placeholder:"DIR" help:"Keep the data of the started daemon in a new directory in here, and measure fdatasync here: choose the disk that matters. Default: the system's directory for temporary files."`
-	Events    int      `default:"500000" placeholder:"N" help:"How many events the fast workloads take; slow ones take a part of them. Default: ${default}."`
-	Size      int      `default:"100" placeholder:"N" help:"How many octets an event has, except in large. Default: ${default}."`
-	Clients   int      `default:"16" env:"-" placeholder:"N" help:"How many clients there are where there are many. Default: ${default}."`
-	InFlight  int      `default:"10000" placeholder:"N" help:"How many requests wait for an answer where one client pipelines. Default: ${default}."`
-	Streams   int      `default:"100000" placeholder:"N" help:"How many streams there are where one client publishes to many. Default: ${default}."`
-	Runs      int      `default:"3" placeholder:"N" help:"How often to run everything; medians are shown. Default: ${default}."`
-	Only      []string `placeholder:"NAME" help:"Run only these of pipelined, single, clients, clients-single, streams, batches, large, replay, fanout, mixed. Default: all."`
-	Profile   string   `placeholder:"DIR" help:"Have the started daemon leave profiles of processor time and allocations here. Default: none."`
+	Subscribe string   `placeholder:"ENDPOINT" help:"Endpoint where that daemon broadcasts (its --pub); fanout needs it. Default: none."`
+	Dir       string   `placeholder:"DIR" help:"Directory in which bench's own daemon keeps its data and fdatasync is measured; choose the disk that matters. Default: the system's directory for temporary files."`
+	Events    int      `default:"500000" placeholder:"N" help:"Number of events for fast workloads; slow ones use a part of it. Default: ${default}."`
+	Size      int      `default:"100" placeholder:"N" help:"Size of an event in bytes, except in large. Default: ${default}."`
+	Clients   int      `default:"16" env:"-" placeholder:"N" help:"Number of clients in workloads with many. Default: ${default}."`
+	InFlight  int      `default:"10000" placeholder:"N" help:"Number of requests in flight when one client pipelines. Default: ${default}."`
+	Streams   int      `default:"100000" placeholder:"N" help:"Number of streams when one client publishes to many. Default: ${default}."`
+	Runs      int      `default:"3" placeholder:"N" help:"Number of runs; the results are medians. Default: ${default}."`
+	Only      []string `placeholder:"NAME" help:"Run only these workloads: pipelined, single, clients, clients-single, streams, batches, large, replay, fanout, mixed. Default: all."`
+	Profile   string   `placeholder:"DIR" help:"Write CPU and allocation profiles of bench's own daemon to this directory. Default: none."`
 	JSON      bool     `name:"json" help:"Print one JSON document instead of a table. Default: false."`
 }
 
 // Help implements kong's.
 func (*benchCmd) Help() string {
 	return `
-It starts a daemon of its own, which it stops and removes with its data; with --connect, the events stay in that daemon's store, in streams whose names begin with bench/. All of it takes some minutes.
+Starts a daemon of its own and removes it with its data at the end. With --connect, the events stay in that daemon's store, in streams whose names begin with bench/. A full run takes some minutes.
 
 Examples:
 
@@ -50,13 +50,13 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *benchCmd) Validate() error {
 	_, err := c.workloads()
 	return err
 }
 
-// Run measures until all is measured or a signal comes.
+// Run measures all workloads, unless a signal stops it.
 func (c *benchCmd) Run(kctx *kong.Context, stderr io.Writer) (err error) {
 	workloads, err := c.workloads()
 	if err != nil {
@@ -70,7 +70,7 @@ func (c *benchCmd) Run(kctx *kong.Context, stderr io.Writer) (err error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	defer context.AfterFunc(signals, func() {
-		cancel(fmt.Errorf("%w before the end; there are no figures", stoppedBy(signals)))
+		cancel(fmt.Errorf("%w before the end; there are no results", stoppedBy(signals)))
 	})()
 	target := load.Target{Router: c.Connect, Pub: c.Subscribe, Dir: c.Dir}
 	curve, err := c.curve()
@@ -101,7 +101,7 @@ func (c *benchCmd) Run(kctx *kong.Context, stderr io.Writer) (err error) {
 	return report.Table(kctx.Stdout)
 }
 
-// reachable refuses what is no endpoint before anything is measured.
+// reachable refuses invalid endpoints before anything is measured.
 func (c *benchCmd) reachable() error {
 	for _, e := range []struct{ flag, endpoint string }{{"--connect", c.Connect}, {"--subscribe", c.Subscribe}} {
 		if e.endpoint == "" {
@@ -114,7 +114,7 @@ func (c *benchCmd) reachable() error {
 	return nil
 }
 
-// workloads returns those that the flags ask for.
+// workloads returns the requested workloads.
 func (c *benchCmd) workloads() ([]load.Workload, error) {
 	for _, f := range []struct {
 		name          string
@@ -123,22 +123,22 @@ func (c *benchCmd) workloads() ([]load.Workload, error) {
 		{"events", c.Events, 1, 1 << 40},
 		{"size", c.Size, 0, store.MaxEvent},
 		{"clients", c.Clients, 1, 1000},
-		{"in-flight", c.InFlight, 1, 60_000}, // the daemon gives up a client that has more waiting
+		{"in-flight", c.InFlight, 1, 60_000}, // the daemon drops a client with more
 		{"streams", c.Streams, 2, 100_000_000},
 		{"runs", c.Runs, 1, 1000},
 	} {
 		if f.n < f.least || f.n > f.top {
-			return nil, fmt.Errorf("--%s is %d; it must be %d to %d", f.name, f.n, f.least, f.top)
+			return nil, fmt.Errorf("--%s is %d; give %d to %d", f.name, f.n, f.least, f.top)
 		}
 	}
 	if c.Connect == "" && c.Subscribe != "" {
 		return nil, errors.New("--subscribe needs --connect; give both endpoints of a daemon, or neither")
 	}
 	if c.Connect == "" && c.ClientKey != "" {
-		return nil, errors.New("--client-key needs --connect; the daemon that bench starts asks for none")
+		return nil, errors.New("--client-key needs --connect; bench's own daemon does not use CURVE")
 	}
 	if c.Connect != "" && c.Profile != "" {
-		return nil, errors.New("--profile is for the daemon that bench starts; leave out --connect, or start the other one with --profile")
+		return nil, errors.New("--profile is for bench's own daemon; leave out --connect, or start the other daemon with --profile")
 	}
 	size := c.Size
 	if size == 0 {
@@ -150,13 +150,13 @@ func (c *benchCmd) workloads() ([]load.Workload, error) {
 		return nil, err
 	}
 	if c.Connect != "" && c.Subscribe == "" && slices.ContainsFunc(chosen, func(w load.Workload) bool { return w.Subscribers > 0 }) {
-		return nil, errors.New("fanout needs --subscribe; give the endpoint where the daemon broadcasts, or leave fanout out with --only")
+		return nil, errors.New("fanout needs --subscribe; give the endpoint where the daemon broadcasts, or choose other workloads with --only")
 	}
 	return chosen, nil
 }
 
-// chooseWorkloads returns the workloads with these names, or all if there is
-// none. A name stands for those too that have a number after it.
+// chooseWorkloads returns the workloads with these names, or all if names is empty. A name also
+// selects workloads that add a number to it.
 func chooseWorkloads(all []load.Workload, names []string) (chosen []load.Workload, err error) {
 	if len(names) == 0 {
 		return all, nil
@@ -166,7 +166,7 @@ func chooseWorkloads(all []load.Workload, names []string) (chosen []load.Workloa
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(all, func(w load.Workload) bool { return matches(w, name) }) {
-			return nil, fmt.Errorf("--only: there is no workload %q; see gorewind bench --help", name)
+			return nil, fmt.Errorf("--only: unknown workload %q; see gorewind bench --help", name)
 		}
 	}
 	for _, w := range all {
@@ -177,8 +177,8 @@ func chooseWorkloads(all []load.Workload, names []string) (chosen []load.Workloa
 	return chosen, nil
 }
 
-// measure runs all workloads once, then again: a machine that changes its speed
-// meanwhile then does so for all of them.
+// measure runs all workloads once, then all of them again, so that a change in the speed of the
+// machine affects them alike.
 func (c *benchCmd) measure(ctx context.Context, t load.Target, workloads []load.Workload, line *term.Progress) (load.Report, error) {
 	defer line.Clear()
 	report := load.Report{Version: version.Number, Time: time.Now().UTC().Truncate(time.Second), CPUs: runtime.NumCPU(), Runs: c.Runs}

@@ -1,12 +1,11 @@
-// Package command is gorewind's command line. A file has a command of the same name, its
-// flags and what it does; cli.go lists them all and runs the one that is asked for. kong
-// makes a flag of each exported field, under the field's name or the name in its tag.
+// Package command is gorewind's command line. Each command has a file of its name, with its
+// flags and its Run method. cli.go lists the commands and runs one. kong turns each exported
+// field into a flag, under the field's name or the name in its tag.
 //
-// What several commands take or say has a file of its own: session.go talks to a daemon,
-// explain.go puts its refusals in the words of the command line, selection.go, input.go,
-// output.go, id.go and timeflag.go are flags and arguments, lines.go is publish --lines, and
-// copies.go is what becomes of copies. It stands on the public packages and on internal,
-// and knows neither sockets nor terminals.
+// Code that commands share: session.go connects to a daemon, explain.go rewrites the daemon's
+// errors for users, selection.go, input.go, output.go, id.go and timeflag.go hold flags and
+// arguments, lines.go implements publish --lines, and copies.go reports on copies. The package
+// builds on the public packages and on internal. It handles neither sockets nor terminals.
 package command
 
 import (
@@ -22,58 +21,57 @@ import (
 
 // What gorewind is, for the help and the manual page.
 const (
-	summary     = "an event store that talks ZeroMQ"
-	description = "An event store that talks ZeroMQ: a ROUTER socket takes requests, a PUB socket broadcasts every event that is on disk."
+	summary     = "an event store that speaks ZeroMQ"
+	description = "An event store that speaks ZeroMQ. A ROUTER socket takes requests; a PUB socket broadcasts every event that is on disk."
 )
 
-// cli is what the command line can say. Every flag is an environment variable
-// too: GOREWIND_ and its name in capitals, with _ for -; and its name is a key of
-// the file that --config names. A tag env:"-" takes a flag out of both: those have
-// it that say what one request is, since nobody wants a forgotten variable to answer
-// delete's question.
+// cli lists the commands. An environment variable sets a flag too: GOREWIND_ and the flag's
+// name in capitals, with _ for -. So does a key of the file that --config names. The tag
+// env:"-" rules both out. Flags that describe a single request have it: a forgotten variable
+// must not answer delete's question.
 type cli struct {
-	File    string           `name:"config" short:"c" placeholder:"FILE" help:"Take flags that are not given from this TOML file, where a flag's name is its key. Default: none."`
+	File    string           `name:"config" short:"c" placeholder:"FILE" help:"Read flags that are not given from this TOML file; each key is the name of a flag. Default: none."`
 	Context string           `name:"context" placeholder:"NAME" help:"Ask the daemon of this context, rather than of the one that gorewind context use chose. Default: none."`
 	Version kong.VersionFlag `env:"-" short:"v" help:"Print the version and exit."`
 
-	Serve  serveCmd  `cmd:"" group:"serve" help:"Serve an event store over ZeroMQ until SIGTERM or SIGINT."`
-	Keygen keygenCmd `cmd:"" group:"serve" help:"Make a key for a daemon or a client, to be used with CURVE."`
-	Config configCmd `cmd:"" group:"serve" help:"Print the values that flags have, and where each comes from."`
+	Serve  serveCmd  `cmd:"" group:"serve" help:"Run the daemon until SIGTERM or SIGINT."`
+	Keygen keygenCmd `cmd:"" group:"serve" help:"Generate a CURVE key pair for a daemon or a client."`
+	Config configCmd `cmd:"" group:"serve" help:"Print the value of each flag and where it comes from."`
 
 	Contexts  contextCmd   `cmd:"" name:"context" group:"use" help:"Keep endpoints and keys under a name."`
-	Publish   publishCmd   `cmd:"" group:"use" help:"Store events at the end of a stream."`
+	Publish   publishCmd   `cmd:"" group:"use" help:"Append events to a stream."`
 	Append    appendCmd    `cmd:"" group:"use" help:"Store events in several streams, all or none."`
-	Query     queryCmd     `cmd:"" group:"use" help:"Show the events of a stream, or of several."`
-	Follow    followCmd    `cmd:"" group:"use" help:"Show events, and then each that comes."`
-	Subscribe subscribeCmd `cmd:"" group:"use" help:"Show broadcasts as they come."`
+	Query     queryCmd     `cmd:"" group:"use" help:"Print the events of one or more streams."`
+	Follow    followCmd    `cmd:"" group:"use" help:"Print stored events, then new ones as they arrive."`
+	Subscribe subscribeCmd `cmd:"" group:"use" help:"Print broadcasts as they arrive."`
 	Streams   streamsCmd   `cmd:"" group:"use" help:"List streams."`
-	Replace   replaceCmd   `cmd:"" group:"use" help:"Put other data in the place of an event's."`
-	Delete    deleteCmd    `cmd:"" group:"use" help:"Remove the first events of a stream, or all."`
-	Commit    commitCmd    `cmd:"" group:"use" help:"Have the daemon remember how far a consumer has come."`
-	Cursor    cursorCmd    `cmd:"" group:"use" help:"Print how far a consumer has come."`
-	Wait      waitCmd      `cmd:"" group:"use" help:"Wait until a consumer has come so far."`
-	Info      infoCmd      `cmd:"" group:"use" help:"Print what a daemon says of itself and its store."`
-	Ping      pingCmd      `cmd:"" group:"use" help:"Ask a daemon for an answer, and say which store it serves."`
-	Bench     benchCmd     `cmd:"" group:"use" help:"Measure a daemon and, beside it, what this machine could do."`
+	Replace   replaceCmd   `cmd:"" group:"use" help:"Replace the data of an event."`
+	Delete    deleteCmd    `cmd:"" group:"use" help:"Delete the first events of a stream, or all of them."`
+	Commit    commitCmd    `cmd:"" group:"use" help:"Record how far a consumer has read."`
+	Cursor    cursorCmd    `cmd:"" group:"use" help:"Print how far a consumer has read."`
+	Wait      waitCmd      `cmd:"" group:"use" help:"Wait until a consumer has processed an event."`
+	Info      infoCmd      `cmd:"" group:"use" help:"Print facts about a daemon and its store."`
+	Ping      pingCmd      `cmd:"" group:"use" help:"Check that a daemon answers, and print which store it serves."`
+	Bench     benchCmd     `cmd:"" group:"use" help:"Measure a daemon, and the limits of this machine next to it."`
 
-	Verify verifyCmd `cmd:"" group:"store" help:"Read all of a store that no daemon is using, and tell whether it is whole."`
-	Repair repairCmd `cmd:"" group:"store" help:"Repair a damaged store; without --accept-loss only if nothing would be lost."`
+	Verify verifyCmd `cmd:"" group:"store" help:"Check a whole store for damage, while no daemon uses it."`
+	Repair repairCmd `cmd:"" group:"store" help:"Repair a damaged store. Nothing is given up without --accept-loss."`
 
-	Backup  backupCmd  `cmd:"" group:"copy" help:"Bring a backup of a daemon's store up to date, while it serves."`
-	Restore restoreCmd `cmd:"" group:"copy" help:"Make a store of a backup."`
-	Export  exportCmd  `cmd:"" group:"copy" help:"Write a daemon's store to a file, as JSON lines, while it serves."`
-	Import  importCmd  `cmd:"" group:"copy" help:"Make a store of an export, or append its events to a daemon's."`
+	Backup  backupCmd  `cmd:"" group:"copy" help:"Create or update a backup of a daemon's store while it serves."`
+	Restore restoreCmd `cmd:"" group:"copy" help:"Create a store from a backup."`
+	Export  exportCmd  `cmd:"" group:"copy" help:"Export a daemon's store as JSON lines while it serves."`
+	Import  importCmd  `cmd:"" group:"copy" help:"Create a store from an export, or append its events to a daemon's store."`
 
-	HelpOn      helpCmd       `cmd:"" name:"help" group:"shell" help:"Print this help, or a command's."`
+	HelpOn      helpCmd       `cmd:"" name:"help" group:"shell" help:"Print help for gorewind or for a command."`
 	ShowVersion versionCmd    `cmd:"" name:"version" group:"shell" help:"Print the version."`
-	Completion  completionCmd `cmd:"" group:"shell" help:"Print a script that has a shell complete commands and flags."`
-	Complete    completeCmd   `cmd:"" hidden:"" passthrough:"" help:"Print what the last word may become."`
+	Completion  completionCmd `cmd:"" group:"shell" help:"Print a completion script for a shell."`
+	Complete    completeCmd   `cmd:"" hidden:"" passthrough:"" help:"Print completions of the last word."`
 	Man         manCmd        `cmd:"" group:"shell" help:"Print the manual page."`
 }
 
 // Help implements kong's.
 func (*cli) Help() string {
-	return `To begin with, the first in a terminal of its own:
+	return `Quick start, with the daemon in its own terminal:
 
     gorewind serve
     gorewind publish greetings 'Hello, world!'
@@ -83,18 +81,18 @@ func (*cli) Help() string {
 Exit status. ` + exit.About
 }
 
-// groups are the headings of the commands in the help; those of one key follow one
-// another in cli.
+// groups are the headings of the commands in the help. In cli, the commands of a group stand
+// together.
 var groups = []kong.Group{
-	{Key: "serve", Title: "Serving:"},
-	{Key: "use", Title: "Using a daemon:"},
-	{Key: "store", Title: "Looking after a store:"},
-	{Key: "copy", Title: "Copies of a store:"},
-	{Key: "shell", Title: "At the shell:"},
+	{Key: "serve", Title: "Run a daemon:"},
+	{Key: "use", Title: "Use a daemon:"},
+	{Key: "store", Title: "Check and repair a store:"},
+	{Key: "copy", Title: "Back up and copy a store:"},
+	{Key: "shell", Title: "Help and setup:"},
 }
 
-// newParser returns what parses a command line, and the settings that it takes
-// flags from which are not given there. exit is called after --help and --version.
+// newParser returns a parser of command lines, and the settings that supply flags which the
+// command line does not give. The parser calls exit after --help and --version.
 func newParser(stdout, stderr io.Writer, exit func(status int)) (*kong.Kong, *config.Settings, error) {
 	s := new(config.Settings)
 	parser, err := kong.New(&cli{},
@@ -112,15 +110,15 @@ func newParser(stdout, stderr io.Writer, exit func(status int)) (*kong.Kong, *co
 		kong.Exit(exit),
 		kong.BindTo(stderr, (*io.Writer)(nil)),
 		kong.PostBuild(func(k *kong.Kong) error {
-			k.Model.HelpFlag.Help = "Print this help, or a command's, and exit."
+			k.Model.HelpFlag.Help = "Print help for gorewind or for a command, and exit."
 			return nil
 		}),
 	)
 	return parser, s, err
 }
 
-// Run runs the command that args, without the name of the program, ask for. It returns the
-// exit status, and has told on stderr what went wrong.
+// Run runs the command that args name; args[0] is the first argument, not the program. It
+// prints an error on stderr and returns the exit status.
 func Run(args []string, stdout, stderr io.Writer) int {
 	exited := -1
 	parser, s, err := newParser(stdout, stderr, func(status int) { exited = status })
@@ -157,8 +155,8 @@ func helpText(value *kong.Value) string {
 	return kong.DefaultHelpValueFormatter(&v)
 }
 
-// verbatim takes a string as it was given. kong's own way takes it through JSON,
-// which puts other octets in the place of those that are not UTF-8.
+// verbatim maps a string to a flag unchanged. kong's own mapper goes through JSON, which
+// replaces bytes that are not UTF-8.
 func verbatim(ctx *kong.DecodeContext, target reflect.Value) error {
 	t, err := ctx.Scan.PopValue("string")
 	if err == nil {

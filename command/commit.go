@@ -14,13 +14,13 @@ import (
 type commitCmd struct {
 	connection
 	consumer
-	ID     *id  `arg:"" help:"The last event that the consumer has dealt with; in the whole store a position."`
-	Rewind bool `env:"-" help:"The cursor may go back; with the id 0 it is removed. Default: false."`
+	ID     *id  `arg:"" help:"Id of the last event that the consumer has processed; for the whole store, a position."`
+	Rewind bool `env:"-" help:"Allow the cursor to move back; with id 0, remove it. Default: false."`
 }
 
 // Help implements kong's.
 func (*commitCmd) Help() string {
-	return `It has the daemon remember how far a consumer has come. gorewind query and gorewind follow begin after that with --consumer, and gorewind wait waits for it.
+	return `Moves the cursor of a consumer: the daemon remembers how far the consumer has read. With --consumer, gorewind query and gorewind follow start after it; gorewind wait waits for it.
 
 Examples:
 
@@ -30,10 +30,10 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *commitCmd) Validate() error {
 	if c.ID != nil && *c.ID == 0 && !c.Rewind {
-		return errors.New("the id 0 is before the first event; with --rewind it removes the cursor")
+		return errors.New("id 0 is before the first event; add --rewind to remove the cursor")
 	}
 	return c.check()
 }
@@ -41,9 +41,9 @@ func (c *commitCmd) Validate() error {
 // Run moves a cursor.
 func (c *commitCmd) Run(kctx *kong.Context) error {
 	own := hints{
-		wire.Behind:         "to go back, give --rewind",
-		wire.OutcomeUnknown: "see with gorewind cursor where it is, and run it again",
-		wire.UnknownID:      "give one that was given already",
+		wire.Behind:         "to move it back, add --rewind",
+		wire.OutcomeUnknown: "check with gorewind cursor where it is, and run it again",
+		wire.UnknownID:      "give the id of an event that was stored, deleted or not",
 	}
 	return c.withClient(own, func(ctx context.Context, cl *client.Client) error {
 		err := cl.Commit(ctx, client.Commit{Consumer: c.Consumer, Stream: c.Stream, ID: uint64(*c.ID), Rewind: c.Rewind})

@@ -20,7 +20,7 @@ type completionCmd struct {
 // Help implements kong's.
 func (*completionCmd) Help() string {
 	return `
-In a shell that runs, and for every one to come; make the directory if there is none:
+For the current shell, and for all future ones (create the directory if it is missing):
 
     source <(gorewind completion bash)
     gorewind completion bash > ~/.local/share/bash-completion/completions/gorewind
@@ -40,11 +40,11 @@ func (c *completionCmd) Run(kctx *kong.Context) error {
 }
 
 type completeCmd struct {
-	Words []string `arg:"" optional:"" help:"The command line so far; the last word is the one to complete."`
+	Words []string `arg:"" optional:"" help:"Words of the command line; the last one is to be completed."`
 }
 
-// Run prints what the last word may become: first what kind of completions there
-// are, then, if they are words, one a line, with what it means after a tab.
+// Run prints the kind of the completions of the last word and then, if they are words, one a
+// line, with its meaning after a tab.
 func (c *completeCmd) Run(kctx *kong.Context) error {
 	if len(c.Words) == 0 {
 		c.Words = []string{""}

@@ -17,14 +17,14 @@ import (
 
 type configCmd struct {
 	JSON    bool     `name:"json" help:"Print one JSON document instead of a TOML file. Default: false."`
-	Check   bool     `env:"-" help:"Print nothing; look at the endpoints, and at the files of --curve-key and --clients, too, and tell what is wrong with them. Default: false."`
-	Command []string `arg:"" optional:"" passthrough:"" placeholder:"COMMAND" help:"The command, and flags of it, all after those of config itself. Default: serve."`
+	Check   bool     `env:"-" help:"Print nothing; check the endpoints and the files of --curve-key and --clients, and report what is wrong with them. Default: false."`
+	Command []string `arg:"" optional:"" passthrough:"" placeholder:"COMMAND" help:"Command and its flags, after the flags of config itself. Default: serve."`
 }
 
 // Help implements kong's.
 func (*configCmd) Help() string {
 	return `
-What it prints is a file for --config, which makes that command do the same again. Relative paths in such a file go by its directory.
+The output is a valid file for --config that reproduces the settings. Relative paths in such a file go by its directory.
 
 Examples:
 
@@ -36,8 +36,7 @@ Examples:
 `
 }
 
-// Run parses the command line that it was given in the very way in which that would
-// be parsed to be run, and prints what came of it.
+// Run parses the given command line exactly as if it were run, and prints the values.
 func (c *configCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	exited := false
 	parser, s, err := newParser(kctx.Stdout, stderr, func(int) { exited = true })
@@ -65,9 +64,9 @@ func (c *configCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	return values.WriteTOML(kctx.Stdout)
 }
 
-// checkFiles reads what serve would read of who may do what: before it is told to read
-// that again, when it could only say in its log what is wrong. It looks at the endpoints,
-// too, which are not bound.
+// checkFiles checks the endpoints of serve, without binding them, and reads the files of
+// --curve-key and --clients. A running daemon could only log what is wrong with them after
+// SIGHUP.
 func checkFiles(asked *kong.Context) error {
 	serve, is := asked.Selected().Target.Addr().Interface().(*serveCmd)
 	if !is {
@@ -84,8 +83,7 @@ func checkFiles(asked *kong.Context) error {
 	return security.Secure(&server.Options{Log: slog.New(slog.DiscardHandler)})
 }
 
-// line returns the command line of the command that is asked about. A file that
-// config itself was given is that command's.
+// line returns the command line to parse. It passes a --config of config itself on.
 func (c *configCmd) line(kctx *kong.Context) []string {
 	line := c.Command
 	if len(line) > 0 && line[0] == "--" {
@@ -102,8 +100,8 @@ func (c *configCmd) line(kctx *kong.Context) []string {
 	return line
 }
 
-// everyArgumentOptional has commands parsed without their arguments, of which there
-// is nothing to tell. They get one that passes for a name and for an id.
+// everyArgumentOptional lets commands be parsed without their arguments, which config does
+// not print. Each argument gets a default that is a valid name and a valid id.
 func everyArgumentOptional(node *kong.Node) {
 	for _, argument := range node.Positional {
 		argument.Required, argument.Enum, argument.Tag.Enum = false, "", ""
@@ -120,6 +118,6 @@ func warnOfVariables(stderr io.Writer, model *kong.Application) {
 		if v.Nearest != "" {
 			hint = "; did you mean " + v.Nearest + "?"
 		}
-		fmt.Fprintf(stderr, "gorewind: no flag has the environment variable %s, which is ignored%s\n", v.Name, hint)
+		fmt.Fprintf(stderr, "gorewind: unknown environment variable %s ignored%s\n", v.Name, hint)
 	}
 }

@@ -35,7 +35,7 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *contextCmd) Validate() error {
 	given := c.Connect + c.Subscribe + c.ClientKey + c.ServerKey
 	switch {

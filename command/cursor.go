@@ -18,7 +18,7 @@ type cursorCmd struct {
 
 // Help implements kong's.
 func (*cursorCmd) Help() string {
-	return `It prints the id of the last event, or the position in the whole store, that a consumer has committed; 0 if there is none.
+	return `Prints the cursor of a consumer: the id of the last event that it has committed or, for the whole store, the position; 0 if there is none.
 
 Examples:
 
@@ -27,7 +27,7 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *cursorCmd) Validate() error { return c.check() }
 
 // Run prints a cursor.
@@ -42,21 +42,21 @@ func (c *cursorCmd) Run(kctx *kong.Context) error {
 	})
 }
 
-// A consumer says whose cursor is meant.
+// consumer holds the arguments that name a cursor.
 type consumer struct {
-	Consumer string `arg:"" help:"The consumer, who begins to exist with the first commit."`
-	Stream   string `arg:"" help:"The stream; \"\" is the whole store, where ids are positions."`
+	Consumer string `arg:"" help:"Name of the consumer; its first commit creates it."`
+	Stream   string `arg:"" help:"Name of the stream; \"\" means the whole store, with positions for ids."`
 }
 
-// check refuses what names no cursor.
+// check reports usage errors.
 func (c *consumer) check() error {
 	switch {
 	case c.Consumer == "":
 		return errors.New("which consumer? Give CONSUMER")
 	case len(c.Consumer) > wire.MaxConsumer:
-		return fmt.Errorf("CONSUMER has %d octets; it may have %d", len(c.Consumer), wire.MaxConsumer)
+		return fmt.Errorf("CONSUMER has %d bytes; the limit is %d", len(c.Consumer), wire.MaxConsumer)
 	case len(c.Stream) > wire.MaxStream:
-		return fmt.Errorf("STREAM has %d octets; it may have %d", len(c.Stream), wire.MaxStream)
+		return fmt.Errorf("STREAM has %d bytes; the limit is %d", len(c.Stream), wire.MaxStream)
 	}
 	return nil
 }

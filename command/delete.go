@@ -19,15 +19,15 @@ import (
 
 type deleteCmd struct {
 	connection
-	Stream string       `arg:"" help:"The stream."`
-	UpTo   *id          `env:"-" name:"upto" placeholder:"ID" help:"The last event that goes. Default: all go."`
-	Expect *expectation `env:"-" placeholder:"ID|empty" help:"Only if this is the id of the stream's last event, or if it holds none. Default: none."`
-	Yes    bool         `env:"-" short:"y" help:"Do not ask. Default: false."`
+	Stream string       `arg:"" help:"Name of the stream."`
+	UpTo   *id          `env:"-" name:"upto" placeholder:"ID" help:"Id of the last event to delete. Default: all."`
+	Expect *expectation `env:"-" placeholder:"ID|empty" help:"Delete only if the last event of the stream has this id, or if the stream is empty. Default: none."`
+	Yes    bool         `env:"-" short:"y" help:"Do not ask for confirmation. Default: false."`
 }
 
 // Help implements kong's.
 func (*deleteCmd) Help() string {
-	return `It removes the first events of a stream, or all of them, for ever. It says which and asks before it does; where nobody can be asked it needs --yes. It prints which have gone, as far as whoever asks may read them. The stream's ids go on after the last that was given. Subscribers and followers do not hear of it.
+	return `Deletes the first events of a stream, or all of them, permanently. On a terminal it shows which and asks first; elsewhere it needs --yes. It prints which events it deleted, if the client has the right to read them. New events continue after the last id ever used. Subscribers and followers are not notified.
 
 Examples:
 
@@ -36,34 +36,34 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *deleteCmd) Validate() error { return checkStream(c.Stream) }
 
 // Run deletes events.
 func (c *deleteCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	d := client.Delete{Stream: c.Stream, UpTo: c.UpTo.bound(), Expected: c.Expect.bound()}
 	if !c.Yes {
-		told, agreed, err := c.ask(kctx.Stdout, stderr)
+		shown, agreed, err := c.ask(kctx.Stdout, stderr)
 		if err != nil || !agreed {
 			return err
 		}
 		if !d.Expected.Given && !d.UpTo.Given {
-			d.Expected = client.Some(told.last) // nothing goes that was not told
+			d.Expected = client.Some(shown.last) // delete no event that was not shown
 		}
 	}
 	own := hints{
 		wire.OutcomeUnknown: "run it again",
-		wire.UnknownID:      "give --upto an id that it has given, deleted or not",
-		wire.Conflict:       "nothing was deleted; look again, then decide anew",
+		wire.UnknownID:      "give --upto an id that the stream has used, deleted or not",
+		wire.Conflict:       "nothing was deleted; check the stream, then try again",
 	}
 	return c.withClient(own, func(ctx context.Context, cl *client.Client) error {
 		there, err := c.look(ctx, cl)
 		seen := err == nil
 		if err != nil && !errors.As(err, new(*wire.Error)) {
-			return err // otherwise it may be what is to go that cannot be read, or not by this key
+			return err // an ERROR may mean that these very events are damaged, or that the key may not read them
 		}
 		if !d.Expected.Given && !d.UpTo.Given && there.events > 0 {
-			d.UpTo = client.Some(there.last) // as many go as are told
+			d.UpTo = client.Some(there.last) // delete as many as are printed
 		}
 		if err := cl.Delete(ctx, d); err != nil {
 			return err
@@ -80,10 +80,10 @@ func (c *deleteCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	})
 }
 
-// errUnasked: there is nobody to ask.
-var errUnasked = exit.UsageError("nothing was deleted: nobody can be asked; give --yes to delete without a question")
+// errUnasked says that delete cannot ask for confirmation.
+var errUnasked = exit.UsageError("nothing was deleted: there is no terminal to ask for confirmation; give --yes")
 
-// confirm asks a person, who has to say yes.
+// confirm asks the user and reports whether the answer is yes.
 func confirm(w io.Writer, question string) (agreed bool, err error) {
 	fmt.Fprintf(w, "%s [y/N] ", question)
 	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
@@ -102,7 +102,7 @@ func confirm(w io.Writer, question string) (agreed bool, err error) {
 	return false, nil
 }
 
-// ask looks what would be deleted, and asks whether it is to be.
+// ask finds out what would be deleted, and asks whether to delete it.
 func (c *deleteCmd) ask(stdout, stderr io.Writer) (there doomed, agreed bool, err error) {
 	if !term.IsTerminal(os.Stdin) {
 		return there, false, errUnasked
@@ -122,36 +122,36 @@ func (c *deleteCmd) ask(stdout, stderr io.Writer) (there doomed, agreed bool, er
 	return there, agreed, err
 }
 
-// A doomed is what would be deleted.
+// doomed describes the events that would be deleted.
 type doomed struct {
 	stream      string
-	first, last uint64 // ids of the stream's events; 0 if it holds none
-	upto        uint64 // the last that would go
-	events      uint64 // that would go
+	first, last uint64 // ids of the stream's first and last event; 0 if it is empty
+	upto        uint64 // id of the last event to delete
+	events      uint64 // how many to delete
 }
 
-// nothing says why nothing would go.
+// nothing says why there is nothing to delete.
 func (d *doomed) nothing() string {
 	if d.last == 0 {
-		return fmt.Sprintf("there is nothing to delete: the stream %q holds no event", d.stream)
+		return fmt.Sprintf("nothing to delete: the stream %q is empty", d.stream)
 	}
-	return fmt.Sprintf("there is nothing to delete: the stream %q begins with event %d", d.stream, d.first)
+	return fmt.Sprintf("nothing to delete: the stream %q begins with event %d", d.stream, d.first)
 }
 
-// question asks whether they are to go.
+// question asks for confirmation.
 func (d *doomed) question() string {
 	held := d.last - d.first + 1
 	text := fmt.Sprintf("The stream %q holds %s.", d.stream, span(d.first, d.last))
 	switch d.events {
 	case 0:
-		return d.nothing() + ". Go on nonetheless?"
+		return d.nothing() + ". Continue anyway?"
 	case held:
-		return text + " Delete all, for ever?"
+		return text + " Permanently delete all?"
 	}
-	return fmt.Sprintf("%s Delete %s, for ever?", text, span(d.first, d.upto))
+	return fmt.Sprintf("%s Permanently delete %s?", text, span(d.first, d.upto))
 }
 
-// span says how many events there are from one id to another, and which.
+// span returns the number of events from one id to another, and the ids.
 func span(first, last uint64) string {
 	if first == last {
 		return fmt.Sprintf("event %d", first)
@@ -159,7 +159,7 @@ func span(first, last uint64) string {
 	return fmt.Sprintf("%s, %d to %d", term.Counted(last-first+1, "event"), first, last)
 }
 
-// look looks what would be deleted.
+// look finds out what would be deleted.
 func (c *deleteCmd) look(ctx context.Context, cl *client.Client) (there doomed, err error) {
 	there.stream = c.Stream
 	for _, end := range []struct {

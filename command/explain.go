@@ -18,13 +18,13 @@ type hints map[wire.Code]string
 
 // commonHints apply where a command has no hint of its own.
 var commonHints = hints{
-	wire.Conflict:       "see what came in between with gorewind query, then decide anew",
-	wire.KeyReused:      "give each request a key of its own",
+	wire.Conflict:       "see with gorewind query what was written in between, then try again",
+	wire.KeyReused:      "use a new key for each request",
 	wire.BadRange:       "swap --after and --upto, or add --nearest",
-	wire.UnknownID:      "gorewind query shows which there are",
-	wire.OtherStore:     "ids and positions of before mean nothing here: begin anew; gorewind info says which store it is",
-	wire.Stopping:       "run it again when the daemon is back",
-	wire.OutcomeUnknown: "look whether it did before you repeat it",
+	wire.UnknownID:      "see with gorewind query which ids there are",
+	wire.OtherStore:     "ids and positions of another store mean nothing here: start from the beginning; gorewind info prints which store this is",
+	wire.Stopping:       "try again when the daemon is back",
+	wire.OutcomeUnknown: "check before you repeat it",
 }
 
 // explain rewrites an ERROR of the daemon for users of the command line. The daemon
@@ -68,51 +68,63 @@ func describe(e *wire.Error) string {
 	switch e.Code {
 	case wire.UnknownID:
 		if stream, ok := facts["stream"]; ok {
-			return fmt.Sprintf("the stream %s has no id %s", decoded(stream), decimal(facts["id"]))
+			return fmt.Sprintf("the stream %s has no event with id %s", decoded(stream), decimal(facts["id"]))
 		}
-		return fmt.Sprintf("the position %s is beyond the last", decimal(facts["id"]))
+		return fmt.Sprintf("the position %s is after the last one", decimal(facts["id"]))
 	case wire.BadRange:
-		return "--after is beyond --upto"
+		return "--after is greater than --upto"
 	case wire.Conflict:
 		if conflict, ok := client.AsConflict(e); ok && conflict.Last > 0 {
-			return fmt.Sprintf("the last event of the stream %q is %d, which is not what was expected", conflict.Stream, conflict.Last)
+			return fmt.Sprintf("conflict: the last event of the stream %q is %d, not the expected one", conflict.Stream, conflict.Last)
 		} else if ok {
-			return fmt.Sprintf("the stream %q holds no event, which is not what was expected", conflict.Stream)
+			return fmt.Sprintf("conflict: the stream %q is empty, which is not what was expected", conflict.Stream)
 		}
 	case wire.Behind:
 		if cursor, ok := client.AsBehind(e); ok {
-			return fmt.Sprintf("the cursor is at %d already", cursor)
+			return fmt.Sprintf("the cursor is already at %d", cursor)
 		}
 	case wire.OutcomeUnknown:
-		return "nobody knows whether it took effect: " + e.What
+		return "outcome unknown: the write may or may not have been applied: " + e.What
 	case wire.Damaged:
 		if after, ok := facts["after"]; ok {
-			return fmt.Sprintf("what comes next is damaged in the store; what comes behind it can be had with --after %s", decimal(after))
+			return fmt.Sprintf("the next event is damaged in the store; continue after the damage with --after %s", decimal(after))
 		}
 	}
-	return flagged.Replace(e.What)
+	return withStream(flagged.Replace(e.What), facts["stream"])
+}
+
+// withStream names a stream in a text that only says "that stream", since a fact names it.
+func withStream(what, stream string) string {
+	if stream == "" {
+		return what
+	}
+	name := decoded(stream)
+	if strings.Contains(what, "that stream") {
+		return strings.Replace(what, "that stream", "the stream "+name, 1)
+	}
+	return fmt.Sprintf("%s (stream %s)", what, name)
 }
 
 // flagged replaces the names of frames and options with those of arguments and flags.
 var flagged = strings.NewReplacer(
 	"the frame stream", "STREAM", "valid glob: invalid:", "valid glob:",
 	"the frame also", "--also",
-	"send a glob as the protocol describes it", "* stands for octets without the separator, ** for any, and \\ takes what follows as it is",
+	"send a glob as the protocol describes it", "* matches one or more bytes other than the separator, ** matches any, and \\ quotes the next byte",
 )
 
 // decoded returns the bytes of a fact, which are in hex, as quoted text.
 func decoded(fact string) string {
-	octets, err := hex.DecodeString(fact)
+	b, err := hex.DecodeString(fact)
 	if err != nil {
 		return fact
 	}
-	return strconv.Quote(string(octets))
+	return strconv.Quote(string(b))
 }
 
 // decimal returns the id of a fact, which is in hex, in decimal.
 func decimal(fact string) string {
-	octets, _ := hex.DecodeString(fact)
-	n, ok := wire.ParseID(octets)
+	b, _ := hex.DecodeString(fact)
+	n, ok := wire.ParseID(b)
 	if !ok {
 		return fact
 	}

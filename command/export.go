@@ -19,21 +19,21 @@ import (
 
 type exportCmd struct {
 	connection
-	File       string   `arg:"" optional:"" default:"-" placeholder:"FILE" help:"The file to be made; - is the standard output. Default: ${default}."`
-	After      *id      `env:"-" placeholder:"POSITION" help:"Only what came after this position. Default: from the first."`
-	Prefix     *string  `env:"-" placeholder:"PREFIX" help:"Only streams whose names begin so. Default: all."`
-	Glob       []string `env:"-" sep:"none" placeholder:"GLOB" help:"Only streams that match, besides those of --prefix. May be given several times. Default: all."`
-	Separator  string   `env:"-" placeholder:"OCTET" help:"The separator of the parts of names in globs. Default: /."`
-	Zstd       bool     `env:"-" help:"Compress it with Zstandard, as a file whose name ends with .zst is. Default: false."`
-	Force      bool     `env:"-" short:"f" help:"Replace a file that is there. Default: false."`
-	AcceptLoss bool     `env:"-" help:"Go on without events that the store cannot read; without it, that is an error. Default: false."`
+	File       string   `arg:"" optional:"" default:"-" placeholder:"FILE" help:"File to create; - is standard output. Default: ${default}."`
+	After      *id      `env:"-" placeholder:"POSITION" help:"Only commits after this position. Default: from the first."`
+	Prefix     *string  `env:"-" placeholder:"PREFIX" help:"Only streams whose names begin with this. Default: all."`
+	Glob       []string `env:"-" sep:"none" placeholder:"GLOB" help:"Only streams that match this pattern, in addition to those of --prefix. May be given several times. Default: all."`
+	Separator  string   `env:"-" placeholder:"BYTE" help:"Byte that separates the parts of names in patterns. Default: /."`
+	Zstd       bool     `env:"-" help:"Compress with Zstandard; implied if FILE ends with .zst. Default: false."`
+	Force      bool     `env:"-" short:"f" help:"Overwrite an existing file. Default: false."`
+	AcceptLoss bool     `env:"-" help:"Skip events that the store cannot read, instead of failing. Default: false."`
 }
 
 // Help implements kong's.
 func (*exportCmd) Help() string {
-	return `It is a line of JSON for each commit, with what it did, and for each of its events that was not erased; each line proves all before it. It holds the secret that tells requests with a key apart: the file is for its owner only.
+	return `Writes one line of JSON for each commit and for each of its events that was not erased. Each line holds a checksum of all lines before it. The export contains the secret of the store that identifies requests with a key, so only its owner may read the file.
 
-What was interrupted is kept in FILE.part, and the same command goes on with it.
+If the export is interrupted, FILE.part keeps what was written, and the same command continues it.
 
 Examples:
 
@@ -44,7 +44,7 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *exportCmd) Validate() error {
 	globs := len(c.Glob)
 	if c.Prefix == nil {
@@ -52,26 +52,26 @@ func (c *exportCmd) Validate() error {
 	}
 	switch {
 	case globs > wire.MaxAlso:
-		return fmt.Errorf("--glob is given %d times; it may be %d times, and once more without --prefix", len(c.Glob), wire.MaxAlso)
+		return fmt.Errorf("--glob is given %d times; the limit is %d, or one more without --prefix", len(c.Glob), wire.MaxAlso)
 	case c.Prefix != nil && len(*c.Prefix) > wire.MaxStream:
-		return fmt.Errorf("--prefix has %d octets; it may have %d", len(*c.Prefix), wire.MaxStream)
+		return fmt.Errorf("--prefix has %d bytes; the limit is %d", len(*c.Prefix), wire.MaxStream)
 	case c.Separator != "" && len(c.Glob) == 0:
-		return errors.New("--separator means nothing without --glob")
+		return errors.New("--separator needs --glob")
 	case len(c.Separator) > 1:
-		return fmt.Errorf("--separator has %d octets; give one", len(c.Separator))
+		return fmt.Errorf("--separator has %d bytes; give a single one", len(c.Separator))
 	}
 	for _, glob := range c.Glob {
 		if glob == "" || len(glob) > wire.MaxGlob {
-			return fmt.Errorf("--glob has %d octets; it may have 1 to %d", len(glob), wire.MaxGlob)
+			return fmt.Errorf("--glob has %d bytes; give 1 to %d", len(glob), wire.MaxGlob)
 		}
 	}
 	return nil
 }
 
-// Run exports until everything there was is in the file, or a signal comes.
+// Run exports everything up to the last position at its start, unless a signal stops it.
 func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if c.File == "-" && term.IsScreen(kctx.Stdout) {
-		return exit.UsageError("an export is not for a terminal, and holds the secret of the store; give FILE, or pipe it on")
+		return exit.UsageError("an export holds the secret of the store and is not for a terminal; give FILE, or pipe it on")
 	}
 	line := term.NewProgress(stderr)
 	o := backup.ExportOptions{
@@ -95,11 +95,11 @@ func (c *exportCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	line.Clear()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w; make the directory first, or choose another file", err)
+		return fmt.Errorf("%w; create the directory first, or choose another file", err)
 	case errors.Is(err, backup.ErrExists):
-		return fmt.Errorf("%w; choose another name, or replace it with --force", err)
+		return fmt.Errorf("%w; choose another name, or overwrite it with --force", err)
 	case isInterrupted(err) && c.File != "-":
-		return fmt.Errorf("%w before the end; the same command goes on with %s.part", err, c.File)
+		return fmt.Errorf("%w before the end; run the same command to continue %s.part", err, c.File)
 	case err != nil:
 		return err
 	}
@@ -114,9 +114,9 @@ func (c *exportCmd) selection() *backup.Selection {
 	return &backup.Selection{Prefix: c.Prefix, Globs: c.Glob, Separator: c.Separator}
 }
 
-// exportedText says what an export has.
+// exportedText says what an export holds.
 func exportedText(t *backup.Trailer) string {
-	text := fmt.Sprintf("exported: %s of %s, %s, up to the position %d", term.Counted(t.Events, "event"), term.Counted(t.Bytes, "octet"), term.Counted(t.Commits, "commit"), t.End)
+	text := fmt.Sprintf("exported: %s of %s, %s, up to position %d", term.Counted(t.Events, "event"), term.Counted(t.Bytes, "byte"), term.Counted(t.Commits, "commit"), t.End)
 	if t.Erased > 0 {
 		text += fmt.Sprintf("; erased: %s", term.Counted(t.Erased, "event"))
 	}

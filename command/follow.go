@@ -17,16 +17,16 @@ import (
 type followCmd struct {
 	connection
 	selection
-	New    bool `env:"-" help:"Only what is stored from now on. Default: false."`
-	Commit bool `env:"-" help:"Commit for --consumer what was shown, each time that it has been written. Default: false."`
+	New    bool `env:"-" help:"Only events stored from now on. Default: false."`
+	Commit bool `env:"-" help:"Move the cursor of --consumer after each write of output. Default: false."`
 	eventOutput
 }
 
 // Help implements kong's.
 func (*followCmd) Help() string {
-	return `It shows what is stored and then what comes, each event once and in order, until Ctrl-C or SIGTERM, or until --limit. When the daemon is stopped or started again it waits, says so, and goes on where it was; it ends with an error where its key is refused.
+	return `Prints stored events and then new ones as they arrive, each once and in order, until --limit, Ctrl-C or SIGTERM. If the daemon stops or restarts, follow says so, waits, and continues where it was. It fails if the daemon refuses its key.
 
-What is shown is as with query. It is written as soon as nothing more has come, and once a second at least; --commit commits it then. After a crash of this command, --consumer begins with what was not committed, so that an event may be shown again but none is left out.
+The output has the form of query. It is written when no further event is waiting, and at least once a second; --commit then moves the cursor. After a crash, --consumer starts again from the last committed event: an event may be printed twice, but none is skipped.
 
 Examples:
 
@@ -38,23 +38,23 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *followCmd) Validate() error {
 	switch {
 	case c.Commit && c.Consumer == "":
-		return errors.New("--commit for whom? Give --consumer")
+		return errors.New("--commit needs --consumer; give the name of the consumer")
 	case c.Tail != nil && (c.New || c.Commit):
-		return errors.New("--tail leaves out what comes before; --new does so, too, and --commit would commit it: leave one of them out")
+		return errors.New("--tail skips earlier events, and cannot be combined with --new or --commit; leave one of them out")
 	case c.New && (c.After != nil || c.Consumer != "" || !c.Since.IsZero()):
-		return errors.New("--new says where to begin, as --after, --since and --consumer do; leave the others out")
+		return errors.New("--new, --after, --since and --consumer all say where to start; give one")
 	}
 	return cmp.Or(c.checkOutput(), c.check())
 }
 
-// Run shows events until a signal comes.
+// Run prints events until a signal.
 func (c *followCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	own := c.hints()
-	own[wire.Behind] = "somebody else commits for this consumer; give each its own --consumer"
+	own[wire.Behind] = "another process commits for this consumer; give each process its own --consumer"
 	return c.withReconnectingClient(stderr, own, func(ctx context.Context, cl *client.Client) error {
 		o := c.options()
 		o.Meta = c.meta()
@@ -83,7 +83,7 @@ func (c *followCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	})
 }
 
-// last returns the id after which everything is new, or the position.
+// last returns the id of the last event or, for several streams, the last position.
 func (c *followCmd) last(ctx context.Context, cl *client.Client) (uint64, error) {
 	if c.Prefix || c.Glob {
 		info, err := cl.Info(ctx)
@@ -95,8 +95,8 @@ func (c *followCmd) last(ctx context.Context, cl *client.Client) (uint64, error)
 	return 0, nil
 }
 
-// commit says that the consumer has come to an event, if that is wanted; also when
-// a signal has come since.
+// commit moves the consumer's cursor to an event if --commit is given. A signal does not
+// interrupt it.
 func (c *followCmd) commit(ctx context.Context, cl *client.Client, last client.Event) error {
 	if !c.Commit {
 		return nil
@@ -109,7 +109,7 @@ func (c *followCmd) commit(ctx context.Context, cl *client.Client, last client.E
 	defer cancel()
 	err := cl.Commit(lingering, to)
 	if lingering.Err() != nil && errors.Is(err, lingering.Err()) {
-		return errors.New("no daemon answers: what was shown last is not committed, and will be shown again")
+		return errors.New("no answer from the daemon: the last events are not committed, and will be printed again")
 	}
 	return err
 }

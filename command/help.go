@@ -8,7 +8,7 @@ import (
 )
 
 type helpCmd struct {
-	Command []string `arg:"" optional:"" passthrough:"" placeholder:"COMMAND" help:"The command. Default: an overview of all."`
+	Command []string `arg:"" optional:"" passthrough:"" placeholder:"COMMAND" help:"Name of the command. Default: all commands."`
 }
 
 // Help implements kong's.

@@ -10,18 +10,17 @@ import (
 	"gorewind/wire"
 )
 
-// An id is an id or a position as it is given on the command line: a decimal
-// number, 0x and a hex number, or the 16 hex digits of the protocol's errors. What
-// could be either of the last and a decimal number is hex: no id has 16 decimal
-// digits in the lifetime of a store.
+// id is an id or a position on the command line: a decimal number, 0x and a hex number, or the
+// 16 hex digits of the protocol's errors. 16 digits are hex, never decimal: no id has 16
+// decimal digits in the lifetime of a store.
 type id uint64
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (i *id) UnmarshalText(text []byte) error {
 	s := string(text)
 	if len(s) == 2*wire.IDSize {
-		if octets, err := hex.DecodeString(s); err == nil {
-			n, _ := wire.ParseID(octets)
+		if b, err := hex.DecodeString(s); err == nil {
+			n, _ := wire.ParseID(b)
 			*i = id(n)
 			return nil
 		}
@@ -32,13 +31,13 @@ func (i *id) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.ParseUint(digits, base, 64)
 	if err != nil {
-		return fmt.Errorf("%q is no id; give a decimal number such as 17, or a hex one such as 0x11", s)
+		return fmt.Errorf("%q is not a valid id; give a decimal number such as 17, or a hex one such as 0x11", s)
 	}
 	*i = id(n)
 	return nil
 }
 
-// bound returns a bound, none for nil.
+// bound returns the id as a bound, none for nil.
 func (i *id) bound() client.Bound {
 	if i == nil {
 		return client.Bound{}
@@ -46,8 +45,7 @@ func (i *id) bound() client.Bound {
 	return client.Some(uint64(*i))
 }
 
-// An expectation is what the last event of a stream has to be: an id, 0 where the
-// stream has to hold none.
+// expectation is the expected id of a stream's last event; 0 if the stream must be empty.
 type expectation struct{ id }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -62,7 +60,7 @@ func (e *expectation) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// bound returns a bound, none for nil.
+// bound returns the expected id as a bound, none for nil.
 func (e *expectation) bound() client.Bound {
 	if e == nil {
 		return client.Bound{}

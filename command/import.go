@@ -18,15 +18,15 @@ import (
 
 type importCmd struct {
 	connection
-	File    string `arg:"" placeholder:"FILE" help:"An export, as gorewind export makes it; - is the standard input."`
-	DataDir string `env:"-" placeholder:"DIR" help:"Make a store here, where there is none, that keeps ids, positions and times. Default: append the events to the daemon's store."`
+	File    string `arg:"" placeholder:"FILE" help:"File made by gorewind export; - is standard input."`
+	DataDir string `env:"-" placeholder:"DIR" help:"Create a store in this directory, with the ids, positions and times of the export. Default: append the events to the daemon's store."`
 }
 
 // Help implements kong's.
 func (*importCmd) Help() string {
-	return `A file that was cut or altered is refused, and the line is told, before anything is made of it.
+	return `Checks the whole file first: an incomplete or altered file is refused, with the line, before anything is written.
 
-With --data-dir it makes a store that no daemon is using: of an export of everything the same store, with a new generation; of selected streams a store of its own. Without, a daemon appends the events: they get new ids, positions and times. What was interrupted, either way, is gone on with by the same command, and nothing of this file is there twice; another export of the same events, such as a newer one, appends them again.
+With --data-dir, import creates a store: an export of everything gives the same store with a new generation; an export of selected streams gives a store of its own. Without --data-dir, the daemon appends the events, which get new ids, positions and times. If an import is interrupted, the same command continues it, and nothing of this file is stored twice. A different export of the same events, such as a newer one, appends them again.
 
 Examples:
 
@@ -37,7 +37,7 @@ Examples:
 `
 }
 
-// Run imports until everything is there, or a signal comes.
+// Run imports everything, unless a signal stops it.
 func (c *importCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	line := term.NewProgress(stderr)
 	if c.File != "-" {
@@ -68,7 +68,7 @@ func (c *importCmd) run(stdout io.Writer, line *term.Progress) error {
 		return adviseCopy(ctx, c.DataDir, c.misplaced(err))
 	}
 	if backup.KindOf(c.File) == backup.OfSegment {
-		note := fmt.Sprintf("note: %s; this has it up to the position %d only", advice.Misplaced(c.File, backup.OfExport), r.Position)
+		note := fmt.Sprintf("note: %s; this store has it only up to position %d", advice.Misplaced(c.File, backup.OfExport), r.Position)
 		if _, err := fmt.Fprintln(stdout, note); err != nil {
 			return err
 		}
@@ -76,12 +76,11 @@ func (c *importCmd) run(stdout io.Writer, line *term.Progress) error {
 	return printRestored(stdout, &r, c.DataDir)
 }
 
-// spool copies the standard input into a file, since an export is read twice: nothing
-// is made of it before it was found to be whole. The file has no name, so that nothing
-// is left of it, whatever happens.
+// spool copies standard input to a file, since an export is read twice: once to check it, once
+// to import it. The file has no name, so that nothing is left of it whatever happens.
 func spool(stdin *os.File) (*os.File, error) {
 	if term.IsTerminal(stdin) {
-		return nil, exit.UsageError("there is nothing to import; give FILE, or pipe an export in")
+		return nil, exit.UsageError("no input; give FILE, or pipe an export in")
 	}
 	f, err := os.CreateTemp("", "gorewind-import-") // for the owner only
 	if err != nil {
@@ -93,12 +92,12 @@ func spool(stdin *os.File) (*os.File, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("standard input: %w; give FILE, or have TMPDIR say where there is room for it", err)
+		return nil, fmt.Errorf("standard input: %w; give FILE, or set TMPDIR to a directory with enough room", err)
 	}
 	return f, nil
 }
 
-// append appends the events to what the daemon has.
+// append appends the events to the daemon's store.
 func (c *importCmd) append(stdout io.Writer, line *term.Progress) error {
 	var r backup.Replayed
 	err := c.withClient(nil, func(ctx context.Context, cl *client.Client) (err error) {
@@ -107,34 +106,35 @@ func (c *importCmd) append(stdout io.Writer, line *term.Progress) error {
 	})
 	line.Clear()
 	if large := (*backup.TooLargeError)(nil); errors.As(err, &large) {
-		err = fmt.Errorf("%w: start it with --max-event-bytes %d, then repeat this", err, large.Bytes)
+		err = fmt.Errorf("%w; start the daemon with --max-event-bytes %d, then run this again", err, large.Bytes)
 	}
 	switch err = c.misplaced(err); {
 	case isInterrupted(err):
-		return fmt.Errorf("%w before the end; the same command goes on", err)
+		return fmt.Errorf("%w before the end; run the same command to continue", err)
 	case errors.Is(err, backup.ErrFile):
-		return fmt.Errorf("%w; take another copy", err)
+		return fmt.Errorf("%w; use another copy", err)
 	case err != nil:
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%s\nnot kept: ids, positions, times, cursors, keys and what was deleted; --data-dir makes a store that keeps them\n", appendedText(&r))
+	_, err = fmt.Fprintf(stdout, "%s\nnot kept: ids, positions, times, cursors, keys and deletions; --data-dir creates a store that keeps them\n", appendedText(&r))
 	return err
 }
 
-// appendedText says what was appended, and what an import of the same file had appended.
+// appendedText says how many events were appended now, and how many by earlier imports of the
+// same file.
 func appendedText(r *backup.Replayed) string {
-	const again = "; another export of the same events appends them again"
+	const again = "; another export of the same events would append them again"
 	if r.Unsure {
-		return fmt.Sprintf("appended: %s, now or by an import of this file before, each once", term.Counted(r.Events, "event")) + again
+		return fmt.Sprintf("appended: %s, each once, now or by an earlier import of this file", term.Counted(r.Events, "event")) + again
 	}
 	text := fmt.Sprintf("appended: %s", term.Counted(r.Events-r.Before, "event"))
 	if r.Before > 0 {
-		text += fmt.Sprintf("; there already, from an import of this file before: %s", term.Counted(r.Before, "event"))
+		text += fmt.Sprintf("; already there from an earlier import of this file: %s", term.Counted(r.Before, "event"))
 	}
 	return text + again
 }
 
-// misplaced names the right command where the file is of another kind.
+// misplaced names the right command if the file is of another kind.
 func (c *importCmd) misplaced(err error) error {
 	what := advice.Misplaced(c.File, backup.OfExport)
 	if !errors.Is(err, backup.ErrFile) || what == "" || backup.KindOf(c.File) == backup.OfSegment {

@@ -19,7 +19,7 @@ type infoCmd struct {
 
 // Help implements kong's.
 func (*infoCmd) Help() string {
-	return `It prints what the daemon says of itself and of its store, a fact a line: its version, the store's id and generation, the position of the last commit, how many erasures are still to leave the disk, and limits.
+	return `Prints one fact a line: the version of the daemon, the id and generation of the store, the position of the last commit, how many erasures are still to be purged from disk, and the limits.
 
 Examples:
 
@@ -53,8 +53,8 @@ func (c *infoCmd) Run(kctx *kong.Context) error {
 	})
 }
 
-// factValue returns a number where a fact is one. A store's id is hex, which may
-// look like one.
+// factValue returns the value of a fact, as a number if it is one. The id of a store is hex,
+// which may look like a number.
 func factValue(name, value string) any {
 	if _, err := strconv.ParseUint(value, 10, 64); err != nil || name == "store" {
 		return value

@@ -12,46 +12,47 @@ import (
 	"gorewind/store"
 )
 
-// An input is the data of one event, as a command takes it.
+// input is the argument with the data of one event.
 type input struct {
-	Data *string `arg:"" optional:"" help:"The event's data; - or nothing for all of the standard input."`
+	Data *string `arg:"" optional:"" help:"Data of the event; without it, or with -, all of standard input."`
 }
 
-// read returns the data. Nobody is left waiting before a terminal who forgot it,
-// and a program's empty output is not taken for an event unless that is asked for.
+// read returns the data. At a terminal it reads standard input only if - asks for it, so that
+// a user who forgot DATA does not wait. Without - it refuses empty input, which may come from
+// a program that failed.
 func (i *input) read() ([]byte, error) {
 	asked := i.Data != nil && *i.Data == "-"
 	switch {
 	case i.Data != nil && !asked:
 		return []byte(*i.Data), nil
 	case !asked && term.IsTerminal(os.Stdin):
-		return nil, exit.UsageError("there is nothing to store; give DATA, or pipe it in, or give - to type it")
+		return nil, exit.UsageError("no data; give DATA, pipe it in, or give - to type it")
 	}
 	data, err := io.ReadAll(io.LimitReader(os.Stdin, store.MaxEvent+1))
 	if err != nil {
 		return nil, fmt.Errorf("standard input: %w", err)
 	}
 	if len(data) > store.MaxEvent {
-		return nil, fmt.Errorf("the standard input has more than %s octets, which no event may have; --lines makes an event of each line", term.Count(store.MaxEvent))
+		return nil, fmt.Errorf("standard input is longer than %s bytes, the limit of an event; --lines makes an event of each line", term.Count(store.MaxEvent))
 	}
 	if len(data) == 0 && !asked {
-		return nil, exit.UsageError("the standard input is empty; give - or '' as DATA to store an event without data")
+		return nil, exit.UsageError("standard input is empty; give - or '' as DATA to store an event without data")
 	}
 	return data, nil
 }
 
-// fits refuses an event that the daemon does not take. One that is much too large
-// would cost the connection, and nobody would say why.
+// fits refuses data that exceeds the daemon's limit. The daemon would close the connection
+// over a much larger event, without saying why.
 func fits(ctx context.Context, cl *client.Client, data []byte) error {
 	info, err := cl.Info(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return interrupted(ctx, nil) // before anything was to be stored
+		return interrupted(ctx, nil) // nothing was sent yet
 	case err != nil:
 		return err
 	case uint64(len(data)) > info.MaxEvent:
-		return fmt.Errorf("the event has %s and the daemon takes at most %s; send a smaller one, or start it with a larger --max-event-bytes",
-			term.Counted(len(data), "octet"), term.Count(info.MaxEvent))
+		return fmt.Errorf("the event has %s, but the daemon's limit is %s; send a smaller one, or start the daemon with a larger --max-event-bytes",
+			term.Counted(len(data), "byte"), term.Count(info.MaxEvent))
 	}
 	return nil
 }

@@ -9,13 +9,13 @@ import (
 )
 
 type keygenCmd struct {
-	Name string `arg:"" help:"What the files are called that it makes: NAME.key_secret, for whoever is to have the key, and NAME.key, which everybody may see."`
+	Name string `arg:"" help:"Base name of the two files: NAME.key_secret, for the owner of the key only, and NAME.key, the public key."`
 }
 
 // Help implements kong's.
 func (*keygenCmd) Help() string {
 	return `
-It prints the public key. That of a client goes into the file that serve --clients names:
+Prints the public key. Add that of a client to the file that serve --clients names:
 
     [[client]]
     name = "billing"
@@ -32,7 +32,7 @@ Examples:
 `
 }
 
-// Run makes a key pair.
+// Run generates a key pair.
 func (c *keygenCmd) Run(kctx *kong.Context) error {
 	public, err := keyfile.Generate(c.Name)
 	if err != nil {

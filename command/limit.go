@@ -2,15 +2,15 @@ package command
 
 import "errors"
 
-// A limit bounds how many events or streams a command shows.
+// limit holds the flag that limits the number of events or streams of the output.
 type limit struct {
-	Limit *uint64 `env:"-" short:"n" placeholder:"N" help:"Show at most this many. Default: all."`
+	Limit *uint64 `env:"-" short:"n" placeholder:"N" help:"Print at most N of them. Default: all."`
 }
 
-// checkLimit refuses a limit with which nothing could be shown. On the wire 0 is no limit.
+// checkLimit refuses the limit 0, which means no limit in the protocol.
 func (l *limit) checkLimit() error {
 	if l.Limit != nil && *l.Limit == 0 {
-		return errors.New("--limit is 0, with which nothing is shown; give 1 or more, or leave it out for all")
+		return errors.New("--limit is 0; give 1 or more, or leave it out for all")
 	}
 	return nil
 }

@@ -17,54 +17,54 @@ import (
 	"gorewind/wire"
 )
 
-// A batch of lines that have a key ends with the line with which it has one of
-// these. They and the keys must stay as they are: a command that is repeated with
-// a later version has to make the same batches.
+// A batch with a key ends with the line that reaches one of these limits. Neither they nor
+// the form of the keys may change: a later version that repeats a command must make the same
+// batches.
 const (
-	keyedLines  = 1000
-	keyedOctets = 1 << 20
+	keyedLines = 1000
+	keyedBytes = 1 << 20
 )
 
-// A batch without a key takes what has come, and ends with one of these at last.
+// A batch without a key takes the lines that have arrived, up to these limits.
 const (
-	batchLines  = store.MaxCommitEvents
-	batchOctets = 4 << 20
+	batchLines = store.MaxCommitEvents
+	batchBytes = 4 << 20
 )
 
-// maxLinesKey leaves room in a key for the number of any batch.
+// maxLinesKey is the limit of --key in bytes; it leaves room for the number of any batch.
 const maxLinesKey = 40
 
-// A batch is neighbouring lines that are stored in one APPEND.
+// A batch is consecutive lines that one APPEND stores.
 type batch struct {
 	number uint64 // from 1
 	first  uint64 // the number of its first line, from 1
 	lines  [][]byte
-	err    error // why there is no other after it; io.EOF at the end of the input
+	err    error // why no batch follows; io.EOF at the end of the input
 }
 
 // last returns the number of the last line.
 func (b *batch) last() uint64 { return b.first + uint64(len(b.lines)) - 1 }
 
-// A lineReader makes batches of lines.
+// A lineReader reads lines in batches.
 type lineReader struct {
 	in    *bufio.Reader
-	limit int // octets of a line
+	limit int // bytes of a line
 	keyed bool
 	batch uint64 // number of the last
 	line  uint64 // number of the last
 }
 
-// next returns the next batch. Without a key it ends before it would wait for
-// more. With one it depends on nothing but the lines: so lines that an error cuts
-// off are left out, since it is not known where their batch would have ended.
+// next returns the next batch. Without a key, a batch ends before reading would block. With
+// one, a batch depends on the lines alone. So an error drops the lines of an unfinished batch:
+// its end is unknown.
 func (r *lineReader) next() batch {
 	r.batch++
 	b := batch{number: r.batch, first: r.line + 1}
-	lines, octets := batchLines, batchOctets
+	lines, limit := batchLines, batchBytes
 	if r.keyed {
-		lines, octets = keyedLines, keyedOctets
+		lines, limit = keyedLines, keyedBytes
 	}
-	for size := 0; len(b.lines) < lines && size < octets; {
+	for size := 0; len(b.lines) < lines && size < limit; {
 		line, err := r.read()
 		if err != nil {
 			b.err = err
@@ -83,13 +83,13 @@ func (r *lineReader) next() batch {
 	return b
 }
 
-// ready reports whether a line can be read without waiting for it.
+// ready reports whether a whole line is buffered.
 func (r *lineReader) ready() bool {
-	come, _ := r.in.Peek(r.in.Buffered())
-	return bytes.IndexByte(come, '\n') >= 0
+	buffered, _ := r.in.Peek(r.in.Buffered())
+	return bytes.IndexByte(buffered, '\n') >= 0
 }
 
-// read returns a line without its line feed. The last need not have one.
+// read returns a line without its line feed. The last line need not end with one.
 func (r *lineReader) read() ([]byte, error) {
 	var line []byte
 	for {
@@ -98,8 +98,8 @@ func (r *lineReader) read() ([]byte, error) {
 		text := bytes.TrimSuffix(line, []byte("\n"))
 		switch {
 		case len(text) > r.limit:
-			return nil, fmt.Errorf("line %d has more than the %s that the daemon takes; leave it out, or start the daemon with a larger --max-event-bytes",
-				r.line+1, term.Counted(r.limit, "octet"))
+			return nil, fmt.Errorf("line %d is longer than %s, the daemon's limit of an event; leave it out, or start the daemon with a larger --max-event-bytes",
+				r.line+1, term.Counted(r.limit, "byte"))
 		case err == nil || err == io.EOF && len(line) > 0:
 			return text, nil
 		case err != bufio.ErrBufferFull:
@@ -108,8 +108,8 @@ func (r *lineReader) read() ([]byte, error) {
 	}
 }
 
-// lines stores the lines of the standard input. One APPEND is under way at a time,
-// which keeps the order, while the next batch is read.
+// lines stores the lines of standard input. To keep their order it sends one APPEND at a time.
+// The next batch is read meanwhile.
 func (c *publishCmd) lines(ctx context.Context, cl *client.Client, stdout, stderr io.Writer) error {
 	info, err := cl.Info(ctx)
 	if err != nil {
@@ -117,8 +117,8 @@ func (c *publishCmd) lines(ctx context.Context, cl *client.Client, stdout, stder
 	}
 	r := &lineReader{in: bufio.NewReaderSize(os.Stdin, 1<<20), limit: int(info.MaxEvent), keyed: c.Key != ""}
 	batches := make(chan batch)
-	// It ends with the input or with ctx. Nobody waits for it: a read of the
-	// standard input cannot be cut short, and the process ends with this command.
+	// The goroutine ends with the input or with ctx. Nothing waits for it: a read of
+	// standard input cannot be interrupted, and the process ends with this command.
 	go func() {
 		for {
 			b := r.next()
@@ -134,7 +134,7 @@ func (c *publishCmd) lines(ctx context.Context, cl *client.Client, stdout, stder
 	}()
 	line := term.NewProgress(stderr)
 	if term.IsTerminal(os.Stdin) {
-		line = new(term.Progress) // who types the lines knows how many there are
+		line = new(term.Progress) // a user who types the lines needs no count
 	}
 	line.Show("storing", 0, term.Endless, "lines")
 	s := &lineStore{publishCmd: c, client: cl, expected: c.Expect.bound(), runs: runs{w: line.Above(stdout), as: c.runForm()}, progress: line}
@@ -143,7 +143,7 @@ func (c *publishCmd) lines(ctx context.Context, cl *client.Client, stdout, stder
 	return errors.Join(s.runs.end(), err)
 }
 
-// A lineStore stores batches.
+// A lineStore appends batches.
 type lineStore struct {
 	*publishCmd
 	client   *client.Client
@@ -175,7 +175,7 @@ func (s *lineStore) store(ctx context.Context, batches <-chan batch) error {
 	}
 }
 
-// add stores a batch. A signal does not interrupt it: its outcome would be unknown.
+// add appends a batch. A signal does not interrupt it, since its outcome would be unknown.
 func (s *lineStore) add(ctx context.Context, b batch) error {
 	adding, cancel := s.linger(ctx)
 	defer cancel()
@@ -195,22 +195,22 @@ func (s *lineStore) add(ctx context.Context, b batch) error {
 	return s.runs.add(ids[0]-uint64(len(b.lines))+1, ids[0])
 }
 
-// failed says what became of the lines when a batch was not stored.
+// failed says which lines are stored when a batch failed.
 func (s *lineStore) failed(ctx context.Context, b batch, err error) error {
-	unknown := fmt.Sprintf("see with gorewind query %q --desc --limit 1 whether lines %d to %d are there", s.Stream, b.first, b.last())
+	unknown := fmt.Sprintf("check with gorewind query %q --desc --limit 1 whether lines %d to %d are stored", s.Stream, b.first, b.last())
 	own := hints{
 		wire.OutcomeUnknown: unknown,
-		wire.KeyReused:      fmt.Sprintf("lines %d to %d are not what they were when this was run before, or the input ended among them then: see what is there, and store the rest with another key", b.first, b.last()),
+		wire.KeyReused:      fmt.Sprintf("lines %d to %d differ from those of the earlier run, or its input ended among them; see what is stored, and store the rest with another key", b.first, b.last()),
 	}
 	if s.Key != "" {
-		own[wire.OutcomeUnknown] = "it can be repeated"
+		own[wire.OutcomeUnknown] = "run it again"
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = interrupted(ctx, own)
 	}
 	err = explain(err, own)
 	if s.Key == "" && exit.StatusOf(err) == exit.Unknown {
-		return fmt.Errorf("%w; lines up to %d are stored, and later ones are not", err, s.stored)
+		return fmt.Errorf("%w; lines up to %d are stored, later ones are not", err, s.stored)
 	}
 	return s.withProgress(err)
 }
@@ -218,15 +218,15 @@ func (s *lineStore) failed(ctx context.Context, b batch, err error) error {
 // withProgress adds to an error how many lines are stored, and how to resume.
 func (s *lineStore) withProgress(err error) error {
 	if s.Key != "" {
-		return fmt.Errorf("%w; %s stored: with the same lines and the same --key it goes on there", err, term.Counted(s.stored, "line"))
+		return fmt.Errorf("%w; %s stored; run it again with the same lines and --key to continue", err, term.Counted(s.stored, "line"))
 	}
-	return fmt.Errorf("%w; %s stored: go on from line %d, as with tail -n +%d", err, term.Counted(s.stored, "line"), s.stored+1, s.stored+1)
+	return fmt.Errorf("%w; %s stored; continue from line %d, for example with tail -n +%d", err, term.Counted(s.stored, "line"), s.stored+1, s.stored+1)
 }
 
-// runs prints the first and the last of ids that follow each other.
+// runs prints the first and last id of each run of consecutive ids.
 type runs struct {
 	w           io.Writer
-	as          func(first, last uint64) []byte // the line to be printed
+	as          func(first, last uint64) []byte // formats a run
 	first, last uint64
 }
 
@@ -239,7 +239,7 @@ func (r *runs) add(first, last uint64) (err error) {
 	return err
 }
 
-// end prints the run that is under way, if there is one.
+// end prints the current run, if there is one.
 func (r *runs) end() error {
 	if r.first == 0 {
 		return nil
@@ -249,7 +249,7 @@ func (r *runs) end() error {
 	return err
 }
 
-// runForm returns how a run is printed.
+// runForm returns the function that formats a run.
 func (c *publishCmd) runForm() func(first, last uint64) []byte {
 	return func(first, last uint64) []byte {
 		if c.wantsJSON() {

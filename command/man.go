@@ -24,7 +24,7 @@ Examples:
 `
 }
 
-// Run prints the manual page, which is made of what --help prints.
+// Run prints the manual page. It has the texts of --help.
 func (manCmd) Run(kctx *kong.Context) error {
 	p := &page{w: kctx.Stdout}
 	p.macro("TH", "GOREWIND", "1", "", "gorewind "+version.Number, "Gorewind")
@@ -63,11 +63,11 @@ The file is TOML. A key is the name of a flag, of whatever command; a command ta
     data-dir = "/var/lib/gorewind/data"
     max-event-bytes = 65536
 
-A relative path in the file goes by the directory of the file, and ~/ is the home directory of who runs gorewind. No file is read that is not named. gorewind config prints what is in force, as such a file.
+A relative path in the file goes by the directory of the file, and ~/ is the home directory of who runs gorewind. No file is read by default. gorewind config prints the values in force as such a file.
 
 # FILES
 
-The directory data in the working directory has the events of gorewind serve, unless --data-dir names another. Only one process may have it open.
+gorewind serve keeps its store in the directory data of the working directory, unless --data-dir names another. Only one process can use a store at a time.
 
 # EXIT STATUS
 
@@ -75,10 +75,10 @@ The directory data in the working directory has the events of gorewind serve, un
 
 # SEE ALSO
 
-README.rst and protocol.md, which come with gorewind.
+README.rst and protocol.md, distributed with gorewind.
 `
 
-// A page is a manual page that is being written, with the macros of man(7).
+// A page writes a manual page with the macros of man(7).
 type page struct {
 	w   io.Writer
 	err error // the first
@@ -90,7 +90,7 @@ func (p *page) line(text string) {
 	}
 }
 
-// literal returns text that troff takes as it is.
+// literal escapes text for troff.
 var literal = strings.NewReplacer(`\`, `\e`, `-`, `\-`, `'`, `\(aq`, `"`, `\(dq`, "`", `\(ga`, `^`, `\(ha`, `~`, `\(ti`)
 
 func (p *page) macro(name string, arguments ...string) {
@@ -103,7 +103,7 @@ func (p *page) macro(name string, arguments ...string) {
 
 func (p *page) bold(text string) { p.macro("B", text) }
 
-// text prints a paragraph or a part of one, or a line as it is.
+// text prints a paragraph, a part of one, or a literal line.
 func (p *page) text(text string) {
 	text = literal.Replace(text)
 	if strings.HasPrefix(text, ".") {
@@ -112,7 +112,7 @@ func (p *page) text(text string) {
 	p.line(text)
 }
 
-// command prints what there is to tell of a command.
+// command prints the section of a command.
 func (p *page) command(c *kong.Node) {
 	p.macro("SS", c.FullPath())
 	synopsis := strings.TrimSpace(strings.TrimPrefix(c.Summary(), c.Path()))
@@ -144,7 +144,7 @@ func (p *page) flags(flags []*kong.Flag) {
 	}
 }
 
-// prose prints text that is written as Go's documentation is, as kong takes it too.
+// prose prints text in the format of Go's doc comments, which kong's help uses too.
 func (p *page) prose(text string) {
 	var parser comment.Parser
 	for _, block := range parser.Parse(strings.TrimSpace(text)).Content {

@@ -23,7 +23,7 @@ func TestMan(t *testing.T) {
 		t.Errorf("%v\n%s", err, complaints.String())
 	}
 	text := strings.Join(strings.Fields(page.String()), " ")
-	wants := []string{summary, description, "EXIT STATUS 0: ", "0: it did", "1: it could not", "2: it was not asked properly", `router = ["tcp://127.0.0.1:9002", "ipc:///run/gorewind/router"]`, "GOREWIND_CONFIG"}
+	wants := []string{summary, description, "EXIT STATUS 0: ", "0: success", "1: failure", "2: usage error", `router = ["tcp://127.0.0.1:9002", "ipc:///run/gorewind/router"]`, "GOREWIND_CONFIG"}
 	app := model(t)
 	for _, c := range app.Leaves(true) {
 		wants = append(wants, c.FullPath()+" "+c.FullPath()) // its heading and its synopsis

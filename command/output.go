@@ -8,16 +8,16 @@ import (
 	"gorewind/internal/term"
 )
 
-// An output is how events and streams are shown.
+// output holds the flags for the form of the output.
 type output struct {
-	Output *string `env:"-" short:"o" enum:"pretty, tsv, json, raw, raw0" xor:"format" placeholder:"FORMAT" help:"Show events like this: ${enum}; tsv is a line with tabs between its columns. Default: pretty on a terminal, tsv elsewhere."`
-	JSON   bool    `env:"-" name:"json" short:"j" xor:"format" help:"Show one JSON object a line; what is not valid UTF-8 is in stream64 and data64, in base64. Default: false."`
-	Raw    bool    `env:"-" xor:"format" help:"Show the octets alone, with a line feed after each event or name. Default: false."`
-	Raw0   bool    `env:"-" name:"raw0" xor:"format" help:"Show the octets alone, with a zero octet after each event or name. Default: false."`
-	Color  string  `default:"auto" enum:"auto, always, never" placeholder:"WHEN" help:"Colour what is for people: ${enum}; auto heeds NO_COLOR, and TERM=dumb. With always, also what goes into a pipe is for people. Default: ${default}."`
+	Output *string `env:"-" short:"o" enum:"pretty, tsv, json, raw, raw0" xor:"format" placeholder:"FORMAT" help:"Format of the output: ${enum}; tsv is lines with tabs between columns. Default: pretty on a terminal, tsv elsewhere."`
+	JSON   bool    `env:"-" name:"json" short:"j" xor:"format" help:"Print one JSON object a line; names and data that are not valid UTF-8 are in stream64 and data64, as base64. Default: false."`
+	Raw    bool    `env:"-" xor:"format" help:"Print the bytes alone, with a line feed after each event or name. Default: false."`
+	Raw0   bool    `env:"-" name:"raw0" xor:"format" help:"Print the bytes alone, with a zero byte after each event or name. Default: false."`
+	Color  string  `default:"auto" enum:"auto, always, never" placeholder:"WHEN" help:"Use colour: ${enum}. auto respects NO_COLOR and TERM=dumb; always also formats output to a pipe for reading. Default: ${default}."`
 }
 
-// format returns the name of the format that was asked for, or auto.
+// format returns the name of the requested format, or auto.
 func (o *output) format() string {
 	switch {
 	case o.JSON:
@@ -32,8 +32,8 @@ func (o *output) format() string {
 	return "auto"
 }
 
-// form returns what was asked for: without a word, what is for people goes to a
-// terminal and lines for programs to everything else.
+// form returns the requested form. By default a terminal gets output for reading, everything
+// else gets lines for programs.
 func (o *output) form(w io.Writer) render.Form {
 	switch o.format() {
 	case "json":
@@ -52,30 +52,30 @@ func (o *output) form(w io.Writer) render.Form {
 	return render.Pretty{Palette: term.Palette{Coloured: o.Color == "always" || o.Color == "auto" && term.TakesColour(w)}}
 }
 
-// meta reports whether the positions and times of events are shown.
+// meta reports whether the output has the positions and times of events.
 func (o *output) meta() bool { return o.format() != "raw" && o.format() != "raw0" }
 
-// printer returns what shows events and streams as was asked for.
+// printer returns a printer of events and streams in the requested form.
 func (o *output) printer(w io.Writer) *render.Printer {
 	return render.NewPrinter(w, o.form(w))
 }
 
-// An eventOutput is how events are shown.
+// eventOutput adds the flags for the form of events.
 type eventOutput struct {
 	output
-	Compact bool `env:"-" help:"On a terminal, show each event in one line, JSON without its whitespace. Default: false."`
-	Nested  bool `env:"-" help:"With --json, show data that is JSON as it is, in the field json in place of data. Default: false."`
+	Compact bool `env:"-" help:"On a terminal, print each event on one line, and JSON without whitespace. Default: false."`
+	Nested  bool `env:"-" help:"With --json, put data that is valid JSON into the field json, unquoted, instead of data. Default: false."`
 }
 
-// checkOutput refuses what would change nothing.
+// checkOutput reports usage errors.
 func (o *eventOutput) checkOutput() error {
 	if o.Nested && o.format() != "json" {
-		return errors.New("--nested is about --json; give that, too")
+		return errors.New("--nested needs --json")
 	}
 	return nil
 }
 
-// printer returns what shows events as was asked for.
+// printer returns a printer of events in the requested form.
 func (o *eventOutput) printer(w io.Writer) *render.Printer {
 	form := o.form(w)
 	switch f := form.(type) {

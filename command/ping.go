@@ -26,7 +26,7 @@ Examples:
 `
 }
 
-// Run asks a daemon for an answer, and tells how long it took.
+// Run measures the time to an answer.
 func (c *pingCmd) Run(kctx *kong.Context) error {
 	return c.withClient(nil, func(ctx context.Context, cl *client.Client) error {
 		info, err := cl.Info(ctx)
@@ -38,7 +38,7 @@ func (c *pingCmd) Run(kctx *kong.Context) error {
 			return err
 		}
 		took := time.Since(began)
-		_, err = fmt.Fprintf(kctx.Stdout, "gorewind %s at %s answers in %v: store %s, position %d\n",
+		_, err = fmt.Fprintf(kctx.Stdout, "gorewind %s at %s answered in %v: store %s, position %d\n",
 			term.Harmless(info.Version), c.Connect, took.Round(time.Microsecond), term.Harmless(info.StoreID()), info.Position)
 		return err
 	})

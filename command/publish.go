@@ -18,21 +18,21 @@ import (
 
 type publishCmd struct {
 	connection
-	Stream string `arg:"" help:"Where to; it begins to exist with its first event."`
+	Stream string `arg:"" help:"Stream to append to; its first event creates it."`
 	input
-	Lines  bool         `env:"-" help:"Make an event of each line of the standard input. Default: false."`
-	Expect *expectation `env:"-" placeholder:"ID|empty" help:"Store it only if this is the id of the stream's last event, or if the stream holds none. Default: none."`
-	Key    string       `env:"-" placeholder:"KEY" help:"Store it once, however often this is run with the same key and data. Default: none."`
+	Lines  bool         `env:"-" help:"Append each line of standard input as an event. Default: false."`
+	Expect *expectation `env:"-" placeholder:"ID|empty" help:"Append only if the last event of the stream has this id, or if the stream is empty. Default: none."`
+	Key    string       `env:"-" placeholder:"KEY" help:"Idempotency key: append only once, however often the command runs with this key and data. Default: none."`
 	textOrJSON
 }
 
 // Help implements kong's.
 func (*publishCmd) Help() string {
-	return `It prints the id of the event when that is on disk. With --lines many lines go into each APPEND, in order, and what is printed are the first and the last id of each run of ids without a gap. With --json it prints an object, such as {"stream":"greetings","id":1}, or with first and last in place of id.
+	return `Prints the id of the event once it is on disk. With --lines, each APPEND takes many lines, in order; the output is the first and last id of each run of consecutive ids. With --json, the output is an object such as {"stream":"greetings","id":1}, with first and last instead of id for a run.
 
-With --expect and --lines nobody else's events come in between.
+With --expect and --lines, no other writer's events come in between.
 
-With --key and --lines every 1000 lines, or fewer of a mebibyte together, have the key KEY/1, KEY/2 and so on: run it again with the same lines after it was interrupted, and what is stored is not stored again. Such lines are stored when so many have come, or the input ends.
+With --key and --lines, every 1000 lines (or fewer, once they reach 1 MiB) get the keys KEY/1, KEY/2 and so on. After an interruption, run the command again with the same lines: lines already stored are not stored again. A batch is sent when it is full or the input ends.
 
 Examples:
 
@@ -46,36 +46,36 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *publishCmd) Validate() error {
 	switch {
 	case c.Lines && len(c.Key) > maxLinesKey:
-		return fmt.Errorf("--key has %d octets; with --lines it may have %d", len(c.Key), maxLinesKey)
+		return fmt.Errorf("--key has %d bytes; with --lines the limit is %d", len(c.Key), maxLinesKey)
 	case len(c.Key) > wire.MaxKey:
-		return fmt.Errorf("--key has %d octets; it may have %d", len(c.Key), wire.MaxKey)
+		return fmt.Errorf("--key has %d bytes; the limit is %d", len(c.Key), wire.MaxKey)
 	}
 	return checkStream(c.Stream)
 }
 
-// checkStream refuses what is no stream's name.
+// checkStream refuses invalid names of streams.
 func checkStream(name string) error {
 	switch {
 	case name == "":
 		return errors.New("which stream? Give STREAM")
 	case len(name) > wire.MaxStream:
-		return fmt.Errorf("STREAM has %d octets; it may have %d", len(name), wire.MaxStream)
+		return fmt.Errorf("STREAM has %d bytes; the limit is %d", len(name), wire.MaxStream)
 	}
 	return nil
 }
 
-// Run stores events.
+// Run appends events.
 func (c *publishCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if c.Lines {
 		switch {
 		case c.Data == nil && term.IsTerminal(os.Stdin):
-			return exit.UsageError("there are no lines to store; pipe them in, or give - to type them")
+			return exit.UsageError("no input; pipe lines in, or give - to type them")
 		case c.Data != nil && *c.Data != "-":
-			return exit.UsageError("--lines is for the standard input; leave DATA out")
+			return exit.UsageError("--lines reads standard input; leave DATA out")
 		}
 		return c.withClient(c.hints(), func(ctx context.Context, cl *client.Client) error {
 			return c.lines(ctx, cl, kctx.Stdout, stderr)
@@ -101,14 +101,14 @@ func (c *publishCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 
 // hints returns what to do if the outcome of the write is unknown.
 func (c *publishCmd) hints() hints {
-	unknown := fmt.Sprintf("see whether it is there with gorewind query %q --desc --limit 10 before you repeat it; with --key it could be repeated safely", c.Stream)
+	unknown := fmt.Sprintf("check with gorewind query %q --desc --limit 10 before you repeat it; with --key a repetition is safe", c.Stream)
 	if c.Key != "" {
-		unknown = "run it again with the same --key and the same data, which stores nothing twice"
+		unknown = "run it again with the same --key and data; nothing is stored twice"
 	}
 	return hints{wire.OutcomeUnknown: unknown}
 }
 
-// publish stores one event.
+// publish appends one event and returns its id.
 func (c *publishCmd) publish(ctx context.Context, cl *client.Client, data []byte) (uint64, error) {
 	if err := fits(ctx, cl, data); err != nil {
 		return 0, err

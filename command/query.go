@@ -18,18 +18,18 @@ import (
 type queryCmd struct {
 	connection
 	selection
-	UpTo   *id      `env:"-" name:"upto" placeholder:"ID" help:"Only what comes up to this id or position, which is among it. Default: to the last."`
-	Until  timeFlag `env:"-" placeholder:"TIME" help:"What was stored before this time. Default: to the last."`
-	Desc   bool     `env:"-" help:"The last event first. Default: false."`
-	Follow bool     `env:"-" short:"f" help:"Go on with each event that comes, as gorewind follow does. Default: false."`
+	UpTo   *id      `env:"-" name:"upto" placeholder:"ID" help:"Only events up to and including this id or position. Default: to the last."`
+	Until  timeFlag `env:"-" placeholder:"TIME" help:"Only events stored before this time. Default: to the last."`
+	Desc   bool     `env:"-" help:"Print the last event first. Default: false."`
+	Follow bool     `env:"-" short:"f" help:"Then print new events as they arrive, like gorewind follow. Default: false."`
 	eventOutput
 }
 
 // Help implements kong's.
 func (*queryCmd) Help() string {
-	return `It shows what is stored, and ends. On a terminal that is for people. In a pipe each event is one line: its time, position, stream, id and data, with tabs between them, where \t, \n, \r, \\ and \x and two hex digits stand for what would not print.
+	return `Prints the stored events and ends. On a terminal the output is formatted for reading. In a pipe each event is one line with its time, position, stream, id and data, separated by tabs. Bytes that do not print are written as \t, \n, \r, \\, or \x and two hex digits.
 
-Ids and positions are decimal, or hex as 0x11, or the 16 hex digits of the protocol's errors; exactly 16 hex digits are always hex.
+Ids and positions are decimal, or hex as in 0x11, or the 16 hex digits of the protocol's errors. Exactly 16 hex digits are always hex.
 
 Examples:
 
@@ -42,22 +42,22 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *queryCmd) Validate() error {
 	if c.Follow && (c.UpTo != nil || !c.Until.IsZero() || c.Desc) {
-		return errors.New("--follow has no end, and --upto, --until and --desc ask for one; leave --follow or them out")
+		return errors.New("--follow never ends, and cannot be combined with --upto, --until or --desc; leave one of them out")
 	}
 	switch {
 	case c.Tail == nil || c.Follow:
 	case *c.Tail == 0:
-		return errors.New("--tail is 0, with which nothing is shown; give 1 or more, or leave it out for all")
+		return errors.New("--tail is 0; give 1 or more, or leave it out for all")
 	case c.Desc || c.Limit != nil:
-		return errors.New("--tail is --desc --limit in the order of the events; leave those out")
+		return errors.New("--tail N already prints the last N events, in order; leave out --desc and --limit")
 	}
 	return cmp.Or(c.checkOutput(), c.check())
 }
 
-// Run shows events.
+// Run prints events.
 func (c *queryCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if c.Follow {
 		f := followCmd{connection: c.connection, selection: c.selection, eventOutput: c.eventOutput}
@@ -75,7 +75,7 @@ func (c *queryCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 				c.tellNothing(kctx.Stdout, stderr)
 				return nil
 			}
-			o.UpTo = client.Some(last) // what comes meanwhile would be too much
+			o.UpTo = client.Some(last) // exclude events stored meanwhile
 		}
 		p, shown, line := c.printer(kctx.Stdout), uint64(0), c.progress(kctx.Stdout, stderr)
 		defer func() { err = p.Flush(err) }()
@@ -121,26 +121,26 @@ func (c *queryCmd) show(line *term.Progress, events uint64) {
 	line.Show("reading", int64(events), of, backup.Events)
 }
 
-// tellNothing says that there is no such event, to whom it may look like a failure.
+// tellNothing explains an empty answer to a user, who may take it for a failure.
 func (c *queryCmd) tellNothing(stdout, stderr io.Writer) {
 	if term.IsTerminal(stdout) || c.looksLikeGlob() {
 		fmt.Fprintln(stderr, "gorewind:", c.nothing())
 	}
 }
 
-// looksLikeGlob reports whether STREAM was probably meant as a pattern. No terminal is
-// needed to say so: a script that gets nothing would go on as if all were well.
+// looksLikeGlob reports whether STREAM was probably meant as a pattern. A script is told too, since
+// it would take the empty answer for a valid one.
 func (c *queryCmd) looksLikeGlob() bool {
 	return !c.Prefix && !c.Glob && strings.Contains(c.Stream, "*")
 }
 
-// nothing says which events there are none of.
+// nothing returns the explanation of an empty answer.
 func (c *queryCmd) nothing() string {
 	switch {
 	case c.Prefix || c.Glob:
-		return "there is no such event in the streams that are selected"
+		return "no such event in the selected streams"
 	case c.looksLikeGlob():
-		return fmt.Sprintf("there is no such event in the stream %q; add --glob to make its name a pattern", c.Stream)
+		return fmt.Sprintf("no such event in the stream %q; to use the name as a pattern, add --glob", c.Stream)
 	}
-	return fmt.Sprintf("there is no such event in the stream %q; gorewind streams lists those that hold events", c.Stream)
+	return fmt.Sprintf("no such event in the stream %q; gorewind streams lists the streams", c.Stream)
 }

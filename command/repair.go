@@ -16,15 +16,15 @@ import (
 )
 
 type repairCmd struct {
-	DataDir    string `default:"data" placeholder:"DIR" help:"The store. Default: ${default}."`
-	AcceptLoss bool   `env:"-" help:"Go on without what is lost; without it, it is only told. Default: false."`
-	All        bool   `help:"Tell every piece of damage; without it, 20 and how many more there are. Default: false."`
+	DataDir    string `default:"data" placeholder:"DIR" help:"Directory of the store. Default: ${default}."`
+	AcceptLoss bool   `env:"-" help:"Repair even if data is lost; without it, repair only reports the loss. Default: false."`
+	All        bool   `help:"Report all damage, not just the first 20 pieces. Default: false."`
 }
 
 // Help implements kong's.
 func (*repairCmd) Help() string {
 	return `
-The damaged database is kept beside the repaired one. Where something would be lost, it says what, changes nothing, and exits with 1.
+Keeps the damaged database next to the repaired one. If data would be lost, it lists what, changes nothing, and exits with status 1.
 
 Examples:
 
@@ -38,7 +38,7 @@ func unrepaired(ctx context.Context) error {
 	return fmt.Errorf("%w before the end; nothing was changed", stoppedBy(ctx))
 }
 
-// Run repairs, until it is done or a signal comes.
+// Run repairs the store, unless a signal stops it.
 func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	ctx, stop := untilSignal()
 	defer stop()
@@ -60,7 +60,7 @@ func (c *repairCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	return c.tell(kctx.Stdout, done)
 }
 
-// unitOf returns what there is of a stage of a repair.
+// unitOf returns the unit of progress of a stage of a repair.
 func unitOf(stage string) string {
 	if stage == repair.Verifying {
 		return backup.Events
@@ -68,25 +68,25 @@ func unitOf(stage string) string {
 	return "tables"
 }
 
-// tell prints what came of it; it is an error when something would be lost.
+// tell prints the result. It returns an error if data would be lost.
 func (c *repairCmd) tell(w io.Writer, done repair.Result) error {
 	lines := damageLines("damaged", done.Found)
 	var failed error
 	switch {
 	case done.Found.Damaged == 0:
-		lines = append(lines, "whole: there is nothing to repair")
+		lines = append(lines, "intact: nothing to repair")
 	case done.Left.Damaged == 0:
-		lines = append(lines, "repaired: nothing acknowledged is missing")
+		lines = append(lines, "repaired: no acknowledged event is missing")
 	case done.KeptAt == "":
 		lines = append(lines, damageLines("lost", done.Left)...)
 		lines = append(lines, fmt.Sprintf("left: %s, %s", term.Counted(done.Left.Streams, "stream"), term.Counted(done.Left.Events, "event")))
-		failed = errors.New("it cannot be repaired without loss, and nothing was changed; restore a backup, or go on without what is lost with --accept-loss")
+		failed = errors.New("cannot repair without loss; nothing was changed; restore a backup, or accept the loss with --accept-loss")
 	default:
 		lines = append(lines, damageLines("lost", done.Left)...)
 		lines = append(lines, fmt.Sprintf("repaired with loss: %s and %s are left; the store has a new generation", term.Counted(done.Left.Streams, "stream"), term.Counted(done.Left.Events, "event")))
 	}
 	if done.KeptAt != "" {
-		lines = append(lines, fmt.Sprintf("kept: %s is the database as it was; remove it when you need it no more", done.KeptAt))
+		lines = append(lines, fmt.Sprintf("kept: %s is the damaged database; remove it when you no longer need it", done.KeptAt))
 	}
 	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 	return errors.Join(err, failed)

@@ -12,14 +12,14 @@ import (
 
 type replaceCmd struct {
 	connection
-	Stream string `arg:"" help:"The stream."`
-	ID     id     `arg:"" help:"The event."`
+	Stream string `arg:"" help:"Name of the stream."`
+	ID     id     `arg:"" help:"Id of the event."`
 	input
 }
 
 // Help implements kong's.
 func (*replaceCmd) Help() string {
-	return `It puts other data in the place of an event's, which then leaves the disk. The event's id, position and time stay. Subscribers and followers do not hear of it.
+	return `Replaces the data of an event; the old data is then purged from disk. The event keeps its id, position and time. Subscribers and followers are not notified.
 
 Examples:
 
@@ -28,7 +28,7 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *replaceCmd) Validate() error { return checkStream(c.Stream) }
 
 // Run replaces an event.
@@ -37,7 +37,7 @@ func (c *replaceCmd) Run(kctx *kong.Context) error {
 	if err != nil {
 		return err
 	}
-	own := hints{wire.OutcomeUnknown: "run it again, unless somebody else has replaced the event since"}
+	own := hints{wire.OutcomeUnknown: "run it again, unless another writer has replaced the event since"}
 	return c.withClient(own, func(ctx context.Context, cl *client.Client) error {
 		if err := fits(ctx, cl, data); err != nil {
 			return err

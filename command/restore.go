@@ -14,15 +14,15 @@ import (
 )
 
 type restoreCmd struct {
-	Dir     string   `arg:"" placeholder:"DIR" help:"A backup, as gorewind backup makes it."`
-	DataDir string   `env:"-" placeholder:"DIR" help:"Where the store is made; there must be none. Required."`
-	Upto    *id      `env:"-" placeholder:"POSITION" help:"Only what was committed up to this position. Default: everything."`
-	Until   timeFlag `env:"-" placeholder:"TIME" help:"Only what was committed before this time: RFC 3339, a day, or how long ago such as 90m. Default: everything."`
+	Dir     string   `arg:"" placeholder:"DIR" help:"Directory of the backup, made by gorewind backup."`
+	DataDir string   `env:"-" placeholder:"DIR" help:"Directory for the store; it must be missing or empty. Required."`
+	Upto    *id      `env:"-" placeholder:"POSITION" help:"Restore only up to this position. Default: everything."`
+	Until   timeFlag `env:"-" placeholder:"TIME" help:"Restore only what was committed before this time: RFC 3339, a day, or how long ago, such as 90m. Default: everything."`
 }
 
 // Help implements kong's.
 func (*restoreCmd) Help() string {
-	return `The store has a new generation: whoever knew it before is told, where they say which store they mean. What was erased before the end of the backup stays erased. All of it is verified. What was interrupted is gone on with by the same command.
+	return `The restored store is verified. It gets a new generation, so clients that name the store they mean learn that it was restored. Data erased before the end of the backup stays erased, even with --upto or --until. If the restore is interrupted, the same command continues it.
 
 Examples:
 
@@ -31,18 +31,18 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *restoreCmd) Validate() error {
 	if c.Upto != nil && *c.Upto == 0 {
-		return errors.New("--upto is 0, and nothing was committed up to there; positions begin with 1")
+		return errors.New("--upto is 0; positions begin with 1")
 	}
 	return nil
 }
 
-// Run restores until everything is there and verified, or a signal comes.
+// Run restores and verifies, unless a signal stops it.
 func (c *restoreCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	if c.DataDir == "" {
-		return exit.UsageError("where to? Give a directory that does not exist, or is empty, with --data-dir")
+		return exit.UsageError("--data-dir is missing; give a directory that does not exist or is empty")
 	}
 	ctx, stop := untilSignal()
 	defer stop()
@@ -54,7 +54,7 @@ func (c *restoreCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	r, err := backup.Restore(ctx, c.Dir, c.DataDir, o)
 	line.Clear()
 	if broken := (*backup.BrokenError)(nil); errors.As(err, &broken) {
-		err = fmt.Errorf("%w; what comes before this file is restored with --upto %d", broken.Err, broken.UpTo)
+		err = fmt.Errorf("%w; restore what comes before this file with --upto %d", broken.Err, broken.UpTo)
 	}
 	if err != nil {
 		if what := advice.Misplaced(c.Dir, backup.OfBackup); what != "" {

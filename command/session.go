@@ -64,13 +64,13 @@ func (c *connection) warnIfSlow() {
 // refusedHint adds to a failed handshake what to check. flag is the flag of gorewind serve
 // that sets the endpoint.
 func refusedHint(err error, flag string) error {
-	return fmt.Errorf("%w; see whether this is its %s, and --client-key and --server-key are what its operator gave you", err, flag)
+	return fmt.Errorf("%w; check that this is its %s, and that --client-key and --server-key are the keys that its operator gave you", err, flag)
 }
 
 // keys holds the flags with which a client command authenticates.
 type keys struct {
-	ClientKey string `placeholder:"FILE" help:"Show this CURVE key, a file NAME.key_secret of gorewind keygen. Default: none."`
-	ServerKey string `placeholder:"FILE" help:"The daemon's public CURVE key, a file NAME.key or the key itself. Default: none."`
+	ClientKey string `placeholder:"FILE" help:"Authenticate with this CURVE key: a file NAME.key_secret from gorewind keygen. Default: none."`
+	ServerKey string `placeholder:"FILE" help:"Public CURVE key of the daemon: a file NAME.key, or the key itself. Default: none."`
 }
 
 // curve reads the keys for CURVE. It returns nil if no flag names one.
@@ -79,7 +79,7 @@ func (k *keys) curve() (*client.Curve, error) {
 	case k.ClientKey == "" && k.ServerKey == "":
 		return nil, nil
 	case k.ClientKey == "" || k.ServerKey == "":
-		return nil, exit.UsageError("--client-key and --server-key go together; give both, or neither where the daemon asks for none")
+		return nil, exit.UsageError("--client-key and --server-key go together; give both, or neither if the daemon does not use CURVE")
 	}
 	pair, err := keyfile.ReadPair(k.ClientKey)
 	if err != nil {
@@ -139,7 +139,7 @@ func interrupted(ctx context.Context, own hints) error {
 		why = gone
 	}
 	if do, ok := own[wire.OutcomeUnknown]; ok {
-		return exit.With(exit.Unknown, fmt.Errorf("%w before the answer came, and nobody knows whether it took effect; %s", why, do))
+		return exit.With(exit.Unknown, fmt.Errorf("%w; outcome unknown: the write may or may not have been applied; %s", why, do))
 	}
 	return why
 }

@@ -13,8 +13,8 @@ import (
 // errStopped is the error of a command that a signal stopped before its end.
 var errStopped = errors.New("stopped by a signal")
 
-// untilSignal returns a context that ends on SIGTERM or SIGINT; stoppedBy has its cause. A
-// second signal kills the process. stop releases what it takes.
+// untilSignal returns a context that ends on SIGTERM or SIGINT; stoppedBy returns its cause. A
+// second signal kills the process. stop releases its resources.
 func untilSignal() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
@@ -36,8 +36,8 @@ func untilSignal() (ctx context.Context, stop func()) {
 	}
 }
 
-// stoppedBy returns an errStopped with the exit status of the signal that ended a context of
-// untilSignal or one derived from it.
+// stoppedBy returns an errStopped with the exit status of the signal that ended ctx, a context
+// from untilSignal or derived from one.
 func stoppedBy(ctx context.Context) error {
 	if why := context.Cause(ctx); errors.Is(why, errStopped) {
 		return why
@@ -45,8 +45,8 @@ func stoppedBy(ctx context.Context) error {
 	return errStopped
 }
 
-// stoppedAsMeant is stoppedBy for a command that only a signal ends. There is nothing to
-// tell. SIGTERM is a success; Ctrl-C has its status, so that it ends a script, too.
+// stoppedAsMeant is stoppedBy for a command that runs until a signal. It prints nothing. SIGTERM
+// is a success; Ctrl-C keeps its status, so that it ends a script too.
 func stoppedAsMeant(ctx context.Context) error {
 	why := stoppedBy(ctx)
 	if exit.StatusOf(why) != exit.Interrupted {

@@ -18,10 +18,10 @@ import (
 
 type streamsCmd struct {
 	connection
-	Name      string `arg:"" optional:"" name:"prefix" help:"How the names begin, with --glob a pattern for them; all streams without it."`
-	Prefix    bool   `env:"-" xor:"match" help:"PREFIX is a prefix, as it is without this, too. Default: false."`
-	Glob      bool   `env:"-" xor:"match" help:"Only streams that match PREFIX: * is one or more bytes without the separator, ** one or more of any. Default: false."`
-	Separator string `env:"-" placeholder:"BYTE" help:"The separator of the parts of names in globs. Default: /."`
+	Name      string `arg:"" optional:"" name:"prefix" help:"Beginning of the names; with --glob, a pattern for them. Default: all streams."`
+	Prefix    bool   `env:"-" xor:"match" help:"Take PREFIX as the beginning of names; this is the default. Default: false."`
+	Glob      bool   `env:"-" xor:"match" help:"Take PREFIX as a pattern: * is one or more bytes other than the separator, ** one or more of any. Default: false."`
+	Separator string `env:"-" placeholder:"BYTE" help:"Byte that separates the parts of names in patterns. Default: /."`
 	After     string `env:"-" placeholder:"NAME" help:"Only names after this one, which need not exist. Default: from the first."`
 	limit
 	output
@@ -29,7 +29,7 @@ type streamsCmd struct {
 
 // Help implements kong's.
 func (*streamsCmd) Help() string {
-	return `It shows the streams that hold events, in byte order, each with the id of its last event. In a pipe each is one line: its name and that id with a tab between them; with --raw the name alone.
+	return `Lists the streams that hold events, in byte order, each with the id of its last event. In a pipe each is one line with the name, a tab and that id; with --raw, the name alone.
 
 Examples:
 
@@ -39,17 +39,17 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *streamsCmd) Validate() error {
 	switch {
 	case len(c.Name) > wire.MaxStream:
-		return fmt.Errorf("PREFIX has %d octets; it may have %d", len(c.Name), wire.MaxStream)
+		return fmt.Errorf("PREFIX has %d bytes; the limit is %d", len(c.Name), wire.MaxStream)
 	case len(c.After) > wire.MaxStream:
-		return fmt.Errorf("--after has %d octets; it may have %d", len(c.After), wire.MaxStream)
+		return fmt.Errorf("--after has %d bytes; the limit is %d", len(c.After), wire.MaxStream)
 	case c.Separator != "" && !c.Glob:
-		return errors.New("--separator means nothing without --glob")
+		return errors.New("--separator needs --glob")
 	case len(c.Separator) > 1:
-		return fmt.Errorf("--separator has %d bytes; give one", len(c.Separator))
+		return fmt.Errorf("--separator has %d bytes; give a single one", len(c.Separator))
 	}
 	if _, err := c.selected(); err != nil {
 		return err
@@ -57,7 +57,7 @@ func (c *streamsCmd) Validate() error {
 	return c.checkLimit()
 }
 
-// selected returns what selects the streams to be shown.
+// selected returns the selection of streams to list.
 func (c *streamsCmd) selected() (*store.Selection, error) {
 	if !c.Glob {
 		return store.Prefix([]byte(c.Name)), nil
@@ -73,8 +73,8 @@ func (c *streamsCmd) selected() (*store.Selection, error) {
 	return s, nil
 }
 
-// names yields the streams to be shown. The daemon selects by prefixes, so that the rest of a
-// pattern is compared here.
+// names yields the selected streams. The daemon selects only by prefix, so the rest of a pattern is
+// matched here.
 func (c *streamsCmd) names(ctx context.Context, cl *client.Client) iter.Seq2[client.Stream, error] {
 	return func(yield func(client.Stream, error) bool) {
 		s, err := c.selected()
@@ -92,17 +92,17 @@ func (c *streamsCmd) names(ctx context.Context, cl *client.Client) iter.Seq2[cli
 	}
 }
 
-// tellNothing says that there is no such stream, to whom it may look like a failure.
+// tellNothing explains an empty answer to a user, who may take it for a failure.
 func (c *streamsCmd) tellNothing(stdout, stderr io.Writer) {
 	switch glob := !c.Glob && strings.Contains(c.Name, "*"); {
 	case glob:
-		fmt.Fprintf(stderr, "gorewind: no stream has a name that begins with %q; add --glob to make it a pattern\n", c.Name)
+		fmt.Fprintf(stderr, "gorewind: no stream has a name that begins with %q; to use it as a pattern, add --glob\n", c.Name)
 	case term.IsTerminal(stdout):
-		fmt.Fprintln(stderr, "gorewind: there is no such stream")
+		fmt.Fprintln(stderr, "gorewind: no such stream")
 	}
 }
 
-// Run shows streams.
+// Run lists streams.
 func (c *streamsCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	return c.withClient(nil, func(ctx context.Context, cl *client.Client) (err error) {
 		p := c.printer(kctx.Stdout)

@@ -18,8 +18,8 @@ import (
 )
 
 type subscribeCmd struct {
-	Prefix    string `arg:"" optional:"" help:"How the names of the streams begin; all streams without it."`
-	Subscribe string `default:"tcp://127.0.0.1:9003" short:"s" placeholder:"ENDPOINT" help:"Where the daemon broadcasts, its --pub. Default: ${default}."`
+	Prefix    string `arg:"" optional:"" help:"Only streams whose names begin with this. Default: all."`
+	Subscribe string `default:"tcp://127.0.0.1:9003" short:"s" placeholder:"ENDPOINT" help:"Endpoint where the daemon broadcasts (its --pub). Default: ${default}."`
 	keys
 	Timeout time.Duration `aliases:"patience" env:"GOREWIND_TIMEOUT,GOREWIND_PATIENCE" default:"5s" placeholder:"TIME" help:"Give up if there is no connection within this time at the start. Default: ${default}."`
 	limit
@@ -28,7 +28,7 @@ type subscribeCmd struct {
 
 // Help implements kong's.
 func (*subscribeCmd) Help() string {
-	return `It shows events as the daemon broadcasts them, from now on, until Ctrl-C or SIGTERM. Broadcasts have no time and no position, so that in a pipe each is its stream, id and data. They are lost where nobody takes them in time, or while there is no connection: when the ids of a stream show that, it is told on the standard error output. To miss nothing, use gorewind follow.
+	return `Prints events as the daemon broadcasts them, from now on, until Ctrl-C or SIGTERM. Broadcasts have no time and no position: in a pipe each is a line with its stream, id and data. A subscriber that is slow or disconnected loses broadcasts; gaps in the ids of a stream are reported on standard error. To miss nothing, use gorewind follow.
 
 Examples:
 
@@ -37,15 +37,15 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *subscribeCmd) Validate() error {
 	if len(c.Prefix) > wire.MaxStream {
-		return fmt.Errorf("PREFIX has %d octets; it may have %d", len(c.Prefix), wire.MaxStream)
+		return fmt.Errorf("PREFIX has %d bytes; the limit is %d", len(c.Prefix), wire.MaxStream)
 	}
 	return cmp.Or(c.checkOutput(), c.checkLimit())
 }
 
-// Run shows broadcasts until a signal comes.
+// Run prints broadcasts until a signal.
 func (c *subscribeCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	ctx, stop := untilSignal()
 	defer stop()
@@ -55,16 +55,16 @@ func (c *subscribeCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	}
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	absent := fmt.Errorf("no daemon broadcasts at %s; see whether gorewind serve runs there, and asks for no other keys than --client-key and --server-key are, or give its endpoint with --subscribe", c.Subscribe)
+	absent := fmt.Errorf("no broadcasts from %s; check that gorewind serve runs there and accepts --client-key and --server-key, or give its endpoint with --subscribe", c.Subscribe)
 	timeout := time.AfterFunc(c.Timeout, func() { giveUp(absent) })
 	defer timeout.Stop()
-	was := false // there, which is told only when it changes
+	was := false // connected; only changes are reported
 	o := client.SubscribeOptions{Endpoint: c.Subscribe, Curve: curve, OnConnection: func(up bool) {
 		switch {
 		case was && !up:
-			fmt.Fprintf(stderr, "gorewind: the connection to %s has ended; what is broadcast now is missed\n", c.Subscribe)
+			fmt.Fprintf(stderr, "gorewind: lost the connection to %s; broadcasts are missed until it is back\n", c.Subscribe)
 		case up && !timeout.Stop():
-			fmt.Fprintf(stderr, "gorewind: %s broadcasts again\n", c.Subscribe)
+			fmt.Fprintf(stderr, "gorewind: reconnected to %s\n", c.Subscribe)
 		}
 		was = was || up
 	}}
@@ -91,7 +91,7 @@ func (c *subscribeCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	return err
 }
 
-// limited ends events where --limit says.
+// limited ends events after --limit of them.
 func (c *subscribeCmd) limited(events iter.Seq2[client.Event, error]) iter.Seq2[client.Event, error] {
 	return func(yield func(client.Event, error) bool) {
 		shown := uint64(0)
@@ -103,15 +103,15 @@ func (c *subscribeCmd) limited(events iter.Seq2[client.Event, error]) iter.Seq2[
 	}
 }
 
-// gapReporter tells what was lost of broadcasts.
+// gapReporter reports broadcasts that were lost.
 type gapReporter struct {
-	last map[string]uint64 // id by stream, of so many streams that they fit into memory
+	last map[string]uint64 // id by stream, of at most gapStreams streams
 	w    io.Writer
 }
 
 const gapStreams = 100_000
 
-// watch passes events on.
+// watch passes events on and reports gaps.
 func (g *gapReporter) watch(events iter.Seq2[client.Event, error]) iter.Seq2[client.Event, error] {
 	return func(yield func(client.Event, error) bool) {
 		for e, err := range events {
@@ -128,11 +128,11 @@ func (g *gapReporter) watch(events iter.Seq2[client.Event, error]) iter.Seq2[cli
 func (g *gapReporter) see(e client.Event) {
 	last, seen := g.last[e.Stream]
 	if seen && e.ID > last+1 {
-		fmt.Fprintf(g.w, "gorewind: the stream %q has a gap: the broadcasts of %d to %d were lost; gorewind query with --after %d --upto %d has them\n",
-			e.Stream, last+1, e.ID-1, last, e.ID-1)
+		fmt.Fprintf(g.w, "gorewind: lost the broadcasts of events %d to %d of the stream %q; get them with gorewind query --after %d --upto %d\n",
+			last+1, e.ID-1, e.Stream, last, e.ID-1)
 	}
 	if !seen && len(g.last) >= gapStreams {
-		clear(g.last) // a gap in each of them may pass untold
+		clear(g.last) // one gap of each may go unreported
 	}
 	g.last[e.Stream] = e.ID
 }

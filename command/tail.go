@@ -6,9 +6,9 @@ import (
 	"gorewind/client"
 )
 
-// beginTail has a query begin with the last events that it selects, as many as --tail says.
-// It returns the id of the last of them, or its position with --prefix or --glob; 0 if there
-// is none. Nothing is kept meanwhile: the events are asked for again, in order.
+// beginTail makes a query start with the last --tail events that it selects. It returns the id of
+// the last one, or its position with --prefix or --glob; 0 if there is none. It buffers nothing:
+// the query reads the events again, in order.
 func (s *selection) beginTail(ctx context.Context, cl *client.Client, o *client.QueryOptions) (last uint64, err error) {
 	backward := *o
 	backward.Desc, backward.Limit, backward.Meta = true, *s.Tail, false
@@ -27,7 +27,7 @@ func (s *selection) beginTail(ctx context.Context, cl *client.Client, o *client.
 	}
 	if first > 0 {
 		o.After, o.Consumer = first-1, ""
-		o.Nearest = true // what was before may be deleted
+		o.Nearest = true // the event before may be deleted
 	}
 	return last, nil
 }

@@ -19,5 +19,5 @@ func (m *timeFlag) UnmarshalText(text []byte) (err error) {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is no time; give one such as 2026-03-01T09:30:00Z, a day such as 2026-03-01 (from midnight, UTC), or how long ago such as 90m", text)
+	return fmt.Errorf("%q is not a valid time; give one such as 2026-03-01T09:30:00Z, a day such as 2026-03-01 (midnight UTC), or how long ago, such as 90m", text)
 }

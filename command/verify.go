@@ -16,16 +16,16 @@ import (
 )
 
 type verifyCmd struct {
-	DataDir string `default:"data" placeholder:"DIR" help:"The store; nothing in it is changed. Default: ${default}."`
-	All     bool   `help:"Tell every piece of damage; without it, 20 and how many more there are. Default: false."`
+	DataDir string `default:"data" placeholder:"DIR" help:"Directory of the store, which is only read. Default: ${default}."`
+	All     bool   `help:"Report all damage, not just the first 20 pieces. Default: false."`
 }
 
 // Help implements kong's.
 func (*verifyCmd) Help() string {
 	return `
-It exits with 0 where all is whole, and with 1 where something is damaged or cannot be read. A backup is verified by gorewind backup --verify.
+Reads every event. The exit status is 0 if the store is intact, and 1 if something is damaged or cannot be read. To verify a backup, use gorewind backup --verify.
 
-Example, of the data directory of a daemon that is stopped:
+Example, with the daemon stopped:
 
     gorewind verify --data-dir /var/lib/gorewind/data
 `
@@ -33,10 +33,10 @@ Example, of the data directory of a daemon that is stopped:
 
 // unverified says that a signal came before everything was read.
 func unverified(ctx context.Context) error {
-	return fmt.Errorf("%w before the end; what was not read may be damaged", stoppedBy(ctx))
+	return fmt.Errorf("%w before the end; the rest was not checked", stoppedBy(ctx))
 }
 
-// Run verifies until all is read or a signal comes.
+// Run verifies the store, unless a signal stops it.
 func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 	ctx, stop := untilSignal()
 	defer stop()
@@ -59,14 +59,14 @@ func (c *verifyCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		return err
 	}
 	if report.Damaged > 0 {
-		return fmt.Errorf("the store in %s is damaged; nothing was changed; see with gorewind repair what can be done", c.DataDir)
+		return fmt.Errorf("the store in %s is damaged; nothing was changed; gorewind repair says what can be repaired", c.DataDir)
 	}
 	return nil
 }
 
-// printVerified prints a report for people.
+// printVerified prints a report.
 func printVerified(w io.Writer, r repair.Report) error {
-	lines := []string{fmt.Sprintf("read: %s, %s, %s, %s", term.Counted(r.Streams, "stream"), term.Counted(r.Events, "event"), term.Counted(r.Bytes, "octet"), term.Counted(r.Commits, "commit"))}
+	lines := []string{fmt.Sprintf("read: %s, %s, %s, %s", term.Counted(r.Streams, "stream"), term.Counted(r.Events, "event"), term.Counted(r.Bytes, "byte"), term.Counted(r.Commits, "commit"))}
 	if r.Damaged > 0 && r.Commits == 0 {
 		lines = []string{"read: nothing"}
 	}
@@ -82,23 +82,23 @@ func printVerified(w io.Writer, r repair.Report) error {
 			lost = append(lost, term.Counted(r.Lost, "lost event"))
 		}
 		if r.Gone > 0 {
-			lost = append(lost, "what was at "+term.Counted(r.Gone, "lost position"))
+			lost = append(lost, "the content of "+term.Counted(r.Gone, "lost position"))
 		}
-		lines = append(lines, fmt.Sprintf("whole: everything but %s is there, as it was stored", strings.Join(lost, ", and ")))
+		lines = append(lines, fmt.Sprintf("intact: everything but %s is as it was stored", strings.Join(lost, " and ")))
 	default:
-		lines = append(lines, "whole: everything is there, as it was stored")
+		lines = append(lines, "intact: everything is as it was stored")
 	}
 	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 	return err
 }
 
-// damageLines tells each piece of damage after a label.
+// damageLines returns a line for each piece of damage, with a label.
 func damageLines(label string, r repair.Report) (lines []string) {
 	for _, d := range r.Damage {
 		lines = append(lines, label+": "+strings.TrimPrefix(d.String(), "damaged: ")) // some begin as errors do
 	}
 	if more := r.Damaged - len(r.Damage); more > 0 {
-		lines = append(lines, fmt.Sprintf("%s: and %s more, which --all tells", label, term.Count(uint64(more))))
+		lines = append(lines, fmt.Sprintf("%s: and %s more; list them with --all", label, term.Count(uint64(more))))
 	}
 	return lines
 }

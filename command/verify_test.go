@@ -12,10 +12,10 @@ func TestVerifyReport(t *testing.T) {
 		Streams: 1, Events: 1000, Bytes: 2000000, Commits: 7, Notes: []string{"odd"}, Damaged: 1234,
 		Damage: []repair.Damage{{Stream: []byte("s\xff"), First: 3, Last: 4, From: 9, UpTo: 9, What: "lost"}},
 	}
-	const want = `read: 1 stream, 1,000 events, 2,000,000 octets, 7 commits
+	const want = `read: 1 stream, 1,000 events, 2,000,000 bytes, 7 commits
 note: odd
 damaged: stream "s\xff", events 3 to 4, position 9: lost
-damaged: and 1,233 more, which --all tells
+damaged: and 1,233 more; list them with --all
 `
 	var b strings.Builder
 	if err := printVerified(&b, r); err != nil || b.String() != want {
@@ -25,7 +25,7 @@ damaged: and 1,233 more, which --all tells
 
 func TestVerifyTellsOfLoss(t *testing.T) {
 	var b strings.Builder
-	if err := printVerified(&b, repair.Report{Lost: 3}); err != nil || !strings.Contains(b.String(), "everything but 3 lost events is there") {
+	if err := printVerified(&b, repair.Report{Lost: 3}); err != nil || !strings.Contains(b.String(), "everything but 3 lost events is as it was stored") {
 		t.Error(b.String(), err)
 	}
 }

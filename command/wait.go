@@ -17,13 +17,13 @@ type waitCmd struct {
 	address
 	ConnectTimeout time.Duration `aliases:"patience" env:"GOREWIND_TIMEOUT,GOREWIND_PATIENCE" default:"5s" placeholder:"TIME" help:"Give up if the daemon does not answer within this time. Default: ${default}."`
 	consumer
-	ID      id            `arg:"" help:"The event to wait for; in the whole store a position. It need not be there yet."`
+	ID      id            `arg:"" help:"Id of the event to wait for, which may be yet to come; for the whole store, a position."`
 	Timeout time.Duration `env:"-" placeholder:"TIME" help:"Give up after this time, such as 30s, with exit status 4. Default: never."`
 }
 
 // Help implements kong's.
 func (*waitCmd) Help() string {
-	return `It waits until a consumer has committed an event or a later one, and prints where its cursor is. So a script sees what its own event has led to.
+	return `Waits until a consumer has committed an event or a later one, and prints its cursor. A script can so read its own write: publish, wait for the consumer, read what it made.
 
 Examples:
 
@@ -32,7 +32,7 @@ Examples:
 `
 }
 
-// Validate implements kong's: what it refuses was not asked properly.
+// Validate implements kong's. It reports usage errors.
 func (c *waitCmd) Validate() error {
 	if c.Timeout < 0 {
 		return fmt.Errorf("--timeout is %v; give a positive one", c.Timeout)
@@ -52,7 +52,7 @@ func (c *waitCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		}
 		at, err := cl.Wait(waiting, c.Consumer, c.Stream, uint64(c.ID))
 		if errors.Is(err, context.DeadlineExceeded) {
-			return exit.With(exit.Timeout, fmt.Errorf("the consumer %q has not committed %d in %v; see with gorewind cursor where it is", c.Consumer, c.ID, c.Timeout))
+			return exit.With(exit.Timeout, fmt.Errorf("timeout: the consumer %q has not committed %d within %v; see with gorewind cursor where it is", c.Consumer, c.ID, c.Timeout))
 		}
 		if err != nil {
 			return err

@@ -1,5 +1,5 @@
-// Package advice says what to do about what went wrong with a data directory, a backup or an
-// export, in the words of the command line.
+// Package advice adds to errors of data directories, backups and exports what to do about them,
+// in terms of the command line.
 package advice
 
 import (
@@ -15,7 +15,7 @@ import (
 	"gorewind/store/leveldb"
 )
 
-// ForDataDir is ForData for an error of the directory that was given.
+// ForDataDir is ForData, and recognises a directory that is not a data directory.
 func ForDataDir(dir string, err error) error {
 	if what := Misplaced(dir, backup.OfStore); what != "" {
 		return fmt.Errorf("data directory: %s", what)
@@ -23,7 +23,7 @@ func ForDataDir(dir string, err error) error {
 	return ForData(err)
 }
 
-// ForStore is ForDataDir for a command that makes no store where there is none.
+// ForStore is ForDataDir for commands that do not create a store.
 func ForStore(dir string, err error) error {
 	if _, missing := os.Stat(filepath.Join(dir, "db")); Misplaced(dir, backup.OfStore) == "" && errors.Is(err, fs.ErrNotExist) && errors.Is(missing, fs.ErrNotExist) {
 		return fmt.Errorf("there is no store in %s; give its directory with --data-dir", dir)
@@ -31,30 +31,30 @@ func ForStore(dir string, err error) error {
 	return ForDataDir(dir, err)
 }
 
-// ForData adds to an error of the data directory what to do about it.
+// ForData adds to an error of a data directory what to do about it.
 func ForData(err error) error {
-	do := "choose another with --data-dir"
+	do := "choose another directory with --data-dir"
 	switch {
 	case errors.Is(err, leveldb.ErrUnfinished):
-		do = "run the same gorewind restore or gorewind import again, which goes on with it, or choose another with --data-dir"
+		do = "run the same gorewind restore or gorewind import again to continue it, or choose another directory with --data-dir"
 	case errors.Is(err, leveldb.ErrInUse):
-		do = "stop the other one, or choose another with --data-dir"
+		do = "stop the other process, or choose another directory with --data-dir"
 	case errors.Is(err, fs.ErrPermission):
-		do = "see whose it is, or choose another with --data-dir"
+		do = "check its owner and mode, or choose another directory with --data-dir"
 	case errors.Is(err, leveldb.ErrFormat):
-		do = "use the version of gorewind that made it, or choose another with --data-dir"
+		do = "use the version of gorewind that created it, or choose another directory with --data-dir"
 	case errors.Is(err, store.ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		do = "make room on its disk, then try again"
+		do = "free space on its disk, then try again"
 	case errors.Is(err, store.ErrUnavailable):
-		do = "see to what the system refused, then try again"
+		do = "fix what the system reported, then try again"
 	case errors.Is(err, store.ErrDamaged):
-		do = "nothing was changed; restore a backup, or see with gorewind repair what can be had without one"
+		do = "nothing was changed; restore a backup, or see with gorewind repair what can be repaired without one"
 	}
 	return fmt.Errorf("data directory: %w; %s", err, do)
 }
 
-// Misplaced says what there is at a path that was given to a command which takes
-// another kind, and which command takes that; nothing where gorewind did not make it.
+// Misplaced says what gorewind made at path, if it is not of the wanted kind, and which command
+// takes it. It returns "" if the kind is right or gorewind did not make it.
 func Misplaced(path string, wanted backup.Kind) string {
 	kind := backup.KindOf(path)
 	if kind == wanted {
@@ -62,13 +62,13 @@ func Misplaced(path string, wanted backup.Kind) string {
 	}
 	switch kind {
 	case backup.OfStore:
-		return fmt.Sprintf("%s is the data directory of a store; gorewind serve, verify and repair take it with --data-dir", path)
+		return fmt.Sprintf("%s is the data directory of a store; use it with --data-dir of gorewind serve, verify or repair", path)
 	case backup.OfBackup:
-		return fmt.Sprintf("%s is a backup; gorewind restore makes a store of it, and gorewind backup --verify reads it", path)
+		return fmt.Sprintf("%s is a backup; create a store from it with gorewind restore, or check it with gorewind backup --verify", path)
 	case backup.OfSegment:
-		return fmt.Sprintf("%s is a segment of a backup; gorewind restore makes a store of the directory that it is in", path)
+		return fmt.Sprintf("%s is a segment of a backup; give its directory to gorewind restore", path)
 	case backup.OfExport:
-		return fmt.Sprintf("%s is an export; gorewind import makes a store of it, or appends its events", path)
+		return fmt.Sprintf("%s is an export; use it with gorewind import", path)
 	}
 	return ""
 }

@@ -12,7 +12,7 @@ import (
 
 // TestAdviceOnDamage: it says that nothing was changed, and what to do.
 func TestAdviceOnDamage(t *testing.T) {
-	const want = "data directory: open store x: damaged; nothing was changed; restore a backup, or see with gorewind repair what can be had without one"
+	const want = "data directory: open store x: damaged; nothing was changed; restore a backup, or see with gorewind repair what can be repaired without one"
 	if have := ForData(fmt.Errorf("open store x: %w", store.ErrDamaged)).Error(); have != want {
 		t.Errorf("want %q, have %q", want, have)
 	}
@@ -25,7 +25,7 @@ func TestAdviceOnAFullDisk(t *testing.T) {
 		errors.Join(store.ErrDamaged, syscall.EDQUOT),
 		fmt.Errorf("%w: %w", store.ErrUnavailable, store.ErrFull),
 	} {
-		if have := ForData(err).Error(); !strings.HasSuffix(have, "; make room on its disk, then try again") {
+		if have := ForData(err).Error(); !strings.HasSuffix(have, "; free space on its disk, then try again") {
 			t.Errorf("%v: have %q", err, have)
 		}
 	}

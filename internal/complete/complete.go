@@ -1,5 +1,5 @@
-// Package complete completes command lines for shells: what the last word may become, and
-// the scripts that have bash, zsh and fish ask.
+// Package complete completes command lines for shells. It finds the completions of the last
+// word, and has the scripts with which bash, zsh and fish ask for them.
 package complete
 
 import (
@@ -11,16 +11,16 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Completions are what a word may become.
+// Completions are the possible completions of a word.
 type Completions struct {
 	Kind  string // words, files, directories, or streams, which only a daemon knows
 	Words []Word
 }
 
-// A Word is a word, and what it means where that is known.
+// A Word is a completion and its meaning, if known.
 type Word struct{ Text, Meaning string }
 
-// Find finds what the last of these words may become, after the others.
+// Find returns the completions of the last word, after the others.
 func Find(node *kong.Node, words []string) Completions {
 	var pending *kong.Flag // whose value is the next word
 	arguments, noFlags := 0, false
@@ -77,7 +77,7 @@ func Find(node *kong.Node, words []string) Completions {
 	return found.startingWith("", last)
 }
 
-// startingWith returns those words that start with text, with a prefix before them.
+// startingWith returns the words that start with text, each with prefix before it.
 func (c Completions) startingWith(prefix, text string) Completions {
 	if c.Kind == "" {
 		c.Kind = "words"
@@ -92,7 +92,7 @@ func (c Completions) startingWith(prefix, text string) Completions {
 	return c
 }
 
-// passesOn tells whether a command takes the command line of another one.
+// passesOn reports whether a command takes the command line of another command.
 func passesOn(node *kong.Node) bool {
 	return len(node.Positional) > 0 && node.Positional[0].Passthrough
 }
@@ -113,7 +113,7 @@ func findCommand(node *kong.Node, name string) *kong.Node {
 	return nil
 }
 
-// findFlag returns the flag of a command that a word is, or nil.
+// findFlag returns the flag with a name, or nil.
 func findFlag(node *kong.Node, name string) *kong.Flag {
 	for _, group := range node.AllFlags(true) {
 		for _, flag := range group {
@@ -134,7 +134,7 @@ func commands(node *kong.Node) (found Completions) {
 	return found
 }
 
-// flags returns the flags of a command that may be given, perhaps again.
+// flags returns the flags of a command that can still be given.
 func flags(node *kong.Node, given map[*kong.Flag]bool) (found Completions) {
 	for _, group := range node.AllFlags(true) {
 		for _, flag := range group {
@@ -146,7 +146,7 @@ func flags(node *kong.Node, given map[*kong.Flag]bool) (found Completions) {
 	return found
 }
 
-// values returns what a flag or an argument may be.
+// values returns the completions of the value of a flag or an argument.
 func values(v *kong.Value, placeholder string) (found Completions) {
 	switch {
 	case v.Name == "stream":
@@ -165,7 +165,7 @@ func values(v *kong.Value, placeholder string) (found Completions) {
 
 var sentenceEnd = regexp.MustCompile(`[.:;] `)
 
-// firstSentence returns the beginning of a help text, which has room beside a word.
+// firstSentence returns the first sentence of a help text, which fits next to a word.
 func firstSentence(help string) string {
 	if end := sentenceEnd.FindStringIndex(help); end != nil {
 		return help[:end[0]]
@@ -173,8 +173,8 @@ func firstSentence(help string) string {
 	return strings.TrimSuffix(help, ".")
 }
 
-// The scripts ask gorewind complete, so that they know no command or flag
-// themselves, and never get old.
+// The scripts call gorewind complete, so they need not know commands and flags, and never go
+// out of date.
 var (
 	//go:embed completion.bash
 	bashScript string
@@ -184,5 +184,5 @@ var (
 	fishScript string
 )
 
-// Scripts are those of the shells, by their names.
+// Scripts maps names of shells to their scripts.
 var Scripts = map[string]string{"bash": bashScript, "zsh": zshScript, "fish": fishScript}

@@ -13,30 +13,29 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// A file has values of flags: a TOML file with one key for each flag, under
-// the flag's name, and no tables.
+// A file holds values of flags: TOML with one key for each flag, and no tables.
 type file struct {
 	path   string
 	values map[string]any
 	lines  map[string]int
-	keys   []string // in their order
+	keys   []string // in the order of the file
 }
 
 func readFile(path string) (*file, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("--config: %w; give a file that can be read, or leave it out", err)
+		return nil, fmt.Errorf("--config: %w; give a readable file, or leave it out", err)
 	}
 	f := &file{path: path, lines: make(map[string]int)}
 	if err := toml.Unmarshal(text, &f.values); err != nil {
 		var wrong *toml.DecodeError
 		if errors.As(err, &wrong) {
 			line, column := wrong.Position()
-			return nil, fmt.Errorf("%s:%d: column %d: %w; see toml.io for how a file is written", path, line, column, NotTOML(err))
+			return nil, fmt.Errorf("%s:%d: column %d: %w; see toml.io for the syntax", path, line, column, NotTOML(err))
 		}
-		return nil, fmt.Errorf("%s: %w; see toml.io for how a file is written", path, err)
+		return nil, fmt.Errorf("%s: %w; see toml.io for the syntax", path, err)
 	}
-	// Where keys are, the library only tells of those that it has no place for.
+	// The library reports the lines of unknown keys only, so all keys are unknown here.
 	var every *toml.StrictMissingError
 	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(new(struct{})); errors.As(err, &every) {
 		for _, e := range every.Errors {
@@ -60,7 +59,7 @@ func (f *file) keyOf(flag *kong.Flag) string {
 	return ""
 }
 
-// where says where in the file a key is.
+// where returns the file and line of a key.
 func (f *file) where(key string) string {
 	if line := f.lines[key]; line > 0 {
 		return fmt.Sprintf("%s:%d", f.path, line)
@@ -68,32 +67,32 @@ func (f *file) where(key string) string {
 	return f.path
 }
 
-// NotTOML says it where what the library says does not help: text without quotes is
-// to it whatever word of its own begins so.
+// NotTOML replaces an unhelpful error of the library: it takes text without quotes for one of
+// its keywords.
 func NotTOML(err error) error {
 	if unquoted.MatchString(err.Error()) {
-		return errors.New("toml: this is no value; give text in quotes, a number, true or false, or a list in brackets")
+		return errors.New("toml: not a valid value; give text in quotes, a number, true or false, or a list in brackets")
 	}
 	return err
 }
 
 var unquoted = regexp.MustCompile(`expected keyword|at start of value|strings must be quoted`)
 
-// check refuses keys that are none of these names. Others are flags that only the
-// command line gives.
+// check refuses keys that are not in names. others are the flags that only the command line
+// may give.
 func (f *file) check(names, others []string) error {
 	for _, key := range f.keys {
 		if slices.Contains(names, key) {
 			continue
 		}
 		if _, table := f.values[key].(map[string]any); table {
-			return fmt.Errorf("%s: %q is a table; every key is the name of a flag, and no key is in a table", f.where(key), key)
+			return fmt.Errorf("%s: %q is a table; each key must be the name of a flag, outside any table", f.where(key), key)
 		}
 		if slices.Contains(others, key) {
-			return fmt.Errorf("%s: --%s is a flag that only the command line gives; take it out of the file", f.where(key), key)
+			return fmt.Errorf("%s: --%s can only be given on the command line; remove it from the file", f.where(key), key)
 		}
-		what := "see gorewind --help for the flags that there are"
-		// Keys with _ or capitals are what other programs would want.
+		what := "see gorewind --help for the flags"
+		// Users may write keys with _ or in capitals, as other programs want them.
 		if name, ok := nearest(strings.ToLower(strings.ReplaceAll(key, "_", "-")), names); ok {
 			what = fmt.Sprintf("did you mean %q?", name)
 		}

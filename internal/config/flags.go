@@ -7,8 +7,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// IsSetting tells whether a file may set a flag: where the environment may, and
-// the flag does not name the file.
+// IsSetting reports whether a file may set a flag: the environment may, and it is not the flag
+// that names the file.
 func IsSetting(flag *kong.Flag) bool {
 	return len(flag.Envs) > 0 && flag.Name != FileFlag && flag.Name != ContextFlag
 }
@@ -24,13 +24,13 @@ func keysOf(flag *kong.Flag) []string {
 	return keys
 }
 
-// FlagNamed returns a flag of the command.
+// FlagNamed returns the flag of the command with a name, which must exist.
 func FlagNamed(kctx *kong.Context, name string) *kong.Flag {
 	flags := kctx.Flags()
 	return flags[slices.IndexFunc(flags, func(f *kong.Flag) bool { return f.Name == name })]
 }
 
-// EveryFlag returns the flags of a command and of all below it.
+// EveryFlag returns the flags of a command and of all its subcommands.
 func EveryFlag(node *kong.Node) []*kong.Flag {
 	flags := node.Flags
 	for _, child := range node.Children {

@@ -11,7 +11,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// InForce are the values of a command's flags.
+// InForce holds the values of a command's flags.
 type InForce struct {
 	Command string    `json:"command"`
 	Values  []Setting `json:"values"`
@@ -24,10 +24,10 @@ type Setting struct {
 	Source string `json:"source"` // an origin
 	Where  string `json:"where"`
 
-	key bool // of the file
+	key bool // the file may have it
 }
 
-// Values returns the values of the flags that may be set in other ways too.
+// Values returns the values of all flags that the environment can set.
 func (s *Settings) Values(kctx *kong.Context) InForce {
 	found := InForce{Command: kctx.Selected().Path()}
 	for _, flag := range kctx.Flags() {
@@ -44,8 +44,7 @@ func (s *Settings) Values(kctx *kong.Context) InForce {
 	return found
 }
 
-// plain returns a value as TOML and JSON have it, from which flagToken makes it
-// again.
+// plain returns a value in a form for TOML and JSON. flagToken is the inverse.
 func plain(v reflect.Value) any {
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
@@ -70,8 +69,8 @@ func plain(v reflect.Value) any {
 	return fmt.Sprint(v.Interface())
 }
 
-// WriteTOML prints a file that has all of it, one key a line, with where each value
-// comes from; what is no key, or has no value, is left out of it by a #.
+// WriteTOML prints all values as a TOML file, one key a line, and where each comes from.
+// Flags that cannot be keys, or have no value, are commented out.
 func (f InForce) WriteTOML(w io.Writer) error {
 	var names, texts []string
 	for _, v := range f.Values {

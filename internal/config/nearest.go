@@ -1,6 +1,6 @@
 package config
 
-// nearest returns the name that is most like a misspelt one, if one is at all.
+// nearest returns the name closest to a misspelt one; ok is false if none is close.
 func nearest(misspelt string, names []string) (name string, ok bool) {
 	least := len(misspelt)/3 + 1
 	for _, n := range names {
@@ -11,8 +11,7 @@ func nearest(misspelt string, names []string) (name string, ok bool) {
 	return name, ok
 }
 
-// distance returns how many octets must be put in, taken out or changed to make
-// b of a.
+// distance returns the Levenshtein distance of a and b in bytes.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

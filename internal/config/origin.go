@@ -6,10 +6,10 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// An Origin is where a value comes from; a later one goes before an earlier one.
+// An Origin is where a value comes from. A greater one overrides a smaller one.
 type Origin int
 
-// Origins, in this order.
+// Origins, from the weakest to the strongest.
 const (
 	ByDefault Origin = iota
 	InFile
@@ -39,7 +39,7 @@ func OriginOf(kctx *kong.Context, flag *kong.Flag) Origin {
 	return from
 }
 
-// where says where a value from some origin is to be found.
+// where says where the value of a flag is set.
 func (s *Settings) where(flag *kong.Flag, from Origin) string {
 	switch from {
 	case InFile:
@@ -53,8 +53,7 @@ func (s *Settings) where(flag *kong.Flag, from Origin) string {
 	return from.String()
 }
 
-// variable returns the name of the environment variable that sets a flag, if one
-// does.
+// variable returns the environment variable that sets a flag, or "".
 func variable(flag *kong.Flag) string {
 	for _, name := range flag.Envs {
 		if _, ok := os.LookupEnv(name); ok {

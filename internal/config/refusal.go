@@ -12,8 +12,8 @@ import (
 	"gorewind/internal/exit"
 )
 
-// Refused says of a command line that cannot be run what to do, and which value
-// that nobody typed is to blame.
+// Refused turns an error of kong into a usage error that says what to do. If the bad value is
+// from the environment or a file, the error says where.
 func (s *Settings) Refused(err error) error {
 	help := "gorewind --help"
 	what := plainly(err.Error())
@@ -35,14 +35,13 @@ func (s *Settings) Refused(err error) error {
 			}
 		}
 	}
-	if !strings.Contains(what, "; ") { // it does not say what to do
+	if !strings.Contains(what, "; ") { // the error does not say what to do
 		what += "; see " + help
 	}
 	return exit.UsageError(what)
 }
 
-// flagInstead says of an argument that a command does not take which flag takes what
-// people give so.
+// flagInstead names the flag for an argument that the command does not take.
 func flagInstead(what string, flags []*kong.Flag) string {
 	argument, ok := strings.CutPrefix(what, "unexpected argument ")
 	if !ok {
@@ -59,19 +58,19 @@ func flagInstead(what string, flags []*kong.Flag) string {
 	return ""
 }
 
-// plainer are what kong says to programmers, and how it is said to users.
+// plainer rewrites errors that kong words for programmers.
 var plainer = []struct {
 	kongs *regexp.Regexp
 	ours  string
 }{
 	{regexp.MustCompile(`: (expected \w+ value but got "EOL" \(<EOL>\)|missing value, expecting .*)$`), ` needs a value`},
-	{regexp.MustCompile(`: expected (?:\w+ value|a valid \d+ bit u?int) but got "(-\d[^"]*)".*$`), ` is $1; it cannot be less than 0`},
+	{regexp.MustCompile(`: expected (?:\w+ value|a valid \d+ bit u?int) but got "(-\d[^"]*)".*$`), ` is $1; give 0 or more`},
 	{regexp.MustCompile(`(--[\w-]+): expected \w+ value but got "([^"]*)" \(\w+ flag\).*$`), `$1 needs a value, and $2 looks like a flag; if it is the value, write $1=$2`},
-	{regexp.MustCompile(`: expected a valid \d+ bit u?int but got ("[^"]*")`), `: $1 is no whole number in digits alone, such as 100`},
-	{regexp.MustCompile(`: expected duration but got ("[^"]*"): time: (?:missing unit in|invalid|unknown unit "[^"]*" in) duration "[^"]*"`), `: $1 is no time with its unit, such as 5s or 1m30s`},
+	{regexp.MustCompile(`: expected a valid \d+ bit u?int but got ("[^"]*")`), `: $1 is not a whole number, such as 100`},
+	{regexp.MustCompile(`: expected duration but got ("[^"]*"): time: (?:missing unit in|invalid|unknown unit "[^"]*" in) duration "[^"]*"`), `: $1 is not a duration with a unit, such as 5s or 1m30s`},
 }
 
-// plainly returns what kong says in words for users.
+// plainly returns an error of kong in plain words.
 func plainly(kongs string) string {
 	if m := missingArguments.FindStringSubmatch(kongs); m != nil {
 		names := strings.Fields(strings.NewReplacer("<", "", ">", "").Replace(m[1]))
@@ -83,13 +82,13 @@ func plainly(kongs string) string {
 	return kongs
 }
 
-// missingArguments matches how kong names the arguments that a command lacks.
+// missingArguments matches kong's error about missing arguments.
 var missingArguments = regexp.MustCompile(`^expected "(<[^"]*)"$`)
 
-// inFull are words for which the name of an argument is short.
+// inFull maps names of arguments to full words.
 var inFull = map[string]string{"dir": "directory"}
 
-// mentions tells whether an error is about a flag.
+// mentions reports whether an error is about a flag.
 func mentions(err error, flag *kong.Flag) bool {
 	return regexp.MustCompile(`--` + regexp.QuoteMeta(flag.Name) + `([^a-z0-9-]|$)`).MatchString(err.Error())
 }

@@ -1,6 +1,6 @@
-// Package config is where flags have their values from when the command line does not
-// give them: the environment and the file that --config names. It tells which values are
-// in force, and says of a command line that is refused what to do.
+// Package config reads the values of flags that the command line does not give, from the
+// environment and from the file that --config names. It reports the values in force, and turns
+// errors of the parser into usage errors.
 package config
 
 import (
@@ -10,19 +10,17 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Settings are the values that flags have which nobody gave: those of the file
-// that --config names.
+// Settings holds the values of the file that --config names.
 type Settings struct {
 	file    *file // nil: there is none
 	context *file // has what the other has not; nil: there is none
 }
 
-// FileFlag is the flag that names the file, and so no key in it.
+// FileFlag is the flag that names the file. It cannot be a key of it.
 const FileFlag = "config"
 
-// Load reads the file for a command that has flags which it may set, before kong
-// looks for their values. It knows a key if any command has that flag, since one
-// file serves them all.
+// Load reads the file before kong resolves the flags of a command. A key may be a flag of any
+// command, since one file is for all of them.
 func (s *Settings) Load(kctx *kong.Context) error {
 	if kctx.Selected() == nil || !slices.ContainsFunc(kctx.Flags(), IsSetting) {
 		return nil
@@ -51,12 +49,12 @@ func (s *Settings) Load(kctx *kong.Context) error {
 	return file.check(names, others)
 }
 
-// Validate implements kong.Resolver; load has done it, since what it refuses must
-// not be hidden by what a command refuses.
+// Validate implements kong.Resolver. It does nothing: Load has validated the file already, so
+// that an error of a command does not hide one of the file.
 func (s *Settings) Validate(*kong.Application) error { return nil }
 
-// Resolve implements kong.Resolver: kong asks for flags that the command line does
-// not have, also if the environment has them.
+// Resolve implements kong.Resolver. kong calls it for each flag that the command line does not
+// give, even if the environment does.
 func (s *Settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	if !IsSetting(flag) || variable(flag) != "" {
 		return nil, nil
@@ -90,5 +88,5 @@ func (s *Settings) fileOf(flag *kong.Flag) (f *file, key string) {
 	return nil, ""
 }
 
-// EnvironmentPrefix begins the name of every environment variable that sets a flag.
+// EnvironmentPrefix begins the names of all environment variables that set flags.
 const EnvironmentPrefix = "GOREWIND"

@@ -9,8 +9,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// flagToken returns what kong is to parse for a value of a TOML file, or refuses it
-// because the flag takes another type: kong would take what looks like its own.
+// flagToken returns the token that kong parses for a value of a TOML file. It refuses values of
+// another type than the flag's, some of which kong would accept.
 func flagToken(value any, flag *kong.Flag) (token any, err error) {
 	want := flag.Target.Type()
 	if want.Kind() == reflect.Pointer {
@@ -29,22 +29,22 @@ func flagToken(value any, flag *kong.Flag) (token any, err error) {
 	case is == reflect.Slice && want.Elem().Kind() == reflect.String:
 		takes = `a list of strings, ["one", "two"]`
 	default:
-		is = reflect.String // what parses itself has a text
+		is = reflect.String // a type that parses text
 	}
 	if reflect.TypeOf(value).Kind() != is {
-		return nil, fmt.Errorf("it takes %s, and has %s", takes, literalOf(value))
+		return nil, fmt.Errorf("needs %s, not %s", takes, literalOf(value))
 	}
 	switch v := value.(type) {
 	case []any:
 		for _, element := range v {
 			if _, ok := element.(string); !ok {
-				return nil, fmt.Errorf("it takes %s, and has %s in its list", takes, literalOf(element))
+				return nil, fmt.Errorf("needs %s, but the list has %s", takes, literalOf(element))
 			}
 		}
 		return v, nil
 	case string:
 		if _, err := time.ParseDuration(v); err != nil && want == reflect.TypeFor[time.Duration]() {
-			return nil, fmt.Errorf("it takes %s, and has %s", takes, literalOf(v))
+			return nil, fmt.Errorf("needs %s, not %s", takes, literalOf(v))
 		}
 		return v, nil
 	case int64:
@@ -55,7 +55,7 @@ func flagToken(value any, flag *kong.Flag) (token any, err error) {
 	return value, nil
 }
 
-// literalOf returns a value as the file may have it: "true" in quotes is another one.
+// literalOf returns a value as written in the file, strings in quotes.
 func literalOf(value any) string {
 	if text, ok := value.(string); ok {
 		return strconv.Quote(text)

@@ -8,13 +8,12 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// A Variable is one of the environment that looks like that of a flag, and is
-// none. It is no error: what manages containers sets some for a service called
-// gorewind.
+// A Variable is an environment variable with gorewind's prefix that sets no flag. That is not an
+// error: managers of containers set such variables for a service called gorewind. Nearest is
+// the closest name of a variable that sets a flag, or "".
 type Variable struct{ Name, Nearest string }
 
-// UnknownVariables returns those that are set, each with the name that it is most like,
-// if it is like one at all.
+// UnknownVariables returns the variables with gorewind's prefix that set no flag.
 func UnknownVariables(model *kong.Application) (found []Variable) {
 	var known []string
 	for _, flag := range EveryFlag(model.Node) {

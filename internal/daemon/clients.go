@@ -15,7 +15,7 @@ import (
 	"gorewind/wire"
 )
 
-// clientsFile is a file of --clients.
+// clientsFile is the content of the file of --clients.
 type clientsFile struct {
 	Client []struct {
 		Name, Key          string
@@ -23,19 +23,19 @@ type clientsFile struct {
 	}
 }
 
-// warnOfNobody says of rules that nobody can use the daemon: a file may have been
-// emptied, or be the wrong one.
-func warnOfNobody(log *slog.Logger, rules *server.Access) {
+// warnIfEmpty warns of rules without clients: the file may be empty by mistake, or the wrong
+// one.
+func warnIfEmpty(log *slog.Logger, rules *server.Access) {
 	if rules.Len() == 0 {
-		log.Warn("NO CLIENT IS LISTED, so that nobody is let in; list some in --clients, with [[client]], and send SIGHUP")
+		log.Warn("no clients configured: all connections will be rejected; add [[client]] tables to the file of --clients and send SIGHUP")
 	}
 }
 
-// readClients reads who may do what.
+// readClients reads the keys and rights of the clients.
 func readClients(name string) (*server.Access, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read --clients: %w; give a file that lists who may do what", err)
+		return nil, fmt.Errorf("cannot read --clients: %w; give a file with the keys and rights of the clients", err)
 	}
 	a, err := parseClients(string(text))
 	if err != nil {
@@ -54,7 +54,7 @@ func parseClients(text string) (*server.Access, error) {
 	case errors.As(err, &unknown):
 		first := unknown.Errors[0]
 		line, _ := first.Position()
-		return nil, fmt.Errorf("line %d: there is no %s; %s", line, strings.Join(first.Key(), "."), form)
+		return nil, fmt.Errorf("line %d: unknown key %s; %s", line, strings.Join(first.Key(), "."), form)
 	case errors.As(err, &broken):
 		line, _ := broken.Position()
 		return nil, fmt.Errorf("line %d: %w; %s", line, notRules(broken), form)
@@ -74,14 +74,14 @@ func parseClients(text string) (*server.Access, error) {
 			{server.Admin, c.Admin, &clients[i].Admin},
 		} {
 			if *r.into, err = streamsOf(r.globs); err != nil {
-				return nil, fmt.Errorf("client %q: %s: %w; write globs, such as \"account/*\" or \"**\"", c.Name, r.right, err)
+				return nil, fmt.Errorf("client %q: %s: %w; write patterns such as \"account/*\" or \"**\"", c.Name, r.right, err)
 			}
 		}
 	}
 	return server.NewAccess(clients)
 }
 
-// notRules says it where what the library says is of this program's types.
+// notRules rewrites errors of the library that name types of this program.
 func notRules(err *toml.DecodeError) error {
 	key := err.Key()
 	if !strings.Contains(err.Error(), "cannot decode") || len(key) == 0 {
@@ -89,15 +89,15 @@ func notRules(err *toml.DecodeError) error {
 	}
 	switch name := key[len(key)-1]; name {
 	case "name", "key":
-		return fmt.Errorf("%s takes text in quotes", name)
+		return fmt.Errorf("%s must be a string in quotes", name)
 	case "read", "write", "admin":
-		return fmt.Errorf("%s takes a list of globs, such as [\"account/*\"] or [\"**\"]", name)
+		return fmt.Errorf("%s must be a list of patterns, such as [\"account/*\"] or [\"**\"]", name)
 	default:
-		return fmt.Errorf("%s is no value", name)
+		return fmt.Errorf("%s is not a valid value", name)
 	}
 }
 
-// streamsOf returns what at least one glob matches.
+// streamsOf returns the streams that match any of the globs.
 func streamsOf(globs []string) (*store.Selection, error) {
 	s := new(store.Selection)
 	for _, glob := range globs {

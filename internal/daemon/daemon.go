@@ -1,8 +1,8 @@
-// Package daemon is what gorewind serve does once its flags are parsed: it wires the broker
-// to a store, to the metrics and to whoever started it, and runs them until it is told to
-// stop. What it says names the flags, since that is how its users know its options.
+// Package daemon implements gorewind serve. It wires the broker to a store, to the metrics and
+// to the service manager, and runs them until it is told to stop. Its errors and logs name the
+// options by their flags.
 //
-// Run owns every goroutine that it starts, and has awaited them all when it returns.
+// Run owns every goroutine that it starts, and waits for all of them before it returns.
 package daemon
 
 import (
@@ -29,20 +29,20 @@ import (
 // Options of Run.
 type Options struct {
 	Router, Pub   []string // endpoints for requests and for broadcasts; at least one of each
-	DataDir       string   // where the events are; made if it does not exist
-	InMemory      bool     // keep events in memory only, and lose them at the end
-	MaxEventBytes int      // how large an event may be
+	DataDir       string   // directory of the store; created if missing
+	InMemory      bool     // keep events in memory only, and lose them on exit
+	MaxEventBytes int      // largest size of an event
 	Security      Security
 	HTTP          HTTP
 	Profile       string // a directory for profiles of this process; empty: none
 	Log           *slog.Logger
 }
 
-// A daemon is what Run runs.
+// A daemon is one Run.
 type daemon struct{ Options }
 
-// Run serves until ctx is done, which is a clean stop, or the store gives up. Its errors
-// say what to do, and have exit statuses.
+// Run serves until ctx is done, which is a clean stop, or the store gives up. Its errors say
+// what to do and carry exit statuses.
 func Run(ctx context.Context, o Options) error {
 	d := &daemon{o}
 	return d.run(ctx)
@@ -60,9 +60,8 @@ func (d *daemon) run(ctx context.Context) (failed error) {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 
-	// Nothing may be made or changed if it turns out that this cannot serve: so
-	// the directory is looked at first, then the sockets are bound, then the
-	// store is opened.
+	// A daemon that cannot serve must not create or change anything. So it checks the
+	// directory first, then binds the sockets, then opens the store.
 	if !d.InMemory {
 		if err := leveldb.Probe(d.DataDir); err != nil {
 			return advice.ForDataDir(d.DataDir, err)
@@ -93,22 +92,22 @@ func (d *daemon) run(ctx context.Context) (failed error) {
 	return d.serve(ctx, srv, web, events)
 }
 
-// tune sets what Go's runtime does, where nobody has.
+// tune sets parameters of Go's runtime, unless the environment does.
 func tune() {
-	// Most memory is LevelDB's buffers, which hold no pointers: collecting twice
-	// as often costs little, and keeps what a flood adds small.
+	// Most memory is LevelDB's buffers, which hold no pointers. Collecting twice as
+	// often costs little, and bounds what a flood of requests adds.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
 	}
-	// The broker's loop and the committer are mostly in libzmq or the kernel, where
-	// Go takes their processors away if others want one, and then has them wait for
-	// it: two more make a twelfth more events on two CPUs.
+	// The broker's loop and the committer spend most time in libzmq or the kernel. Go
+	// gives their processors away meanwhile, and they then wait to get one back. With
+	// two more processors, two CPUs handle 8 % more events.
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 	}
 }
 
-// bind makes the broker.
+// bind creates the broker.
 func (d *daemon) bind() (*server.Server, error) {
 	maxFiles, err := leveldb.ReserveFiles(leveldb.FileReserve)
 	if err != nil {
@@ -127,7 +126,7 @@ func (d *daemon) bind() (*server.Server, error) {
 	return srv, err
 }
 
-// serve serves a store until ctx is done, and tells whoever watches.
+// serve serves a store until ctx is done, and reports to the service manager.
 func (d *daemon) serve(ctx context.Context, srv *server.Server, web *metrics.Server, events *leveldb.DB) error {
 	watching, finish := context.WithCancel(ctx)
 	defer finish()
@@ -150,29 +149,29 @@ func (d *daemon) serve(ctx context.Context, srv *server.Server, web *metrics.Ser
 	return cmp.Or(err, d.gaveUp(context.Cause(ctx)))
 }
 
-// gaveUp returns what to say of why the store gave up, if that is the cause.
+// gaveUp returns the error to report if the store gave up.
 func (d *daemon) gaveUp(cause error) error {
 	switch {
 	case errors.Is(cause, store.ErrUnavailable):
-		return fmt.Errorf("data directory %s: %w; see to the disk, then start it again: nothing acknowledged is lost by that", d.DataDir, cause)
+		return fmt.Errorf("data directory %s: %w; fix the disk, then start the daemon again; nothing acknowledged is lost", d.DataDir, cause)
 	case errors.Is(cause, store.ErrDamaged):
-		return exit.With(exit.Damaged, fmt.Errorf("data directory %s: %w; restore a backup, or see with gorewind verify and gorewind repair what can be done", d.DataDir, cause))
+		return exit.With(exit.Damaged, fmt.Errorf("data directory %s: %w; restore a backup, or see with gorewind verify and gorewind repair what can be repaired", d.DataDir, cause))
 	}
 	return nil
 }
 
-// logStop says so when the daemon is to stop, in the log and over HTTP. What it
-// returns waits for that, or has it forgotten, and says why the daemon stops.
+// logStop reports the stop in the log and over HTTP when ctx ends. why waits for that report,
+// or cancels it if ctx has not ended, and returns the reason of the stop.
 func logStop(ctx context.Context, log *slog.Logger, web *metrics.Server) (why func() string) {
-	said := make(chan struct{})
-	forget := context.AfterFunc(ctx, func() {
-		defer close(said)
+	reported := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(reported)
 		web.Stopping()
 		log.Info("stopping", "reason", reason(ctx))
 	})
 	return func() string {
-		if !forget() {
-			<-said
+		if !cancel() {
+			<-reported
 		}
 		return reason(ctx)
 	}
@@ -183,14 +182,14 @@ func reason(ctx context.Context) string {
 	case cause == nil:
 		return "failure"
 	case errors.Is(cause, store.ErrUnavailable):
-		return "the disk has failed"
+		return "disk failure"
 	case errors.Is(cause, store.ErrDamaged):
-		return "the store is damaged"
+		return "damaged store"
 	}
 	return "signal"
 }
 
-// where says where the events are.
+// where says where the store is.
 func (d *daemon) where() string {
 	if d.InMemory {
 		return "memory"
@@ -198,11 +197,11 @@ func (d *daemon) where() string {
 	return d.DataDir
 }
 
-// open opens the store, which calls progress while it is repaired, and giveUp when
-// its disk has failed for long.
+// open opens the store. The store calls progress during a repair, and giveUp when its disk
+// keeps failing.
 func (d *daemon) open(giveUp func(error), progress func(what string, done, of int)) (*leveldb.DB, error) {
 	if d.InMemory {
-		d.Log.Warn("EVENTS ARE KEPT IN MEMORY ONLY: every one of them is lost when this process ends")
+		d.Log.Warn("EVENTS ARE KEPT IN MEMORY ONLY and lost when this process ends")
 		return leveldb.OpenMemory(leveldb.Options{Log: d.Log})
 	}
 	s, err := leveldb.Open(d.DataDir, leveldb.Options{Log: d.Log, GaveUp: giveUp, Progress: progress})

@@ -8,13 +8,13 @@ import (
 	"gorewind/internal/version"
 )
 
-// HTTP is what is served over HTTP.
+// HTTP holds the options of the HTTP server.
 type HTTP struct {
-	Addr  string // host and port; empty: nothing is
-	Pprof bool   // profiles, too
+	Addr  string // host and port; empty: no HTTP
+	Pprof bool   // serve profiles too
 }
 
-// listen serves HTTP if it is to. What it returns is nil if it is not.
+// listen starts the HTTP server. It returns nil if there is to be none.
 func (o *HTTP) listen(log *slog.Logger) (*metrics.Server, error) {
 	web, err := metrics.Listen(metrics.Options{Addr: o.Addr, Pprof: o.Pprof, Version: version.Number, Log: log})
 	if err != nil {

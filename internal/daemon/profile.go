@@ -8,8 +8,8 @@ import (
 	"runtime/pprof"
 )
 
-// profile samples what this process does until stop is called, which writes
-// cpu.pprof and allocs.pprof into dir; it makes dir if need be.
+// profile profiles this process until stop is called, which writes cpu.pprof and allocs.pprof
+// to dir. It creates dir if necessary.
 func profile(dir string) (stop func() error, err error) {
 	failed := func(err error) (func() error, error) {
 		return nil, fmt.Errorf("--profile: %w; choose another directory", err)

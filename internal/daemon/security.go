@@ -16,31 +16,31 @@ import (
 	"gorewind/server"
 )
 
-// Security is who may do what, and how much of it.
+// Security holds the options of access and limits.
 type Security struct {
-	CurveKey       string        // file of the daemon's key pair; empty: CURVE is not used
-	Clients        string        // file of the clients' keys and what each may do, read again on SIGHUP
-	Drop           bool          // end all connections when SIGHUP takes something from a client
+	CurveKey       string        // file of the daemon's key pair; empty: no CURVE
+	Clients        string        // file of the clients' keys and rights, read again on SIGHUP
+	Drop           bool          // close all connections when SIGHUP takes a right away
 	MaxConnections int           // 0 is no limit
-	MaxRequests    int           // a second, of one key or, without keys, one connection; 0 is no limit
-	Handshake      time.Duration // how long one may take
-	IPCMode        fs.FileMode   // of the files of ipc endpoints; 0 leaves it to the umask
+	MaxRequests    int           // a second, for each key or, without CURVE, each connection; 0 is no limit
+	Handshake      time.Duration // the longest one
+	IPCMode        fs.FileMode   // of the files of ipc endpoints; 0: the umask decides
 }
 
-// Flags are those of gorewind serve, by the fields of a server's options: its errors and its
-// log name these to users.
+// Flags maps the fields of server.Options to the flags of gorewind serve. The server's errors
+// and log name these.
 var Flags = map[string]string{
 	"Router": "--router", "Pub": "--pub", "MaxEvent": "--max-event-bytes", "Curve": "--curve-key", "Access": "--clients",
 	"MaxConnections": "--max-connections", "MaxRequests": "--max-requests", "Handshake": "--handshake-time", "IPCMode": "--ipc-mode",
 }
 
-// Limit adds to a server's options what takes no file, and how users know them.
+// Limit sets the options that need no file, and the names of all.
 func (s *Security) Limit(o *server.Options) {
 	o.Names = Flags
 	o.MaxConnections, o.MaxRequests, o.Handshake, o.Drop, o.IPCMode = s.MaxConnections, s.MaxRequests, s.Handshake, s.Drop, s.IPCMode
 }
 
-// Secure reads the files and adds all of it to a server's options.
+// Secure reads the files and sets all options of security.
 func (s *Security) Secure(o *server.Options) (err error) {
 	s.Limit(o)
 	if s.CurveKey == "" {
@@ -54,14 +54,14 @@ func (s *Security) Secure(o *server.Options) (err error) {
 	if o.Access, err = readClients(s.Clients); err != nil {
 		return exit.AsUsage(err)
 	}
-	o.Log.Info("every client is asked for a key", "key", pair.Public, "clients", o.Access.Len())
-	warnOfNobody(o.Log, o.Access)
+	o.Log.Info("CURVE required", "key", pair.Public, "clients", o.Access.Len())
+	warnIfEmpty(o.Log, o.Access)
 	return nil
 }
 
-// watch reads --clients again on SIGHUP, until ctx is done. end returns when it has
-// ended. Until then SIGHUP does nothing else, neither without a file nor while the
-// daemon starts or stops, since whoever reloads a service does not mean to end it.
+// watch reads --clients again on SIGHUP, until ctx is done. end waits for it to end. Until end
+// returns, SIGHUP never kills the daemon, whether there is a file or not, and also while the
+// daemon starts or stops: reloading a service must not end it.
 func (s *Security) watch(ctx context.Context, srv *server.Server, log *slog.Logger) (end func()) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -82,18 +82,18 @@ func (s *Security) watch(ctx context.Context, srv *server.Server, log *slog.Logg
 	}
 }
 
-// reload has the server go by the file as it is now.
+// reload applies the file as it is now.
 func (s *Security) reload(srv *server.Server, log *slog.Logger) {
 	if s.Clients == "" {
-		log.Info("there is nothing to read again: no --clients was given")
+		log.Info("SIGHUP ignored: no --clients was given")
 		return
 	}
 	rules, err := readClients(s.Clients)
 	if err != nil {
-		log.Error("the rules stay as they were: the new ones cannot be read", "error", err)
+		log.Error("cannot read the new clients; keeping the old ones", "error", err)
 		return
 	}
 	srv.Allow(rules)
-	log.Info("the rules were read again", "clients", rules.Len())
-	warnOfNobody(log, rules)
+	log.Info("clients reloaded", "clients", rules.Len())
+	warnIfEmpty(log, rules)
 }

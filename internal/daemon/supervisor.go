@@ -14,15 +14,15 @@ import (
 	"gorewind/server"
 )
 
-// A supervisor is who started the daemon and asks in its environment to be told
-// how it does: systemd, for a unit of Type=notify, or who speaks its protocol.
-// Without one nothing is told.
+// A supervisor reports the daemon's state to the service manager that started it: systemd, for a
+// unit of Type=notify, or another that speaks its protocol. The environment names it; without
+// one, nothing is sent.
 type supervisor struct{ log *slog.Logger }
 
-// tell tells it lines of NAME=value.
+// tell sends lines of NAME=value.
 func (s supervisor) tell(lines ...string) {
 	if _, err := systemd.SdNotify(false, strings.Join(lines, "\n")); err != nil {
-		s.log.Warn("cannot tell the service manager", "what", lines[0], "error", err)
+		s.log.Warn("cannot notify the service manager", "what", lines[0], "error", err)
 	}
 }
 
@@ -31,10 +31,9 @@ const (
 	extendBy    = 30 * time.Second
 )
 
-// opening asks for patience until done is called: a repair reads everything, and
-// who is killed in the middle of one has to begin it again. It asks for no more when
-// ctx ends, which would have the stop wait for as long: to be killed then loses
-// nothing.
+// opening extends the start timeout until done is called: a repair reads the whole store, and
+// starts over if it is killed. Once ctx ends, it extends no more, since the stop would have to
+// wait as long. A kill at that point loses nothing.
 func (s supervisor) opening(ctx context.Context) (done func()) {
 	extend := fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", extendBy.Microseconds())
 	s.tell(extend, "STATUS=Opening the store")
@@ -46,7 +45,7 @@ func (s supervisor) opening(ctx context.Context) (done func()) {
 			case <-ticks:
 				s.tell(extend)
 			case <-ctx.Done():
-				s.tell("STATUS=Stopping when the store is open")
+				s.tell("STATUS=Stopping once the store is open")
 				return
 			case <-opened:
 				return
@@ -56,23 +55,23 @@ func (s supervisor) opening(ctx context.Context) (done func()) {
 	return func() { close(opened); telling.Wait() }
 }
 
-// repairing tells of a repair.
+// repairing reports the progress of a repair.
 func (s supervisor) repairing(what string, done, of int) {
 	s.tell(fmt.Sprintf("STATUS=Repairing the database: %s, %d %%", what, 100*done/max(of, 1)))
 }
 
-// failed says that the store was not opened, in the place of what was tried last.
-func (s supervisor) failed() { s.tell("STATUS=The store cannot be opened; the log says why") }
+// failed reports that the store cannot be opened. It replaces the status of the last attempt.
+func (s supervisor) failed() { s.tell("STATUS=Cannot open the store; see the log") }
 
-// serving says that srv is ready, then, for a watchdog, that the daemon is alive, as
-// long as it is, and at ctx's end that it is stopping. Its caller ends ctx, and then
-// waits with done for the last of that.
+// serving reports that srv is ready, then feeds the watchdog while the daemon is alive, and
+// reports the stop when ctx ends. The caller ends ctx, and waits with done for that last
+// report.
 func (s supervisor) serving(ctx context.Context, srv *server.Server, daemon metrics.Daemon) (done func()) {
-	b := bulletin{supervisor: s, daemon: daemon, status: fmt.Sprintf("STATUS=Serving %s, broadcasting on %s",
+	b := reporter{supervisor: s, daemon: daemon, status: fmt.Sprintf("STATUS=Serving %s, broadcasting on %s",
 		strings.Join(srv.RouterAddrs(), ","), strings.Join(srv.PubAddrs(), ","))}
 	limit, err := systemd.SdWatchdogEnabled(false)
 	if err != nil {
-		s.log.Warn("the service manager's watchdog is not told that this goes on", "error", err)
+		s.log.Warn("cannot notify the watchdog of the service manager", "error", err)
 	}
 	var ticks <-chan time.Time
 	if b.every = limit / 2; b.every > 0 {
@@ -94,18 +93,18 @@ func (s supervisor) serving(ctx context.Context, srv *server.Server, daemon metr
 	return telling.Wait
 }
 
-// A bulletin is what a supervisor is told of a daemon that runs.
-type bulletin struct {
+// A reporter reports the state of a running daemon to the watchdog.
+type reporter struct {
 	supervisor
 	daemon metrics.Daemon
 	status string
-	every  time.Duration // the watchdog is told
-	hangs  bool          // the broker did not answer
+	every  time.Duration // interval of reports
+	hangs  bool          // the broker does not answer
 }
 
-// watchdog tells the watchdog that the broker answers; or, to whoever looks at the
-// status before that has it killed, that it does not.
-func (b *bulletin) watchdog(ctx context.Context) {
+// watchdog reports that the broker answers. If it does not, the status says so until the
+// watchdog kills the daemon.
+func (b *reporter) watchdog(ctx context.Context) {
 	asking, cancel := context.WithTimeout(ctx, b.every/2)
 	defer cancel()
 	switch err := b.daemon.Alive(asking); {

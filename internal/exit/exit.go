@@ -1,6 +1,6 @@
-// Package exit is how gorewind ends: the statuses, errors that carry one, and how a failure
-// is told. Which status a refusal of the daemon has is decided in command/explain.go. It
-// stands on term and, for the pieces of a damaged store, on the engine.
+// Package exit holds gorewind's exit statuses, errors that carry one, and the printing of a
+// failure. command/explain.go decides which status an ERROR of the daemon has. The package
+// builds on term and, for the pieces of a damaged store, on the engine.
 package exit
 
 import (
@@ -12,18 +12,18 @@ import (
 // Exit statuses.
 const (
 	OK      = 0
-	Failure = 1 // it could not do what it was asked to
-	Usage   = 2 // it was not asked properly
-	Unmet   = 3 // CONFLICT or BEHIND: the store is not as was expected; nothing was changed
-	Timeout = 4 // what was waited for has not happened in time
-	Unknown = 5 // nobody knows whether it took effect
-	Damaged = 6 // serve: the store is damaged, and will be when it is started again
+	Failure = 1 // failed
+	Usage   = 2 // usage error
+	Unmet   = 3 // CONFLICT or BEHIND: the store is not in the expected state; nothing was changed
+	Timeout = 4 // wait: the consumer was not there in time
+	Unknown = 5 // outcome unknown
+	Damaged = 6 // serve: the store is damaged; starting again does not help
 
-	Interrupted = 128 + int(syscall.SIGINT) // Ctrl-C, as shells have it
+	Interrupted = 128 + int(syscall.SIGINT) // Ctrl-C, as in shells
 )
 
-// OfSignal returns the exit status of a command that a signal has stopped, as shells have it:
-// 128 and the number of the signal.
+// OfSignal returns the exit status of a command that a signal stopped: 128 plus the number of
+// the signal, as in shells.
 func OfSignal(s os.Signal) int {
 	if number, ok := s.(syscall.Signal); ok {
 		return 128 + int(number)
@@ -31,13 +31,13 @@ func OfSignal(s os.Signal) int {
 	return Failure
 }
 
-// ErrSilent has an exit status and nothing to tell, which Fail does not tell.
+// ErrSilent is an error that Fail does not print. Wrap it for its exit status.
 var ErrSilent = errors.New("silent")
 
-// About tells users what each status says.
-const About = `0: it did what it was asked to. 1: it could not; the last thing on the standard error output says why, and what to do. 2: it was not asked properly: the command line, the environment or the file is wrong. 3: the store is not as was expected (CONFLICT, BEHIND), and nothing was changed. 4: what was waited for has not happened in time. 5: nobody knows whether it took effect. 6: the store is damaged and cannot be served, nor when it is started again. 130: Ctrl-C; 143: SIGTERM, which ends serve, follow and subscribe with 0.`
+// About explains the statuses to users.
+const About = `0: success. 1: failure; standard error says why and what to do, and a write changed nothing unless it says otherwise. 2: usage error in the command line, the environment or the file of flags. 3: conflict; the store is not in the expected state (CONFLICT, BEHIND), and nothing was changed. 4: timeout; the consumer was not there in time. 5: outcome unknown; the write may or may not have been applied. 6: the store is damaged; serve cannot run until it is repaired. 130: Ctrl-C; 143: SIGTERM, which ends serve, follow and subscribe with 0.`
 
-// A UsageError says that gorewind was not asked properly, and how it is.
+// UsageError says that the command line is wrong, and how to correct it.
 type UsageError string
 
 func (e UsageError) Error() string { return string(e) }
@@ -56,7 +56,7 @@ func AsUsage(err error) error { return With(Usage, err) }
 // With gives an error an exit status of its own.
 func With(status int, err error) error { return &Error{err, status} }
 
-// StatusOf returns the exit status of an error.
+// StatusOf returns the exit status of err, Failure if it carries none.
 func StatusOf(err error) int {
 	var s *Error
 	var usage UsageError

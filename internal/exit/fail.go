@@ -10,8 +10,9 @@ import (
 	"gorewind/store/leveldb"
 )
 
-// Fail says in one line what went wrong and what to do. Of a damaged store it says
-// in between what would be lost, each piece in a line. An ErrSilent is not told.
+// Fail prints in one line what went wrong and what to do, and returns status. For a damaged
+// store it lists in between what would be lost, one line for each piece. It does not print an
+// ErrSilent.
 func Fail(stderr io.Writer, status int, err error) int {
 	if errors.Is(err, ErrSilent) {
 		return status

@@ -1,5 +1,5 @@
-// Package keyfile reads and writes files of keys as ZeroMQ's other programs do, in ZPL: a
-// section curve with a public key and, in the file of who has it, the secret one.
+// Package keyfile reads and writes files of CURVE keys in ZPL, the format of other ZeroMQ
+// programs: a section curve with a public key and, in the owner's file, the secret key.
 package keyfile
 
 import (
@@ -12,13 +12,12 @@ import (
 	"gorewind/server"
 )
 
-// Generate makes a key pair: the file NAME.key_secret, for who is to have the key, and
-// NAME.key, which everybody may see. It returns the public key. Files that are there
-// already stay as they are, and are an error.
+// Generate writes a key pair: NAME.key_secret, for the owner of the key only, and NAME.key, the
+// public key. It returns the public key. It never overwrites a file.
 func Generate(name string) (public string, err error) {
 	secretFile, publicFile := name+".key_secret", name+".key"
 	if _, err := os.Lstat(publicFile); err == nil {
-		return "", fmt.Errorf("%s is there already; choose another name, or remove it if nobody uses it", publicFile)
+		return "", fmt.Errorf("%s already exists; choose another name, or remove it if it is not in use", publicFile)
 	}
 	pair, err := server.NewCurve()
 	if err != nil {
@@ -33,53 +32,53 @@ func Generate(name string) (public string, err error) {
 	return pair.Public, nil
 }
 
-// create writes a file that is not there yet.
+// create writes a new file.
 func create(name string, mode fs.FileMode, text string) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is there already; choose another name, or remove it if nobody uses it", name)
+		return fmt.Errorf("%s already exists; choose another name, or remove it if it is not in use", name)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot write a key: %w; choose another place", err)
+		return fmt.Errorf("cannot write a key: %w; choose another directory", err)
 	}
 	_, err = f.WriteString(text)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("cannot write a key: %w; choose another place", err), os.Remove(name))
+		return errors.Join(fmt.Errorf("cannot write a key: %w; choose another directory", err), os.Remove(name))
 	}
 	return nil
 }
 
-// Text returns the text of a key file, without a secret if that is empty.
+// Text returns the content of a key file; without a secret key if secret is empty.
 func Text(public, secret string) string {
-	about := "# CURVE public key of ZeroMQ. Everybody may see it.\n"
+	about := "# ZeroMQ CURVE public key. It may be shared.\n"
 	secretLine := ""
 	if secret != "" {
-		about = "# CURVE key pair of ZeroMQ. DO NOT GIVE THE SECRET KEY TO ANYBODY.\n"
+		about = "# ZeroMQ CURVE key pair. KEEP THE SECRET KEY SECRET.\n"
 		secretLine = fmt.Sprintf("    secret-key = \"%s\"\n", secret)
 	}
 	return about + fmt.Sprintf("curve\n    public-key = \"%s\"\n", public) + secretLine
 }
 
-// ReadPair reads a file that has a key pair. Nobody else may be able to read it.
+// ReadPair reads a file with a key pair. It refuses a file that other users can read.
 func ReadPair(name string) (server.Curve, error) {
 	found, err := readCertificate(name)
 	if err != nil {
 		return server.Curve{}, err
 	}
 	if found["secret-key"] == "" {
-		return server.Curve{}, fmt.Errorf("%s has no secret key; give the file NAME.key_secret that gorewind keygen NAME writes", name)
+		return server.Curve{}, fmt.Errorf("%s has no secret key; give the file NAME.key_secret from gorewind keygen NAME", name)
 	}
 	pair, err := server.CurveOf(found["secret-key"])
 	if err != nil {
-		return pair, fmt.Errorf("%s: %w; make another key with gorewind keygen", name, err)
+		return pair, fmt.Errorf("%s: %w; generate another key with gorewind keygen", name, err)
 	}
 	if public := found["public-key"]; public != "" && public != pair.Public {
-		return pair, fmt.Errorf("%s: the public key is not that of the secret one; make another with gorewind keygen", name)
+		return pair, fmt.Errorf("%s: the public key does not match the secret key; generate another pair with gorewind keygen", name)
 	}
 	return pair, nil
 }
 
-// ReadPublic returns a public key that is given as it is, or by the name of a file.
+// ReadPublic returns a public key, given directly or as the name of its file.
 func ReadPublic(keyOrFile string) (string, error) {
 	if server.IsKey(keyOrFile) {
 		return keyOrFile, nil
@@ -89,7 +88,7 @@ func ReadPublic(keyOrFile string) (string, error) {
 		return "", err
 	}
 	if found["secret-key"] != "" {
-		return "", fmt.Errorf("%s holds the secret key, which its owner gives to nobody; give the file NAME.key, or the public key itself", keyOrFile)
+		return "", fmt.Errorf("%s holds a secret key, which must stay with its owner; give the file NAME.key, or the public key itself", keyOrFile)
 	}
 	if !server.IsKey(found["public-key"]) {
 		return "", fmt.Errorf("%s has no public key; give a file NAME.key, or the key itself", keyOrFile)
@@ -97,14 +96,14 @@ func ReadPublic(keyOrFile string) (string, error) {
 	return found["public-key"], nil
 }
 
-// readCertificate returns the keys of a file by their names.
+// readCertificate returns the keys in a file by name.
 func readCertificate(name string) (map[string]string, error) {
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("cannot read a key: %w; make the file that of the user whom this runs as, with chown", err)
+		return nil, fmt.Errorf("cannot read a key: %w; chown the file to the user that runs gorewind", err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read a key: %w; give a file that gorewind keygen wrote", err)
+		return nil, fmt.Errorf("cannot read a key: %w; give a file from gorewind keygen", err)
 	}
 	found := make(map[string]string)
 	for line := range strings.Lines(string(text)) {
@@ -122,7 +121,7 @@ func readCertificate(name string) (map[string]string, error) {
 		return nil, fmt.Errorf("cannot read a key: %w", err)
 	}
 	if mode := fi.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%s holds a secret key, and its mode %04o lets others at it; chmod 600 %s, and make a new key if they may have read it", name, mode, name)
+		return nil, fmt.Errorf("%s holds a secret key, and its mode %04o lets others read it; run chmod 600 %s, and generate a new key if others may have read it", name, mode, name)
 	}
 	return found, nil
 }

@@ -64,11 +64,11 @@ func (h *Histogram) record(d time.Duration) {
 // I/O thread, its connections, and what their events are cut from. One
 // goroutine at a time uses it.
 type session struct {
-	context  unsafe.Pointer
-	conns    []conn
-	data     []byte // of C: libzmq reads it from threads of its own
+	context unsafe.Pointer
+	conns   []conn
+	data    []byte // of C: libzmq reads it from threads of its own
 	timeout time.Duration
-	curve    *C.ld_curve // nil: without
+	curve   *C.ld_curve // nil: without
 }
 
 // block is how much random data events are cut from, besides the size of one.

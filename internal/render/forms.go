@@ -11,18 +11,18 @@ import (
 	"gorewind/wire"
 )
 
-// A Form is how an event is written.
+// A Form is a format of output.
 type Form interface {
 	appendEvent(b []byte, e client.Event) []byte
 }
 
-// A lineForm is how a stream is written too, without regard to others.
+// A lineForm is a Form that writes each stream as a line of its own.
 type lineForm interface {
 	Form
 	appendStream(b []byte, s client.Stream) []byte
 }
 
-// Raw is the bytes alone, each event or name with End after it.
+// Raw writes the bytes alone, with End after each event or name.
 type Raw struct{ End byte }
 
 func (r Raw) appendEvent(b []byte, e client.Event) []byte {
@@ -33,12 +33,12 @@ func (r Raw) appendStream(b []byte, s client.Stream) []byte {
 	return append(append(b, s.Name...), r.End)
 }
 
-// Columns are lines for programs, with tabs between their columns: of an event its
-// time, position, stream, id and data.
+// Columns writes lines for programs, with tabs between columns. Those of an event are its time,
+// position, stream, id and data.
 type Columns struct{}
 
 func (Columns) appendEvent(b []byte, e client.Event) []byte {
-	if !e.Time.IsZero() { // a broadcast has neither
+	if !e.Time.IsZero() { // a broadcast has neither time nor position time nor position time nor position time nor position
 		b = e.Time.AppendFormat(b, wire.TimeForm)
 		b = append(b, '\t')
 		b = strconv.AppendUint(b, e.Position, 10)
@@ -59,9 +59,9 @@ func (Columns) appendStream(b []byte, s client.Stream) []byte {
 	return append(b, '\n')
 }
 
-// JSONLines are one object a line, for programs.
+// JSONLines writes one JSON object a line, for programs.
 type JSONLines struct {
-	Nested bool // data that is JSON is not in a string
+	Nested bool // put data that is JSON into the field json, unquoted
 }
 
 func (f JSONLines) appendEvent(b []byte, e client.Event) []byte {

@@ -10,18 +10,18 @@ import (
 	"gorewind/wire"
 )
 
-// A JSONEvent is an event as JSON has it. JSON knows text only: what is not valid
-// UTF-8 is under the name with 64 at its end, in base64.
+// A JSONEvent is an event in JSON, which has text only. Fields that are not valid UTF-8 are in
+// base64, under the name with 64 at its end.
 type JSONEvent struct {
 	Stream   *string `json:"stream,omitempty"`
 	Stream64 []byte  `json:"stream64,omitempty"`
 	ID       uint64  `json:"id"`
-	Position uint64  `json:"position,omitempty"` // where it is known
-	Time     string  `json:"time,omitempty"`     // where it is known
+	Position uint64  `json:"position,omitempty"` // if known
+	Time     string  `json:"time,omitempty"`     // if known
 	Data     *string `json:"data,omitempty"`
 	Data64   []byte  `json:"data64,omitempty"`
 
-	JSON json.RawMessage `json:"json,omitempty"` // in place of Data, where that is asked for
+	JSON json.RawMessage `json:"json,omitempty"` // instead of Data, if requested
 }
 
 func newJSONEvent(e client.Event) JSONEvent {
@@ -34,8 +34,8 @@ func newJSONEvent(e client.Event) JSONEvent {
 	return j
 }
 
-// Stored is what JSON has of events that were stored: the id of one, or the first and the
-// last id of several in a row.
+// Stored is the JSON form of a write: the id of a single event, or the first and last id of a
+// run.
 type Stored struct {
 	Stream   *string `json:"stream,omitempty"`
 	Stream64 []byte  `json:"stream64,omitempty"`
@@ -50,13 +50,13 @@ func AppendStored(b []byte, s Stored, stream string) []byte {
 	return AppendJSONLine(b, s)
 }
 
-// AppendJSONLine appends a value as one line.
+// AppendJSONLine appends v as one line of JSON.
 func AppendJSONLine(b []byte, v any) []byte {
 	var line bytes.Buffer
 	e := json.NewEncoder(&line)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		panic(err) // the type of v has no form in JSON
+		panic(err) // the type of v cannot be encoded
 	}
 	return term.AppendSafeJSON(b, line.Bytes())
 }

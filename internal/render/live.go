@@ -9,13 +9,13 @@ import (
 	"gorewind/client"
 )
 
-// A Live shows events as they come.
+// A Live prints events as they arrive.
 type Live struct {
 	*Printer
-	Written func(last client.Event) error // called when everything up to last is written
+	Written func(last client.Event) error // called when all events up to last are written
 
-	last  *client.Event // shown and not written
-	since time.Time     // of the last write
+	last  *client.Event // printed, not yet written
+	since time.Time     // time of the last write
 }
 
 type arrival struct {
@@ -24,12 +24,12 @@ type arrival struct {
 }
 
 const (
-	liveAhead = 16          // events that wait to be shown
-	liveWrite = time.Second // what is shown is written at least so often
+	liveAhead = 16          // events that may wait to be printed
+	liveWrite = time.Second // longest time between writes
 )
 
-// Show shows events until they end, with ctx at last. What has come by then is
-// written.
+// Show prints events until they end, at the latest with ctx. It writes all that has arrived by
+// then.
 func (l *Live) Show(ctx context.Context, events func(context.Context) iter.Seq2[client.Event, error]) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	arrivals := make(chan arrival, liveAhead)
@@ -78,7 +78,7 @@ func (l *Live) Show(ctx context.Context, events func(context.Context) iter.Seq2[
 	}
 }
 
-// add shows an event.
+// add prints an event.
 func (l *Live) add(e client.Event) error {
 	l.last = &e
 	if err := l.Event(e); err != nil {
@@ -90,7 +90,7 @@ func (l *Live) add(e client.Event) error {
 	return l.write()
 }
 
-// write writes what is shown.
+// write writes what was printed.
 func (l *Live) write() error {
 	l.since = time.Now()
 	if l.last == nil {

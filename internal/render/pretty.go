@@ -12,14 +12,14 @@ import (
 	"gorewind/wire"
 )
 
-// Pretty is for people who look at a terminal.
+// Pretty writes output for reading on a terminal.
 type Pretty struct {
 	term.Palette
-	Compact bool // each event is in one line
+	Compact bool // print each event on one line
 }
 
-// appendEvent implements form. Data of one line stand beside the rest, others
-// below it, further in, where no event can look like another.
+// appendEvent implements Form. Data of a single line follows on the same line. Other data stands
+// below, indented, so that it cannot pass for another event.
 func (h Pretty) appendEvent(b []byte, e client.Event) []byte {
 	if !e.Time.IsZero() {
 		b = h.Paint(b, term.Dim, []byte(e.Time.Format(wire.TimeForm)))
@@ -52,7 +52,7 @@ func (h Pretty) appendEvent(b []byte, e client.Event) []byte {
 	return append(b, '\n')
 }
 
-// appendCompact appends data beside the rest of an event.
+// appendCompact appends data on the line of its event.
 func appendCompact(b []byte, data []byte) []byte {
 	b = append(b, "  "...)
 	var text bytes.Buffer
@@ -62,8 +62,8 @@ func appendCompact(b []byte, data []byte) []byte {
 	return append(term.AppendEscaped(b, data), '\n')
 }
 
-// eventHead is the line that says what the columns of events are. A broadcast has neither
-// time nor position.
+// eventHead returns the header of the columns of events. Broadcasts have neither time nor
+// position.
 func (h Pretty) eventHead(e client.Event) string {
 	head := "stream  id  data"
 	if !e.Time.IsZero() {
@@ -72,8 +72,8 @@ func (h Pretty) eventHead(e client.Event) string {
 	return h.Text(term.Dim, head) + "\n"
 }
 
-// streamHead and streamRow are what a table of streams shows. The id stands first: it has
-// 20 digits at most, while a name may be wider than the screen.
+// streamHead and streamRow return the rows of a table of streams. The id is first: it has 20
+// digits at most, while a name may be wider than the screen.
 func (h Pretty) streamHead() []string {
 	return []string{h.Text(term.Dim, "last id"), h.Text(term.Dim, "stream")}
 }
@@ -82,8 +82,8 @@ func (h Pretty) streamRow(s client.Stream) []string {
 	return []string{h.Text(term.Yellow, strconv.FormatUint(s.Last, 10)), h.Text(term.Cyan, s.Name)}
 }
 
-// indentedJSON returns JSON objects and arrays with a line for each value. It reports
-// false for other data.
+// indentedJSON returns a JSON object or array with a line for each value, and false for other
+// data.
 func indentedJSON(data []byte) ([]byte, bool) {
 	text := bytes.Trim(data, " \t\r\n")
 	if len(text) == 0 || text[0] != '{' && text[0] != '[' || deeplyNested(text) || !utf8.Valid(text) {
@@ -96,8 +96,8 @@ func indentedJSON(data []byte) ([]byte, bool) {
 	return out.Bytes(), true
 }
 
-// deeplyNested reports whether brackets are nested so deeply that to indent each
-// line by its depth could make a hundred megabytes of an event.
+// deeplyNested reports whether brackets are nested more than 50 deep. Indenting such data could
+// turn an event into a hundred megabytes.
 func deeplyNested(text []byte) bool {
 	depth := 0
 	for _, c := range text {

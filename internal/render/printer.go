@@ -1,5 +1,5 @@
-// Package render shows events and streams: to a person at a terminal, as lines in a pipe,
-// as JSON, or their bytes alone.
+// Package render prints events and streams: formatted for a terminal, as lines for a pipe, as
+// JSON, or as their bytes alone.
 package render
 
 import (
@@ -10,22 +10,22 @@ import (
 	"gorewind/internal/term"
 )
 
-// A Printer shows events and streams.
+// A Printer prints events and streams.
 type Printer struct {
 	form Form
 	w    *bufio.Writer
-	text []byte // of one of them; kept for the next
+	text []byte // buffer for one of them
 
-	headed  bool        // the line above events is written
-	streams *term.Table // for people, once there is one
+	headed  bool        // the header is written
+	streams *term.Table // with Pretty, once there is a stream
 }
 
-// NewPrinter returns one that writes a form to w; Flush writes what is buffered.
+// NewPrinter returns a Printer that writes to w. It buffers; call Flush at the end.
 func NewPrinter(w io.Writer, form Form) *Printer {
 	return &Printer{form: form, w: bufio.NewWriterSize(w, 64<<10)}
 }
 
-// Event shows an event.
+// Event prints an event.
 func (p *Printer) Event(e client.Event) error {
 	p.text = p.text[:0]
 	if h, ok := p.form.(Pretty); ok && !p.headed {
@@ -37,7 +37,7 @@ func (p *Printer) Event(e client.Event) error {
 	return err
 }
 
-// Stream shows a stream and the id of its last event.
+// Stream prints a stream and the id of its last event.
 func (p *Printer) Stream(s client.Stream) error {
 	if h, ok := p.form.(Pretty); ok {
 		return p.row(h, s)
@@ -47,7 +47,7 @@ func (p *Printer) Stream(s client.Stream) error {
 	return err
 }
 
-// row adds a stream to a table for people.
+// row adds a stream to the table.
 func (p *Printer) row(h Pretty, s client.Stream) error {
 	if p.streams == nil {
 		p.streams = term.NewTable(p.w, term.Right, term.Left)
@@ -58,7 +58,7 @@ func (p *Printer) row(h Pretty, s client.Stream) error {
 	return p.streams.Row(h.streamRow(s)...)
 }
 
-// Flush writes what is buffered, also after an error, which it returns.
+// Flush writes what is buffered. It returns err if that is not nil, else its own error.
 func (p *Printer) Flush(err error) error {
 	if p.streams != nil {
 		if failed := p.streams.Flush(); err == nil {

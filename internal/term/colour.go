@@ -6,27 +6,27 @@ import (
 	"os"
 )
 
-// Colours, as a terminal takes them.
+// Colours, as parameters of ANSI escape sequences.
 const (
 	Dim    = "2"
 	Yellow = "33"
 	Cyan   = "36"
 )
 
-// TakesColour reports whether what is for people may be coloured where it is written.
+// TakesColour reports whether output to w may be coloured.
 func TakesColour(w io.Writer) bool {
 	return IsTerminal(w) && os.Getenv("NO_COLOR") == "" && !IsDumb()
 }
 
-// A Palette paints text; one that is not coloured leaves it as it is.
+// A Palette colours text if Coloured is set.
 type Palette struct{ Coloured bool }
 
-// Text returns what may be shown of a text, painted.
+// Text returns a text, escaped and coloured.
 func (p Palette) Text(colour, text string) string {
 	return string(p.Paint(nil, colour, AppendEscaped(nil, []byte(text))))
 }
 
-// Paint appends a text that may be shown as it is, painted.
+// Paint appends a text in colour. The text must be safe to print.
 func (p Palette) Paint(b []byte, colour string, text []byte) []byte {
 	if !p.Coloured {
 		return append(b, text...)

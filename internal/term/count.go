@@ -2,10 +2,10 @@ package term
 
 import "strconv"
 
-// Count is how many there are, for people.
+// Count formats a number with commas between thousands.
 func Count(n uint64) string { return Grouped(float64(n)) }
 
-// Counted is how many there are of something, whose plural ends with s.
+// Counted formats a number of things. The plural of one adds an s.
 func Counted[N int | uint64](n N, one string) string {
 	if n == 1 {
 		return "1 " + one
@@ -13,7 +13,7 @@ func Counted[N int | uint64](n N, one string) string {
 	return Count(uint64(n)) + " " + one + "s"
 }
 
-// Grouped formats a number without its fraction, thousands apart.
+// Grouped formats a number without its fraction, with commas between thousands.
 func Grouped(n float64) string {
 	s := strconv.FormatFloat(n, 'f', 0, 64)
 	for i := len(s) - 3; i > 0; i -= 3 {

@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// AppendEscaped appends text so that it cannot drive a terminal, end a line or a
-// column, and can be told from any other: what does not print is \t, \n, \r or \x
-// and two hex digits for each octet, and a backslash is two.
+// AppendEscaped appends text such that it cannot control a terminal, end a line or a column,
+// and can be decoded. Bytes that do not print become \t, \n, \r, or \x and two hex digits, and
+// a backslash becomes two.
 func AppendEscaped(b []byte, text []byte) []byte {
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
@@ -29,21 +29,21 @@ func AppendEscaped(b []byte, text []byte) []byte {
 	return b
 }
 
-// appendPrinting appends the octets of a rune, or \x and two hex digits for each if
-// it does not print.
-func appendPrinting(b []byte, octets []byte) []byte {
-	if r, n := utf8.DecodeRune(octets); strconv.IsPrint(r) && (r != utf8.RuneError || n > 1) {
-		return append(b, octets...)
+// appendPrinting appends the bytes of a rune, or \x and two hex digits for each byte if the rune
+// does not print.
+func appendPrinting(b []byte, char []byte) []byte {
+	if r, n := utf8.DecodeRune(char); strconv.IsPrint(r) && (r != utf8.RuneError || n > 1) {
+		return append(b, char...)
 	}
-	for _, octet := range octets {
+	for _, c := range char {
 		b = append(b, `\x`...)
-		b = appendHex(b, octet)
+		b = appendHex(b, c)
 	}
 	return b
 }
 
-// Harmless returns what others said so that it cannot drive a terminal; otherwise it
-// is as it was.
+// Harmless returns text from elsewhere such that it cannot control a terminal. Text that prints
+// stays as it is.
 func Harmless(text string) string {
 	b := make([]byte, 0, len(text))
 	for len(text) > 0 {
@@ -54,9 +54,9 @@ func Harmless(text string) string {
 	return string(b)
 }
 
-// AppendSafeJSON appends a JSON text so that it cannot drive a terminal: \u stands
-// for what JSON lets stand in strings though it does not print. Line feeds, which
-// can only be between values, stay.
+// AppendSafeJSON appends a JSON text such that it cannot control a terminal. Characters in
+// strings that do not print become \u escapes. Line feeds, which JSON allows only between
+// values, stay.
 func AppendSafeJSON(b []byte, text []byte) []byte {
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
@@ -79,7 +79,7 @@ func appendU(b []byte, r rune) []byte {
 	return appendHex(appendHex(b, byte(r>>8)), byte(r))
 }
 
-func appendHex(b []byte, octet byte) []byte {
+func appendHex(b []byte, c byte) []byte {
 	const digits = "0123456789abcdef"
-	return append(b, digits[octet>>4], digits[octet&15])
+	return append(b, digits[c>>4], digits[c&15])
 }

@@ -11,21 +11,20 @@ import (
 	"golang.org/x/term"
 )
 
-// A Progress shows on a terminal how far work has come: a bar of what is under way,
-// which is gone at the end. On anything else it shows nothing. No goroutine draws it;
-// who tells how far the work is does, ten times a second at most.
+// A Progress is a progress bar on a terminal, which is removed at the end. On anything else it
+// shows nothing. Show draws the bar, ten times a second at most; there is no goroutine.
 type Progress struct {
-	on *os.File // nil: nowhere
+	on *os.File // nil: show nothing
 
-	mu    sync.Mutex // protects what follows: others may write above it meanwhile
+	mu    sync.Mutex // protects the fields below; Above's writers use them too
 	bar   *progressbar.ProgressBar
-	what  string // it is of
-	began int64  // positions that were done before, which would make it look fast
-	done  int64  // since then
+	what  string // description of the work
+	began int64  // positions done before the start, which do not count for the speed
+	done  int64  // since the start
 	of    int64
 }
 
-// NewProgress returns one that shows its bar on w, if that is a screen.
+// NewProgress returns a Progress that shows its bar on w if w is a terminal.
 func NewProgress(w io.Writer) *Progress {
 	if !IsScreen(w) {
 		return new(Progress)
@@ -33,17 +32,17 @@ func NewProgress(w io.Writer) *Progress {
 	return &Progress{on: w.(*os.File)}
 }
 
-// Units of work that a bar shows in a way of their own, as package backup names them.
+// Units of work with a display of their own. Package backup uses these names.
 const (
-	octets    = "bytes"     // with a prefix, such as MB
-	positions = "positions" // what was done before does not count for the speed
+	octets    = "bytes"     // shown with a prefix, such as MB
+	positions = "positions" // those done before the start do not count for the speed
 )
 
-// Endless is how much there is to do where nobody knows.
+// Endless is the amount of work if it is unknown.
 const Endless = -1
 
-// Show shows how much of something is done. It is cheap, and may be called for each
-// piece of it.
+// Show shows that done of the work is finished, out of of. It is cheap enough to call for every
+// piece.
 func (p *Progress) Show(what string, done, of int64, unit string) {
 	if p.on == nil {
 		return
@@ -58,7 +57,7 @@ func (p *Progress) Show(what string, done, of int64, unit string) {
 		}
 		p.of = p.left(of)
 		p.bar = p.newBar(unit)
-		_ = p.bar.RenderBlank() // there is nobody to be told, here and below
+		_ = p.bar.RenderBlank() // errors of the terminal are ignored, here and below
 	}
 	if left := p.left(of); left != p.of {
 		p.of = left
@@ -71,7 +70,7 @@ func (p *Progress) Show(what string, done, of int64, unit string) {
 	_ = p.bar.Set64(p.done)
 }
 
-// left returns how much there is to do. A bar has to have something to do.
+// left returns how much there is to do, at least 1, since the bar needs a positive total.
 func (p *Progress) left(of int64) int64 {
 	if of == Endless {
 		return Endless
@@ -93,7 +92,7 @@ func (p *Progress) clearBar() {
 	}
 }
 
-// Above returns a writer to the same terminal, whose lines stand above the bar.
+// Above returns a writer to the same terminal that writes its lines above the bar.
 func (p *Progress) Above(w io.Writer) io.Writer { return aboveProgress{p, w} }
 
 type aboveProgress struct {
@@ -111,12 +110,12 @@ func (a aboveProgress) Write(b []byte) (int, error) {
 	return a.w.Write(b)
 }
 
-// What a line has beside the description and the bar. The library takes what is too
-// much from the bar alone; a line that is wrapped cannot be removed, nor can one be to
-// whose end the terminal adds ^C.
+// Widths of a line's parts other than the description and the bar. If a line is too long, the
+// library shortens only the bar. A line that wraps cannot be removed; nor can a line to which
+// the terminal appends ^C.
 const (
 	percentWidth = len("  100% [] ")
-	octetsWidth  = len("(1000 kB/1000 MB, 1000 MB/s)")
+	bytesWidth   = len("(1000 kB/1000 MB, 1000 MB/s)")
 	amountsWidth = len("(/, 1234567 /s)")
 	timesWidth   = len(" [59s:59m59s]")
 	echoWidth    = len("^C") + 1
@@ -124,24 +123,24 @@ const (
 	widestBar  = 20
 	leastBar   = 5
 	leastWhat  = 10
-	unknownTTY = 80 // columns of a terminal that does not tell
+	unknownTTY = 80 // columns, if the terminal does not tell
 )
 
-// A layout is what fits into a line.
+// A layout says what fits into a line.
 type layout struct {
 	what           string
 	bar            int
 	amounts, times bool
 }
 
-// layout leaves out the more the fewer columns there are. Of work without an end
-// nothing else could be shown than the amount.
+// layout leaves out parts that do not fit. For endless work it always keeps the amount, as there
+// is nothing else to show.
 func (p *Progress) layout(columns int, unit string) (l layout) {
 	room := columns - echoWidth - percentWidth
 	amounts := amountsWidth + len(unit)
 	switch {
 	case unit == octets:
-		amounts = octetsWidth
+		amounts = bytesWidth
 	case p.of == Endless:
 		amounts += len("12345678")
 	default:
@@ -170,7 +169,7 @@ func (p *Progress) newBar(unit string) *progressbar.ProgressBar {
 		progressbar.OptionSetPredictTime(l.times && p.of != Endless),
 		progressbar.OptionSetElapsedTime(l.times && p.of == Endless),
 		progressbar.OptionThrottle(100 * time.Millisecond),
-		progressbar.OptionSetSpinnerChangeInterval(0), // otherwise a goroutine would turn it
+		progressbar.OptionSetSpinnerChangeInterval(0), // else a goroutine would animate it
 		progressbar.OptionShowTotalBytes(p.of != Endless),
 		progressbar.OptionUseANSICodes(!IsDumb()),
 		progressbar.OptionClearOnFinish(),
@@ -185,7 +184,7 @@ func (p *Progress) newBar(unit string) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(p.of, options...)
 }
 
-// columns returns how wide the terminal is.
+// columns returns the width of the terminal.
 func (p *Progress) columns() int {
 	if columns, _, err := term.GetSize(int(p.on.Fd())); err == nil && columns > 0 {
 		return columns

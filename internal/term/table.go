@@ -7,9 +7,9 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// A Table has columns that are aligned, and no lines. Its cells must not drive a
-// terminal, save by colours. It is written page by page, so that it may have any
-// number of rows; a column is never narrower than on the page before.
+// A Table has aligned columns and no borders. Its cells must not contain escape sequences other
+// than colours. It is written page by page, so it can have any number of rows. A column is never
+// narrower than on the previous page.
 type Table struct {
 	w      io.Writer
 	page   pretty.Writer
@@ -17,20 +17,20 @@ type Table struct {
 	widths []int // of the columns so far
 }
 
-// tablePage is how many rows are aligned with each other. What a terminal shows at once
-// are fewer, and a million streams are not held in memory.
+// tablePage is the number of rows that are aligned with each other. It exceeds what a terminal
+// shows at once, and keeps a million streams out of memory.
 const tablePage = 1000
 
-// An Align is the side of a column at which its cells stand.
+// An Align is the alignment of the cells of a column.
 type Align = text.Align
 
-// The sides.
+// Alignments.
 const (
 	Left  = text.AlignDefault // AlignLeft
 	Right = text.AlignRight
 )
 
-// NewTable returns a table on w with a column for each of these sides.
+// NewTable returns a table on w with a column for each alignment.
 func NewTable(w io.Writer, aligns ...Align) *Table {
 	t := &Table{w: w, page: pretty.NewWriter(), aligns: aligns, widths: make([]int, len(aligns))}
 	t.page.SetStyle(pretty.Style{Box: pretty.BoxStyle{PaddingRight: "  "}, Options: pretty.OptionsNoBordersAndSeparators})
@@ -52,7 +52,7 @@ func (t *Table) Row(cells ...string) error {
 	return t.Flush()
 }
 
-// Flush writes the rows that are not written yet.
+// Flush writes the buffered rows.
 func (t *Table) Flush() error {
 	if t.page.Length() == 0 {
 		return nil
@@ -67,8 +67,8 @@ func (t *Table) Flush() error {
 	return err
 }
 
-// displayWidth returns how many columns of a screen a text takes.
+// displayWidth returns the width of a text on a terminal, in columns.
 func displayWidth(s string) int { return text.StringWidthWithoutEscSequences(s) }
 
-// snipped returns as much of a text as has room in so many columns.
+// snipped returns a text cut to a width in columns.
 func snipped(s string, columns int) string { return text.Snip(s, columns, "…") }

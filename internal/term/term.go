@@ -1,5 +1,5 @@
-// Package term is all that knows a terminal: what is one, bars of progress, tables,
-// colours, and what text may be shown without driving it. Nothing of events is in it.
+// Package term handles terminals: it detects them, and has progress bars, tables, colours, and
+// escaping of text that could control a terminal. It knows nothing of events.
 package term
 
 import (
@@ -9,8 +9,8 @@ import (
 	"golang.org/x/term"
 )
 
-// IsTerminal reports whether a file is a terminal, or another device such as
-// /dev/null, which takes and gives anything.
+// IsTerminal reports whether a file is a terminal or another character device, such as
+// /dev/null.
 func IsTerminal(file any) bool {
 	f, ok := file.(*os.File)
 	if !ok {
@@ -20,7 +20,7 @@ func IsTerminal(file any) bool {
 	return err == nil && fi.Mode()&os.ModeCharDevice != 0
 }
 
-// IsScreen reports whether what is written is shown on a screen.
+// IsScreen reports whether w is a terminal, and not another device.
 func IsScreen(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
@@ -36,5 +36,5 @@ func IsRegular(w io.Writer) bool {
 	return err == nil && fi.Mode().IsRegular()
 }
 
-// IsDumb reports whether nothing but text may be written to terminals.
+// IsDumb reports whether the terminal understands no escape sequences.
 func IsDumb() bool { return os.Getenv("TERM") == "dumb" }

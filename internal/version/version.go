@@ -1,4 +1,4 @@
-// Package version says which gorewind this is.
+// Package version holds the version of gorewind.
 package version
 
 // Number is the version of this program.

@@ -95,16 +95,16 @@ func TestBenchRefusals(t *testing.T) {
 		status int
 		args   []string
 	}{
-		"--runs is 0":            {2, []string{"--runs", "0"}},
-		"--in-flight is 70000":   {2, []string{"--in-flight", "70000"}},
-		`no workload "everyone"`: {2, []string{"--only", "single,everyone"}},
-		"fanout needs":           {2, []string{"--connect", gone.Router}},
-		"--subscribe needs":      {2, []string{"--subscribe", gone.Pub}},
-		"--profile is for":       {2, []string{"--connect", gone.Router, "--profile", "x", "--only", "single"}},
-		`--connect: cannot con`:  {2, []string{"--connect", "x", "--only", "clients"}},
-		`--subscribe: cannot c`:  {2, []string{"--connect", gone.Router, "--subscribe", "x"}},
-		"choose another":         {1, []string{"--dir", "/nowhere"}},
-		"refused: TOO-LARGE":     {1, []string{"--connect", tooSmall(t).Router, "--only", "large", "--events", "50"}},
+		"--runs is 0":                      {2, []string{"--runs", "0"}},
+		"--in-flight is 70000":             {2, []string{"--in-flight", "70000"}},
+		`unknown workload "everyone"`:      {2, []string{"--only", "single,everyone"}},
+		"fanout needs":                     {2, []string{"--connect", gone.Router}},
+		"--subscribe needs":                {2, []string{"--subscribe", gone.Pub}},
+		"--profile is for":                 {2, []string{"--connect", gone.Router, "--profile", "x", "--only", "single"}},
+		`--connect: cannot con`:            {2, []string{"--connect", "x", "--only", "clients"}},
+		`--subscribe: cannot c`:            {2, []string{"--connect", gone.Router, "--subscribe", "x"}},
+		"choose another":                   {1, []string{"--dir", "/nowhere"}},
+		"ERROR from the daemon: TOO-LARGE": {1, []string{"--connect", tooSmall(t).Router, "--only", "large", "--events", "50"}},
 	} {
 		out, errs, status := daemontest.Run(t.TempDir(), append([]string{"bench"}, c.args...)...)
 		if status != c.status || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, want) {

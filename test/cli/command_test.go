@@ -38,8 +38,8 @@ func TestCommandWaitsForDaemon(t *testing.T) {
 	}
 }
 
-// TestCommandTimeout: a daemon that stops to answer does not hold a command for
-// ever, and of a write nobody knows then what came of it.
+// TestCommandTimeout: a daemon that stops answering does not hold up a command for
+// ever. The outcome of a write is then unknown.
 func TestCommandTimeout(t *testing.T) {
 	d := daemontest.Start(t, "--in-memory")
 	in, lines, err := os.Pipe()
@@ -57,7 +57,7 @@ func TestCommandTimeout(t *testing.T) {
 	defer d.Cmd.Process.Signal(syscall.SIGCONT)
 	fmt.Fprintln(lines, "two")
 	_, status := l.End()
-	if status != 5 || !strings.Contains(l.Errors(), "nobody knows") || !strings.Contains(l.Errors(), "lines 2 to 2") {
+	if status != 5 || !strings.Contains(l.Errors(), "outcome unknown") || !strings.Contains(l.Errors(), "lines 2 to 2") {
 		t.Errorf("want status 5, have %d\n%s", status, l.Errors())
 	}
 }

@@ -202,7 +202,7 @@ all       = false     # default
 	if status != exit.OK || stdout != want {
 		t.Errorf("status %d, want\n%shave\n%s", status, want, stdout)
 	}
-	for _, told := range []string{"GOREWIND_SERVICE_HOST, which is ignored", "GOREWIND_DATADIR, which is ignored; did you mean GOREWIND_DATA_DIR?"} {
+	for _, told := range []string{"environment variable GOREWIND_SERVICE_HOST ignored", "environment variable GOREWIND_DATADIR ignored; did you mean GOREWIND_DATA_DIR?"} {
 		if strings.Count(stderr, told) != 1 {
 			t.Errorf("want %q, have\n%s", told, stderr)
 		}
@@ -235,7 +235,7 @@ func TestInMemoryBesideADirectory(t *testing.T) {
 		{[]string{"--config", inMemory, "--in-memory=false", "--data-dir", "x"}, exit.OK},
 	} {
 		_, stderr, status := daemontest.Run(t.TempDir(), append([]string{"config", "serve"}, c.args...)...)
-		if status != c.status || status == exit.Usage && !strings.Contains(stderr, "--in-memory keeps nothing in a --data-dir") {
+		if status != c.status || status == exit.Usage && !strings.Contains(stderr, "--in-memory does not use --data-dir") {
 			t.Errorf("%q: want status %d, have %d\n%s", c.args, c.status, status, stderr)
 		}
 	}

@@ -34,7 +34,7 @@ func randomStore(t *testing.T, dir string) {
 }
 
 // TestCopies: a store with a random history is exported and backed up while a daemon
-// serves it; what is made of the copies tells the same, octet by octet, whoever asks.
+// serves it; what is made of the copies tells the same, byte by byte, whoever asks.
 func TestCopies(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -50,13 +50,13 @@ func TestCopies(t *testing.T) {
 		t.Errorf("have %s", out)
 	}
 	daemontest.Succeed(t, "backup", "--connect", d.Router, in("backup"))
-	if out := daemontest.Succeed(t, "backup", "--verify", in("backup")); !strings.Contains(out, "\nwhole: ") {
+	if out := daemontest.Succeed(t, "backup", "--verify", in("backup")); !strings.Contains(out, "\nintact: ") {
 		t.Errorf("have %s", out)
 	}
 	daemontest.Succeed(t, "import", in("export.jsonl.zst"), "--data-dir", in("imported"))
 	daemontest.Succeed(t, "restore", in("backup"), "--data-dir", in("restored"))
 	for _, name := range []string{"imported", "restored"} {
-		if out := daemontest.Succeed(t, "verify", "--data-dir", in(name)); !strings.Contains(out, "\nwhole: ") {
+		if out := daemontest.Succeed(t, "verify", "--data-dir", in(name)); !strings.Contains(out, "\nintact: ") {
 			t.Errorf("%s: %s", name, out)
 		}
 		c := daemontest.Start(t, "--data-dir", in(name))
@@ -99,7 +99,7 @@ func TestRestoreSaysUpTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, errs, status := daemontest.Run(dir, "restore", in("backup"), "--data-dir", in("new"))
-	if want := "; what comes before this file is restored with --upto 1; take another copy"; status != exit.Failure || !strings.Contains(errs, want) {
+	if want := "; restore what comes before this file with --upto 1; use another copy"; status != exit.Failure || !strings.Contains(errs, want) {
 		t.Errorf("want %q, have status %d, %s", want, status, errs)
 	}
 	daemontest.Succeed(t, "restore", in("backup"), "--upto", "1", "--data-dir", in("before"))
@@ -133,9 +133,9 @@ func TestImportAppends(t *testing.T) {
 	for range 6 {
 		daemontest.RunAndKill(t, 300*time.Millisecond, "import", in("export"), "--connect", to.Router)
 	}
-	for _, want := range []string{" event", "appended: 0 events; there already, from an import of this file before: 20,990 events;"} { // how much the killed ones did is chance
+	for _, want := range []string{" event", "appended: 0 events; already there from an earlier import of this file: 20,990 events;"} { // how much the killed ones did is chance
 		if out := daemontest.Succeed(t, "import", in("export"), "--connect", to.Router); !strings.HasPrefix(out, "appended: ") || !strings.Contains(out, want) || !strings.Contains(out, "\nnot kept: ids") ||
-			!strings.Contains(out, "another export of the same events appends them again") {
+			!strings.Contains(out, "another export of the same events would append them again") {
 			t.Errorf("have %s", out)
 		}
 	}
@@ -184,7 +184,7 @@ func TestCopiesRefuse(t *testing.T) {
 		args []string
 		want string
 	}{
-		"over a file":           {append([]string{"export", in("export")}, connect...), "replace it with --force"},
+		"over a file":           {append([]string{"export", in("export")}, connect...), "overwrite it with --force"},
 		"after the end":         {append([]string{"export", "--after", "99", in("none")}, connect...), "ends at position 2"},
 		"no daemon":             {[]string{"export", "--connect", "tcp://127.0.0.1:1", "--timeout", "100ms", in("none")}, "--connect"},
 		"no file":               {[]string{"import", in("none"), "--data-dir", in("new")}, "no such file"},
@@ -193,9 +193,9 @@ func TestCopiesRefuse(t *testing.T) {
 		"cut":                   {[]string{"import", in("cut"), "--data-dir", in("new")}, "cut off here"},
 		"no export":             {[]string{"import", in("thesis"), "--data-dir", in("new")}, "does not begin like an export"},
 		"no beginning":          {[]string{"import", in("later"), "--data-dir", in("new")}, "after position 1"},
-		"over a store":          {[]string{"import", in("export"), "--data-dir", in("restored")}, "not empty; give one"},
+		"over a store":          {[]string{"import", in("export"), "--data-dir", in("restored")}, "not empty; give a directory"},
 		"over a daemon's":       {[]string{"import", in("export"), "--data-dir", in("data")}, "in use by another process"},
-		"restored over a store": {[]string{"restore", in("backup"), "--data-dir", in("restored")}, "not empty; give one"},
+		"restored over a store": {[]string{"restore", in("backup"), "--data-dir", in("restored")}, "not empty; give a directory"},
 		"no backup":             {[]string{"restore", in("data"), "--data-dir", in("new")}, "is the data directory of a store"},
 		"beyond the backup":     {[]string{"restore", in("backup"), "--upto", "3", "--data-dir", in("new")}, "ends at position 2"},
 		"before all":            {[]string{"restore", in("backup"), "--until", "2020-01-01", "--data-dir", in("new")}, "nothing was committed before 2020-01-01T"},
@@ -252,7 +252,7 @@ func TestCopiesOfLoss(t *testing.T) {
 		if _, errs, status := daemontest.Run(dir, args...); status != exit.Failure || !strings.Contains(errs, "--accept-loss") {
 			t.Errorf("%q: status %d, %s", args, status, errs)
 		}
-		if out := daemontest.Succeed(t, append(args, "--accept-loss")...); !strings.Contains(out, "1 event of 1 octet,") || !strings.Contains(out, "; LOST: 2 events") {
+		if out := daemontest.Succeed(t, append(args, "--accept-loss")...); !strings.Contains(out, "1 event of 1 byte,") || !strings.Contains(out, "; LOST: 2 events") {
 			t.Errorf("%q: %s", args, out)
 		}
 	}
@@ -303,7 +303,7 @@ func TestImportFromStdin(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	for _, want := range []string{"appended: 1 event; another export", "appended: 0 events; there already, from an import of this file before: 1 event;"} {
+	for _, want := range []string{"appended: 1 event; another export", "appended: 0 events; already there from an earlier import of this file: 1 event;"} {
 		if out, err := take(whole, "--connect", d.Router); err != nil || len(p.Events("s", 0)) != 2 || !strings.HasPrefix(out, want) {
 			t.Errorf("want %q, have %v\n%s", want, err, out)
 		}
@@ -314,7 +314,7 @@ func TestImportFromStdin(t *testing.T) {
 	if left := daemontest.Files(t, dir); len(left) != 1 {
 		t.Errorf("left %q", left)
 	}
-	if out, err := take(whole, "--data-dir", filepath.Join(dir, "new")); err != nil || !strings.Contains(out, "made: the store") {
+	if out, err := take(whole, "--data-dir", filepath.Join(dir, "new")); err != nil || !strings.Contains(out, "created: store") {
 		t.Errorf("made: %v\n%s", err, out)
 	}
 }

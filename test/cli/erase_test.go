@@ -22,7 +22,7 @@ func TestReplace(t *testing.T) {
 	if have := d.Stored(t, "s"); !slices.Equal(have, []string{"\x00\xff"}) {
 		t.Errorf("have %q", have)
 	}
-	none.Refuse(t, 1, `the stream "s" has no id 2`, "replace", "s", "2", "new")
+	none.Refuse(t, 1, `the stream "s" has no event with id 2`, "replace", "s", "2", "new")
 }
 
 // TestDelete: nothing goes without a yes, and nothing that was not told.
@@ -44,14 +44,14 @@ func TestDelete(t *testing.T) {
 		status      int
 		args        []string
 	}{
-		{"\n", `The stream "s" holds 4 events, 1 to 4. Delete all, for ever? [y/N]`, 0, nil},
-		{"n\n", `Delete event 1, for ever? [y/N]`, 0, []string{"--upto", "1"}},
+		{"\n", `The stream "s" holds 4 events, 1 to 4. Permanently delete all? [y/N]`, 0, nil},
+		{"n\n", `Permanently delete event 1? [y/N]`, 0, []string{"--upto", "1"}},
 		{"n\n", `nothing was deleted`, 0, nil},
 		{"yess\n", `nothing was deleted`, 0, nil},
-		{"\x04", `nobody can be asked`, 2, nil},
-		{"", `the stream "s" has no id 9`, 1, []string{"--upto", "9", "--yes"}},
-		{"y\n", `which is not what was expected`, 3, []string{"--expect", "3"}},
-		{"", `there is nothing to delete: the stream "s" begins with event 1`, 0, []string{"--upto", "0"}},
+		{"\x04", `no terminal to ask for confirmation`, 2, nil},
+		{"", `the stream "s" has no event with id 9`, 1, []string{"--upto", "9", "--yes"}},
+		{"y\n", `conflict:`, 3, []string{"--expect", "3"}},
+		{"", `nothing to delete: the stream "s" begins with event 1`, 0, []string{"--upto", "0"}},
 	} {
 		seen, status := daemontest.OnTerminal(t, d.Command(t, append([]string{"delete", "s"}, c.args...)...), c.typed)
 		if status != c.status || !strings.Contains(seen, c.want) {
@@ -60,20 +60,20 @@ func TestDelete(t *testing.T) {
 		left("a", "b", "c", "d")
 	}
 	seen, status := daemontest.OnTerminal(t, d.Command(t, "delete", "s", "--upto", "2"), "y\n")
-	if status != 0 || !strings.Contains(seen, "Delete 2 events, 1 to 2, for ever?") || !strings.HasSuffix(seen, " deleted 2 events, 1 to 2\n") {
+	if status != 0 || !strings.Contains(seen, "Permanently delete 2 events, 1 to 2?") || !strings.HasSuffix(seen, " deleted 2 events, 1 to 2\n") {
 		t.Errorf("status %d\n%s", status, seen)
 	}
 	left("c", "d")
 	none.Want(t, "deleted event 3\n", "delete", "s", "--upto", "3", "--yes", "--expect", "4")
 	left("d")
 	none.Refuse(t, 3, "nothing was deleted", "delete", "s", "--yes", "--expect", "3")
-	none.Want(t, "there is nothing to delete: the stream \"s\" begins with event 4\n", "delete", "s", "--upto", "3", "--yes")
+	none.Want(t, "nothing to delete: the stream \"s\" begins with event 4\n", "delete", "s", "--upto", "3", "--yes")
 	none.Want(t, "deleted event 4\n", "delete", "s", "--yes")
 	left()
-	none.Want(t, "there is nothing to delete: the stream \"s\" holds no event\n", "delete", "s", "--yes")
-	none.Want(t, "there is nothing to delete: the stream \"nosuch\" holds no event\n", "delete", "nosuch", "--upto", "1", "--yes")
+	none.Want(t, "nothing to delete: the stream \"s\" is empty\n", "delete", "s", "--yes")
+	none.Want(t, "nothing to delete: the stream \"nosuch\" is empty\n", "delete", "nosuch", "--upto", "1", "--yes")
 	seen, status = daemontest.OnTerminal(t, d.Command(t, "delete", "s"), "")
-	if status != 0 || !strings.Contains(seen, "holds no event") {
+	if status != 0 || !strings.Contains(seen, "is empty") {
 		t.Errorf("status %d\n%s", status, seen)
 	}
 	none.Want(t, "5\n", "publish", "s", "e")
@@ -90,7 +90,7 @@ func TestDeleteAfterTheQuestion(t *testing.T) {
 	none.Want(t, "2\n", "publish", "s", "not told")
 	p.Type("y\n")
 	seen, status := p.End()
-	if status != 3 || !strings.Contains(seen, "nothing was deleted; look again") {
+	if status != 3 || !strings.Contains(seen, "nothing was deleted; check the stream") {
 		t.Errorf("status %d\n%s", status, seen)
 	}
 	p = daemontest.NewTerminal(t, d.Command(t, "delete", "s"))

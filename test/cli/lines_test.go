@@ -96,7 +96,7 @@ func TestPublishLinesForms(t *testing.T) {
 		t.Errorf("want %q, have %q", want, have)
 	}
 	seen, status := daemontest.OnTerminal(t, d.Command(t, "publish", "s", "--lines"), "typed\n")
-	if status != 2 || !strings.Contains(seen, "pipe them in") {
+	if status != 2 || !strings.Contains(seen, "pipe lines in") {
 		t.Errorf("status %d\n%s", status, seen)
 	}
 	seen, status = daemontest.OnTerminal(t, d.Command(t, "publish", "typed", "--lines", "-"), "one\ntwo\n\x04")
@@ -138,7 +138,7 @@ func TestPublishLinesRefused(t *testing.T) {
 	lines = append(lines, numbered(2502, 3000)...)
 	in := strings.Join(lines, "\n")
 	out, errs, status := daemontest.Shell{D: d, Stdin: in}.Run(t, "publish", "plain", "--lines")
-	if status != 1 || out != "1\t2500\n" || !strings.Contains(errs, "line 2501 has more than the 100 octets") || !strings.Contains(errs, "go on from line 2501") {
+	if status != 1 || out != "1\t2500\n" || !strings.Contains(errs, "line 2501 is longer than 100 bytes") || !strings.Contains(errs, "continue from line 2501") {
 		t.Errorf("status %d, stdout %q\n%s", status, out, errs)
 	}
 	// With a key, only whole batches are: so it can be run again without that line.
@@ -153,7 +153,7 @@ func TestPublishLinesRefused(t *testing.T) {
 	}
 	without[1500] = "altered"
 	out, errs, status = daemontest.Shell{D: d, Stdin: strings.Join(without, "\n")}.Run(t, "publish", "keyed", "--lines", "--key", "k")
-	if status != 1 || out != "1\t1000\n" || !strings.Contains(errs, "lines 1001 to 2000 are not what they were") {
+	if status != 1 || out != "1\t1000\n" || !strings.Contains(errs, "lines 1001 to 2000 differ from those of the earlier run") {
 		t.Errorf("status %d, stdout %q\n%s", status, out, errs)
 	}
 	daemontest.Shell{D: d, Stdin: "a\nb\n"}.Refuse(t, 3, "0 lines stored", "publish", "plain", "--lines", "--expect", "7")

@@ -74,7 +74,7 @@ func TestFollowCommand(t *testing.T) {
 		}
 	}
 	daemontest.Shell{D: d}.Want(t, "1\n2\n", "follow", "s", "--limit", "2", "--raw")
-	daemontest.Shell{D: d}.Refuse(t, 1, `has no id 5000`, "follow", "s", "--after", "5000")
+	daemontest.Shell{D: d}.Refuse(t, 1, `has no event with id 5000`, "follow", "s", "--after", "5000")
 }
 
 // TestFollowNew: what was there is not shown, and what comes is.
@@ -218,7 +218,7 @@ func TestSubscribeGaps(t *testing.T) {
 		}
 	}
 	s.Close()
-	l.Await("has ended")
+	l.Await("lost the connection")
 	broadcast(bind(endpoint), 9, 11)
 	for _, want := range []string{"s\t9\tdata", "s\t11\tdata", "t\t9\tdata"} {
 		if have := l.Line(); have != want {
@@ -228,7 +228,7 @@ func TestSubscribeGaps(t *testing.T) {
 	if _, status := l.Stop(syscall.SIGTERM); status != 0 {
 		t.Errorf("status %d\n%s", status, l.Errors())
 	}
-	for _, want := range []string{"broadcasts of 5 to 7 were lost; gorewind query with --after 4 --upto 7", "broadcasts of 10 to 10", "broadcasts again"} {
+	for _, want := range []string{"lost the broadcasts of events 5 to 7 of the stream \"s\"; get them with gorewind query --after 4 --upto 7", "broadcasts of events 10 to 10", "reconnected to"} {
 		if strings.Count(l.Errors(), want) != 1 {
 			t.Errorf("want %q once, have\n%s", want, l.Errors())
 		}

@@ -32,15 +32,15 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Ask(wire.Ping{})
-	for began := time.Now(); d.Metrics(t)["gorewind_subscribers"] == 0; { // else nobody counts the octets
+	for began := time.Now(); d.Metrics(t)["gorewind_subscribers"] == 0; { // else nobody counts the bytes
 		if time.Since(began) > 20*time.Second {
 			t.Fatal("PUB has no subscriber")
 		}
 	}
 	before := d.Metrics(t)
-	const events, octets = 50, 100
+	const events, size = 50, 100
 	for range events {
-		p.Ask(wire.Publish{Stream: []byte("s"), Data: make([]byte, octets)})
+		p.Ask(wire.Publish{Stream: []byte("s"), Data: make([]byte, size)})
 	}
 	p.Ask(wire.Append{Groups: []wire.Group{{Stream: []byte("t"), Events: [][]byte{[]byte("12345"), []byte("67890")}}}})
 	p.Ask(wire.Publish{Stream: []byte("s"), Data: make([]byte, 1001)})
@@ -64,11 +64,11 @@ func TestMetrics(t *testing.T) {
 		`request_errors_total{code="CONFLICT"}`:  0,
 		`received_messages_total`:                events + 7,
 		`published_events_total`:                 events + 2,
-		`published_bytes_total`:                  events*octets + 10,
+		`published_bytes_total`:                  events*size + 10,
 		`sent_events_total`:                      events,
-		`sent_bytes_total`:                       events * octets,
+		`sent_bytes_total`:                       events * size,
 		`broadcast_events_total`:                 events + 2,
-		`broadcast_bytes_total`:                  events*octets + 10,
+		`broadcast_bytes_total`:                  events*size + 10,
 		`queries_total`:                          2,
 		`commit_events_sum`:                      events + 2,
 		`commit_events_count`:                    events + 3, // one for each request that waited for its answer
@@ -102,7 +102,7 @@ func TestMetrics(t *testing.T) {
 	}
 	for name, least := range map[string]float64{
 		"gorewind_disk_free_bytes": 1, "go_goroutines": 1, "process_resident_memory_bytes": 1,
-		"gorewind_fsync_duration_seconds_sum": 1e-9, "gorewind_leveldb_written_bytes_total": events * octets,
+		"gorewind_fsync_duration_seconds_sum": 1e-9, "gorewind_leveldb_written_bytes_total": events * size,
 	} {
 		if have := after[name]; have < least {
 			t.Errorf("%s: want at least %v, have %v", name, least, have)

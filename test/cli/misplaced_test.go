@@ -29,7 +29,7 @@ func TestRightCommand(t *testing.T) {
 	if err := os.WriteFile(in("thesis"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	const restore, imports, serve = "gorewind restore makes a store of it", "gorewind import makes a store of it", "take it with --data-dir"
+	const restore, imports, serve = "create a store from it with gorewind restore", "use it with gorewind import", "use it with --data-dir"
 	for _, c := range []struct {
 		want string
 		args []string
@@ -46,11 +46,11 @@ func TestRightCommand(t *testing.T) {
 		{serve, []string{"import", in("data"), "--data-dir", in("new")}},
 		{serve, []string{"restore", in("data"), "--data-dir", in("new")}},
 		{serve, append([]string{"backup", in("data")}, connect...)},
-		{"gorewind restore makes a store of the directory", []string{"restore", segments[0], "--data-dir", in("new")}},
+		{"give its directory to gorewind restore", []string{"restore", segments[0], "--data-dir", in("new")}},
 		{"give the directory that gorewind backup made", []string{"restore", in("none"), "--data-dir", in("new")}},
 		{"give the directory that gorewind backup made", []string{"backup", "--verify", in("thesis")}},
 		{"is not a directory and holds no backup: choose another", append([]string{"backup", in("thesis")}, connect...)},
-		{"make the directory first", append([]string{"export", in("none/export")}, connect...)},
+		{"create the directory first", append([]string{"export", in("none/export")}, connect...)},
 		{"there is no store in", []string{"repair", "--data-dir", in("none")}},
 	} {
 		before := daemontest.Files(t, dir)
@@ -62,7 +62,7 @@ func TestRightCommand(t *testing.T) {
 			t.Errorf("%q: want the files %q, have %q", c.args, before, after)
 		}
 	}
-	if out := daemontest.Succeed(t, "import", segments[0], "--data-dir", in("one")); !strings.Contains(out, "is a segment of a backup") || !strings.Contains(out, "up to the position 1 only") {
+	if out := daemontest.Succeed(t, "import", segments[0], "--data-dir", in("one")); !strings.Contains(out, "is a segment of a backup") || !strings.Contains(out, "only up to position 1") {
 		t.Errorf("a segment is taken for the whole: %s", out)
 	}
 	for _, name := range []string{"data", "one"} {
@@ -98,11 +98,11 @@ func TestRestoreLeftUnfinished(t *testing.T) {
 		}
 	}
 	refused("it is missing", "backup", "--verify", in("bad"))
-	refused("new/db.restoring is left", "restore", in("bad"), "--data-dir", in("new"))
+	refused("new/db.restoring remains", "restore", in("bad"), "--data-dir", in("new"))
 	for _, command := range []string{"serve", "verify", "repair"} {
 		refused("unfinished restore; run the same gorewind restore", command, "--data-dir", in("new"))
 	}
-	if out := daemontest.Succeed(t, "restore", in("good"), "--data-dir", in("new")); !strings.Contains(out, "up to the position 1") {
+	if out := daemontest.Succeed(t, "restore", in("good"), "--data-dir", in("new")); !strings.Contains(out, "up to position 1") {
 		t.Errorf("have %s", out)
 	}
 }

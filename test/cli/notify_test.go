@@ -49,7 +49,7 @@ func TestNotifyNobody(t *testing.T) {
 	m := daemontest.Supervise(t, filepath.Join(t.TempDir(), "notify"))
 	cmd := m.Command(0)
 	m.Close()
-	if log := daemontest.StartCommand(t, cmd).Stop(t, syscall.SIGTERM); !strings.Contains(log, "cannot tell the service manager") {
+	if log := daemontest.StartCommand(t, cmd).Stop(t, syscall.SIGTERM); !strings.Contains(log, "cannot notify the service manager") {
 		t.Errorf("no complaint:\n%s", log)
 	}
 }
@@ -75,7 +75,7 @@ func TestNotifyDamage(t *testing.T) {
 		t.Errorf("want status %d, have %v\n%s", exit.Damaged, err, out)
 	}
 	if told := m.Rest(); !strings.Contains(told, "STATUS=Repairing the database: ") || strings.Contains(told, "READY") ||
-		!strings.HasSuffix(told, "[STATUS=The store cannot be opened; the log says why] [END=1]]") {
+		!strings.HasSuffix(told, "[STATUS=Cannot open the store; see the log] [END=1]]") {
 		t.Errorf("want that it repairs, then that it cannot, and not that it is ready; have %s", told)
 	}
 }
@@ -103,7 +103,7 @@ func TestNotifySlowStart(t *testing.T) {
 		t.Errorf("want %q, have %q", want, have)
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
-	m.Hears("STATUS=Stopping when the store is open")
+	m.Hears("STATUS=Stopping once the store is open")
 }
 
 // TestWatchdog: the watchdog is told as long as the broker's loop goes on, and
@@ -147,7 +147,7 @@ func narrow(t *testing.T, d *daemontest.Daemon) {
 	}
 }
 
-// provoke has a daemon log that it gives a connection up, in many octets: of a
+// provoke has a daemon log that it gives a connection up, in many bytes: of a
 // peer with a long name, who asks for much that has to wait.
 func provoke(t *testing.T, d *daemontest.Daemon, name byte) {
 	t.Helper()

@@ -60,7 +60,7 @@ func TestProgress(t *testing.T) {
 		run("verifying", "read: ", "backup", "--verify", "copy")
 		run("restoring", "read: ", "restore", "copy", "--data-dir", "restored")
 		run("verifying", "read: ", "verify", "--data-dir", "restored")
-		run("restored:", "whole: ", "repair", "--data-dir", "restored")
+		run("restored:", "intact: ", "repair", "--data-dir", "restored")
 		run("run 1", "gorewind ", "bench", "--connect", d.Router, "--only", "clients", "--events", "100", "--runs", "1")
 		if _, errs, status := (daemontest.Shell{D: d, Stdin: lines}).Run(t, "publish", "in a pipe", "--lines"); errs != "" || status != 0 {
 			t.Errorf("in a pipe: status %d, %q", status, errs)
@@ -133,8 +133,8 @@ func TestProgressInterrupted(t *testing.T) {
 			shows, says string
 			args        []string
 		}{
-			{"run 1 of", "gorewind: stopped by a signal before the end; there are no figures", []string{"bench", "--connect", d.Router, "--only", "pipelined", "--runs", "1000"}},
-			{"storing", "gorewind: stopped by a signal; 0 lines stored: go on from line 1, as with tail -n +1", []string{"publish", "s", "--lines"}},
+			{"run 1 of", "gorewind: stopped by a signal before the end; there are no results", []string{"bench", "--connect", d.Router, "--only", "pipelined", "--runs", "1000"}},
+			{"storing", "gorewind: stopped by a signal; 0 lines stored; continue from line 1, for example with tail -n +1", []string{"publish", "s", "--lines"}},
 		} {
 			cmd := d.Command(t, c.args...)
 			if c.args[0] == "publish" {

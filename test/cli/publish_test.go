@@ -15,8 +15,8 @@ import (
 	"gorewind/wire"
 )
 
-// TestPublish: data come from the command line or the standard input, octet by
-// octet, and only where somebody meant it.
+// TestPublish: data come from the command line or the standard input, byte by
+// byte, and only where somebody meant it.
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
@@ -52,7 +52,7 @@ func TestPublishConditions(t *testing.T) {
 	none := daemontest.Shell{D: d}
 	none.Want(t, "1\n", "publish", "s", "opened", "--expect", "empty")
 	none.Refuse(t, 3, `the last event of the stream "s" is 1`, "publish", "s", "opened", "--expect", "empty")
-	none.Refuse(t, 3, `the stream "t" holds no event`, "publish", "t", "opened", "--expect", "1")
+	none.Refuse(t, 3, `the stream "t" is empty`, "publish", "t", "opened", "--expect", "1")
 	none.Want(t, "2\n", "publish", "s", "more", "--expect", "0x1")
 	none.Want(t, "3\n", "publish", "s", "once", "--key", "k", "--expect", "2")
 	none.Want(t, "3\n", "publish", "s", "once", "--key", "k", "--expect", "2")
@@ -67,24 +67,24 @@ func TestPublishConditions(t *testing.T) {
 func TestPublishLarge(t *testing.T) {
 	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
-	octets := make([]byte, 1<<20)
+	data := make([]byte, 1<<20)
 	r := rand.New(rand.NewPCG(1, 2))
-	for i := range octets {
-		octets[i] = byte(r.Uint32())
+	for i := range data {
+		data[i] = byte(r.Uint32())
 	}
-	daemontest.Shell{D: d, Stdin: string(octets)}.Want(t, "1\n", "publish", "s")
+	daemontest.Shell{D: d, Stdin: string(data)}.Want(t, "1\n", "publish", "s")
 	out, errs, status := daemontest.Shell{D: d}.Run(t, "query", "s", "--raw")
-	if status != 0 || errs != "" || !bytes.Equal([]byte(out), append(octets, '\n')) {
-		t.Errorf("have %d octets, status %d\n%s", len(out), status, errs)
+	if status != 0 || errs != "" || !bytes.Equal([]byte(out), append(data, '\n')) {
+		t.Errorf("have %d bytes, status %d\n%s", len(out), status, errs)
 	}
 	for _, more := range []int{1, 2 << 20, 4 << 20} {
-		daemontest.Shell{D: d, Stdin: string(octets) + strings.Repeat("x", more)}.Refuse(t, 1, "octets", "publish", "s", "--key", "k")
-		daemontest.Shell{D: d, Stdin: string(octets) + strings.Repeat("x", more)}.Refuse(t, 1, "octets", "replace", "s", "1")
+		daemontest.Shell{D: d, Stdin: string(data) + strings.Repeat("x", more)}.Refuse(t, 1, " bytes", "publish", "s", "--key", "k")
+		daemontest.Shell{D: d, Stdin: string(data) + strings.Repeat("x", more)}.Refuse(t, 1, " bytes", "replace", "s", "1")
 	}
 }
 
-// TestPublishOutcome: of what was sent and not answered nobody knows what came of
-// it. That has a status of its own, and is told with what to do.
+// TestPublishOutcome: a write that was sent and not answered has an unknown outcome. That has
+// an exit status of its own, and the error says what to do.
 func TestPublishOutcome(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -101,7 +101,7 @@ func TestPublishOutcome(t *testing.T) {
 		l := daemontest.StartClient(t, (&daemontest.Daemon{Router: endpoint}).Command(t, c.args...))
 		<-asked
 		rest, status := l.Stop(syscall.SIGINT)
-		if status != 5 || rest != "" || !strings.Contains(l.Errors(), "nobody knows") || !strings.Contains(l.Errors(), c.want) {
+		if status != 5 || rest != "" || !strings.Contains(l.Errors(), "outcome unknown") || !strings.Contains(l.Errors(), c.want) {
 			t.Errorf("%q: want status 5 and %q, have %d, stdout %q\n%s", c.args, c.want, status, rest, l.Errors())
 		}
 	}

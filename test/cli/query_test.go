@@ -105,12 +105,12 @@ func TestQuery(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ want, args string }{
-		{`the stream "account/17" has no id 9; it may be deleted`, "account/17 --after 9"},
-		{"the position 99 is beyond the last; with --prefix", "--prefix --after 99"},
-		{"--after is beyond --upto", "account/17 --after 3 --upto 1"},
+		{`the stream "account/17" has no event with id 9; it was deleted`, "account/17 --after 9"},
+		{"the position 99 is after the last one; with --prefix", "--prefix --after 99"},
+		{"--after is greater than --upto", "account/17 --after 3 --upto 1"},
 		{"STREAM is not a valid glob: the pattern ends", `a\ --glob`},
 		{"--also", `a --glob --also b\`},
-		{"begin anew", "account/17 --store 00.1"},
+		{"start from the beginning", "account/17 --store 00.1"},
 	} {
 		none.Refuse(t, 1, c.want, append([]string{"query"}, strings.Fields(c.args)...)...)
 	}
@@ -243,12 +243,12 @@ func TestQueryOfNothing(t *testing.T) {
 	for _, c := range []struct{ want, args string }{
 		{`in the stream "nosuch"; gorewind streams lists`, "nosuch"},
 		{`in the stream "account/17"; gorewind streams lists`, "account/17 --after 3"},
-		{`in the stream "account/*"; add --glob to make its name a pattern`, "account/*"},
-		{"in the streams that are selected", "bank/* --glob"},
+		{`in the stream "account/*"; to use the name as a pattern, add --glob`, "account/*"},
+		{"in the selected streams", "bank/* --glob"},
 	} {
 		args := append([]string{"query"}, strings.Fields(c.args)...)
 		seen, status := daemontest.OnTerminal(t, d.Command(t, args...), "")
-		if status != 0 || strings.Count(seen, "\n") != 1 || !strings.Contains(seen, "gorewind: there is no such event "+c.want) {
+		if status != 0 || strings.Count(seen, "\n") != 1 || !strings.Contains(seen, "gorewind: no such event "+c.want) {
 			t.Errorf("%s: want %q, have status %d\n%s", c.args, c.want, status, seen)
 		}
 		out, errs, status := daemontest.Shell{D: d}.Run(t, args...)

@@ -30,7 +30,7 @@ func TestRepair(t *testing.T) {
 			t.Errorf("want status %d and %q, have %d\n%s%s", want, tells, status, stdout, stderr)
 		}
 	}
-	repair(exit.OK, "whole: there is nothing to repair")
+	repair(exit.OK, "intact: nothing to repair")
 
 	if err := os.Remove(filepath.Join(dir, "db", "CURRENT")); err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestRepair(t *testing.T) {
 	d = daemontest.Start(t, "--data-dir", dir)
 	daemontest.Dial(t, d.Router).Ask(wire.Publish{Stream: []byte("a"), Data: []byte("data")})
 	d.Stop(t, syscall.SIGTERM)
-	repair(exit.OK, "whole: there is nothing to repair")
+	repair(exit.OK, "intact: nothing to repair")
 	if _, err := os.Stat(filepath.Join(dir, "db.damaged-2")); err != nil {
 		t.Error(err)
 	}

@@ -66,7 +66,7 @@ func TestKeygen(t *testing.T) {
 	if err := os.Rename(filepath.Join(dir, "mine.key_secret"), filepath.Join(dir, "kept")); err != nil {
 		t.Fatal(err)
 	}
-	if _, errs, status := daemontest.Run(dir, "keygen", "mine"); status != 1 || !strings.Contains(errs, "mine.key is there already") {
+	if _, errs, status := daemontest.Run(dir, "keygen", "mine"); status != 1 || !strings.Contains(errs, "mine.key already exists") {
 		t.Errorf("the public key was there: status %d, %s", status, errs)
 	}
 	if err := os.Rename(filepath.Join(dir, "kept"), filepath.Join(dir, "mine.key_secret")); err != nil {
@@ -131,16 +131,16 @@ func TestSecurityRefusals(t *testing.T) {
 		{serve("--curve-key", l.File("none"), "--clients", l.File("clients.toml")), "none: no such file"},
 		{serve("--curve-key", l.File("readable"), "--clients", l.File("clients.toml")), "mode 0640"},
 		{serve("--curve-key", l.File("server.key"), "--clients", l.File("clients.toml")), "has no secret key"},
-		{serve("--curve-key", l.File("mixed"), "--clients", l.File("clients.toml")), "not that of the secret one"},
+		{serve("--curve-key", l.File("mixed"), "--clients", l.File("clients.toml")), "does not match the secret key"},
 		{serve("--curve-key", l.File("junk"), "--clients", l.File("clients.toml")), "not 40 characters"},
 		{locked("none.toml"), "none.toml: no such file"},
-		{locked("typo.toml"), "line 4: there is no client.raed"},
-		{locked("table.toml"), "line 4: there is no clients"},
+		{locked("typo.toml"), "line 4: unknown key client.raed"},
+		{locked("table.toml"), "line 4: unknown key clients"},
 		{locked("syntax.toml"), "line 4"},
-		{locked("type.toml"), `line 4: read takes a list of globs, such as ["account/*"] or ["**"]; write [[client]]`},
-		{locked("number.toml"), "line 2: name takes text in quotes; write [[client]]"},
-		{locked("notable.toml"), "line 1: client is no value; write [[client]]"},
-		{locked("unquoted.toml"), "line 4: toml: this is no value; give text in quotes"},
+		{locked("type.toml"), `line 4: read must be a list of patterns, such as ["account/*"] or ["**"]; write [[client]]`},
+		{locked("number.toml"), "line 2: name must be a string in quotes; write [[client]]"},
+		{locked("notable.toml"), "line 1: client is not a valid value; write [[client]]"},
+		{locked("unquoted.toml"), "line 4: toml: not a valid value; give text in quotes"},
 		{locked("glob.toml"), `client "a": read: "a\\"`},
 		{locked("emptyglob.toml"), `client "a": read`},
 		{locked("nameless.toml"), "client 1 has no name"},
@@ -151,7 +151,7 @@ func TestSecurityRefusals(t *testing.T) {
 		{[]string{"ping", "--client-key", l.File("k.key_secret")}, "--client-key and --server-key go together"},
 		{[]string{"ping", "--client-key", l.File("readable"), "--server-key", other}, "mode 0640"},
 		{[]string{"ping", "--client-key", l.File("k.key_secret"), "--server-key", l.File("none")}, "none: no such file"},
-		{[]string{"ping", "--client-key", l.File("k.key_secret"), "--server-key", l.File("server.key_secret")}, "server.key_secret holds the secret key"},
+		{[]string{"ping", "--client-key", l.File("k.key_secret"), "--server-key", l.File("server.key_secret")}, "server.key_secret holds a secret key"},
 	} {
 		out, errs, status := daemontest.Run(t.TempDir(), x.args...)
 		if status != exit.Usage || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, x.want) {
@@ -173,18 +173,18 @@ func TestPingWithKeys(t *testing.T) {
 	server, _ := l.Pair("server")
 	for _, serverKey := range []string{server, l.File("server.key")} {
 		out, errs, status := ping("--client-key", l.File("known.key_secret"), "--server-key", serverKey)
-		if status != 0 || !strings.Contains(out, "answers") {
+		if status != 0 || !strings.Contains(out, "answered") {
 			t.Errorf("status %d\n%s%s", status, out, errs)
 		}
 	}
 	for want, args := range map[string][]string{
-		"does not know this key":           {"--client-key", l.File("unknown.key_secret"), "--server-key", server},
-		"may have another key":             {"--client-key", l.File("known.key_secret"), "--server-key", l.File("known.key")},
-		"did not let this client in: it a": nil, // asks for a key, or may ask for one
+		"unknown key":                  {"--client-key", l.File("unknown.key_secret"), "--server-key", server},
+		"its public key may differ":    {"--client-key", l.File("known.key_secret"), "--server-key", l.File("known.key")},
+		"refused the connection: it r": nil, // requires CURVE, or may require a key
 	} {
 		out, errs, status := ping(args...)
 		if args == nil {
-			errs = strings.Replace(errs, "it ended the handshake: it may ask for a key", "it asks for a key", 1)
+			errs = strings.Replace(errs, "it ended the handshake: it may require a key", "it requires CURVE", 1)
 		}
 		if status != 1 || !strings.Contains(errs, want) || !strings.Contains(errs, "--server-key") || strings.Count(errs, "\n") != 1 {
 			t.Errorf("%q: want %q, have status %d\n%s%s", args, want, status, out, errs)
@@ -197,7 +197,7 @@ func TestReloadOfNothing(t *testing.T) {
 	t.Parallel()
 	d := daemontest.Start(t, "--in-memory")
 	d.Cmd.Process.Signal(syscall.SIGHUP)
-	until(t, "the daemon says nothing of SIGHUP", func() bool { return strings.Contains(d.Log(), "nothing to read again") })
+	until(t, "the daemon says nothing of SIGHUP", func() bool { return strings.Contains(d.Log(), "SIGHUP ignored") })
 	daemontest.Dial(t, d.Router).Ask(wire.Ping{})
 }
 
@@ -234,7 +234,7 @@ func TestReloadOfAStart(t *testing.T) {
 	}
 	says("opening the store")
 	cmd.Process.Signal(syscall.SIGHUP)
-	says("nothing to read again")
+	says("SIGHUP ignored")
 }
 
 // TestDeleteUnread: who may delete and not read is not told what there was.
@@ -260,13 +260,13 @@ func TestNobodyIsListed(t *testing.T) {
 	l := daemontest.NewLock(t, "a")
 	l.Allow(nil)
 	d := l.Start()
-	warned := func() int { return strings.Count(d.Log(), `level=WARN msg="NO CLIENT IS LISTED`) }
+	warned := func() int { return strings.Count(d.Log(), `level=WARN msg="no clients configured`) }
 	if warned() != 1 {
 		t.Errorf("want a warning, have\n%s", d.Log())
 	}
 	l.Allow(map[string]string{"a": ""})
 	d.Cmd.Process.Signal(syscall.SIGHUP)
-	until(t, "the rules are not read again", func() bool { return strings.Contains(d.Log(), `read again" clients=1`) })
+	until(t, "the rules are not read again", func() bool { return strings.Contains(d.Log(), `clients reloaded" clients=1`) })
 	if warned() != 1 {
 		t.Errorf("want no warning where there is a client, have\n%s", d.Log())
 	}
@@ -295,7 +295,7 @@ func TestReload(t *testing.T) {
 		until(t, "the log does not say "+says, func() bool { return strings.Count(d.Log(), says) > times })
 	}
 	l.Write("clients.toml", "[[client]]\nnonsense = 1\n")
-	hup("line 2: there is no client.nonsense")
+	hup("line 2: unknown key client.nonsense")
 	if r := b.Ask(wire.Publish{Stream: []byte("s"), Data: []byte("x")}); r != any(wire.Published{ID: 1}) {
 		t.Errorf("after rules that cannot be read: %v", r)
 	}
@@ -303,7 +303,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("after rules that cannot be read: %v %v", r, err)
 	}
 	l.Allow(map[string]string{"b": "read = ['**']\nwrite = ['s', 't']"})
-	hup("rules were read again")
+	hup("clients reloaded")
 	if r, err := a.Reply(); err != nil || !isDenied(r) {
 		t.Errorf("a follower of a removed key: %v %v", r, err)
 	}
@@ -314,7 +314,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("a right that was given: %v", r)
 	}
 	l.Allow(both)
-	hup("rules were read again")
+	hup("clients reloaded")
 	if r := b.Ask(wire.Publish{Stream: []byte("t"), Data: []byte("x")}); !isDenied(r) {
 		t.Errorf("a right that was taken: %v", r)
 	}
@@ -342,7 +342,7 @@ func TestConfigCheck(t *testing.T) {
 	l.Allow(map[string]string{"a": "read = ['**']"})
 	check("")
 	l.Write("clients.toml", "[[client]]\nnonsense = 1\n")
-	check("line 2: there is no client.nonsense")
+	check("line 2: unknown key client.nonsense")
 	l.Allow(map[string]string{"a": ""})
 	l.Write("server.key_secret", "nothing")
 	check("--curve-key: ")
@@ -436,7 +436,7 @@ func TestRefusedCommandsEnd(t *testing.T) {
 			_, status := c.End()
 			said := c.Errors()
 			last := said[strings.LastIndex(strings.TrimSuffix(said, "\n"), "\n")+1:]
-			if status != 1 || !strings.Contains(last, "this key") {
+			if status != 1 || !strings.Contains(last, "unknown key") {
 				t.Errorf("%s, %s: want status 1 and a line about the key, have %d\n%s", how, name, status, said)
 			}
 		}
@@ -453,7 +453,7 @@ func TestSubscribeWithKeys(t *testing.T) {
 		return append(args, "--client-key", l.File(name+".key_secret"), "--server-key", l.File("server.key"))
 	}
 	_, errs, status := daemontest.Run(l.Dir, with("some", "subscribe", "--subscribe", d.Pub)...)
-	if status != 1 || !strings.Contains(errs, "may not let it in here") || strings.Count(errs, "\n") != 1 {
+	if status != 1 || !strings.Contains(errs, "without the right to connect here") || strings.Count(errs, "\n") != 1 {
 		t.Errorf("status %d\n%s", status, errs)
 	}
 	cmd := daemontest.Command(t, daemontest.Binary(), with("all", "subscribe", "--subscribe", d.Pub, "--limit", "1", "--raw")...)

@@ -20,12 +20,12 @@ func TestVerify(t *testing.T) {
 	for _, stream := range []string{"a", "b", "a"} {
 		p.Ask(wire.Publish{Stream: []byte(stream), Data: []byte("data")})
 	}
-	if _, stderr, status := daemontest.Run(t.TempDir(), "verify", "--data-dir", dir); status != exit.Failure || !strings.Contains(stderr, "in use by another process; stop the other one") {
+	if _, stderr, status := daemontest.Run(t.TempDir(), "verify", "--data-dir", dir); status != exit.Failure || !strings.Contains(stderr, "in use by another process; stop the other process") {
 		t.Errorf("beside a daemon: want it refused, have status %d\n%s", status, stderr)
 	}
 	d.Stop(t, syscall.SIGTERM)
 
-	const want = "read: 2 streams, 3 events, 12 octets, 3 commits\nwhole: everything is there, as it was stored\n"
+	const want = "read: 2 streams, 3 events, 12 bytes, 3 commits\nintact: everything is as it was stored\n"
 	if stdout, stderr, status := daemontest.Run(t.TempDir(), "verify", "--data-dir", dir); stdout != want || stderr != "" || status != exit.OK {
 		t.Errorf("want\n%shave status %d\n%s%s", want, status, stdout, stderr)
 	}
@@ -33,7 +33,7 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	stdout, stderr, status := daemontest.Run(t.TempDir(), "verify", "--data-dir", dir)
-	if status != exit.Failure || !strings.Contains(stdout, "\ndamaged: the file ") || strings.Contains(stdout, "whole:") ||
+	if status != exit.Failure || !strings.Contains(stdout, "\ndamaged: the file ") || strings.Contains(stdout, "intact:") ||
 		!strings.Contains(stderr, "is damaged; nothing was changed") {
 		t.Errorf("want damage, have status %d\n%s%s", status, stdout, stderr)
 	}

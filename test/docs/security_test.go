@@ -32,7 +32,7 @@ func TestSecurityCommands(t *testing.T) {
 				cmd.Env = append(cmd.Env, "GOREWIND_CONNECT="+d.Router)
 			}
 			out, err := cmd.CombinedOutput()
-			if err != nil || d != nil && !strings.Contains(string(out), "answers") {
+			if err != nil || d != nil && !strings.Contains(string(out), "answered") {
 				t.Errorf("%s:%d: %v\n%s\n%s", b.doc, b.line, err, b.text, out)
 			}
 		}
