@@ -31,7 +31,7 @@ static void ld_put_id(unsigned char *p, uint64_t id) {
 		p[i] = id;
 }
 
-// ld_stream sends count events of size octets as fast as the peer takes them.
+// ld_stream sends count events of size bytes as fast as the peer takes them.
 static int ld_stream(void *s, zmq_msg_t *peer, const char *data, size_t data_len, size_t size, uint64_t count) {
 	const void *id = zmq_msg_data(peer);
 	size_t id_len = zmq_msg_size(peer), at = 0;

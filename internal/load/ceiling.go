@@ -15,7 +15,7 @@ import (
 	"unsafe"
 )
 
-// A ceiling is the server of the floors, in a thread of this process.
+// A ceiling is the server for the floors, in a thread of this process.
 type ceiling struct {
 	endpoint string
 	context  unsafe.Pointer
@@ -23,7 +23,7 @@ type ceiling struct {
 	ended    chan error
 }
 
-// newCeiling starts a server whose stream has count events of size octets.
+// newCeiling starts a server whose stream has count events of size bytes.
 func newCeiling(size, count int) (*ceiling, error) {
 	c := &ceiling{context: C.zmq_ctx_new(), ended: make(chan error, 1)}
 	if c.context == nil {
@@ -33,7 +33,7 @@ func newCeiling(size, count int) (*ceiling, error) {
 	socket, err := C.ld_bind(c.context, &endpoint[0], C.size_t(len(endpoint)))
 	if socket == nil {
 		C.ld_term(c.context)
-		return nil, fmt.Errorf("cannot bind a port of 127.0.0.1 for the floors: %s; free some", reason(err))
+		return nil, fmt.Errorf("cannot bind a port of 127.0.0.1 for the floors: %s; free some ports", reason(err))
 	}
 	c.endpoint = C.GoString(&endpoint[0])
 	n := block + size
@@ -57,8 +57,7 @@ func (c *ceiling) close() error {
 	return err
 }
 
-// syncs appends 128 octets to f and syncs it, n times, and returns how long one
-// took on average.
+// syncs appends 128 bytes to f and syncs it, n times, and returns the average time of one.
 func syncs(f *os.File, n int) (time.Duration, error) {
 	data := make([]byte, 128)
 	random(data)

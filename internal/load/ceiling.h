@@ -17,7 +17,7 @@ void *ld_bind(void *context, char *endpoint, size_t len);
 // until its context is shut down. The length of a command tells which it is.
 int ld_serve(void *s, const char *data, size_t data_len, size_t size, uint64_t count);
 
-// ld_sync appends 128 octets to a file and syncs it, n times, and returns the
+// ld_sync appends 128 bytes to a file and syncs it, n times, and returns the
 // nanoseconds that it took, or an errno below 0.
 int64_t ld_sync(int fd, const char *data, int n);
 

@@ -100,13 +100,13 @@ static int ld_is(ld_conn *c, int frame, const char *text, size_t len) {
 
 #define LD_WORD(c, word) ld_is(c, 0, word, sizeof word - 1)
 
-// ld_strange keeps an answer that was not expected.
-static int ld_strange(ld_conn *c) {
+// ld_unexpected keeps an unexpected answer.
+static int ld_unexpected(ld_conn *c) {
 	const char *text = zmq_msg_data(&c->frame[0]);
 	size_t len = zmq_msg_size(&c->frame[0]);
 	c->text_len = len < LD_TEXT ? len : LD_TEXT;
 	memcpy(c->text, text, c->text_len);
-	return len >= 6 && memcmp(text, "ERROR ", 6) == 0 ? LD_REFUSED : LD_STRANGE;
+	return len >= 6 && memcmp(text, "ERROR ", 6) == 0 ? LD_REFUSED : LD_UNEXPECTED;
 }
 
 static int ld_differ(ld_conn *c, int code, uint64_t want, uint64_t have) {
@@ -137,7 +137,7 @@ static int ld_greet(ld_conn *c) {
 	if (n <= 0)
 		return n == 0 ? LD_IDLE : n;
 	if (!LD_WORD(c, "PONG"))
-		return ld_strange(c);
+		return ld_unexpected(c);
 	c->answered = 1;
 	return LD_DONE;
 }
@@ -237,7 +237,7 @@ static int ld_publish(ld_conn *c, uint64_t *hist) {
 			break;
 		}
 		if (n < 2 || !(c->batch ? LD_WORD(c, "APPENDED") : LD_WORD(c, "PUBLISHED")) || !ld_id(c, &id))
-			return ld_strange(c);
+			return ld_unexpected(c);
 		uint64_t *last = ld_last(c), events = ld_size(c, c->answered);
 		if (id != *last + events)
 			return ld_differ(c, LD_ORDER, *last + events, id);
@@ -280,7 +280,7 @@ static int ld_replay(ld_conn *c) {
 			return c->answered == c->count ? LD_DONE : ld_differ(c, LD_SHORT, c->count, c->answered);
 		}
 		if (n < 3 || !LD_WORD(c, "EVENT") || !ld_id(c, &id))
-			return ld_strange(c);
+			return ld_unexpected(c);
 		if (id != c->last + 1)
 			return ld_differ(c, LD_ORDER, c->last + 1, id);
 		if (zmq_msg_size(&c->frame[2]) != c->size)
@@ -302,7 +302,7 @@ static int ld_subscribe(ld_conn *c, int probing) {
 		if (n == 0)
 			return LD_IDLE;
 		if (n < 3 || !ld_id(c, &id))
-			return ld_strange(c);
+			return ld_unexpected(c);
 		if (!ld_is(c, 0, c->stream, c->stream_len)) {
 			if (probing)
 				return LD_DONE;

@@ -10,31 +10,31 @@
 
 enum {
 	LD_BUCKETS = 3776, // of a histogram; its largest value stands after them
-	LD_TEXT = 1024     // octets kept of an answer that ends the run
+	LD_TEXT = 1024     // bytes kept of an answer that ends the run
 };
 
 // How a turn or a call ended. What is below 0 is an errno.
 enum {
 	LD_AGAIN,   // there may be more to do at once
 	LD_IDLE,    // nothing to do until the descriptor is readable or an event is due
-	LD_DONE,    // all of it
+	LD_DONE,    // all work is finished
 	LD_SLICE,   // time is up
 	LD_REFUSED, // the answer is an ERROR
-	LD_STRANGE, // the answer is none that was expected
+	LD_UNEXPECTED, // the answer is unexpected
 	LD_ORDER,   // want and have are ids
 	LD_SHORT,   // END came early or late; want and have are numbers of events
-	LD_SIZE     // want and have are octets
+	LD_SIZE     // want and have are bytes
 };
 
 // What a connection does.
 enum { LD_GREET, LD_PUBLISH, LD_REPLAY, LD_SUBSCRIBE, LD_PROBE };
 
-// An ld_conn is one socket and what it is to do. libzmq refers to stream and
+// An ld_conn is one socket and its work. libzmq refers to stream and
 // data, so both stay until the context has ended.
 typedef struct {
 	void *socket;
-	int fd;    // readable when something happened that no call has looked at
-	int ready; // it did, or may have
+	int fd;    // readable after a change that no call has seen
+	int ready; // a change may be pending
 	int done;
 
 	char stream[256];
@@ -44,8 +44,8 @@ typedef struct {
 
 	uint64_t count;     // events to publish, or to get
 	uint64_t in_flight; // events, at most
-	uint64_t batch;     // events of an APPEND; 0: each is published for itself
-	uint64_t interval;  // ns from one event to the next; 0: as answers come
+	uint64_t batch;     // events of an APPEND; 0: PUBLISH each event
+	uint64_t interval;  // ns from one event to the next; 0: as answers arrive
 	uint64_t sent, answered;
 	uint64_t last; // id
 	uint64_t started, ended; // ns of CLOCK_MONOTONIC
@@ -65,7 +65,7 @@ typedef struct {
 	uint64_t want, have;
 } ld_conn;
 
-// The keys of CURVE, each with a zero octet at its end.
+// The keys of CURVE, each followed by a zero byte.
 typedef struct {
 	char own[41], secret[41], server[41];
 } ld_curve;
@@ -88,8 +88,8 @@ void ld_term(void *context);
 
 void ld_free(ld_conn *c);
 
-// ld_drive has n connections do what they are to do, until all have done it,
-// until the time has come, or until one cannot go on: which one is in *which.
+// ld_drive runs the work of n connections until all have finished, until
+// time is up, or until one fails: *which is its number.
 int ld_drive(ld_conn **c, int n, int what, uint64_t *hist, uint64_t ns, int *which);
 
 // ld_assign gives a connection its next work.

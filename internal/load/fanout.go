@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// quietTime is how long nothing may come from PUB, once all is published, until
-// what is missing counts as lost; but no longer than the target's timeout.
+// quietTime is how long PUB may be silent after the last PUBLISH before missing broadcasts count
+// as lost, at most the target's timeout.
 const quietTime = time.Second
 
-// fanningOut has one client publish and subscribers take everything.
+// fanningOut lets one client publish and subscribers receive everything.
 func fanningOut(ctx context.Context, t Target, w Workload) (Result, error) {
 	stream := newStream()
 	f := &fanout{t: t, w: w, stream: stream + "/event", probes: stream + "/probe"}
@@ -25,7 +25,7 @@ func fanningOut(ctx context.Context, t Target, w Workload) (Result, error) {
 	return f.measure(ctx)
 }
 
-// A fanout has subscribers in groups, each with a thread and an I/O thread.
+// A fanout has groups of subscribers, each group with a thread and an I/O thread.
 type fanout struct {
 	t              Target
 	w              Workload
@@ -39,8 +39,8 @@ func (f *fanout) close() {
 	}
 }
 
-// connect makes the subscribers and waits until each one hears PUB. A group more
-// than half of the processors would take time from the daemon.
+// connect creates the subscribers and waits until each receives from PUB. More groups than half
+// of the processors would take time from the daemon.
 func (f *fanout) connect(ctx context.Context) error {
 	n := min(f.w.Subscribers, max(1, runtime.NumCPU()/2))
 	for i := range n {
@@ -62,7 +62,7 @@ func (f *fanout) connect(ctx context.Context) error {
 	return f.probe(ctx)
 }
 
-// probe publishes to a stream of its own until every subscriber has heard of it.
+// probe publishes to a stream of its own until every subscriber has received from it.
 func (f *fanout) probe(ctx context.Context) error {
 	probes, conns, err := connect(ctx, f.t, f.w.Size, 1)
 	if err != nil {
@@ -81,12 +81,12 @@ func (f *fanout) probe(ctx context.Context) error {
 			return err
 		}
 		if time.Since(begun) > f.t.timeout() {
-			return fmt.Errorf("no broadcast came from %q for %v; see whether it is the PUB endpoint of the daemon at %q", f.t.Pub, f.t.timeout(), f.t.Router)
+			return fmt.Errorf("no broadcast came from %q for %v; check that it is the PUB endpoint of the daemon at %q", f.t.Pub, f.t.timeout(), f.t.Router)
 		}
 	}
 }
 
-// heard waits briefly for subscribers that have not heard a probe yet.
+// heard waits briefly for subscribers that have not received a probe yet.
 func (f *fanout) heard(ctx context.Context) (bool, error) {
 	all := true
 	for _, s := range f.groups {
@@ -100,7 +100,7 @@ func (f *fanout) heard(ctx context.Context) (bool, error) {
 	return all, nil
 }
 
-// measure publishes and collects.
+// measure publishes and collects the broadcasts.
 func (f *fanout) measure(ctx context.Context) (Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -111,7 +111,7 @@ func (f *fanout) measure(ctx context.Context) (Result, error) {
 		for _, c := range s.conns {
 			c.again()
 		}
-		wg.Go(func() { // ends with the last event, when nothing more comes, or with ctx
+		wg.Go(func() { // ends with the last event, after quietTime, or with ctx
 			errs[i] = s.drive(ctx, s.conns, subscribe, nil, nil, func(quiet time.Duration) bool {
 				return published.Load() && quiet >= min(quietTime, f.t.timeout())
 			})
@@ -132,8 +132,8 @@ func (f *fanout) measure(ctx context.Context) (Result, error) {
 	return f.count(acks), nil
 }
 
-// count adds up what was delivered and what was not, from the first request to
-// the last delivery. Latencies are those of the acknowledgements.
+// count adds up deliveries and losses, from the first request to the last delivery. Latencies are
+// those of the acknowledgements.
 func (f *fanout) count(acks Result) Result {
 	delivered, lost, last := 0, 0, acks.began
 	for _, s := range f.groups {

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Floors are what this machine can do without an event store: libzmq in C at
-// both ends, over TCP on loopback, and the file system. Zero: not measured.
+// Floors are what this machine can do without an event store: libzmq in C at both ends over TCP
+// on loopback, and the file system. Zero means not measured.
 type Floors struct {
-	Fdatasync float64 `json:"fdatasync_us,omitempty"`     // appending 128 octets to a file and syncing it, on average
+	Fdatasync float64 `json:"fdatasync_us,omitempty"`     // appending 128 bytes to a file and syncing it, on average
 	RoundTrip float64 `json:"round_trip_us,omitempty"`    // a PUBLISH answered by a ROUTER that stores nothing, one in flight, on average
 	Echo      float64 `json:"echo_per_s,omitempty"`       // the same, 10,000 in flight
 	EchoLarge float64 `json:"echo_large_per_s,omitempty"` // the same with the events and requests in flight of `large`
-	Stream    float64 `json:"stream_per_s,omitempty"`     // EVENTs from a ROUTER that sends as fast as they are taken
+	Stream    float64 `json:"stream_per_s,omitempty"`     // EVENTs from a ROUTER that sends as fast as the peer receives
 }
 
-// A floor says what a workload's result is compared with.
+// A floor is what a workload's result is compared with.
 type floor int
 
 const (
@@ -53,9 +53,8 @@ func (f *Floors) measure(ctx context.Context, t Target, w Workload) (err error) 
 	return err
 }
 
-// compare adds to a result its ratio to its floor. pipelined and one are what
-// those workloads reached, one being the fan-out to one subscriber, if they were
-// measured.
+// compare adds to a result its ratio to its floor. pipelined and one are the results of these
+// workloads, 0 if not measured; one is the fan-out to one subscriber.
 func (f *Floors) compare(r *Result, w Workload, pipelined, one float64) {
 	switch w.floor {
 	case toEcho:
@@ -113,7 +112,7 @@ func stream(ctx context.Context, t Target, w Workload) (rate float64, err error)
 	return float64(w.Count) / took.Seconds(), err
 }
 
-// fdatasync returns the microseconds that a synced append of 128 octets takes.
+// fdatasync returns the microseconds of a synced append of 128 bytes.
 func fdatasync(dir string, n int) (us float64, err error) {
 	f, err := os.CreateTemp(dir, "gorewind-bench-")
 	if err != nil {

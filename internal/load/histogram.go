@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// A Histogram counts latencies with an error of less than 1 %, in a space that
-// does not grow with their number. The zero value is empty.
+// A Histogram counts latencies with an error of less than 1 %, in constant space. The zero value
+// is empty.
 type Histogram struct {
 	// 64 buckets for each power of two of nanoseconds; then the largest value.
 	// C fills it, see ld_record.
 	counts [buckets + 1]uint64
 }
 
-// Count returns how many values there are.
+// Count returns the number of values.
 func (h *Histogram) Count() (n uint64) {
 	for _, c := range h.counts[:buckets] {
 		n += c
@@ -24,8 +24,8 @@ func (h *Histogram) Count() (n uint64) {
 // Max returns the largest value.
 func (h *Histogram) Max() time.Duration { return time.Duration(h.counts[buckets]) }
 
-// Quantile returns the value that a part q of all, 0 to 1, does not exceed, or
-// 0 if there is none.
+// Quantile returns the value that a part q of all values, 0 to 1, does not exceed; 0 if the
+// histogram is empty.
 func (h *Histogram) Quantile(q float64) time.Duration {
 	rank := max(1, uint64(math.Ceil(q*float64(h.Count()))))
 	for i, c := range h.counts[:buckets] {

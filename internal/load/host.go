@@ -17,7 +17,7 @@ import (
 	"syscall"
 )
 
-// A Hosted is a gorewind serve that runs for one benchmark.
+// A Hosted is a daemon that runs for one benchmark.
 type Hosted struct {
 	cmd         *exec.Cmd
 	dir         string
@@ -25,15 +25,15 @@ type Hosted struct {
 	ended       chan struct{} // closed when its log has ended
 }
 
-// HostOptions are those of Host.
+// HostOptions are the options of Host.
 type HostOptions struct {
-	Dir     string // where a new directory for its data is made; the system's for temporary files if empty
+	Dir     string // parent of a new directory for the data; empty: the system's for temporary files
 	Size    int    // bytes of the largest event
-	Profile string // a directory for profiles; none if empty
+	Profile string // directory for profiles; empty: none
 }
 
-// Host starts this program as a daemon on a new directory, and passes on to stderr what
-// its log has that is not routine. If it ends before it is told to, it cancels.
+// Host starts this program as a daemon on a new directory. It copies warnings of the daemon's log
+// to stderr. If the daemon ends before Stop, it calls cancel.
 func Host(o HostOptions, stderr io.Writer, cancel context.CancelCauseFunc) (h *Hosted, err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -49,8 +49,8 @@ func Host(o HostOptions, stderr io.Writer, cancel context.CancelCauseFunc) (h *H
 	if o.Profile != "" {
 		h.cmd.Args = append(h.cmd.Args, "--profile", o.Profile)
 	}
-	// No flag from the environment, and no Ctrl-C: that is for the benchmark,
-	// which then stops the daemon.
+	// The daemon gets no flags from the environment, and no Ctrl-C: the benchmark
+	// handles Ctrl-C and stops the daemon.
 	h.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GOREWIND_") })
 	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	log, err := h.cmd.StderrPipe()
@@ -63,12 +63,12 @@ func Host(o HostOptions, stderr io.Writer, cancel context.CancelCauseFunc) (h *H
 	serving := make(chan bool, 1)
 	go h.follow(log, stderr, serving, cancel) // ends when the daemon does; stop waits for it
 	if !<-serving {
-		return nil, errors.Join(errors.New("the daemon ended before it served; its log says why"), h.Stop())
+		return nil, errors.Join(errors.New("the daemon ended before it was ready; see its log"), h.Stop())
 	}
 	return h, nil
 }
 
-// follow reads the daemon's log to its end, and passes on what is not routine.
+// follow reads the daemon's log to its end, and copies warnings.
 func (h *Hosted) follow(log io.Reader, stderr io.Writer, serving chan<- bool, cancel context.CancelCauseFunc) {
 	defer close(h.ended)
 	lines := bufio.NewScanner(log)
@@ -90,12 +90,12 @@ func (h *Hosted) follow(log io.Reader, stderr io.Writer, serving chan<- bool, ca
 	case serving <- false:
 	default:
 	}
-	cancel(errors.New("the daemon ended in the middle; its log says why"))
+	cancel(errors.New("the daemon ended during the benchmark; see its log"))
 }
 
-// Stop ends the daemon and removes its directory.
+// Stop stops the daemon and removes its directory.
 func (h *Hosted) Stop() error {
-	_ = h.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	_ = h.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 	<-h.ended
 	err := h.cmd.Wait()
 	if err != nil {

@@ -1,13 +1,12 @@
-// Package load measures an event store from outside: it publishes, replays and
-// subscribes over ZeroMQ, checks every answer, and takes the time of each. Beside
-// the workloads it measures their floors: what this machine's disk, and libzmq
-// without a store, can do.
+// Package load measures an event store from outside. It publishes, replays and subscribes over
+// ZeroMQ, checks every answer, and measures its latency. Next to the workloads it measures their
+// floors: what the disk of this machine can do, and libzmq without a store.
 //
-// It knows the wire and neither the server nor the store, so that it measures any
-// daemon, wherever it runs, as its clients find it.
+// It knows the wire protocol, but neither the server nor the store. So it measures any daemon
+// as clients see it, wherever it runs.
 //
-// Every goroutine that it starts has ended when the function that started it
-// returns. When a context is done, functions return its cause within about 50 ms.
+// Functions wait for all goroutines that they start. When a context is done, they return its
+// cause within about 50 ms.
 package load
 
 import (
@@ -16,31 +15,29 @@ import (
 	"time"
 )
 
-// A Target is the daemon to be measured.
+// A Target is the daemon to measure.
 type Target struct {
 	Router string // endpoint for requests
 	Pub    string // endpoint for broadcasts; only fan-outs need it
 
-	// Curve is for a daemon that asks for keys. Default: none.
+	// Curve holds the keys for a daemon that requires CURVE. Default: none.
 	Curve *Curve
 
-	// Dir is a directory on the file system whose syncs are a floor. Default:
-	// the system's for temporary files.
+	// Dir is a directory on the file system to measure. Default: the system's for
+	// temporary files.
 	Dir string
 
-	// Timeout is how long nothing may come from the daemon until the run fails.
-	// Default: 10 s.
+	// Timeout is how long the daemon may be silent before the run fails. Default: 10 s.
 	Timeout time.Duration
 
-	// Progress, unless nil, is called now and then with the name of what is
-	// being measured, and how many of its events are done. It is called by
-	// several goroutines, but not by two at a time.
+	// Progress, if not nil, is called from time to time with the name of the workload
+	// and the number of events done. Several goroutines call it, but never two at once.
 	Progress func(name string, done, of int)
 
 	pipelined float64 // events/s that `pipelined` reached, if it was measured
 }
 
-// Curve is the keys of CURVE, in Z85: one's own pair, and the daemon's public key.
+// Curve holds the keys for CURVE, in Z85: the client's pair and the daemon's public key.
 type Curve struct{ Public, Secret, Server string }
 
 func (t Target) timeout() time.Duration {
@@ -50,7 +47,7 @@ func (t Target) timeout() time.Duration {
 	return t.Timeout
 }
 
-// progress returns what drive tells of one workload's progress.
+// progress returns the function that drive calls with the progress of a workload.
 func (t Target) progress(name string, of int) func(int) {
 	if t.Progress == nil {
 		return nil
@@ -58,32 +55,32 @@ func (t Target) progress(name string, of int) func(int) {
 	return func(done int) { t.Progress(name, done, of) }
 }
 
-// quietly returns a Target for what is done before a measurement begins.
+// quietly returns a Target without progress, for the time before a measurement.
 func (t Target) quietly() Target {
 	t.Progress = nil
 	return t
 }
 
-// newStream returns the name of a stream that nobody else has.
+// newStream returns a unique name for a stream.
 func newStream() string { return "bench/" + rand.Text() }
 
 // A Workload is one way to use a daemon.
 type Workload struct {
 	Name        string
-	Clients     int // that publish, or replay
-	Subscribers int // that take every broadcast
-	InFlight    int // requests of each client that are not answered yet, at most
-	Size        int // octets of an event
+	Clients     int // clients that publish or replay
+	Subscribers int // subscribers that receive every broadcast
+	InFlight    int // maximum of unanswered requests of each client
+	Size        int // bytes of an event
 	Count       int // events in all, as published
-	Streams     int // that one client publishes to; 0: one
-	Batch       int // events of an APPEND; 0: each is published for itself
+	Streams     int // streams that one client publishes to; 0: one
+	Batch       int // events of an APPEND; 0: PUBLISH each event
 
 	run   func(context.Context, Target, Workload) (Result, error)
 	floor floor
 }
 
-// Run runs the workload once, with streams of its own. Any answer that is not
-// what the protocol promises ends it with an error.
+// Run runs the workload once, with streams of its own. It fails on any answer that violates the
+// protocol.
 func (w Workload) Run(ctx context.Context, t Target) (Result, error) {
 	return w.run(ctx, t, w)
 }
@@ -91,7 +88,7 @@ func (w Workload) Run(ctx context.Context, t Target) (Result, error) {
 // Options of Workloads. Zero means the default.
 type Options struct {
 	Events   int // of the fast workloads; slow ones take a part of it. Default: 500,000
-	Size     int // octets of an event; -1: none. Default: 100
+	Size     int // bytes of an event; -1: none. Default: 100
 	Clients  int // of the workloads with many. Default: 16
 	InFlight int // requests of a client that pipelines. Default: 10,000
 	Streams  int // of the workload with many. Default: 100,000
@@ -99,17 +96,17 @@ type Options struct {
 
 const (
 	defaultInFlight = 10_000
-	// Octets of the workload `large`, and how many requests of a client are in
-	// flight where many clients pipeline.
+	// Bytes of an event of the workload `large`, and requests in flight of each client
+	// if many clients pipeline.
 	largeSize       = 1024
 	clientsInFlight = 16
 
-	// Events of an APPEND, and how many of these are in flight.
+	// Events of an APPEND, and APPENDs in flight.
 	batchSize     = 1000
 	batchInFlight = 4
 )
 
-// Workloads returns all of them, in the order in which they run.
+// Workloads returns all workloads, in the order in which they run.
 func Workloads(o Options) []Workload {
 	or := func(n, otherwise int) int {
 		if n == 0 {

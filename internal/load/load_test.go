@@ -200,7 +200,7 @@ func TestPass(t *testing.T) {
 	}
 }
 
-const silence = "nothing came from the daemon"
+const silence = "no answer from the daemon"
 
 // TestMisbehaviour: whatever is not as promised ends a workload with an error
 // that says so, within the target's timeout.
@@ -222,7 +222,7 @@ func TestMisbehaviour(t *testing.T) {
 		"ERROR to replays":    {"mixed", func(_ int, r wire.Reply) wire.Reply { return orRefusal(r, refusal) }, "the disk is gone"},
 		"wrong id":            {"single", at(half, wire.Published{ID: half + 1}), "wrong id: want 100, have 101"},
 		"an id again":         {"pipelined", at(half, wire.Published{ID: half - 1}), "wrong id: want 100, have 99"},
-		"other answer":        {"pipelined", at(half, wire.Pong{}), `not understood: "PONG"`},
+		"other answer":        {"pipelined", at(half, wire.Pong{}), `unexpected answer: "PONG"`},
 		"gone":                {"pipelined", at(half, gone), silence + " for 300ms"},
 		"gone, one in flight": {"clients-single", at(half, gone), silence},
 		"gone, fan-out":       {"fanout-1", at(half, gone), silence},
@@ -231,8 +231,8 @@ func TestMisbehaviour(t *testing.T) {
 		"replay cut short":    {"replay", at(events+half, wire.End{}), "want 200, have 99"},
 		"wrong id of many":    {"streams", at(half, wire.Published{ID: 9999}), "have 9999"},
 		"wrong id of a batch": {"batches", at(7, wire.Appended{IDs: []uint64{180}}), "wrong id: want 200, have 180"},
-		"batch as an event":   {"batches", at(2, wire.Published{ID: 60}), `not understood: "PUBLISHED"`},
-		"replay of others":    {"replay", at(events+half, wire.Event{ID: half, Data: []byte("?")}), "want 100 octets, have 1"},
+		"batch as an event":   {"batches", at(2, wire.Published{ID: 60}), `unexpected answer: "PUBLISHED"`},
+		"replay of others":    {"replay", at(events+half, wire.Event{ID: half, Data: []byte("?")}), "want 100 bytes, have 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			begun := time.Now()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// mixing has one client publish at half the rate that it can, first alone, then
-// while another replays a stream of as many events again and again.
+// mixing lets one client publish at half its maximum rate, first alone, then while another client
+// replays a stream of as many events over and over.
 func mixing(ctx context.Context, t Target, w Workload) (Result, error) {
 	stream := newStream()
 	full, err := publishTo(ctx, t.quietly(), w, stream, 0)
@@ -16,7 +16,7 @@ func mixing(ctx context.Context, t Target, w Workload) (Result, error) {
 		return Result{}, err
 	}
 	rate := t.pipelined
-	if rate == 0 { // it was not measured in this pass
+	if rate == 0 { // not measured in this pass
 		rate = full.Rate
 	}
 	interval := time.Duration(2 * float64(time.Second) / rate)
@@ -32,7 +32,7 @@ func mixing(ctx context.Context, t Target, w Workload) (Result, error) {
 // errPublished ends the replays.
 var errPublished = errors.New("all is published")
 
-// besideReplays publishes at a pace while another client replays a stream.
+// besideReplays publishes at a fixed rate while another client replays a stream.
 func besideReplays(ctx context.Context, t Target, w Workload, stream string, interval time.Duration) (Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -63,9 +63,8 @@ func besideReplays(ctx context.Context, t Target, w Workload, stream string, int
 	return r, nil
 }
 
-// replayAgain replays a stream until ctx is done, and returns how many events a
-// second came. Once it has come to the end for the first time it closes begun.
-// The error is nil if it was ctx that ended it.
+// replayAgain replays a stream until ctx is done, and returns the events received per second. It
+// closes begun after the first full replay. The error is nil if ctx ended it.
 func replayAgain(ctx context.Context, t Target, w Workload, stream string, begun chan<- struct{}) (float64, error) {
 	s, conns, err := connect(ctx, t, w.Size, 1)
 	if err != nil {

@@ -5,12 +5,12 @@ import (
 	"fmt"
 )
 
-// Pass runs each workload once and measures its floor right before it, so that
-// both meet the machine in the same mood.
+// Pass runs each workload once and measures its floor right before it, so that the state of the
+// machine is about the same for both.
 func Pass(ctx context.Context, t Target, workloads []Workload) (Floors, []Result, error) {
 	var floors Floors
 	var results []Result
-	var one float64 // of the fan-out to one subscriber
+	var one float64 // result of the fan-out to one subscriber
 	for _, w := range workloads {
 		if err := floors.measure(ctx, t, w); err != nil {
 			return floors, results, fmt.Errorf("floor of %s: %w", w.Name, err)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// publishing has clients publish, each to a stream of its own.
+// publishing lets clients publish, each to a stream of its own.
 func publishing(ctx context.Context, t Target, w Workload) (Result, error) {
 	s, conns, err := connect(ctx, t, w.Size, min(w.Clients, w.Count))
 	if err != nil {
@@ -27,7 +27,7 @@ func publishing(ctx context.Context, t Target, w Workload) (Result, error) {
 	return s.publishAll(ctx, conns, t, w)
 }
 
-// publishAll has connections publish what they were assigned.
+// publishAll lets connections publish what assign gave them.
 func (s *session) publishAll(ctx context.Context, conns []conn, t Target, w Workload) (Result, error) {
 	var h Histogram
 	if err := s.drive(ctx, conns, publish, &h, t.progress(w.Name, w.Count), nil); err != nil {
@@ -42,8 +42,7 @@ func (s *session) publishAll(ctx context.Context, conns []conn, t Target, w Work
 	return r, nil
 }
 
-// publishingAlone has one client publish: to a stream, to random ones of many, or
-// in batches.
+// publishingAlone lets one client publish to one stream, to random ones of many, or in batches.
 func publishingAlone(ctx context.Context, t Target, w Workload) (Result, error) {
 	return publishTo(ctx, t, w, newStream(), 0)
 }
@@ -57,8 +56,8 @@ func span(conns []conn) time.Duration {
 	return to - from
 }
 
-// publishTo has one client publish all events of a workload to a stream, one
-// every interval, or as answers come if that is 0.
+// publishTo lets one client publish all events of a workload to a stream, one every interval or,
+// if that is 0, as answers arrive.
 func publishTo(ctx context.Context, t Target, w Workload, stream string, interval time.Duration) (Result, error) {
 	s, conns, err := connect(ctx, t, w.Size, 1)
 	if err != nil {

@@ -2,5 +2,5 @@ package load
 
 import "crypto/rand"
 
-// random fills b with octets that no compression makes shorter.
+// random fills b with incompressible data.
 func random(b []byte) { _, _ = rand.Read(b) } // it never returns an error

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// replaying publishes a stream, which is not measured, and then replays it.
+// replaying publishes a stream, which it does not measure, and then replays it.
 func replaying(ctx context.Context, t Target, w Workload) (Result, error) {
 	stream := newStream()
 	if _, err := publishTo(ctx, t.quietly(), w, stream, 0); err != nil {
@@ -23,7 +23,7 @@ func replaying(ctx context.Context, t Target, w Workload) (Result, error) {
 	return w.result(w.Count, took), nil
 }
 
-// replay replays a stream of which all events are known.
+// replay replays a stream whose events are known.
 func (s *session) replay(ctx context.Context, c conn, j job, progress func(int)) (time.Duration, error) {
 	if err := s.assign(c, j); err != nil {
 		return 0, err

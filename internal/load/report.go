@@ -10,17 +10,17 @@ import (
 	"gorewind/internal/term"
 )
 
-// A Report is what a benchmark has found; as JSON it is what gorewind bench --json prints.
+// A Report is the result of a benchmark. gorewind bench --json prints it as JSON.
 type Report struct {
 	Version string    `json:"version"`
 	Time    time.Time `json:"time"` // when it began
 	CPUs    int       `json:"cpus"`
-	Runs    int       `json:"runs"` // figures are medians of so many
+	Runs    int       `json:"runs"` // number of runs; results are medians
 	Floors  Floors    `json:"floors"`
 	Results []Result  `json:"results"`
 }
 
-// Table prints a report for people.
+// Table prints a report as text.
 func (r Report) Table(w io.Writer) error {
 	runs := "one run"
 	if r.Runs > 1 {
@@ -36,14 +36,14 @@ func (r Report) Table(w io.Writer) error {
 	return r.remarks(w)
 }
 
-// floorTable prints the floors that were measured.
+// floorTable prints the floors.
 func (r Report) floorTable(w io.Writer) error {
 	t := term.NewTable(w, term.Left, term.Left, term.Left, term.Left)
 	for _, f := range []struct {
 		name, what, unit string
 		value            float64
 	}{
-		{"fdatasync", "128 octets appended and synced", "µs", r.Floors.Fdatasync},
+		{"fdatasync", "128 bytes appended and synced", "µs", r.Floors.Fdatasync},
 		{"round-trip", "ZeroMQ, one in flight", "µs", r.Floors.RoundTrip},
 		{"echo", "ROUTER that answers at once, pipelined", "/s", r.Floors.Echo},
 		{"echo-large", "the same with events of large", "/s", r.Floors.EchoLarge},
@@ -63,7 +63,7 @@ func (r Report) floorTable(w io.Writer) error {
 	return err
 }
 
-// resultTable prints what was measured.
+// resultTable prints the results.
 func (r Report) resultTable(w io.Writer) error {
 	head := []string{"workload", "clients", "in flight", "size", "events/s", "MB/s", "p50", "p99", "p99.9", "max", "pause", "ratio", "to"}
 	sides := slices.Repeat([]term.Align{term.Right}, len(head))
@@ -84,7 +84,7 @@ func (r Report) resultTable(w io.Writer) error {
 	return t.Flush()
 }
 
-// remarks prints what is in no column.
+// remarks prints what has no column.
 func (r Report) remarks(w io.Writer) (err error) {
 	remark := func(format string, args ...any) {
 		if err == nil {

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// A Result is what one run of a workload, or the median of several, gave.
+// A Result is the result of one run of a workload, or the median of several.
 type Result struct {
 	Workload    string  `json:"workload"`
 	Clients     int     `json:"clients"`
 	Subscribers int     `json:"subscribers,omitempty"`
 	InFlight    int     `json:"in_flight"`         // requests of each client
-	Streams     int     `json:"streams,omitempty"` // where one client publishes to many
-	Batch       int     `json:"batch,omitempty"`   // events of a request, where it is an APPEND
-	Size        int     `json:"size"`              // octets of an event
+	Streams     int     `json:"streams,omitempty"` // streams of a client that publishes to many
+	Batch       int     `json:"batch,omitempty"`   // events of an APPEND
+	Size        int     `json:"size"`              // bytes of an event
 	Events      int     `json:"events"`            // acknowledged, replayed, or delivered in all
-	Lost        int     `json:"lost"`              // broadcasts that did not come
+	Lost        int     `json:"lost"`              // broadcasts that did not arrive
 	Seconds     float64 `json:"seconds"`           // from the first request to the last event
 	Rate        float64 `json:"events_per_s"`
-	MB          float64 `json:"mb_per_s"` // 10⁶ octets of events
+	MB          float64 `json:"mb_per_s"` // 10⁶ bytes of events
 
 	// From sending a PUBLISH or APPEND, or when it was due, to its answer; in microseconds.
 	// A replay has none.
@@ -51,7 +51,7 @@ func (w Workload) result(events int, took time.Duration) Result {
 	return r
 }
 
-// latencies adds those that h has counted.
+// latencies adds the latencies in h.
 func (r Result) latencies(h *Histogram) Result {
 	r.P50, r.P99, r.P999 = micro(h.Quantile(.5)), micro(h.Quantile(.99)), micro(h.Quantile(.999))
 	r.Max = micro(h.Max())
@@ -60,7 +60,7 @@ func (r Result) latencies(h *Histogram) Result {
 
 func micro(d time.Duration) float64 { return float64(d) / 1e3 }
 
-// Median returns the median of each figure of results of the same workload.
+// Median returns the median of each field over results of the same workload.
 func Median(results []Result) Result {
 	m := results[0]
 	for _, f := range []func(*Result) *float64{
@@ -84,8 +84,8 @@ func Median(results []Result) Result {
 	return m
 }
 
-// medianOf returns the median of one field; of an even number, the lower of the
-// two in the middle, so that it is a figure that was measured.
+// medianOf returns the median of one field. For an even number of results it is the lower of the
+// two in the middle, a value that was measured.
 func medianOf[T any, N int | float64](all []T, field func(*T) *N) N {
 	values := make([]N, len(all))
 	for i := range all {

@@ -19,16 +19,15 @@ import (
 	"gorewind/wire"
 )
 
-// This file and ceiling.go are where the package touches libzmq. One cgo call sends and
-// receives many messages and takes the time of each: through an API with
-// several calls for every frame the generator would be slower than what it
-// measures.
+// Only this file and ceiling.go use libzmq. One cgo call sends and receives many messages and
+// takes the time of each. With several cgo calls for every frame, the generator would be slower
+// than what it measures.
 
-// A task is what a connection does.
+// A task is the work of a connection.
 type task C.int
 
 const (
-	greet     task = C.LD_GREET     // wait until it is there
+	greet     task = C.LD_GREET     // wait for the connection
 	publish   task = C.LD_PUBLISH   // events to its stream
 	replay    task = C.LD_REPLAY    // its stream
 	subscribe task = C.LD_SUBSCRIBE // to its stream, until the last event
@@ -40,19 +39,19 @@ const buckets = C.LD_BUCKETS
 // A conn is a connection to the daemon.
 type conn struct{ c *C.ld_conn }
 
-// began returns when a connection sent its first request, by a clock of its own.
+// began returns when a connection sent its first request, on the clock of ld_now.
 func (c conn) began() time.Duration { return time.Duration(c.c.started) }
 
-// finished returns when it had its last answer.
+// finished returns when it received its last answer.
 func (c conn) finished() time.Duration { return time.Duration(c.c.ended) }
 
 // pause returns the longest time between two answers to PUBLISH.
 func (c conn) pause() time.Duration { return time.Duration(c.c.pause) }
 
-// answered returns how many answers or events came.
+// answered returns the number of answers or events received.
 func (c conn) answered() int { return int(c.c.answered) }
 
-// again has a connection that has done its task do another.
+// again lets a connection that has finished its task start another.
 func (c conn) again() { c.c.done = 0 }
 
 // record counts one value.
@@ -60,18 +59,17 @@ func (h *Histogram) record(d time.Duration) {
 	C.ld_record((*C.uint64_t)(unsafe.Pointer(&h.counts[0])), C.uint64_t(d))
 }
 
-// A session is the client's side of a measurement: a ZeroMQ context with one
-// I/O thread, its connections, and what their events are cut from. One
-// goroutine at a time uses it.
+// A session is the client side of a measurement: a ZeroMQ context with one I/O thread, its
+// connections, and the data from which events are cut. One goroutine at a time uses it.
 type session struct {
 	context unsafe.Pointer
 	conns   []conn
-	data    []byte // of C: libzmq reads it from threads of its own
+	data    []byte // memory of C: libzmq's threads read it
 	timeout time.Duration
-	curve   *C.ld_curve // nil: without
+	curve   *C.ld_curve // nil: no CURVE
 }
 
-// block is how much random data events are cut from, besides the size of one.
+// block is the size of the random data from which events are cut, in addition to one event.
 const block = 1 << 20
 
 func newSession(t Target, size int) (*session, error) {
@@ -91,14 +89,14 @@ func newSession(t Target, size int) (*session, error) {
 	return s, nil
 }
 
-// putKey leaves a zero octet after a key.
+// putKey copies a key and leaves a zero byte after it.
 func putKey(to *[41]C.char, key string) {
 	for i := range min(len(key), len(to)-1) {
 		to[i] = C.char(key[i])
 	}
 }
 
-// close ends the connections. libzmq lets go of the data when the context ends.
+// close closes the connections. libzmq releases the data when the context ends.
 func (s *session) close() {
 	for _, c := range s.conns {
 		C.ld_close(c.c)
@@ -110,7 +108,7 @@ func (s *session) close() {
 	C.free(unsafe.Pointer(&s.data[0]))
 }
 
-// connect begins a session with n connections to a ROUTER.
+// connect starts a session with n connections to a ROUTER.
 func connect(ctx context.Context, t Target, size, n int) (*session, []conn, error) {
 	s, err := newSession(t, size)
 	if err != nil {
@@ -137,8 +135,7 @@ func (s *session) dial(ctx context.Context, endpoint string, n int) ([]conn, err
 	return made, s.drive(ctx, made, greet, nil, nil, nil)
 }
 
-// CheckEndpoint returns an error if libzmq cannot so much as try to connect to an
-// endpoint.
+// CheckEndpoint returns an error if libzmq does not accept an endpoint.
 func CheckEndpoint(endpoint string) error {
 	s, err := newSession(Target{}, 0)
 	if err != nil {
@@ -149,7 +146,7 @@ func CheckEndpoint(endpoint string) error {
 	return err
 }
 
-// open makes a DEALER, or with a prefix a SUB.
+// open creates a DEALER or, with a prefix, a SUB.
 func (s *session) open(endpoint, prefix string) (conn, error) {
 	e := C.CString(endpoint)
 	defer C.free(unsafe.Pointer(e))
@@ -166,41 +163,41 @@ func (s *session) open(endpoint, prefix string) (conn, error) {
 	return conn{c}, nil
 }
 
-// A job is what assign gives a connection to do.
+// A job is the work that assign gives a connection.
 type job struct {
 	stream   string
-	size     int // octets of an event
+	size     int // bytes of an event
 	count    int
 	inFlight int           // requests
-	interval time.Duration // from one event to the next; 0: as answers come
-	streams  int           // if there are several, that begin with stream: events go to random ones
-	batch    int           // events of an APPEND; 0: each is published for itself
+	interval time.Duration // from one event to the next; 0: as answers arrive
+	streams  int           // if several, their names begin with stream; events go to random ones
+	batch    int           // events of an APPEND; 0: PUBLISH each event
 }
 
 func (s *session) assign(c conn, j job) error {
 	if len(j.stream)+len("/4294967295") > wire.MaxStream {
-		return fmt.Errorf("the stream %q is longer than %d octets with a number; choose a shorter prefix", j.stream, wire.MaxStream)
+		return fmt.Errorf("the stream %q is longer than %d bytes with a number; choose a shorter prefix", j.stream, wire.MaxStream)
 	}
-	const apart = 65537 // so that clients do not send the same
+	const apart = 65537 // so that clients send different data
 	at := len(s.conns) * apart % block
 	rc := C.ld_assign(c.c, (*C.char)(unsafe.Pointer(unsafe.StringData(j.stream))), C.size_t(len(j.stream)),
 		(*C.char)(unsafe.Pointer(&s.data[0])), C.size_t(len(s.data)), C.size_t(j.size), C.size_t(at),
 		C.uint64_t(j.count), C.uint64_t(j.inFlight), C.uint64_t(j.interval.Nanoseconds()),
 		C.uint32_t(j.streams), C.uint64_t(j.batch))
 	if rc < 0 {
-		return fmt.Errorf("no memory for %d requests in flight; take fewer", j.inFlight)
+		return fmt.Errorf("no memory for %d requests in flight; use fewer", j.inFlight)
 	}
 	return nil
 }
 
-// slice is how long a cgo call lasts at most: so long does a cancelled context
-// wait.
+// slice is the longest time of a cgo call, and so the longest delay after a context is
+// cancelled.
 const slice = 50 * time.Millisecond
 
-// drive has connections do a task until all have done it, ctx is done, or one
-// cannot go on. progress, unless nil, is told what has been done. quiet, unless
-// nil, is asked now and then, with how long nothing has come, whether that was
-// all; otherwise the session's timeout ends the wait with an error.
+// drive runs a task on connections until all have finished, ctx is done, or one fails. It calls
+// progress, if not nil, with the number of answers. It calls quiet, if not nil, with the time
+// since the last answer; true ends the task. Without quiet, silence longer than the session's
+// timeout is an error.
 func (s *session) drive(ctx context.Context, conns []conn, what task, h *Histogram, progress func(int), quiet func(time.Duration) bool) error {
 	if h == nil {
 		h = new(Histogram)
@@ -239,35 +236,35 @@ func (s *session) drive(ctx context.Context, conns []conn, what task, h *Histogr
 				return nil
 			}
 		} else if idle >= s.timeout {
-			return fmt.Errorf("nothing came from the daemon for %v (%d answered); see whether it still runs and its log", s.timeout, done)
+			return fmt.Errorf("no answer from the daemon for %v (%d answered); check that it still runs, and its log", s.timeout, done)
 		}
 	}
 }
 
-// failure says why a connection cannot go on.
+// failure returns why a connection failed.
 func (c conn) failure(rc C.int) error {
 	text := C.GoBytes(unsafe.Pointer(&c.c.text[0]), C.int(c.c.text_len))
 	switch rc {
 	case C.LD_REFUSED:
 		if r, err := wire.ParseReply([][]byte{text}); err == nil {
 			if e, ok := r.(*wire.Error); ok {
-				return fmt.Errorf("the daemon refused: %w", e)
+				return fmt.Errorf("ERROR from the daemon: %w", e)
 			}
 		}
 	case C.LD_ORDER:
-		return fmt.Errorf("wrong id: want %d, have %d; the daemon broke its promise or another program writes to this stream", c.c.want, c.c.have)
+		return fmt.Errorf("wrong id: want %d, have %d; the daemon violated the protocol, or another program writes to this stream", c.c.want, c.c.have)
 	case C.LD_SHORT:
-		return fmt.Errorf("wrong number of events at the END of a replay: want %d, have %d; the daemon broke its promise", c.c.want, c.c.have)
+		return fmt.Errorf("wrong number of events at the END of a replay: want %d, have %d; the daemon violated the protocol", c.c.want, c.c.have)
 	case C.LD_SIZE:
-		return fmt.Errorf("wrong size of event %d: want %d octets, have %d; the daemon broke its promise", c.c.last+1, c.c.want, c.c.have)
+		return fmt.Errorf("wrong size of event %d: want %d bytes, have %d; the daemon violated the protocol", c.c.last+1, c.c.want, c.c.have)
 	}
 	if rc < 0 {
 		return fmt.Errorf("zeromq: %s; see the log of the daemon", C.GoString(C.zmq_strerror(-rc)))
 	}
-	return fmt.Errorf("answer not understood: %.100q; see whether the endpoint is that of a gorewind daemon", text)
+	return fmt.Errorf("unexpected answer: %.100q; check that the endpoint is that of a gorewind daemon", text)
 }
 
-// reason returns libzmq's words for the errno of a call.
+// reason returns libzmq's text for the errno of a call.
 func reason(err error) string {
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
