@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Await waits for something that nobody tells.
+// Await polls until a condition holds.
 func Await(t testing.TB, is func() bool, what func() string) {
 	t.Helper()
 	for until := time.Now().Add(time.Minute); !is(); <-time.After(5 * time.Millisecond) {

@@ -7,18 +7,18 @@ import (
 	"path/filepath"
 	"sync"
 
-	// The program is built in a process of its own. By this go test knows what that is made
-	// of, and keeps no result of a test after it has changed.
+	// A separate process builds the program. This import tells go test what the program
+	// depends on, so that it does not cache a test's result after a change.
 	_ "gorewind/command"
 	"gorewind/internal/race"
 )
 
-// BinaryVariable is the environment variable that names a program to be tested in the
-// place of one that is built.
+// BinaryVariable is the environment variable that names a program to test instead of building
+// one.
 const BinaryVariable = "DAEMONTEST_BINARY"
 
-// Binary returns the path of the program under test. It is built once, with the race
-// detector where the test has it.
+// Binary returns the path of the program under test. It is built once, with the race detector if
+// the test has it.
 var Binary = sync.OnceValue(func() string {
 	if path := os.Getenv(BinaryVariable); path != "" {
 		return path
@@ -26,8 +26,8 @@ var Binary = sync.OnceValue(func() string {
 	return build(filepath.Join(testDir, "gorewind"), race.Enabled)
 })
 
-// PlainBinary returns the path of the program without the race detector, for what
-// measures its memory or time. With the detector it is built whatever BinaryVariable says.
+// PlainBinary returns the path of the program without the race detector, for tests that measure
+// its memory or time. A test with the detector builds it, whatever BinaryVariable says.
 var PlainBinary = sync.OnceValue(func() string {
 	if !race.Enabled {
 		return Binary()

@@ -13,25 +13,25 @@ import (
 	"time"
 )
 
-// A Client is a client command that runs.
+// A Client is a running client command.
 type Client struct {
 	t     testing.TB
 	Cmd   *exec.Cmd
-	lines *bufio.Reader // of its standard output
-	pipe  *os.File      // from which they are read
+	lines *bufio.Reader // of standard output
+	pipe  *os.File      // from which lines reads
 
 	mu   sync.Mutex // protects errs
 	errs bytes.Buffer
 }
 
-// Write takes what it writes to its standard error output.
+// Write receives the command's standard error.
 func (l *Client) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.errs.Write(b)
 }
 
-// Errors returns what it has written there so far.
+// Errors returns the standard error so far.
 func (l *Client) Errors() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -62,7 +62,7 @@ func StartClient(t testing.TB, cmd *exec.Cmd) *Client {
 	return l
 }
 
-// Line returns the next line of its output.
+// Line returns the next line of output.
 func (l *Client) Line() string {
 	l.t.Helper()
 	line, err := l.lines.ReadString('\n')
@@ -72,7 +72,7 @@ func (l *Client) Line() string {
 	return strings.TrimSuffix(line, "\n")
 }
 
-// Await waits until its standard error output has a text.
+// Await waits until standard error contains a text.
 func (l *Client) Await(text string) {
 	l.t.Helper()
 	Await(l.t, func() bool { return strings.Contains(l.Errors(), text) }, func() string {
@@ -80,20 +80,20 @@ func (l *Client) Await(text string) {
 	})
 }
 
-// Stop sends it a signal, and returns the rest of its output and its status.
+// Stop sends the command a signal, and returns the rest of its output and its exit status.
 func (l *Client) Stop(signal os.Signal) (rest string, status int) {
 	l.t.Helper()
 	l.Cmd.Process.Signal(signal)
 	return l.End()
 }
 
-// End waits for its end.
+// End waits for the end of the command, and returns the rest of its output and its exit status.
 func (l *Client) End() (rest string, status int) {
 	l.t.Helper()
-	octets, err := io.ReadAll(l.lines)
+	unread, err := io.ReadAll(l.lines)
 	if err != nil {
 		l.t.Fatalf("%q: %v\n%s", l.Cmd.Args, err, l.Errors())
 	}
 	l.Cmd.Wait()
-	return string(octets), l.Cmd.ProcessState.ExitCode()
+	return string(unread), l.Cmd.ProcessState.ExitCode()
 }

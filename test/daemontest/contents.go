@@ -12,8 +12,8 @@ import (
 	"gorewind/wire"
 )
 
-// Contents returns all that a client can see of a daemon's store: its log, its events,
-// its streams and its cursors.
+// Contents returns everything that a client can read from a daemon's store: its log, events,
+// streams and cursors.
 func Contents(t *testing.T, d *Daemon) string {
 	t.Helper()
 	c := Connect(t, d)
@@ -52,7 +52,7 @@ func Contents(t *testing.T, d *Daemon) string {
 	return b.String() + strings.Join(lines, "")
 }
 
-// Connect returns a client of the daemon, which is closed when the test ends.
+// Connect returns a client of the daemon. The end of the test closes it.
 func Connect(t testing.TB, d *Daemon) *client.Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -65,7 +65,7 @@ func Connect(t testing.TB, d *Daemon) *client.Client {
 	return c
 }
 
-// FirstDifference says where two texts differ first, by their lines.
+// FirstDifference returns the first line in which two texts differ.
 func FirstDifference(want, have string) string {
 	w, h := strings.Split(want, "\n"), strings.Split(have, "\n")
 	for i := range min(len(w), len(h)) {

@@ -20,21 +20,21 @@ import (
 type Daemon struct {
 	Cmd         *exec.Cmd
 	Router, Pub string
-	log         *bytes.Buffer // what it has written
-	Ended       chan struct{} // closed when its output has ended
-	mu          sync.Mutex    // protects log, until then
+	log         *bytes.Buffer // output so far
+	Ended       chan struct{} // closed at the end of the output
+	mu          sync.Mutex    // protects log until Ended is closed
 }
 
-// Serving matches the line that tells where a daemon serves, in either format.
+// Serving matches the log line with the daemon's endpoints, in either format.
 var Serving = regexp.MustCompile(`msg"?[=:]"?serving"?[ ,]"?router"?[=:]"?([^" ]+)"?[ ,]"?pub"?[=:]"?([^" ]+)`)
 
-// Start runs gorewind serve on free ports and waits until it serves.
+// Start runs gorewind serve on free ports and waits until it is ready.
 func Start(t testing.TB, args ...string) *Daemon {
 	t.Helper()
 	return startBinary(t, Binary(), args)
 }
 
-// StartPlain is Start without the race detector, for what measures memory or time.
+// StartPlain is Start without the race detector, for tests that measure memory or time.
 func StartPlain(t testing.TB, args ...string) *Daemon {
 	t.Helper()
 	return startBinary(t, PlainBinary(), args)
@@ -52,7 +52,7 @@ func StartCommand(t testing.TB, cmd *exec.Cmd) *Daemon {
 	return StartIn(t, cmd, t.TempDir())
 }
 
-// StartIn does so in a directory.
+// StartIn is StartCommand in a working directory.
 func StartIn(t testing.TB, cmd *exec.Cmd, dir string) *Daemon {
 	t.Helper()
 	d := &Daemon{Cmd: cmd, log: new(bytes.Buffer), Ended: make(chan struct{})}
@@ -86,7 +86,7 @@ func StartIn(t testing.TB, cmd *exec.Cmd, dir string) *Daemon {
 			break
 		}
 	}
-	go func() { // ends when the process does
+	go func() { // ends with the process
 		defer close(d.Ended)
 		for {
 			line, err := lines.ReadString('\n')
@@ -101,20 +101,20 @@ func StartIn(t testing.TB, cmd *exec.Cmd, dir string) *Daemon {
 	return d
 }
 
-// Log returns what it has written so far.
+// Log returns the output so far.
 func (d *Daemon) Log() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.log.String()
 }
 
-// HoldLog has nobody read what the daemon writes until readOn is called.
+// HoldLog stops reading the daemon's output until readOn is called.
 func (d *Daemon) HoldLog() (readOn func()) {
 	d.mu.Lock()
 	return sync.OnceFunc(d.mu.Unlock)
 }
 
-// complaints prints what the log of a daemon that has ended says of trouble.
+// complaints prints the warnings and errors of a daemon that has ended.
 func (d *Daemon) complaints(t testing.TB) {
 	for line := range strings.Lines(d.log.String()) {
 		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") {
@@ -123,13 +123,13 @@ func (d *Daemon) complaints(t testing.TB) {
 	}
 }
 
-// Kill ends the process at once.
+// Kill kills the process.
 func (d *Daemon) Kill() {
 	d.Cmd.Process.Kill()
 	d.Wait()
 }
 
-// Stop asks the process to end and returns its log.
+// Stop terminates the process and returns its log.
 func (d *Daemon) Stop(t testing.TB, signal os.Signal) string {
 	t.Helper()
 	d.Cmd.Process.Signal(signal)
@@ -156,7 +156,7 @@ func (d *Daemon) Command(t testing.TB, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Stored returns the data of a stream's events, having checked their ids.
+// Stored returns the data of a stream's events. It checks their ids.
 func (d *Daemon) Stored(t testing.TB, stream string) []string {
 	t.Helper()
 	p := Dial(t, d.Router)
@@ -164,7 +164,7 @@ func (d *Daemon) Stored(t testing.TB, stream string) []string {
 	return p.Events(stream, 0)
 }
 
-// AwaitLast waits until a stream's last event has an id.
+// AwaitLast waits until a stream's last event has this id.
 func (d *Daemon) AwaitLast(t testing.TB, stream string, id uint64) {
 	t.Helper()
 	p := Dial(t, d.Router)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FreeEndpoint returns an endpoint that stays free while no daemon serves: the system
-// gives none of these ports to who connects.
+// FreeEndpoint returns an endpoint that stays free while no daemon serves: the system does not
+// use these ports for outgoing connections.
 func FreeEndpoint(t *testing.T, r *rand.Rand) string {
 	t.Helper()
 	for range 100 {

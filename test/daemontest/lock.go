@@ -12,13 +12,13 @@ import (
 	"gorewind/internal/keyfile"
 )
 
-// A Lock is a directory with keys and a file of clients.
+// A Lock is a directory with CURVE keys and a file of clients.
 type Lock struct {
 	t   testing.TB
 	Dir string
 }
 
-// NewLock makes a key for the server, and one for each name.
+// NewLock generates a key pair for the server, and one for each name.
 func NewLock(t testing.TB, names ...string) *Lock {
 	t.Helper()
 	l := &Lock{t, t.TempDir()}
@@ -30,10 +30,10 @@ func NewLock(t testing.TB, names ...string) *Lock {
 	return l
 }
 
-// File returns the path of a file in it.
+// File returns the path of a file in the directory.
 func (l *Lock) File(name string) string { return filepath.Join(l.Dir, name) }
 
-// Pair returns the keys of a name.
+// Pair returns the key pair of a name.
 func (l *Lock) Pair(name string) (public, secret string) {
 	l.t.Helper()
 	pair, err := keyfile.ReadPair(l.File(name + ".key_secret"))
@@ -43,7 +43,7 @@ func (l *Lock) Pair(name string) (public, secret string) {
 	return pair.Public, pair.Secret
 }
 
-// Allow writes the file of clients: lines of rules for each name.
+// Allow writes the file of clients, with lines of rules for each name.
 func (l *Lock) Allow(rules map[string]string) {
 	l.t.Helper()
 	text := ""
@@ -54,7 +54,7 @@ func (l *Lock) Allow(rules map[string]string) {
 	l.Write("clients.toml", text)
 }
 
-// Write writes a file in it.
+// Write writes a file in the directory.
 func (l *Lock) Write(name, text string) {
 	l.t.Helper()
 	if err := os.WriteFile(l.File(name), []byte(text), 0o600); err != nil {
@@ -62,20 +62,20 @@ func (l *Lock) Write(name, text string) {
 	}
 }
 
-// Start starts a daemon that is locked.
+// Start starts a daemon that requires these keys.
 func (l *Lock) Start(args ...string) *Daemon {
 	l.t.Helper()
 	return Start(l.t, append([]string{"--in-memory", "--curve-key", l.File("server.key_secret"), "--clients", l.File("clients.toml")}, args...)...)
 }
 
-// As has a socket use the key of a name.
+// As sets the key pair of a name for a socket.
 func (l *Lock) As(z *zmq.Socket, name string) error {
 	server, _ := l.Pair("server")
 	public, secret := l.Pair(name)
 	return z.ClientAuthCurve(server, public, secret)
 }
 
-// Dial connects a DEALER with the key of a name.
+// Dial connects a DEALER with the key pair of a name.
 func (l *Lock) Dial(endpoint, name string) *Peer {
 	l.t.Helper()
 	z, err := zmq.NewSocket(zmq.DEALER)

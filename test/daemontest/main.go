@@ -1,6 +1,6 @@
-// Package daemontest drives gorewind as its users do: it builds the program once, starts,
-// stops and kills daemons, dials them, and runs client commands at shells and terminals.
-// Whatever it starts ends with the test that had it started.
+// Package daemontest drives gorewind as users do. It builds the program once, starts, stops and
+// kills daemons, connects to them, and runs client commands in shells and on terminals. Whatever
+// a test starts ends with the test.
 package daemontest
 
 import (
@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// testDir is there until the last test has ended.
+// testDir is a directory that lasts until the last test has ended.
 var testDir string
 
-// Main runs the tests of a package in the root of the module, where they find what they
-// read by the names that it has there, and returns their status.
+// Main runs the tests of a package in the root of the module, so that they can name files of the
+// module. It returns their status.
 func Main(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "gorewind-test")
 	if err != nil {
@@ -22,7 +22,7 @@ func Main(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	testDir = dir
-	if os.Getenv("GORACE") == "" { // else each program waits for a second before it ends
+	if os.Getenv("GORACE") == "" { // else each program waits a second before it ends
 		if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
 			panic(err)
 		}
@@ -37,7 +37,7 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// Length returns how long a harness is to run: for a short time, or as TORTURE says.
+// Length returns how long a harness runs: the length in TORTURE, or a short default.
 func Length(short time.Duration) time.Duration {
 	length, err := time.ParseDuration(os.Getenv("TORTURE"))
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// A Manager is who hears what a daemon tells of itself, in systemd's stead.
+// A Manager is a service manager in place of systemd. It receives a daemon's notifications.
 type Manager struct {
 	t testing.TB
 	*net.UnixConn
 }
 
-// Supervise returns a manager at an address: a path, or @ and a name that is in no
-// directory, which systemd uses too.
+// Supervise returns a manager at an address: a path, or @ and an abstract name, which systemd
+// uses too.
 func Supervise(t testing.TB, address string) *Manager {
 	t.Helper()
 	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: address})
@@ -26,17 +26,17 @@ func Supervise(t testing.TB, address string) *Manager {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetReadDeadline(time.Now().Add(time.Minute)) // however much is told
+	c.SetReadDeadline(time.Now().Add(time.Minute)) // however many notifications follow
 	return &Manager{t, c}
 }
 
-// Start has a daemon started that tells m how it does, and a watchdog if it has a limit.
+// Start starts a daemon that notifies m, and its watchdog if limit is not 0.
 func (m *Manager) Start(watchdog time.Duration, args ...string) *Daemon {
 	m.t.Helper()
 	return StartCommand(m.t, m.Command(watchdog, args...))
 }
 
-// Command returns the command of such a daemon, which is not started yet.
+// Command returns the command of such a daemon, not yet started.
 func (m *Manager) Command(watchdog time.Duration, args ...string) *exec.Cmd {
 	cmd := exec.Command(Binary(), append([]string{"serve", "--router", "tcp://127.0.0.1:*", "--pub", "tcp://127.0.0.1:*"}, args...)...)
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.LocalAddr().String())
@@ -46,14 +46,13 @@ func (m *Manager) Command(watchdog time.Duration, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Hear returns the lines of the next message.
+// Hear returns the lines of the next notification.
 func (m *Manager) Hear() []string {
 	m.t.Helper()
 	return m.Hears("")[0]
 }
 
-// Hears returns the messages up to and with the first that has a line; an empty one
-// is any.
+// Hears returns the notifications up to and including the first with a line; "" is any.
 func (m *Manager) Hears(line string) (messages [][]string) {
 	m.t.Helper()
 	for message := make([]byte, 4096); ; {
@@ -69,7 +68,7 @@ func (m *Manager) Hears(line string) (messages [][]string) {
 	}
 }
 
-// Rest returns what was told by those who have ended.
+// Rest returns the pending notifications of daemons that have ended.
 func (m *Manager) Rest() string {
 	m.t.Helper()
 	const end = "END=1"

@@ -10,13 +10,13 @@ import (
 	"gorewind/wire"
 )
 
-// A Peer is a DEALER with a limit of patience.
+// A Peer is a DEALER with a timeout.
 type Peer struct {
 	T testing.TB
 	*zmq.Socket
 }
 
-// Dial connects a peer, which is closed when the test ends.
+// Dial connects a peer. The end of the test closes it.
 func Dial(t testing.TB, endpoint string) *Peer {
 	t.Helper()
 	s, err := zmq.NewSocket(zmq.DEALER)
@@ -60,8 +60,8 @@ func (p *Peer) Ask(r wire.Request) wire.Reply {
 	return reply
 }
 
-// Events returns the data of a stream's events after an id, in order, having
-// checked that their ids have no gap.
+// Events returns the data of a stream's events after an id, in order. It checks that their ids
+// have no gap.
 func (p *Peer) Events(stream string, after uint64) (data []string) {
 	p.T.Helper()
 	p.Request(wire.Query{Stream: []byte(stream), After: wire.Bound{ID: after, Given: true}})

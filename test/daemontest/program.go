@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Python returns an interpreter that has pyzmq. Where tests must not be
-// skipped, there has to be one.
+// Python returns an interpreter with pyzmq. Without one it skips the test, or fails it where
+// tests must not be skipped.
 func Python(t *testing.T) string {
 	t.Helper()
 	for _, python := range []string{"/usr/bin/python3", "python3"} {
@@ -25,8 +25,8 @@ func Python(t *testing.T) string {
 	return ""
 }
 
-// Command returns a command that is killed when it takes too long: a client that
-// waits for an answer that never comes would wait for ever.
+// Command returns a command that is killed if it takes too long, such as a client that waits for
+// an answer that never arrives.
 func Command(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -23,7 +23,7 @@ func Run(dir string, args ...string) (stdout, stderr string, status int) {
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// Files lists everything below dir, with its size.
+// Files lists all files below dir with their sizes.
 func Files(t *testing.T, dir string) []string {
 	t.Helper()
 	names, err := ListFiles(dir)
@@ -33,7 +33,7 @@ func Files(t *testing.T, dir string) []string {
 	return names
 }
 
-// ListFiles is Files for who is not a test.
+// ListFiles is Files without a test.
 func ListFiles(dir string) (names []string, err error) {
 	err = filepath.Walk(dir, func(path string, fi os.FileInfo, err error) error {
 		if err == nil {
@@ -44,7 +44,7 @@ func ListFiles(dir string) (names []string, err error) {
 	return names, err
 }
 
-// Succeed runs the program and fails unless it does what it was asked to.
+// Succeed runs the program and returns its output. A failure fails the test.
 func Succeed(t *testing.T, args ...string) string {
 	t.Helper()
 	stdout, stderr, status := Run(t.TempDir(), args...)
@@ -54,7 +54,7 @@ func Succeed(t *testing.T, args ...string) string {
 	return stdout
 }
 
-// RunAndKill runs the program and kills it after a random time, if it still runs then.
+// RunAndKill runs the program and kills it after a random time, if it is still running.
 func RunAndKill(t *testing.T, within time.Duration, args ...string) {
 	t.Helper()
 	cmd := exec.Command(Binary(), args...)
@@ -66,8 +66,8 @@ func RunAndKill(t *testing.T, within time.Duration, args ...string) {
 	_ = cmd.Wait()
 }
 
-// PeakMemory runs a command and returns the most resident memory that it took, in KiB.
-// What wait tells of that counts the test's own, too, which begins the command.
+// PeakMemory runs a command and returns its peak resident memory in KiB. The figure of wait is no
+// use: it includes the memory of the test, which forks the command.
 func PeakMemory(t *testing.T, cmd *exec.Cmd) (kib int) {
 	t.Helper()
 	var out bytes.Buffer

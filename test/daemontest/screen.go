@@ -5,17 +5,16 @@ import (
 	"testing"
 )
 
-// A screen shows what is written to a terminal. It knows no more than a line has to: of
-// anything else a terminal would not be as it was.
+// A screen emulates a terminal. It knows only the control characters that a progress bar needs.
 type screen struct {
 	columns, row, column int
 	rows                 [][]rune
 }
 
-// LeftOn returns what is on a screen of so many columns after all that.
+// LeftOn returns the content of a screen with so many columns after all output.
 func LeftOn(t testing.TB, columns int, written string) string {
 	t.Helper()
-	if columns == 0 { // it does not tell
+	if columns == 0 { // its width is unknown
 		columns = 80
 	}
 	s := &screen{columns: columns, rows: [][]rune{nil}}
@@ -62,7 +61,7 @@ func (s *screen) down() {
 	s.column = 0
 }
 
-// put puts a character where the cursor is, in as many columns as it takes.
+// put prints a character at the cursor, in as many columns as it needs.
 func (s *screen) put(r rune) {
 	width := 1
 	if r >= 0x1100 && r < 0xffff && r != '…' && (r < 0x2000 || r >= 0x2e80) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A Shell is where client commands are run.
+// A Shell runs client commands.
 type Shell struct {
 	D     *Daemon
 	Stdin string
@@ -26,7 +26,7 @@ func (r Shell) Run(t testing.TB, args ...string) (stdout, stderr string, status 
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// Want runs a client command that has to print this and exit with 0.
+// Want runs a client command that must print this and exit with 0.
 func (r Shell) Want(t testing.TB, want string, args ...string) {
 	t.Helper()
 	if have, errs, status := r.Run(t, args...); have != want || errs != "" || status != 0 {
@@ -34,7 +34,7 @@ func (r Shell) Want(t testing.TB, want string, args ...string) {
 	}
 }
 
-// Refuse runs a client command that has to fail, and to say so in one line.
+// Refuse runs a client command that must fail with one line of text.
 func (r Shell) Refuse(t testing.TB, status int, want string, args ...string) {
 	t.Helper()
 	out, errs, have := r.Run(t, args...)

@@ -14,19 +14,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Terminal is where a client command runs before a person.
+// A Terminal is a terminal with a running client command.
 type Terminal struct {
 	t      testing.TB
 	Cmd    *exec.Cmd
 	master *os.File
-	ended  chan struct{} // closed when nobody has it open any more
+	ended  chan struct{} // closed when no process has it open
 
 	mu     sync.Mutex // protects screen
 	screen bytes.Buffer
 }
 
-// OpenTerminal returns both ends of a terminal that has so many columns; 0 is one that
-// does not tell.
+// OpenTerminal returns both ends of a terminal with so many columns; 0 is an unknown width.
 func OpenTerminal(t testing.TB, columns int) (master, slave *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -50,14 +49,14 @@ func OpenTerminal(t testing.TB, columns int) (master, slave *os.File) {
 	return master, slave
 }
 
-// NewTerminal starts a client command at a terminal of its own.
+// NewTerminal starts a client command on a new terminal.
 func NewTerminal(t testing.TB, cmd *exec.Cmd) *Terminal {
 	t.Helper()
 	return NewTerminalOf(t, 0, cmd)
 }
 
-// NewTerminalOf does so at one that has so many columns. A standard input that the
-// command has, it keeps.
+// NewTerminalOf is NewTerminal with so many columns. It keeps the command's standard input, if
+// set.
 func NewTerminalOf(t testing.TB, columns int, cmd *exec.Cmd) *Terminal {
 	t.Helper()
 	master, slave := OpenTerminal(t, columns)
@@ -92,17 +91,17 @@ func NewTerminalOf(t testing.TB, columns int, cmd *exec.Cmd) *Terminal {
 	return p
 }
 
-// Written returns what was written to it.
+// Written returns all output so far.
 func (p *Terminal) Written() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.screen.String()
 }
 
-// Seen returns the text of that.
+// Seen returns the text of the output.
 func (p *Terminal) Seen() string { return strings.ReplaceAll(p.Written(), "\r", "") }
 
-// Await waits until a text is on the screen.
+// Await waits until the output contains a text.
 func (p *Terminal) Await(text string) {
 	p.t.Helper()
 	Await(p.t, func() bool { return strings.Contains(p.Seen(), text) }, func() string {
@@ -110,7 +109,7 @@ func (p *Terminal) Await(text string) {
 	})
 }
 
-// Type has a person type something.
+// Type types a text.
 func (p *Terminal) Type(typed string) {
 	p.t.Helper()
 	if _, err := io.WriteString(p.master, typed); err != nil {
@@ -125,8 +124,7 @@ func (p *Terminal) End() (seen string, status int) {
 	return p.Seen(), p.Cmd.ProcessState.ExitCode()
 }
 
-// OnTerminal runs a client command before a person who types something, and
-// returns what is seen there.
+// OnTerminal runs a client command on a terminal, types a text, and returns the output.
 func OnTerminal(t testing.TB, cmd *exec.Cmd, typed string) (seen string, status int) {
 	t.Helper()
 	p := NewTerminal(t, cmd)

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// ServingHTTP matches where a daemon serves HTTP.
+// ServingHTTP matches the address of a daemon's HTTP server in its log.
 var ServingHTTP = regexp.MustCompile(`msg=serving .* http=([^ ]+)`)
 
-// Web returns what is at a path of a daemon's HTTP server.
+// Web returns the response at a path of a daemon's HTTP server.
 func (d *Daemon) Web(t testing.TB, path string) (status int, body string) {
 	t.Helper()
 	m := ServingHTTP.FindStringSubmatch(d.Log())

@@ -60,17 +60,17 @@ func (r *relay) pass(client net.Conn) {
 		io.Copy(daemon, client)
 		daemon.Close()
 	})
-	octets := make([]byte, 64<<10)
+	buffer := make([]byte, 64<<10)
 	for passes := true; ; {
-		n, err := daemon.Read(octets)
+		n, err := daemon.Read(buffer)
 		if err != nil {
 			return
 		}
-		if bytes.Contains(octets[:n], []byte("APPENDED")) {
+		if bytes.Contains(buffer[:n], []byte("APPENDED")) {
 			passes = r.may() && passes
 		}
 		if passes {
-			client.Write(octets[:n])
+			client.Write(buffer[:n])
 		}
 	}
 }

@@ -38,7 +38,7 @@ func TestInterop(t *testing.T) {
 	}
 }
 
-// shortDir is for sockets: their paths have at most 107 octets.
+// shortDir is for sockets: their paths have at most 107 bytes.
 func shortDir(t *testing.T) string {
 	dir, err := os.MkdirTemp("", "gw")
 	if err != nil {
@@ -70,7 +70,7 @@ func ofTransport(t *testing.T, transport, endpoints string) string {
 // TestInteropCurve has pyzmq show its keys, as a user's own client does.
 func TestInteropCurve(t *testing.T) {
 	python := daemontest.Python(t)
-	l := daemontest.NewLock(t, "reader", "writer", "stranger")
+	l := daemontest.NewLock(t, "reader", "writer", "outsider")
 	l.Allow(map[string]string{
 		"reader": "read = ['**']", "writer": "read = ['account/*']\nwrite = ['account/*']",
 	})

@@ -28,7 +28,7 @@ type operation struct {
 	value   uint64          // of CURSOR and WAIT the cursor, of INFO the position
 
 	// The checker's, of a write:
-	first []uint64      // by group, the id of its first event; 0 if nobody knows
+	first []uint64      // by group, the id of its first event; 0 if unknown
 	seen  time.Duration // when the first read ended that saw what it wrote
 }
 
@@ -125,7 +125,7 @@ type entry struct {
 // A ledger is what is known of a stream.
 type ledger struct {
 	name     string
-	events   []*entry // by id, less 1; nil where nobody knows
+	events   []*entry // by id, less 1; nil if unknown
 	deletes  []*operation
 	replaced map[uint64]bool // what nobody saw before that may be there
 	adrift   int             // events of open operations that nobody saw
@@ -134,7 +134,7 @@ type ledger struct {
 	items    []item          // of its last id
 }
 
-// lacks reports whether an id may have been given though nobody knows to what: it
+// lacks reports whether an id may have been used by an unknown event: it
 // was erased before anybody saw it.
 func (l *ledger) lacks(id uint64) bool {
 	return l.adrift > 0 && (l.replaced[id] || l.may.before(forever) >= id)

@@ -164,7 +164,7 @@ type filling struct {
 	byWriters bool  // they fill it themselves, before the rest is taken
 	restarted bool  // the daemon is killed or stopped while it is full, and started again
 	fresh     bool  // it is full before there is a store
-	left      int64 // octets that are not taken then
+	left      int64 // bytes left free at that time
 }
 
 var fillings = []filling{

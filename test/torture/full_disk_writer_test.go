@@ -69,7 +69,7 @@ func diskData(label string, size int) []byte {
 func diskLabel(data []byte) (label string, err error) {
 	var size int
 	if _, err := fmt.Sscanf(string(data[:min(len(data), 50)]), "%s %d ", &label, &size); err != nil || size > diskEventMost || !bytes.Equal(data, diskData(label, size)) {
-		return "", fmt.Errorf("%.50q, of %d octets, was never written", data, len(data))
+		return "", fmt.Errorf("%.50q, of %d bytes, was never written", data, len(data))
 	}
 	return label, nil
 }

@@ -38,7 +38,7 @@ func (x *attacker) linger(most time.Duration) {
 	}
 }
 
-func (x *attacker) octets(n int) []byte {
+func (x *attacker) noise(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = byte(x.r.Uint32())
@@ -164,18 +164,18 @@ func (e *ear) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// utter sends octets in pieces.
-func (x *attacker) utter(c *net.TCPConn, octets []byte) {
-	for len(octets) > 0 && x.ctx.Err() == nil {
-		n := len(octets)
+// utter sends bytes in pieces.
+func (x *attacker) utter(c *net.TCPConn, b []byte) {
+	for len(b) > 0 && x.ctx.Err() == nil {
+		n := len(b)
 		if x.chance(2) {
 			n = 1 + x.r.IntN(n)
 		}
 		_ = c.SetWriteDeadline(time.Now().Add(time.Second))
-		if _, err := c.Write(octets[:n]); err != nil {
+		if _, err := c.Write(b[:n]); err != nil {
 			return // the daemon has hung up
 		}
-		octets = octets[n:]
+		b = b[n:]
 		x.linger(5 * time.Millisecond)
 	}
 }
@@ -249,7 +249,7 @@ func (x *attacker) stream(pub bool) (hello, rest []byte, sound bool) {
 	case 3:
 		return slices.Clone(oldGreetings[x.r.IntN(len(oldGreetings))]), x.mutate(x.session(pub), x.r.IntN(4)), false
 	case 4:
-		return nil, x.octets(x.r.IntN(4000)), false
+		return nil, x.noise(x.r.IntN(4000)), false
 	case 5: // half a handshake, or a wrong one
 		return append(hello, x.handshake()...), x.session(pub), true
 	case 6:
@@ -258,9 +258,9 @@ func (x *attacker) stream(pub bool) (hello, rest []byte, sound bool) {
 	case 7: // a length that nobody can mean, or that is a little too much
 		size := []uint64{1<<63 - 1, 1 << 63, 1<<64 - 1, 1 << 32, 1<<31 - 1, hostileFrame + 1, hostileFrame}[x.r.IntN(7)]
 		head := order.BigEndian.AppendUint64([]byte{flagLong | byte(x.r.IntN(8))}, size)
-		return shaken, slices.Concat(x.session(pub), head, x.octets(x.r.IntN(2000))), true
+		return shaken, slices.Concat(x.session(pub), head, x.noise(x.r.IntN(2000))), true
 	case 8: // a message that does not end
-		more, n := frame(flagMore, x.octets(x.r.IntN(64))), 4000
+		more, n := frame(flagMore, x.noise(x.r.IntN(64))), 4000
 		if x.chance(4) {
 			more, n = frame(flagMore, make([]byte, hostileFrame-x.r.IntN(2))), 16
 		}
@@ -279,17 +279,17 @@ func (x *attacker) stream(pub bool) (hello, rest []byte, sound bool) {
 func (x *attacker) handshake() []byte {
 	switch x.r.IntN(6) {
 	case 0:
-		return ready(hostileTypes[x.r.IntN(len(hostileTypes))], x.octets(x.r.IntN(300)))
+		return ready(hostileTypes[x.r.IntN(len(hostileTypes))], x.noise(x.r.IntN(300)))
 	case 1:
-		return frame(flagCommand, append([]byte("\x05ERROR"), append([]byte{byte(x.r.Uint32())}, x.octets(x.r.IntN(100))...)...))
+		return frame(flagCommand, append([]byte("\x05ERROR"), append([]byte{byte(x.r.Uint32())}, x.noise(x.r.IntN(100))...)...))
 	case 2:
 		return x.command()
 	case 3:
-		return frame(byte(x.r.IntN(4)), x.octets(x.r.IntN(300))) // a message where a command is due
+		return frame(byte(x.r.IntN(4)), x.noise(x.r.IntN(300))) // a message where a command is due
 	}
 	body := []byte("\x05READY")
 	for range x.r.IntN(50) {
-		body = append(body, property(string(x.octets(x.r.IntN(256))), x.octets(x.r.IntN(40)))...)
+		body = append(body, property(string(x.noise(x.r.IntN(256))), x.noise(x.r.IntN(40)))...)
 	}
 	if x.chance(2) {
 		body = append(body, property("Socket-Type", []byte("DEALER"))...)
@@ -302,7 +302,7 @@ func (x *attacker) command() []byte {
 	name := []string{
 		"\x04PING\x00\x0a", "\x04PONG", "\x09SUBSCRIBE", "\x06CANCEL", "\x05READY", "\x05ERROR\x03why", "\x05HELLO", "\x00", "\xff",
 	}[x.r.IntN(9)]
-	return frame(flagCommand|byte(x.r.IntN(2)*x.r.IntN(2)), append([]byte(name), x.octets(x.r.IntN(40)*x.r.IntN(20))...))
+	return frame(flagCommand|byte(x.r.IntN(2)*x.r.IntN(2)), append([]byte(name), x.noise(x.r.IntN(40)*x.r.IntN(20))...))
 }
 
 // session returns what a client sends after the handshake: each of the project's
@@ -327,10 +327,10 @@ func (x *attacker) subscription() []byte {
 	if x.chance(10) {
 		size = x.r.IntN(1000)
 	}
-	return append([]byte{byte(x.r.IntN(3))}, x.octets(size)...)
+	return append([]byte{byte(x.r.IntN(3))}, x.noise(size)...)
 }
 
-// mutate flips, inserts and deletes octets, n times.
+// mutate flips, inserts and deletes bytes, n times.
 func (x *attacker) mutate(b []byte, n int) []byte {
 	for range n {
 		if len(b) == 0 {
@@ -343,7 +343,7 @@ func (x *attacker) mutate(b []byte, n int) []byte {
 		case 1:
 			b[at] = byte(x.r.Uint32())
 		case 2:
-			b = slices.Insert(b, at, x.octets(1+x.r.IntN(9))...)
+			b = slices.Insert(b, at, x.noise(1+x.r.IntN(9))...)
 		case 3:
 			b = slices.Delete(b, at, min(at+1+x.r.IntN(9), len(b)))
 		case 4: // once more
@@ -357,7 +357,7 @@ func (x *attacker) mutate(b []byte, n int) []byte {
 // one that looks like libzmq's own.
 func (x *attacker) routingID() []byte {
 	if x.chance(4) {
-		return append([]byte{0}, x.octets(4)...)
+		return append([]byte{0}, x.noise(4)...)
 	}
 	return fmt.Appendf(nil, "attacker %d", x.r.IntN(4))
 }
@@ -442,7 +442,7 @@ func (x *attacker) dealer() error {
 	defer z.Close()
 	l := &owed{lanes: make(map[string][]due)}
 	reads := !x.chance(4)
-	budget := 1 << 20 // octets; what libzmq holds of a peer's has a bound of messages only
+	budget := 1 << 20 // bytes; what libzmq holds of a peer's has a bound of messages only
 	for n := x.r.IntN(300); n > 0 && budget > 0 && x.ctx.Err() == nil; n-- {
 		m := x.message()
 		for _, f := range m {
@@ -617,11 +617,11 @@ func (x *attacker) message() [][]byte {
 	return m
 }
 
-// envelope returns 0 to 20 frames, of up to twice as many octets as there may be.
+// envelope returns 0 to 20 frames, of up to twice as many bytes as there may be.
 func (x *attacker) envelope() (out [][]byte) {
 	most := []int{4, 60, 100, 1100}[x.r.IntN(4)]
 	for range x.r.IntN(21) {
-		out = append(out, x.octets(x.r.IntN(most)))
+		out = append(out, x.noise(x.r.IntN(most)))
 	}
 	return append(out, []byte{})
 }
@@ -640,11 +640,11 @@ func (x *attacker) garble(m [][]byte) [][]byte {
 	case 2:
 		m[at], m[other] = m[other], m[at]
 	case 3:
-		m[at] = x.octets(x.r.IntN(600))
+		m[at] = x.noise(x.r.IntN(600))
 	case 4:
 		m[at] = nil
 	case 5:
-		return slices.Insert(m, at, x.octets(x.r.IntN(20)))
+		return slices.Insert(m, at, x.noise(x.r.IntN(20)))
 	case 6:
 		return append(m, x.option())
 	case 7:
@@ -664,7 +664,7 @@ const hostileStreams = 10
 // name returns that of a stream of the attackers.
 func (x *attacker) name() []byte {
 	if x.chance(20) {
-		return x.octets([]int{1, 10, wire.MaxStream, wire.MaxStream + 1}[x.r.IntN(4)])
+		return x.noise([]int{1, 10, wire.MaxStream, wire.MaxStream + 1}[x.r.IntN(4)])
 	}
 	return fmt.Appendf(nil, "h/%d", x.r.IntN(hostileStreams))
 }
@@ -694,7 +694,7 @@ func (x *attacker) data() []byte {
 	case 1:
 		return make([]byte, hostileEvent+1)
 	}
-	return x.octets(x.r.IntN(200))
+	return x.noise(x.r.IntN(200))
 }
 
 var hostileOptions = []string{
@@ -751,7 +751,7 @@ func (x *attacker) request() [][]byte {
 	if x.chance(2) {
 		return word(wire.INFO)
 	}
-	return word(wire.PING, x.octets(x.r.IntN(30)), x.octets(x.r.IntN(300)))
+	return word(wire.PING, x.noise(x.r.IntN(30)), x.noise(x.r.IntN(300)))
 }
 
 // append returns an APPEND with a few groups.
@@ -768,7 +768,7 @@ func (x *attacker) append() [][]byte {
 		}
 		m = append(m, x.name(), expected, strconv.AppendInt(nil, int64(n), 10))
 		for range n {
-			m = append(m, x.octets(x.r.IntN(50)))
+			m = append(m, x.noise(x.r.IntN(50)))
 		}
 	}
 	return m

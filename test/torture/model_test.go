@@ -265,10 +265,10 @@ func (s *remote) query(ctx context.Context, stream string, r store.Range, o clie
 	o.After, o.UpTo, o.Nearest = r.After.N, bound(r.UpTo), r.Nearest
 	o.Since, o.Until, o.Desc, o.Limit = r.Since, r.Until, r.Backward, uint64(r.Limit)
 	return func(yield func(store.Event, error) bool) {
-		octets := 0
+		size := 0
 		for e, err := range s.c.Query(ctx, stream, o) {
-			octets += len(e.Data)
-			if !yield(stored(e), inContract(err)) || r.Bytes > 0 && octets >= r.Bytes {
+			size += len(e.Data)
+			if !yield(stored(e), inContract(err)) || r.Bytes > 0 && size >= r.Bytes {
 				return
 			}
 		}

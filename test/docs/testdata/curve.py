@@ -83,8 +83,8 @@ check("no broadcast", heard)
 
 for kind, endpoint, key, server in [
         (zmq.SUB, pub, "writer", "server"),       # it may not read everything
-        (zmq.DEALER, router, "stranger", "server"),
-        (zmq.DEALER, router, "reader", "stranger"),  # another server's key
+        (zmq.DEALER, router, "outsider", "server"),
+        (zmq.DEALER, router, "reader", "outsider"),  # another server's key
         (zmq.DEALER, router, None, None),
         (zmq.SUB, pub, None, None)]:
     s = connect(kind, endpoint, key, server)

@@ -12,7 +12,7 @@ import threading
 import zmq
 
 ROUTER, PUB = sys.argv[2], sys.argv[3]
-PATIENCE = 20_000  # milliseconds
+TIMEOUT = 20_000  # milliseconds
 context = zmq.Context()
 
 NAMES = [b"\x00", b"\x00\x00", b"\xff", b"\xff\xff", b":", b"a", b"a:", b"a:b", b"ab", b"a\x00",
@@ -31,7 +31,7 @@ def done(name):
 def connect(kind, endpoint, rcvhwm=0):
     s = context.socket(kind)
     s.linger = 0
-    s.rcvtimeo = s.sndtimeo = PATIENCE
+    s.rcvtimeo = s.sndtimeo = TIMEOUT
     s.rcvhwm = rcvhwm
     s.connect(endpoint)
     return s
@@ -129,7 +129,7 @@ def names():
             check("names", [b"PUBLISHED", id(n)], p.ask(b"PUBLISH", name, data))
     for i, name in enumerate(NAMES):
         check("names", [[id(1), name], [id(2), b""], [id(3), b"%d" % i]], p.query(name))
-    done("streams of any octets, one name the prefix of another, empty data")
+    done("streams of any bytes, one name the prefix of another, empty data")
 
 
 def subscriptions():
@@ -139,8 +139,8 @@ def subscriptions():
         s.subscribe(prefix)
         if prefix:
             s.subscribe(b"hello")
-    for s in subs.values():  # a subscription takes a moment to arrive
-        for _ in range(PATIENCE // 10):
+    for s in subs.values():  # a subscription takes a while to arrive
+        for _ in range(TIMEOUT // 10):
             p.ask(b"PUBLISH", b"hello", b"")
             if s.poll(10):
                 break
@@ -317,7 +317,7 @@ def consumers():
     for n in range(1, 6):
         p.ask(b"PUBLISH", stream, b"%d" % n)
     check("CURSOR", [b"CURSOR", id(0)], p.ask(b"CURSOR", b"reader", stream))
-    waiting.send(b"WAIT", b"reader", stream, id(2), b"%d" % PATIENCE)
+    waiting.send(b"WAIT", b"reader", stream, id(2), b"%d" % TIMEOUT)
     check("COMMIT", [b"COMMITTED", id(3)], p.ask(b"COMMIT", b"reader", stream, id(3)))
     check("WAIT", [b"REACHED", id(3)], waiting.receive())
     check("CURSOR", [b"CURSOR", id(3)], p.ask(b"CURSOR", b"reader", stream))
@@ -335,7 +335,7 @@ def consumers():
     check("another consumer", [b"COMMITTED", id(0)], p.ask(b"COMMIT", b"gone", stream, id(0), b"rewind"))
 
     p.refused(b"TIMEOUT", b"WAIT", b"reader", stream, id(5), b"1")
-    waiting.send(b"WAIT", b"nobody", b"", id(1), b"%d" % PATIENCE)
+    waiting.send(b"WAIT", b"nobody", b"", id(1), b"%d" % TIMEOUT)
     waiting.send(b"CANCEL")
     check("CANCELLED", b"ERROR CANCELLED ;", waiting.receive()[0][:17])
     done("COMMIT, CURSOR, WAIT, CANCEL, consumer")
