@@ -17,8 +17,8 @@ build: need-build
 gorewind:
 	$(MAKE) build
 
-# Run make build first, so that what takes root only copies: sudo may know no Go. DESTDIR
-# stands before every path, for packages.
+# Run make build first, so that the step that needs root only copies: root may have no Go.
+# DESTDIR goes before every path, for packages.
 share = $(DESTDIR)$(PREFIX)/share
 bin = $(DESTDIR)$(PREFIX)/bin/gorewind
 man = $(share)/man/man1/gorewind.1
@@ -38,7 +38,7 @@ install: $(BINARY)
 uninstall:
 	rm -f $(bin) $(man) $(bash) $(zsh) $(fish)
 
-# Everything that a change must pass.
+# Every change must pass this.
 test: need-test check
 	go test -race -timeout 18m ./...
 	go test -run 'TestNthFault/rotation|TestErasureMeetsDamage' ./store/leveldb # see there
@@ -55,43 +55,42 @@ fuzz: need-build
 	go test ./wire -run '^$$' -fuzz FuzzRoundTrip -fuzztime $(LENGTH)
 	TORTURE=$(LENGTH) go test $(RACE) -count 1 -timeout 0 -run TestHostilePorts -v ./test/torture
 
-# The daemon is killed at random moments, under writers, then followers, then
-# clients who ask for everything, each for LENGTH; then its disk is filled for as long,
-# and copies are killed while they are made; large ones are measured. With RACE=-race the
-# daemon and the harness have the race detector.
+# Kills the daemon at random times under writers, then followers, then clients that use every
+# request, each for LENGTH. Then fills its disk for as long, kills backups and exports in the
+# middle, and measures the memory of large ones. RACE=-race builds the daemon and the harness
+# with the race detector.
 torture: need-build
 	TORTURE=$(LENGTH) go test $(RACE) -count 1 -timeout 0 -run 'TestKill$$|TestFollow$$|TestChaos$$|TestFullDisk$$|TestCopiesKilled$$|TestCopiesMemory$$' -v ./test/torture
 
-# A simulated disk on which CRASHES crashes are tried, and then every I/O fails; and
-# a store of which every octet is damaged. It takes an hour or two.
+# Tries CRASHES crashes on a simulated disk, lets every I/O fail in turn, and damages every byte
+# of a store in turn. Takes an hour or two.
 disk: need-build
 	CRASHES=$(CRASHES) go test -count 1 -timeout 0 -run TestCrashClones -v ./store/leveldb
 	TORTURE=1s go test -count 1 -timeout 0 -run TestNthFault -v ./store/leveldb
 	SWEEP=full go test -count 1 -timeout 0 -run TestP9Corruption -v ./store/leveldb
 
-# A mixed load for LENGTH, during which nothing that the daemon holds may grow.
+# Runs a mixed load for LENGTH and checks that the daemon does not leak.
 soak: need-build
 	TORTURE=$(LENGTH) go test $(RACE) -count 1 -timeout 0 -run 'TestSoak$$' -v ./test/torture
 
-# Random operations beside a model, in ROUNDS of 50,000: on the store, then over
-# the wire.
+# Compares random operations with a model, in ROUNDS of 50,000: on the store, then over the wire.
 model: need-build
 	OPERATIONS=50000 go test -count $(ROUNDS) -failfast -timeout 0 -run 'TestConformance/disk/model' -v ./store/leveldb
 	OPERATIONS=50000 go test $(RACE) -count $(ROUNDS) -failfast -timeout 0 -run TestModel -v ./test/torture
 
-# The parts, by Go's benchmarks, then the whole beside this machine's limits.
+# Measures the parts with Go's benchmarks, then the daemon and the limits of this machine.
 bench: build
 	go test ./... -run '^$$' -bench . -benchmem
 	./gorewind bench
 
-# What the daemon does in the three main workloads, for go tool pprof: profile/*.
+# Profiles the daemon in the three main workloads, for go tool pprof: profile/*.
 profile: build
 	for w in pipelined clients replay; do \
 		./gorewind bench --only $$w --events 3000000 --runs 1 --profile profile/$$w || exit 1; \
 		go tool pprof -top -nodecount 15 gorewind profile/$$w/cpu.pprof || exit 1; \
 	done
 
-# Redis Streams and NATS JetStream beside Gorewind; writes bench/results.*.
+# Compares Gorewind with Redis Streams and NATS JetStream; writes bench/results.*.
 bench-peers: need-build
 	@command -v redis-server >/dev/null || sh .ci/install 'redis-server' redis-server
 	cd bench && go run .
@@ -101,15 +100,15 @@ deb: need-deb
 	CGO_LDFLAGS='-Wl,-z,relro -Wl,-z,now' go build -buildmode=pie -trimpath -ldflags='-s -w' -o build/gorewind .
 	sh packaging/deb build/gorewind build
 
-# It is installed, started, upgraded, removed and purged in a small Debian of its
-# own, in a temporary directory. It takes root.
+# Installs, starts, upgrades, removes and purges the package in a small Debian of its own in a
+# temporary directory. Needs root.
 deb-test: deb need-deb-test
 	DEB=$(CURDIR)/build/gorewind go test -count 1 -timeout 10m -run 'TestDeb' -v ./test/packaging
 
 clean:
 	rm -rf gorewind profile build
 
-# What is missing is installed on Debian and its kin; elsewhere it is named.
+# Missing tools are installed on Debian and its derivatives; elsewhere they are named.
 need-build: need-go
 	@pkg-config --exists 'libzmq >= 4.2' 2>/dev/null || sh .ci/install \
 		'libzmq 4.2 or newer with its headers, pkg-config, a C compiler' libzmq3-dev pkg-config gcc

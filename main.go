@@ -1,4 +1,4 @@
-// Gorewind is an event store that talks ZeroMQ.
+// Gorewind is an event store that speaks ZeroMQ.
 package main
 
 import (
