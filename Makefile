@@ -6,7 +6,7 @@ CRASHES ?= 200000
 PREFIX ?= /usr/local
 DESTDIR ?=
 BINARY ?= gorewind
-STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 run: build
 	./gorewind serve
@@ -45,8 +45,7 @@ test: need-test check
 
 check: need-build
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
-	go vet ./...
-	go run $(STATICCHECK) ./...
+	go run $(LINT) run ./...
 	go mod tidy -diff
 
 fuzz: need-build

@@ -11,8 +11,8 @@ import (
 	"gorewind/store"
 )
 
-// ErrFile: a file is not an export, or was changed after it was written. The error
-// is a *Refused.
+// ErrFile means that a file is not an export, or was changed after it was written. The
+// error is a *Refused.
 var ErrFile = errors.New("refused")
 
 // A Refused says where an export is wrong. It is an ErrFile.

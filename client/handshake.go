@@ -32,7 +32,7 @@ const failedHandshakes = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_F
 
 // handshakeError returns what a failed handshake means. final is true if the server refused the
 // key, so that trying again is no use; libzmq reports nothing else in this way.
-func handshakeError(event zmq.Event, value int, curve bool) (err error, final bool) {
+func handshakeError(event zmq.Event, value int, curve bool) (final bool, err error) {
 	why := "it ended the handshake: it may require a key, be full, or use this endpoint for something else"
 	switch {
 	case event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
@@ -44,5 +44,5 @@ func handshakeError(event zmq.Event, value int, curve bool) (err error, final bo
 	case curve:
 		why = "it ended the handshake: its public key may differ from the one given, or it may not use CURVE, be full, or use this endpoint for something else"
 	}
-	return fmt.Errorf("%w: %s", ErrHandshake, why), final
+	return final, fmt.Errorf("%w: %s", ErrHandshake, why)
 }

@@ -115,7 +115,7 @@ func (k *link) gone() bool {
 			return ended
 		}
 		if event&failedHandshakes != 0 {
-			k.refusal, k.final = handshakeError(event, value, k.curve)
+			k.final, k.refusal = handshakeError(event, value, k.curve)
 			continue // the end of the connection follows
 		}
 		if event == zmq.EVENT_CONNECTED {

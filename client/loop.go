@@ -69,7 +69,7 @@ func (l *loop) run() {
 	l.over = ErrClosed
 	if l.link != nil {
 		why := l.why
-		if l.link.reached && (why == nil || why == errNobody) {
+		if l.link.reached && (why == nil || errors.Is(why, errNobody)) {
 			why = errSilent
 		}
 		l.lose(time.Now(), ErrClosed)

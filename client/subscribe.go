@@ -152,7 +152,7 @@ func (s *subscription) tell() error {
 			return nil
 		}
 		if event&failedHandshakes != 0 {
-			if err, final := handshakeError(event, value, s.Curve != nil); final {
+			if final, err := handshakeError(event, value, s.Curve != nil); final {
 				return fmt.Errorf("%s: %w", s.Endpoint, err)
 			}
 			continue

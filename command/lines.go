@@ -77,7 +77,7 @@ func (r *lineReader) next() batch {
 			break
 		}
 	}
-	if r.keyed && b.err != nil && b.err != io.EOF {
+	if r.keyed && b.err != nil && !errors.Is(b.err, io.EOF) {
 		b.lines = nil
 	}
 	return b
@@ -100,9 +100,9 @@ func (r *lineReader) read() ([]byte, error) {
 		case len(text) > r.limit:
 			return nil, fmt.Errorf("line %d is longer than %s, the daemon's limit of an event; leave it out, or start the daemon with a larger --max-event-bytes",
 				r.line+1, term.Counted(r.limit, "byte"))
-		case err == nil || err == io.EOF && len(line) > 0:
+		case err == nil || errors.Is(err, io.EOF) && len(line) > 0:
 			return text, nil
-		case err != bufio.ErrBufferFull:
+		case !errors.Is(err, bufio.ErrBufferFull):
 			return nil, err
 		}
 	}
@@ -166,7 +166,7 @@ func (s *lineStore) store(ctx context.Context, batches <-chan batch) error {
 				return err
 			}
 		}
-		if b.err == io.EOF {
+		if errors.Is(b.err, io.EOF) {
 			return nil
 		}
 		if b.err != nil {

@@ -135,7 +135,7 @@ func (c *connection) runWithClient(stderr io.Writer, own hints, do func(context.
 // answer has an unknown outcome: own has a hint for that if the command writes.
 func interrupted(ctx context.Context, own hints) error {
 	why := stoppedBy(ctx)
-	if gone, ok := context.Cause(ctx).(*unansweredError); ok {
+	if gone := (*unansweredError)(nil); errors.As(context.Cause(ctx), &gone) {
 		why = gone
 	}
 	if do, ok := own[wire.OutcomeUnknown]; ok {

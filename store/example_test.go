@@ -138,6 +138,7 @@ func ExampleStore_tail() {
 			fmt.Printf("%s %d: %s\n", e.Stream, e.ID, e.Data)
 			position = e.Position
 		}
+		fmt.Println("handled up to position", position)
 		if events[len(events)-1].ID == 3 {
 			break
 		}
@@ -146,7 +147,9 @@ func ExampleStore_tail() {
 	// Output:
 	// a 1: one
 	// a 2: two
+	// handled up to position 2
 	// a 3: three
+	// handled up to position 3
 }
 
 // What must not be kept is replaced or deleted; ids go on as if it were there.

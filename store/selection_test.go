@@ -256,10 +256,10 @@ func matchNaively(separator byte, pattern, name string) bool {
 	row[0] = true
 	for pattern != "" {
 		next := make([]bool, len(name)+1)
-		wild, any, c := false, false, pattern[0]
+		wild, every, c := false, false, pattern[0]
 		switch {
 		case strings.HasPrefix(pattern, "**"):
-			wild, any, pattern = true, true, pattern[2:]
+			wild, every, pattern = true, true, pattern[2:]
 		case pattern[0] == '*':
 			wild, pattern = true, pattern[1:]
 		case pattern[0] == '\\':
@@ -269,7 +269,7 @@ func matchNaively(separator byte, pattern, name string) bool {
 		}
 		for i := range len(name) {
 			if wild {
-				next[i+1] = (row[i] || next[i]) && (any || name[i] != separator)
+				next[i+1] = (row[i] || next[i]) && (every || name[i] != separator)
 			} else {
 				next[i+1] = row[i] && name[i] == c
 			}

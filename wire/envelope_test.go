@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -35,7 +36,7 @@ func TestSplit(t *testing.T) {
 		"delimiter and nothing after it": {[]string{""}, 1, nil},
 	} {
 		envelope, request, err := Split(frames(c.in...))
-		if err != c.err {
+		if !errors.Is(err, c.err) {
 			t.Errorf("%s: want error %v, have %v", name, c.err, err)
 			continue
 		}

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"reflect"
 	"regexp"
 	"slices"
@@ -125,7 +126,7 @@ func checkEnvelope(t *testing.T, in, envelope, body [][]byte, err error) {
 	case end >= MaxEnvelopeFrames || len(bytes.Join(in[:end], nil)) > MaxEnvelopeBytes:
 		want = ErrEnvelope
 	}
-	if err != want {
+	if !errors.Is(err, want) {
 		t.Fatalf("%q: want %v, have %v", in, want, err)
 	}
 	if err == nil && (len(envelope) != end+1 || !slices.EqualFunc(slices.Concat(envelope, body), in, slices.Equal)) {

@@ -118,7 +118,7 @@ func (r InfoReply) Frames() [][]byte {
 	return frames
 }
 
-// ErrReply: the frames are not a reply known to this version.
+// ErrReply means that the frames are not a reply known to this version.
 var ErrReply = errors.New("not a reply of this protocol")
 
 // ParseReply reads a reply, the frames after the envelope. It ignores frames that a

@@ -56,7 +56,7 @@ func besideReplays(ctx context.Context, t Target, w Workload, stream string, int
 	}
 	cancel(err)
 	wg.Wait()
-	if cause := context.Cause(ctx); cause != errPublished {
+	if cause := context.Cause(ctx); !errors.Is(cause, errPublished) {
 		return Result{}, cause
 	}
 	r.ReplayedRate = replayed

@@ -134,7 +134,7 @@ func (d *DB) process(c *commit, calls []*call) {
 			c.accepted = append(c.accepted, requestRef{call, i})
 		}
 	}
-	d.write(c)
+	_ = d.write(c) // c's requests get its error from finish
 	d.finish(calls[first:])
 }
 

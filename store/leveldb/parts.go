@@ -13,7 +13,7 @@ var (
 	ErrInUse        = datadir.ErrInUse
 )
 
-// ErrUnfinished: the directory holds an unfinished restore.
+// ErrUnfinished means that the directory holds an unfinished restore.
 var ErrUnfinished = datadir.ErrUnfinished
 
 // Probe reports why Open would refuse dir, as far as that can be told without

@@ -333,7 +333,7 @@ func testCancelled(f *fixture) {
 	cancel()
 	f.is("tail", <-ended, context.Canceled)
 	for name, r := range map[string]store.Range{"stream": whole("s"), "selection": everything()} {
-		var last error = errors.New("no error")
+		last := errors.New("no error")
 		for _, err := range f.s.Read(ctx, r) {
 			last = err
 		}

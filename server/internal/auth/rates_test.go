@@ -26,7 +26,8 @@ func TestRates(t *testing.T) {
 	take(5)
 	now = now.Add(time.Hour)
 	take(10)
-	if r.Limiter("key") != l || r.Limiter("other") == l || r.Limiter("") == r.Limiter("") {
+	first, second := r.Limiter(""), r.Limiter("")
+	if r.Limiter("key") != l || r.Limiter("other") == l || first == second {
 		t.Error("want one limiter for each key, and one for each connection without a key")
 	}
 }

@@ -88,9 +88,9 @@ func (r *receiver) Close() {
 }
 
 // Receive implements Transport.
-func (r *receiver) Receive(max int, before func(), handle func(Message)) (drained bool, err error) {
+func (r *receiver) Receive(limit int, before func(), handle func(Message)) (drained bool, err error) {
 	for {
-		rc := C.gw_receive(r.socket, r.state, (*C.char)(unsafe.Pointer(unsafe.SliceData(r.buf))), C.size_t(len(r.buf)), C.int(max))
+		rc := C.gw_receive(r.socket, r.state, (*C.char)(unsafe.Pointer(unsafe.SliceData(r.buf))), C.size_t(len(r.buf)), C.int(limit))
 		if rc < 0 {
 			return false, fmt.Errorf("receive: %w", zmq.Errno(-rc))
 		}
@@ -118,7 +118,7 @@ func (r *receiver) Receive(max int, before func(), handle func(Message)) (draine
 		case len(r.frames) > 0: // the last message is incomplete
 			r.moveOn(int(r.state.need))
 			r.state.need = 0
-			max = 1 // finish that message; others wait for their turn
+			limit = 1 // finish that message; others wait for their turn
 		case rc == C.GW_ROOM:
 			if n := int(r.state.need); n > len(r.buf) {
 				r.moveOn(n)

@@ -1,6 +1,7 @@
 package zsock
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -62,7 +63,7 @@ func (p *Poller) Wait(listening bool, timeout time.Duration) (ready Readiness, e
 		ready[FromRouter] = true
 		timeout = 0
 	}
-	if _, err := poll(fds, timeout); err != nil && err != unix.EINTR {
+	if _, err := poll(fds, timeout); err != nil && !errors.Is(err, unix.EINTR) {
 		return ready, fmt.Errorf("poll: %w", err)
 	} else if err != nil {
 		return ready, nil

@@ -16,10 +16,10 @@ import (
 // bypasses pebbe's API; the plain one (plain.go) uses it, for versions of pebbe on
 // which the fast one does not work.
 type Transport interface {
-	// Receive takes about max waiting messages at most, calls before, then handle for
+	// Receive takes about limit waiting messages at most, calls before, then handle for
 	// each. drained reports that no message is left. If it is false, the socket may not
 	// poll as readable although messages wait.
-	Receive(max int, before func(), handle func(Message)) (drained bool, err error)
+	Receive(limit int, before func(), handle func(Message)) (drained bool, err error)
 
 	// Forget makes the next message of every connection come with its pin.
 	Forget()

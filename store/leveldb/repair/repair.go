@@ -244,8 +244,8 @@ func (r *repair) with(m strategy, f func(*leveldb.DB, *ldb.Overlay) error) error
 	})
 	var corrupted *ldberrors.ErrCorrupted
 	if m.strict == 0 && errors.As(err, &corrupted) { // a damaged manifest may name tables that were removed
-		_, missing := corrupted.Err.(*ldberrors.ErrMissingFiles)
-		r.missing = r.missing || missing
+		var missing *ldberrors.ErrMissingFiles
+		r.missing = r.missing || errors.As(corrupted.Err, &missing)
 	}
 	if err != nil {
 		return err

@@ -207,7 +207,7 @@ func syncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// ErrUnfinished: the directory holds an unfinished restore.
+// ErrUnfinished means that the directory holds an unfinished restore.
 var ErrUnfinished = errors.New("holds an unfinished restore")
 
 // Missing returns an error that says why there is no database in dir. cause is the

@@ -26,6 +26,7 @@ type Highwater struct {
 	Chain    uint64 // its chain
 }
 
+// HighwaterName is the name of the file; the rest is its layout.
 const (
 	HighwaterName   = "highwater"
 	highwaterMagic  = 0x67_72_77_68_77_30_30_31 // "grwhw001"

@@ -7,11 +7,12 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
-// A journal is preallocated on disk and reads as zeros where nothing was written
+// JournalBytes is the size of a journal: more than LevelDB writes to one before it begins
+// the next. A journal is preallocated on disk and reads as zeros where nothing was written
 // yet. A sync then writes only data and not the file's new length, which takes a
 // third off the time of a commit. Closing the journal gives the rest back; reading
 // after a crash ignores it.
-const JournalBytes = WriteBuffer + 64<<10 // more than LevelDB writes to one journal before it begins the next
+const JournalBytes = WriteBuffer + 64<<10
 
 // An extent is a file that can be preallocated.
 type extent interface {

@@ -42,7 +42,7 @@ func named(err error) error {
 	if !errors.As(err, &corrupted) || !corrupted.Fd.Zero() {
 		return err
 	}
-	if missing, ok := corrupted.Err.(*ldberrors.ErrMissingFiles); ok {
+	if missing := (*ldberrors.ErrMissingFiles)(nil); errors.As(corrupted.Err, &missing) {
 		return fmt.Errorf("%w: %v", err, missing.Fds[:min(len(missing.Fds), 10)])
 	}
 	return fmt.Errorf("%w: CURRENT, or the manifest that it names", err)

@@ -9,7 +9,7 @@ import (
 	"hash/crc64"
 )
 
-// What is on disk, format 1. It stays readable for ever; testdata/v1 of the engine is a
+// Version is that of what is on disk, format 1. It stays readable for ever; testdata/v1 of the engine is a
 // store that keeps later versions to that.
 //
 // A store is a directory:

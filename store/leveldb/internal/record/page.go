@@ -10,6 +10,8 @@ import (
 	"gorewind/store"
 )
 
+// PageBytes is the size of a page: it ends with the event that reaches this.
+//
 // A page is consecutive events of one stream that one commit wrote. Its key holds
 // the id of its last event, so the first key at or after an id is the page that
 // holds that event.
@@ -19,8 +21,6 @@ import (
 // many in a commit, are appended two and a half times as fast as under keys of
 // their own, and read three times as fast. Larger pages would only make it more
 // expensive to read or replace one event.
-//
-// PageBytes is the size of a page: it ends with the event that reaches this.
 const PageBytes = 4 << 10
 
 const pageHeader = 1 + 4 + 8 + 8 + 2 // flags, checksum, time, position, count
