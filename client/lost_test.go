@@ -357,10 +357,10 @@ func TestDialFails(t *testing.T) {
 	}
 	defer mute.Close()
 	for _, c := range []struct{ name, endpoint, says string }{
-		{"nobody listens", free.endpoint, "nobody takes connections there"},
-		{"no answer", f.endpoint, "said nothing"},
-		{"not even a handshake", "tcp://" + mute.Addr().String(), "said nothing: it may be full"},
-		{"where events are broadcast", broadcasts, "have this endpoint for something else"},
+		{"nobody listens", free.endpoint, "connection refused or host unreachable"},
+		{"no answer", f.endpoint, "connected, but no answer"},
+		{"not even a handshake", "tcp://" + mute.Addr().String(), "connected, but no answer: the server may be full"},
+		{"where events are broadcast", broadcasts, "use this endpoint for something else"},
 		{"no endpoint", "localhost", "give one such as"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

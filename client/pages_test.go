@@ -200,7 +200,7 @@ func TestSlowConsumer(t *testing.T) {
 	}
 }
 
-// Large events are bounded by their octets: the first page with CANCEL, since nobody
+// Large events are bounded by their bytes: the first page with CANCEL, since nobody
 // knew how large they are, and those after it because fewer are asked for.
 func TestSlowConsumerOfLargeEvents(t *testing.T) {
 	data := bytes.Repeat([]byte{'x'}, 64<<10)
