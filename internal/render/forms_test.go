@@ -34,11 +34,11 @@ func hostileEvents(r *rand.Rand) (events []client.Event) {
 		add("s"+text[:min(len(text), 200)], text)
 	}
 	for range 2000 {
-		octets := make([]byte, r.IntN(30))
-		for i := range octets {
-			octets[i] = byte(r.Uint32() >> r.IntN(8))
+		data := make([]byte, r.IntN(30))
+		for i := range data {
+			data[i] = byte(r.Uint32() >> r.IntN(8))
 		}
-		add("s"+string(octets), string(octets))
+		add("s"+string(data), string(data))
 	}
 	return events
 }
@@ -66,7 +66,7 @@ func TestOutputIsSafe(t *testing.T) {
 				}
 			}
 			if len(text) > 200+100*len(e.Stream)+100*len(e.Data) {
-				t.Errorf("%T: %d octets of data make %d", f, len(e.Data), len(text))
+				t.Errorf("%T: %d bytes of data make %d", f, len(e.Data), len(text))
 			}
 			begun := 0
 			for line := range strings.Lines(string(f.appendEvent(nil, e))) {
@@ -81,7 +81,7 @@ func TestOutputIsSafe(t *testing.T) {
 	}
 }
 
-// TestOutputIsUnambiguous: what goes into a pipe has every octet of every event.
+// TestOutputIsUnambiguous: what goes into a pipe has every byte of every event.
 func TestOutputIsUnambiguous(t *testing.T) {
 	r, seed := storetest.Rand(t)
 	t.Logf("SEED=%d", seed)

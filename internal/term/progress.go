@@ -34,8 +34,8 @@ func NewProgress(w io.Writer) *Progress {
 
 // Units of work with a display of their own. Package backup uses these names.
 const (
-	octets    = "bytes"     // shown with a prefix, such as MB
-	positions = "positions" // those done before the start do not count for the speed
+	byteUnit     = "bytes"     // shown with a prefix, such as MB
+	positionUnit = "positions" // those done before the start do not count for the speed
 )
 
 // Endless is the amount of work if it is unknown.
@@ -52,7 +52,7 @@ func (p *Progress) Show(what string, done, of int64, unit string) {
 	if p.bar == nil || what != p.what || done < p.began+p.done {
 		p.clearBar()
 		p.what, p.began = what, 0
-		if unit == positions {
+		if unit == positionUnit {
 			p.began = done
 		}
 		p.of = p.left(of)
@@ -139,7 +139,7 @@ func (p *Progress) layout(columns int, unit string) (l layout) {
 	room := columns - echoWidth - percentWidth
 	amounts := amountsWidth + len(unit)
 	switch {
-	case unit == octets:
+	case unit == byteUnit:
 		amounts = bytesWidth
 	case p.of == Endless:
 		amounts += len("12345678")
@@ -176,7 +176,7 @@ func (p *Progress) newBar(unit string) *progressbar.ProgressBar {
 	}
 	switch {
 	case !l.amounts:
-	case unit == octets:
+	case unit == byteUnit:
 		options = append(options, progressbar.OptionShowCount(), progressbar.OptionShowBytes(true))
 	default:
 		options = append(options, progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit))

@@ -8,7 +8,7 @@ import (
 
 // TestUnits: they are those of package backup, which tells how far it is.
 func TestUnits(t *testing.T) {
-	if octets != backup.Bytes || positions != backup.Positions {
-		t.Errorf("have %q and %q", octets, positions)
+	if byteUnit != backup.Bytes || positionUnit != backup.Positions {
+		t.Errorf("have %q and %q", byteUnit, positionUnit)
 	}
 }

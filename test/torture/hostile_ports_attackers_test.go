@@ -19,7 +19,7 @@ import (
 	"gorewind/wire"
 )
 
-// A attacker means no good, or does not know better. All that it does follows from
+// An attacker is malicious or broken. All that it does follows from
 // r, save when it is interrupted.
 type attacker struct {
 	*hostileRun
