@@ -53,7 +53,7 @@ func TestCommandTimeout(t *testing.T) {
 	fmt.Fprintln(lines, "one")
 	p := daemontest.Dial(t, d.Router)
 	daemontest.Await(t, func() bool { return len(p.Events("s", 0)) == 1 }, func() string { return "want an event" })
-	d.Cmd.Process.Signal(syscall.SIGSTOP)
+	d.Freeze(t)
 	defer d.Cmd.Process.Signal(syscall.SIGCONT)
 	fmt.Fprintln(lines, "two")
 	_, status := l.End()

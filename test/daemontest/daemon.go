@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -127,6 +130,21 @@ func (d *Daemon) complaints(t testing.TB) {
 func (d *Daemon) Kill() {
 	d.Cmd.Process.Kill()
 	d.Wait()
+}
+
+// Freeze stops the process until it gets SIGCONT. A signal reaches one thread after the
+// other; Freeze returns when none of them runs any more.
+func (d *Daemon) Freeze(t testing.TB) {
+	t.Helper()
+	d.Cmd.Process.Signal(syscall.SIGSTOP)
+	threads := fmt.Sprintf("/proc/%d/task/*/status", d.Cmd.Process.Pid)
+	Await(t, func() bool {
+		paths, _ := filepath.Glob(threads)
+		return len(paths) > 0 && !slices.ContainsFunc(paths, func(path string) bool {
+			status, _ := os.ReadFile(path)
+			return !bytes.Contains(status, []byte("\nState:\tT"))
+		})
+	}, func() string { return "the daemon does not stop" })
 }
 
 // Stop terminates the process and returns its log.
