@@ -20,16 +20,16 @@ import (
 
 type appendCmd struct {
 	connection
-	File string `arg:"" optional:"" default:"-" placeholder:"FILE" help:"A JSON document that says what to store; - is the standard input. Default: ${default}."`
+	File string `arg:"" optional:"" default:"-" placeholder:"FILE" help:"A JSON document that says what to store; - is standard input. Default: ${default}."`
 	Key  string `env:"-" placeholder:"KEY" help:"Store it once, however often this is run with the same key and document. Default: none."`
 	textOrJSON
 }
 
 // Help implements kong's.
 func (*appendCmd) Help() string {
-	return `It stores events in several streams: all of them or none, and only if each stream is as expected. It prints the stream of each group, and the first and the last id of its events, with tabs between them.
+	return `Stores events only if each stream is as expected. Prints a line for each group: its stream, and the first and last id of its events, separated by tabs.
 
-The document has groups. A group has a stream, its events and, if wanted, what to expect: the id of the stream's last event, or "empty". An event is a string, or an object with one of data, data64 (base64) and json, as gorewind query --json prints them; a stream may be stream64:
+The document has groups. A group has a stream, events and, optionally, what to expect: the id of the stream's last event, or "empty". An event is a string, or an object with one of data, data64 (base64) and json, as gorewind query --json prints them; a stream may be stream64:
 
     {"groups": [
         {"stream": "account/17", "expect": 2, "events": ["debited 30"]},
@@ -46,7 +46,7 @@ Examples:
 // Validate implements kong's. It reports usage errors.
 func (c *appendCmd) Validate() error {
 	if len(c.Key) > wire.MaxKey {
-		return fmt.Errorf("--key has %d bytes; it may have %d", len(c.Key), wire.MaxKey)
+		return fmt.Errorf("--key has %d bytes; the limit is %d", len(c.Key), wire.MaxKey)
 	}
 	return nil
 }
@@ -57,9 +57,9 @@ func (c *appendCmd) Run(kctx *kong.Context) error {
 	if err != nil {
 		return err
 	}
-	own := hints{wire.OutcomeUnknown: "see with gorewind query whether it is there before you repeat it; with --key it could be repeated safely"}
+	own := hints{wire.OutcomeUnknown: "check with gorewind query whether it is stored before you repeat it; with --key a repetition is safe"}
 	if c.Key != "" {
-		own[wire.OutcomeUnknown] = "run it again with the same --key and the same document, which stores nothing twice"
+		own[wire.OutcomeUnknown] = "run it again with the same --key and document; nothing is stored twice"
 	}
 	return c.withClient(own, func(ctx context.Context, cl *client.Client) error {
 		if err := fits(ctx, cl, largest(groups)); err != nil {
@@ -111,7 +111,7 @@ func (c *appendCmd) read() ([]client.Group, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(text) > maxDocument {
-		return nil, fmt.Errorf("%s: more than %s bytes, which no APPEND may have", name, term.Count(maxDocument))
+		return nil, fmt.Errorf("%s: more than %s bytes, the limit for one APPEND", name, term.Count(maxDocument))
 	}
 	groups, err := parseGroups(text)
 	if err != nil {
@@ -232,7 +232,7 @@ func decodeStrictly(text []byte, v any) error {
 		return err
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return errors.New("there is more behind the document")
+		return errors.New("there is more after the document")
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ type configCmd struct {
 // Help implements kong's.
 func (*configCmd) Help() string {
 	return `
-The output is a valid file for --config that reproduces the settings. Relative paths in such a file go by its directory.
+The output is a valid file for --config that reproduces the settings. Relative paths in such a file are relative to its directory.
 
 Examples:
 

@@ -15,7 +15,7 @@ import (
 
 type contextCmd struct {
 	Action    string `arg:"" enum:"add, list, use, show, remove" help:"What to do: ${enum}."`
-	Name      string `arg:"" optional:"" help:"The context. use without it has no context used, and show shows the current one."`
+	Name      string `arg:"" optional:"" help:"Name of the context. Without it, use selects no context, and show shows the current one."`
 	Connect   string `env:"-" short:"s" placeholder:"ENDPOINT" help:"add: where the daemon takes requests. Default: none."`
 	Subscribe string `env:"-" placeholder:"ENDPOINT" help:"add: where it broadcasts. Default: none."`
 	ClientKey string `env:"-" placeholder:"FILE" help:"add: show this CURVE key, a file NAME.key_secret. Default: none."`
@@ -24,7 +24,7 @@ type contextCmd struct {
 
 // Help implements kong's.
 func (*contextCmd) Help() string {
-	return `A context is a daemon and the keys with which you ask it, under a name, so that you need not type them. Commands take what they are not given otherwise from the context that --context or GOREWIND_CONTEXT names, or else from the current one. gorewind config shows what is in force. bench takes none. Contexts are kept in your configuration directory; keys stay in their files.
+	return `A context keeps the endpoints of a daemon, and your keys for it, under a name, so that you need not type them. Endpoints and keys that are not given otherwise come from the context that --context or GOREWIND_CONTEXT names, or else from the current one. gorewind config shows what is in force. bench uses no context. Contexts are kept in your configuration directory; keys stay in their files.
 
 Examples:
 

@@ -18,10 +18,10 @@ type hints map[wire.Code]string
 
 // commonHints apply where a command has no hint of its own.
 var commonHints = hints{
-	wire.Conflict:       "see with gorewind query what was written in between, then try again",
+	wire.Conflict:       "check with gorewind query what was written in between, then try again",
 	wire.KeyReused:      "use a new key for each request",
 	wire.BadRange:       "swap --after and --upto, or add --nearest",
-	wire.UnknownID:      "see with gorewind query which ids there are",
+	wire.UnknownID:      "gorewind query shows which ids exist",
 	wire.OtherStore:     "ids and positions of another store mean nothing here: start from the beginning; gorewind info prints which store this is",
 	wire.Stopping:       "try again when the daemon is back",
 	wire.OutcomeUnknown: "check before you repeat it",

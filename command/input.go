@@ -33,7 +33,7 @@ func (i *input) read() ([]byte, error) {
 		return nil, fmt.Errorf("standard input: %w", err)
 	}
 	if len(data) > store.MaxEvent {
-		return nil, fmt.Errorf("standard input is longer than %s bytes, the limit of an event; --lines makes an event of each line", term.Count(store.MaxEvent))
+		return nil, fmt.Errorf("standard input is longer than %s bytes, the limit for an event; --lines makes each line an event", term.Count(store.MaxEvent))
 	}
 	if len(data) == 0 && !asked {
 		return nil, exit.UsageError("standard input is empty; give - or '' as DATA to store an event without data")

@@ -98,7 +98,7 @@ func (r *lineReader) read() ([]byte, error) {
 		text := bytes.TrimSuffix(line, []byte("\n"))
 		switch {
 		case len(text) > r.limit:
-			return nil, fmt.Errorf("line %d is longer than %s, the daemon's limit of an event; leave it out, or start the daemon with a larger --max-event-bytes",
+			return nil, fmt.Errorf("line %d is longer than %s, the daemon's limit for an event; leave it out, or start the daemon with a larger --max-event-bytes",
 				r.line+1, term.Counted(r.limit, "byte"))
 		case err == nil || errors.Is(err, io.EOF) && len(line) > 0:
 			return text, nil

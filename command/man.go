@@ -63,7 +63,7 @@ The file is TOML. A key is the name of a flag, of whatever command; a command ta
     data-dir = "/var/lib/gorewind/data"
     max-event-bytes = 65536
 
-A relative path in the file goes by the directory of the file, and ~/ is the home directory of who runs gorewind. No file is read by default. gorewind config prints the values in force as such a file.
+A relative path in the file is relative to the directory of the file, and ~/ is the home directory of who runs gorewind. No file is read by default. gorewind config prints the values in force as such a file.
 
 # FILES
 

@@ -23,7 +23,7 @@ type waitCmd struct {
 
 // Help implements kong's.
 func (*waitCmd) Help() string {
-	return `Waits until a consumer has committed an event or a later one, and prints its cursor. A script can so read its own write: publish, wait for the consumer, read what it made.
+	return `Waits until a consumer has committed an event or a later one, and prints its cursor. This lets a script read its own write: publish, wait for the consumer, then read what it made.
 
 Examples:
 
@@ -52,7 +52,7 @@ func (c *waitCmd) Run(kctx *kong.Context, stderr io.Writer) error {
 		}
 		at, err := cl.Wait(waiting, c.Consumer, c.Stream, uint64(c.ID))
 		if errors.Is(err, context.DeadlineExceeded) {
-			return exit.With(exit.Timeout, fmt.Errorf("timeout: the consumer %q has not committed %d within %v; see with gorewind cursor where it is", c.Consumer, c.ID, c.Timeout))
+			return exit.With(exit.Timeout, fmt.Errorf("timeout: the consumer %q has not committed %d within %v; gorewind cursor shows where it is", c.Consumer, c.ID, c.Timeout))
 		}
 		if err != nil {
 			return err

@@ -48,7 +48,7 @@ func ForData(err error) error {
 	case errors.Is(err, store.ErrUnavailable):
 		do = "fix what the system reported, then try again"
 	case errors.Is(err, store.ErrDamaged):
-		do = "nothing was changed; restore a backup, or see with gorewind repair what can be repaired without one"
+		do = "nothing was changed; restore a backup, or run gorewind repair, which says what can be repaired without one"
 	}
 	return fmt.Errorf("data directory: %w; %s", err, do)
 }

@@ -12,7 +12,7 @@ import (
 
 // TestAdviceOnDamage: it says that nothing was changed, and what to do.
 func TestAdviceOnDamage(t *testing.T) {
-	const want = "data directory: open store x: damaged; nothing was changed; restore a backup, or see with gorewind repair what can be repaired without one"
+	const want = "data directory: open store x: damaged; nothing was changed; restore a backup, or run gorewind repair, which says what can be repaired without one"
 	if have := ForData(fmt.Errorf("open store x: %w", store.ErrDamaged)).Error(); have != want {
 		t.Errorf("want %q, have %q", want, have)
 	}

@@ -155,7 +155,7 @@ func (d *daemon) gaveUp(cause error) error {
 	case errors.Is(cause, store.ErrUnavailable):
 		return fmt.Errorf("data directory %s: %w; fix the disk, then start the daemon again; nothing acknowledged is lost", d.DataDir, cause)
 	case errors.Is(cause, store.ErrDamaged):
-		return exit.With(exit.Damaged, fmt.Errorf("data directory %s: %w; restore a backup, or see with gorewind verify and gorewind repair what can be repaired", d.DataDir, cause))
+		return exit.With(exit.Damaged, fmt.Errorf("data directory %s: %w; restore a backup, or run gorewind verify and gorewind repair, which say what can be repaired", d.DataDir, cause))
 	}
 	return nil
 }

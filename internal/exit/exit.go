@@ -35,7 +35,7 @@ func OfSignal(s os.Signal) int {
 var ErrSilent = errors.New("silent")
 
 // About explains the statuses to users.
-const About = `0: success. 1: failure; standard error says why and what to do, and a write changed nothing unless it says otherwise. 2: usage error in the command line, the environment or the file of flags. 3: conflict; the store is not in the expected state (CONFLICT, BEHIND), and nothing was changed. 4: timeout; the consumer was not there in time. 5: outcome unknown; the write may or may not have been applied. 6: the store is damaged; serve cannot run until it is repaired. 130: Ctrl-C; 143: SIGTERM, which ends serve, follow and subscribe with 0.`
+const About = `0: success. 1: failure; standard error says why and what to do, and a write changed nothing unless it says otherwise. 2: usage error in the command line, the environment or the configuration file. 3: conflict; the store is not in the expected state (CONFLICT, BEHIND), and nothing was changed. 4: timeout; the consumer was not there in time. 5: outcome unknown; the write may or may not have been applied. 6: the store is damaged; serve cannot run until it is repaired. 130: stopped by Ctrl-C. 143: stopped by SIGTERM. serve exits with 0 on either, follow and subscribe on SIGTERM.`
 
 // UsageError says that the command line is wrong, and how to correct it.
 type UsageError string

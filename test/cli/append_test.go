@@ -39,7 +39,7 @@ func TestAppend(t *testing.T) {
 	for document, want := range map[string]string{
 		"":                                "EOF",
 		"{}":                              "it has no groups",
-		`{"groups": []} x`:                "more behind",
+		`{"groups": []} x`:                "more after",
 		`{"groups": [{"events": ["x"]}]}`: "group 1: which stream?",
 		`{"groups": [{"stream": "a"}]}`:   "group 1: it has no events",
 		`{"groups": [{"stream": "a", "event": 1}]}`:                          `unknown field "event"`,
