@@ -24,7 +24,7 @@ type contextCmd struct {
 
 // Help implements kong's.
 func (*contextCmd) Help() string {
-	return `A context keeps the endpoints of a daemon, and your keys for it, under a name, so that you need not type them. Endpoints and keys that are not given otherwise come from the context that --context or GOREWIND_CONTEXT names, or else from the current one. gorewind config shows what is in force. bench uses no context. Contexts are kept in your configuration directory; keys stay in their files.
+	return `A context keeps the endpoints of a daemon, and your keys for it, under a name, so that you need not type them. A context that --context names overrides the environment and the configuration file. One that GOREWIND_CONTEXT names, or else the current one, is used if nothing else gives an endpoint. An empty name means no context. gorewind config shows what is in force. bench uses no context. Contexts are kept in your configuration directory; keys stay in their files.
 
 Examples:
 

@@ -55,7 +55,7 @@ func (manCmd) Run(kctx *kong.Context) error {
 const aboutConfiguration = `
 # CONFIGURATION
 
-The value of a flag is the one that the command line gives, else that of its environment variable, else that of the file which --config or GOREWIND_CONFIG names, else, for clients, that of the context, else its default. The variable is called GOREWIND_ and the flag's name in capitals, with _ for -. A list is separated by commas there.
+The value of a flag is the one that the command line gives, else that of its environment variable, else that of the file which --config or GOREWIND_CONFIG names, else its default. A context that --context names overrides the environment and the file; another one is used by clients if nothing else gives an endpoint. The variable is called GOREWIND_ and the flag's name in capitals, with _ for -. A list is separated by commas there.
 
 The file is TOML. A key is the name of a flag, of whatever command; a command takes those that it has. There are no tables. A key that no command has is refused, and so is a value of another type than the flag's:
 

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 	"github.com/pelletier/go-toml/v2"
@@ -41,12 +42,12 @@ func UserContexts() (Contexts, error) {
 }
 
 // validContext is the form of names, which are those of files.
-var validContext = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
+var validContext = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
 // CheckContext refuses a name that no context may have.
 func CheckContext(name string) error {
 	if !validContext.MatchString(name) {
-		return fmt.Errorf("%q is not a valid name of a context; take letters, digits, - and _", name)
+		return fmt.Errorf("%q is not a valid name of a context; take letters, digits, ., - and _, and do not begin with . or -", name)
 	}
 	return nil
 }
@@ -72,7 +73,10 @@ func (c Contexts) Add(name string, context Context) error {
 		return err
 	}
 	_, err = f.Write(text)
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(c.path(name)))
+	}
+	return nil
 }
 
 // List returns the names, in order.
@@ -82,7 +86,7 @@ func (c Contexts) List() (names []string, err error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), ".toml"); ok {
+		if name, ok := strings.CutSuffix(e.Name(), ".toml"); ok && CheckContext(name) == nil {
 			names = append(names, name)
 		}
 	}
@@ -113,7 +117,8 @@ func (c Contexts) Current() (name string, err error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// Use makes a context the current one, or none, if name is empty.
+// Use makes a context the current one, or none, if name is empty. It replaces the file as a
+// whole: one that was cut would mean that there is none.
 func (c Contexts) Use(name string) error {
 	if name == "" {
 		if err := os.Remove(c.currentPath()); !errors.Is(err, fs.ErrNotExist) {
@@ -124,7 +129,11 @@ func (c Contexts) Use(name string) error {
 	if _, err := c.Show(name); err != nil {
 		return err
 	}
-	return os.WriteFile(c.currentPath(), []byte(name+"\n"), 0o600)
+	written := c.currentPath() + ".new"
+	if err := os.WriteFile(written, []byte(name+"\n"), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(written, c.currentPath())
 }
 
 // Remove removes a context. If it was the current one, there is none then.
@@ -149,24 +158,39 @@ func missing(name string, err error) error {
 	return err
 }
 
-// loadContext reads the context for a command that asks a daemon. bench is none, which has no
-// endpoint of its own: it writes into the store that it measures.
+// isEndpoint is whether a flag says where a command finds the daemon. bench has no such flag with
+// a default: it writes into the store that it measures, so that it uses no context.
+func isEndpoint(flag *kong.Flag) bool {
+	return IsSetting(flag) && flag.HasDefault && (flag.Name == "connect" || flag.Name == "subscribe")
+}
+
+// loadContext reads the context for a command that asks a daemon. Where the command line does
+// not name it, it gives way to an endpoint that is given in another way, with its keys, which
+// are for another daemon.
 func (s *Settings) loadContext(kctx *kong.Context) error {
-	asks := func(f *kong.Flag) bool {
-		return IsSetting(f) && f.HasDefault && (f.Name == "connect" || f.Name == "subscribe")
-	}
-	if !slices.ContainsFunc(kctx.Flags(), asks) {
+	flag := FlagNamed(kctx, ContextFlag)
+	from := OriginOf(kctx, flag)
+	name, _ := kctx.FlagValue(flag).(string)
+	s.contextFirst = from == OnCommandLine
+	switch {
+	case !slices.ContainsFunc(kctx.Flags(), isEndpoint):
+		if s.contextFirst && name != "" && slices.ContainsFunc(kctx.Flags(), func(f *kong.Flag) bool { return f.Name == "connect" }) {
+			return fmt.Errorf("%s uses no context; leave --%s out", kctx.Selected().Name, ContextFlag)
+		}
+		return nil
+	case name == "" && from != ByDefault: // none is asked for
+		return nil
+	case !s.contextFirst && slices.ContainsFunc(kctx.Flags(), func(f *kong.Flag) bool { return isEndpoint(f) && s.isGiven(kctx, f) }):
 		return nil
 	}
-	name, _ := kctx.FlagValue(FlagNamed(kctx, ContextFlag)).(string)
 	contexts, err := UserContexts()
-	if err != nil && name == "" {
-		return nil // without a home there is no current one
-	}
 	if err == nil && name == "" {
 		name, err = contexts.Current()
 	}
-	if err != nil || name == "" {
+	if from == ByDefault && (name == "" || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR)) {
+		return nil // without a home, or in one that is another user's, there is no current one
+	}
+	if err != nil {
 		return err
 	}
 	if err := CheckContext(name); err != nil {
@@ -178,5 +202,11 @@ func (s *Settings) loadContext(kctx *kong.Context) error {
 	if s.context, err = readFile(contexts.path(name)); err != nil {
 		return err
 	}
+	s.contextName = name
 	return s.context.check(contextKeys, nil)
+}
+
+// isGiven is whether the command line, the environment or the file sets a flag.
+func (s *Settings) isGiven(kctx *kong.Context, flag *kong.Flag) bool {
+	return OriginOf(kctx, flag) != ByDefault || s.file != nil && s.file.keyOf(flag) != ""
 }

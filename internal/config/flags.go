@@ -7,8 +7,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// IsSetting reports whether a file may set a flag: the environment may, and it is not the flag
-// that names the file.
+// IsSetting reports whether a file may set a flag: the environment may, and it names
+// neither the file nor the context.
 func IsSetting(flag *kong.Flag) bool {
 	return len(flag.Envs) > 0 && flag.Name != FileFlag && flag.Name != ContextFlag
 }

@@ -10,24 +10,31 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Settings holds the values of the file that --config names.
+// Settings holds the values of the file that --config names, and of the context.
 type Settings struct {
-	file    *file // nil: there is none
-	context *file // has what the other has not; nil: there is none
+	file         *file // nil: there is none
+	context      *file // nil: there is none
+	contextName  string
+	contextFirst bool // the context overrides the environment and the file: the command line names it
 }
 
 // FileFlag is the flag that names the file. It cannot be a key of it.
 const FileFlag = "config"
 
-// Load reads the file before kong resolves the flags of a command. A key may be a flag of any
-// command, since one file is for all of them.
+// Load reads the file and the context before kong resolves the flags of a command. A key of the
+// file may be a flag of any command, since one file is for all of them.
 func (s *Settings) Load(kctx *kong.Context) error {
 	if kctx.Selected() == nil || !slices.ContainsFunc(kctx.Flags(), IsSetting) {
 		return nil
 	}
-	if err := s.loadContext(kctx); err != nil {
+	if err := s.loadFile(kctx); err != nil {
 		return err
 	}
+	return s.loadContext(kctx)
+}
+
+// loadFile reads the file, if one is named.
+func (s *Settings) loadFile(kctx *kong.Context) error {
 	path, _ := kctx.FlagValue(FlagNamed(kctx, FileFlag)).(string)
 	if path == "" {
 		return nil
@@ -56,11 +63,15 @@ func (s *Settings) Validate(*kong.Application) error { return nil }
 // Resolve implements kong.Resolver. kong calls it for each flag that the command line does not
 // give, even if the environment does.
 func (s *Settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	if !IsSetting(flag) || variable(flag) != "" {
+	if !IsSetting(flag) {
 		return nil, nil
 	}
 	f, key := s.fileOf(flag)
-	if key == "" {
+	inContext := f != nil && f == s.context
+	if s.context != nil && isEndpoint(flag) && !inContext { // the keys of a context are for its own daemon
+		return nil, fmt.Errorf("the context %s has no %s; give --%[2]s, or add the context again with it", s.contextName, flag.Name)
+	}
+	if key == "" || variable(flag) != "" && !(inContext && s.contextFirst) {
 		return nil, nil
 	}
 	token, err := flagToken(f.values[key], flag)
@@ -77,7 +88,11 @@ func (s *Settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 
 // fileOf returns the file that sets a flag, and its key there; no key if none does.
 func (s *Settings) fileOf(flag *kong.Flag) (f *file, key string) {
-	for _, f := range []*file{s.file, s.context} {
+	files := []*file{s.file, s.context}
+	if s.contextFirst {
+		slices.Reverse(files)
+	}
+	for _, f := range files {
 		if f == nil {
 			continue
 		}
