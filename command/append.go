@@ -2,12 +2,14 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -142,6 +144,9 @@ type groupDocument struct {
 
 // parseGroups returns the groups of a document.
 func parseGroups(text []byte) (groups []client.Group, err error) {
+	if !utf8.Valid(text) { // of which JSON would store something else
+		return nil, errors.New("it is not valid UTF-8; give such bytes as base64, in data64 or stream64")
+	}
 	var document struct {
 		Groups []groupDocument `json:"groups"`
 	}
@@ -178,11 +183,10 @@ func (g *groupDocument) group() (client.Group, error) {
 	}
 	group := client.Group{Stream: name}
 	if g.Expect != nil {
-		var e expectation
-		if err := e.UnmarshalText(bytes.Trim(*g.Expect, `"`)); err != nil {
+		var err error
+		if group.Expected, err = parseExpectation(*g.Expect); err != nil {
 			return client.Group{}, fmt.Errorf("expect: %w", err)
 		}
-		group.Expected = e.bound()
 	}
 	for _, e := range g.Events {
 		group.Events = append(group.Events, e)
@@ -190,11 +194,32 @@ func (g *groupDocument) group() (client.Group, error) {
 	return group, nil
 }
 
+// parseExpectation returns what a group expects: a number, or a string as --expect takes it.
+func parseExpectation(text []byte) (client.Bound, error) {
+	var n uint64
+	if json.Unmarshal(text, &n) == nil && string(text) != "null" {
+		return client.Some(n), nil
+	}
+	var s string
+	if err := json.Unmarshal(text, &s); err != nil {
+		s = string(text)
+	}
+	var e expectation
+	if err := e.UnmarshalText([]byte(s)); err != nil {
+		return client.Bound{}, err
+	}
+	return e.bound(), nil
+}
+
 // An eventDocument is the data of an event that JSON has as a string or an object.
 type eventDocument []byte
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (e *eventDocument) UnmarshalJSON(text []byte) error {
+	const forms = "an event is a string, or an object with data, data64 or json"
+	if string(text) == "null" {
+		return errors.New(forms + ", not null")
+	}
 	var data string
 	if json.Unmarshal(text, &data) == nil {
 		*e = []byte(data)
@@ -206,7 +231,7 @@ func (e *eventDocument) UnmarshalJSON(text []byte) error {
 		JSON   json.RawMessage `json:"json"`
 	}
 	if err := decodeStrictly(text, &o); err != nil {
-		return fmt.Errorf("an event is a string, or an object with data, data64 or json: %w", err)
+		return fmt.Errorf(forms+": %w", err)
 	}
 	given := 0
 	if o.Data != nil {
@@ -229,6 +254,9 @@ func decodeStrictly(text []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
+		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+			return fmt.Errorf("%s cannot be a JSON %s", cmp.Or(wrong.Field, "the document"), wrong.Value)
+		}
 		return err
 	}
 	if _, err := d.Token(); err != io.EOF {

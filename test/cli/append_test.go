@@ -33,6 +33,8 @@ func TestAppend(t *testing.T) {
 	if err := os.WriteFile(file, []byte(met), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	const digits = `{"groups": [{"stream": "a", "expect": 1000000000000000, "events": ["y"]}]}` // would be hex as a flag
+	in(digits).Refuse(t, 3, "1000000000000000", "append")
 	for range 2 { // the second time it is the same
 		daemontest.Shell{D: d}.Want(t, `{"stream":"b","first":1,"last":1}`+"\n"+`{"stream":"a","first":3,"last":3}`+"\n", "append", file, "--key", "k", "--json")
 	}
@@ -45,7 +47,11 @@ func TestAppend(t *testing.T) {
 		`{"groups": [{"stream": "a", "event": 1}]}`:                          `unknown field "event"`,
 		`{"groups": [{"stream": "a", "events": [{}]}]}`:                      "one of data, data64 and json",
 		`{"groups": [{"stream": "a", "events": [1]}]}`:                       "a string, or an object",
+		`{"groups": [{"stream": "a", "events": [null]}]}`:                    "not null",
+		"{\"groups\": [{\"stream\": \"a\", \"events\": [\"\xff\"]}]}":        "not valid UTF-8",
+		`{"groups": {"stream": "a"}}`:                                        "groups cannot be a JSON object",
 		`{"groups": [{"stream": "a", "expect": "none", "events": ["x"]}]}`:   "or the word empty",
+		`{"groups": [{"stream": "a", "expect": -1, "events": ["x"]}]}`:       "or the word empty",
 		`{"groups": [{"stream": "a", "stream64": "/w==", "events": ["x"]}]}`: "leave one of them out",
 	} {
 		in(document).Refuse(t, 2, want, "append")
