@@ -68,7 +68,7 @@ func (c *streamsCmd) selected() (*store.Selection, error) {
 	}
 	s, err := store.Glob(separator, []byte(c.Name))
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a valid glob: %w", c.Name, err)
+		return nil, errors.New(flagged.Replace(fmt.Sprintf("%q is not a valid glob: %v", c.Name, err)))
 	}
 	return s, nil
 }

@@ -128,8 +128,8 @@ func (g *gapReporter) watch(events iter.Seq2[client.Event, error]) iter.Seq2[cli
 func (g *gapReporter) see(e client.Event) {
 	last, seen := g.last[e.Stream]
 	if seen && e.ID > last+1 {
-		fmt.Fprintf(g.w, "gorewind: lost the broadcasts of events %d to %d of the stream %q; get them with gorewind query --after %d --upto %d\n",
-			last+1, e.ID-1, e.Stream, last, e.ID-1)
+		fmt.Fprintf(g.w, "gorewind: lost the broadcasts of events %d to %d of the stream %q; get them with gorewind query %[3]q --after %[4]d --upto %[2]d\n",
+			last+1, e.ID-1, e.Stream, last)
 	}
 	if !seen && len(g.last) >= gapStreams {
 		clear(g.last) // one gap of each may go unreported

@@ -228,7 +228,7 @@ func TestSubscribeGaps(t *testing.T) {
 	if _, status := l.Stop(syscall.SIGTERM); status != 0 {
 		t.Errorf("status %d\n%s", status, l.Errors())
 	}
-	for _, want := range []string{"lost the broadcasts of events 5 to 7 of the stream \"s\"; get them with gorewind query --after 4 --upto 7", "broadcasts of events 10 to 10", "reconnected to"} {
+	for _, want := range []string{"lost the broadcasts of events 5 to 7 of the stream \"s\"; get them with gorewind query \"s\" --after 4 --upto 7", "broadcasts of events 10 to 10", "reconnected to"} {
 		if strings.Count(l.Errors(), want) != 1 {
 			t.Errorf("want %q once, have\n%s", want, l.Errors())
 		}
