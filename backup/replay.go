@@ -3,6 +3,7 @@ package backup
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"gorewind/client"
@@ -131,7 +132,7 @@ func (b *batcher) flush() error {
 func (b *batcher) repeated(stream string, id uint64) (bool, error) {
 	o := client.QueryOptions{After: id - 1, UpTo: client.Some(id), Nearest: true, Meta: true}
 	for e, err := range b.to.Query(b.ctx, stream, o) {
-		if client.IsCode(err, wire.Denied) {
+		if refused := (*wire.Error)(nil); errors.As(err, &refused) { // such as DENIED, or DAMAGED
 			b.unsure = true
 			return false, nil
 		}

@@ -72,8 +72,9 @@ type Client struct {
 	failed  error // of Close
 }
 
-// Dial connects to a server and waits for its first answer. ctx bounds only that wait. The
-// caller must call Close.
+// Dial connects to a server and waits for its first answer. ctx bounds only that wait. It
+// fails at once with ErrHost if the endpoint's host does not resolve. The caller must call
+// Close.
 func Dial(ctx context.Context, o Options) (*Client, error) {
 	if o.Timeout < 0 {
 		return nil, fmt.Errorf("the timeout is %v; give a positive one, or 0 for %v", o.Timeout, defaultTimeout)

@@ -15,7 +15,10 @@ import (
 func resolve(ctx context.Context, endpoint string) (ipv6 bool, err error) {
 	hostPort, tcp := strings.CutPrefix(endpoint, "tcp://")
 	host, _, malformed := net.SplitHostPort(hostPort)
-	if !tcp || malformed != nil || host == "" || host == "*" {
+	if tcp && malformed != nil { // such as an address to connect from, and one to connect to
+		return strings.Contains(hostPort, "["), nil
+	}
+	if !tcp || host == "" || host == "*" {
 		return false, nil // connect reports what is wrong, if anything
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
