@@ -73,7 +73,11 @@ func explainWrite(err error) *wire.Error {
 // complain logs an error of the store, at most once a second: every request may cause
 // one.
 func (l *loop) complain(what string, err error) {
-	l.complaints.Do(func() { l.log.Error(what, "error", err) })
+	due := false
+	l.complaints.Do(func() { due = true }) // which holds a mutex, as a log that blocks must not
+	if due {
+		l.log.Error(what, "error", err)
+	}
 }
 
 func stopping() *wire.Error {

@@ -215,7 +215,7 @@ func otherStore(name string, i store.Info) error {
 		return nil
 	}
 	return wire.Errorf(wire.OtherStore, "start over, without a position or an id from before",
-		"this is not the store that was named, or it was restored from a backup since").
+		"this is not the store that was named, or it was restored, or repaired with loss, since").
 		With(wire.Param{Name: "store", Value: storeName(i)})
 }
 
