@@ -139,7 +139,7 @@ func (g *gorewind) bench(ctx context.Context, s *server, w workload, flags []str
 	// the comparison would be wrong without anyone seeing it.
 	r := out.Results[0]
 	if r.Workload != w.name || r.Clients != w.clients || r.Size != w.size || r.Batch != w.batch || w.inFlight > 0 && r.InFlight != w.inFlight {
-		return r, fmt.Errorf("gorewind bench was asked for %s with %d clients, %d in flight each, %d octets, batches of %d, but did %+v",
+		return r, fmt.Errorf("gorewind bench was asked for %s with %d clients, %d in flight each, %d bytes, batches of %d, but did %+v",
 			w.name, w.clients, w.inFlight, w.size, w.batch, r)
 	}
 	g.floors = append(g.floors, out.Floors)

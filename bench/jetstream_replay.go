@@ -29,14 +29,14 @@ func (j *jetStream) replay(w workload, name string, read reader) way {
 			}
 			defer js.Conn().Close()
 			begin()
-			events, octets := 0, 0
+			events, bytes := 0, 0
 			err = read(ctx, js, stream, n, func(data []byte) bool {
 				events++
-				octets += len(data)
+				bytes += len(data)
 				return events < n
 			})
 			if err == nil {
-				err = whole(events, octets, n, w.size)
+				err = whole(events, bytes, n, w.size)
 			}
 			return err
 		})

@@ -2,7 +2,7 @@ package main
 
 import "math/rand/v2"
 
-// payload is random octets, so that nobody can compress them. Events are
+// payload is random bytes, so that nobody can compress them. Events are
 // slices of it at moving places: making them costs the clients nothing.
 type payload []byte
 

@@ -34,9 +34,9 @@ type way struct {
 }
 
 // whole fails unless there are n events of a size.
-func whole(events, octets, n, size int) error {
-	if events != n || octets != n*size {
-		return fmt.Errorf("%d events of %d octets were acknowledged, but there are %d with %d octets in all", n, size, events, octets)
+func whole(events, bytes, n, size int) error {
+	if events != n || bytes != n*size {
+		return fmt.Errorf("%d events of %d bytes were acknowledged, but there are %d with %d bytes in all", n, size, events, bytes)
 	}
 	return nil
 }

@@ -21,9 +21,9 @@ func (r *redis) replayByHand(w workload, page int) way {
 			}
 			defer c.close()
 			begin()
-			events, octets, err := c.replay(stream, page)
+			events, bytes, err := c.replay(stream, page)
 			if err == nil {
-				err = whole(events, octets, n, w.size)
+				err = whole(events, bytes, n, w.size)
 			}
 			return err
 		})
@@ -43,19 +43,19 @@ func (r *redis) replayGoRedis(w workload, page int) way {
 				return err
 			}
 			begin()
-			events, octets := 0, 0
+			events, bytes := 0, 0
 			for from := "-"; ; {
 				got, err := c.XRangeN(ctx, stream, from, "+", int64(page)).Result()
 				if err != nil {
 					return err
 				}
 				for _, e := range got {
-					octets += len(e.Values["e"].(string))
+					bytes += len(e.Values["e"].(string))
 					from = "(" + e.ID
 				}
 				events += len(got)
 				if len(got) < page {
-					return whole(events, octets, n, w.size)
+					return whole(events, bytes, n, w.size)
 				}
 			}
 		})

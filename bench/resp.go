@@ -40,7 +40,7 @@ func (c *respConn) close() {
 	c.conn.Close()
 }
 
-// send buffers a command that begins with fixed octets and ends with one more
+// send buffers a command that begins with fixed bytes and ends with one more
 // argument. Errors stay in the buffer and come out of flush.
 func (c *respConn) send(fixed string, last []byte) {
 	c.w.WriteString(fixed)
@@ -127,24 +127,24 @@ func (c *respConn) publish(stream string, events func(i int) []byte, n, inFlight
 	return nil
 }
 
-// replay reads a stream in pages and returns how many events and octets there
+// replay reads a stream in pages and returns how many events and bytes there
 // were.
-func (c *respConn) replay(stream string, page int) (events, octets int, err error) {
+func (c *respConn) replay(stream string, page int) (events, bytes int, err error) {
 	from := []byte("-")
 	count := strconv.Itoa(page)
 	for {
 		// XRANGE stream from + COUNT page, written whole: from is in the middle.
 		c.w.WriteString(encode(0, "XRANGE", stream, string(from), "+", "COUNT", count))
 		if err := c.w.Flush(); err != nil {
-			return events, octets, err
+			return events, bytes, err
 		}
 		n, size, last, err := c.page(from)
 		if err != nil {
-			return events, octets, fmt.Errorf("XRANGE: %w", err)
+			return events, bytes, fmt.Errorf("XRANGE: %w", err)
 		}
-		events, octets = events+n, octets+size
+		events, bytes = events+n, bytes+size
 		if n < page {
-			return events, octets, nil
+			return events, bytes, nil
 		}
 		from = append([]byte("("), last...)
 	}
@@ -152,7 +152,7 @@ func (c *respConn) replay(stream string, page int) (events, octets int, err erro
 
 // page reads the answer to one XRANGE: for each event its id, and a list of
 // one field and its value.
-func (c *respConn) page(id []byte) (events, octets int, last []byte, err error) {
+func (c *respConn) page(id []byte) (events, bytes int, last []byte, err error) {
 	if events, err = c.header('*'); err != nil {
 		return 0, 0, nil, err
 	}
@@ -173,9 +173,9 @@ func (c *respConn) page(id []byte) (events, octets int, last []byte, err error) 
 		if err != nil {
 			return 0, 0, nil, err
 		}
-		octets += n
+		bytes += n
 	}
-	return events, octets, id, nil
+	return events, bytes, id, nil
 }
 
 // length returns how many events a stream has.

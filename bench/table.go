@@ -14,7 +14,7 @@ func (r *report) table() string {
 		b.WriteString("**From -quick: these figures mean nothing.**\n\n")
 	}
 	b.WriteString(wrap("", fmt.Sprintf("Events per second, acknowledged from disk or replayed: medians of %d %s on %s (%s). "+
-		"Events are of %d random octets unless said; servers and clients share the machine.",
+		"Events are of %d random bytes unless said; servers and clients share the machine.",
 		r.runs, plural(r.runs, "run"), r.day.Format("2006-01-02"), r.machine(), workloads[0].size)) + "\n")
 	b.WriteString(simpleTable(r.cells()) + "\n")
 	b.WriteString(wrap("", fmt.Sprintf("%sOf one peer and workload, the fastest run was up to %.2f times the slowest. "+

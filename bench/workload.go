@@ -6,7 +6,7 @@ type workload struct {
 	title    string
 	clients  int
 	inFlight int // for each client; 0: what the peer does best with
-	size     int // octets of an event
+	size     int // bytes of an event
 	batch    int // events that are stored together or not at all; 0: each for itself
 	replay   bool
 }

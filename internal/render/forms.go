@@ -38,7 +38,7 @@ func (r Raw) appendStream(b []byte, s client.Stream) []byte {
 type Columns struct{}
 
 func (Columns) appendEvent(b []byte, e client.Event) []byte {
-	if !e.Time.IsZero() { // a broadcast has neither time nor position time nor position time nor position time nor position
+	if !e.Time.IsZero() { // a broadcast has neither time nor position
 		b = e.Time.AppendFormat(b, wire.TimeForm)
 		b = append(b, '\t')
 		b = strconv.AppendUint(b, e.Position, 10)

@@ -41,9 +41,9 @@ const (
 // Endless is the amount of work if it is unknown.
 const Endless = -1
 
-// Show shows that done of the work is finished, out of of. It is cheap enough to call for every
+// Show shows that done of the work is finished, out of a total. It is cheap enough to call for every
 // piece.
-func (p *Progress) Show(what string, done, of int64, unit string) {
+func (p *Progress) Show(what string, done, total int64, unit string) {
 	if p.on == nil {
 		return
 	}
@@ -55,11 +55,11 @@ func (p *Progress) Show(what string, done, of int64, unit string) {
 		if unit == positionUnit {
 			p.began = done
 		}
-		p.of = p.left(of)
+		p.of = p.left(total)
 		p.bar = p.newBar(unit)
 		_ = p.bar.RenderBlank() // errors of the terminal are ignored, here and below
 	}
-	if left := p.left(of); left != p.of {
+	if left := p.left(total); left != p.of {
 		p.of = left
 		p.bar.ChangeMax64(left)
 	}
