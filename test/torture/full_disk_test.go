@@ -384,7 +384,7 @@ func (f *fullDisk) end() {
 		f.t.Errorf("the outcome of %d writes is unknown, of more than a commit's", unknown)
 	}
 	f.d.Stop(f.t, syscall.SIGTERM)
-	if stdout, stderr, status := daemontest.Run(f.t.TempDir(), "verify", "--data-dir", f.data()); status != exit.OK || !strings.Contains(stdout, "whole:") {
+	if stdout, stderr, status := daemontest.Run(f.t.TempDir(), "verify", "--data-dir", f.data()); status != exit.OK || !strings.Contains(stdout, "intact:") {
 		f.t.Errorf("verify: status %d\n%s%s", status, stdout, stderr)
 	}
 }

@@ -174,7 +174,7 @@ func (s *hostileRun) end(rounds int) {
 		}
 	}
 	out, errs, status := daemontest.Run(s.d.Cmd.Dir, "verify", "--data-dir", "data")
-	if status != 0 || !strings.Contains(out, "whole:") {
+	if status != 0 || !strings.Contains(out, "intact:") {
 		s.t.Errorf("verify: status %d\n%s%s", status, out, errs)
 	}
 }
