@@ -13,6 +13,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/pelletier/go-toml/v2"
+
+	"gorewind/internal/newfile"
 )
 
 // ContextFlag is the flag that names the context, and so no key in a file.
@@ -65,18 +67,11 @@ func (c Contexts) Add(name string, context Context) error {
 	if err := os.MkdirAll(filepath.Dir(c.path(name)), 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(c.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	err = newfile.Write(c.path(name), text, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("there is a context %s already; remove it first, or choose another name", name)
 	}
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(c.path(name)))
-	}
-	return nil
+	return err
 }
 
 // List returns the names, in order.
@@ -196,10 +191,11 @@ func (s *Settings) loadContext(kctx *kong.Context) error {
 	if err := CheckContext(name); err != nil {
 		return err
 	}
-	if _, err := contexts.Show(name); err != nil {
+	text, err := contexts.Show(name)
+	if err != nil {
 		return err
 	}
-	if s.context, err = readFile(contexts.path(name)); err != nil {
+	if s.context, err = parseFile(contexts.path(name), text); err != nil {
 		return err
 	}
 	s.contextName = name

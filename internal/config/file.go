@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,11 +20,8 @@ type file struct {
 	keys   []string // in the order of the file
 }
 
-func readFile(path string) (*file, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("--config: %w; give a readable file, or leave it out", err)
-	}
+// parseFile returns the file at path, which holds text.
+func parseFile(path string, text []byte) (*file, error) {
 	f := &file{path: path, lines: make(map[string]int)}
 	if err := toml.Unmarshal(text, &f.values); err != nil {
 		var wrong *toml.DecodeError

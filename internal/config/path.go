@@ -8,14 +8,14 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"gorewind/server"
 )
 
-// publicKeySize is how many characters a public key has that stands in the place of its file.
-const publicKeySize = 40
-
-// isPath reports whether a value of a flag is the path of a file or a directory.
+// isPath reports whether a value of a flag is the path of a file or a directory. A public key
+// may stand in the place of its file.
 func isPath(flag *kong.Flag, value string) bool {
-	if value == "" || flag.Name == "server-key" && len(value) == publicKeySize {
+	if value == "" || flag.Name == "server-key" && server.IsKey(value) {
 		return false
 	}
 	return flag.PlaceHolder == "FILE" || flag.PlaceHolder == "DIR"

@@ -1,10 +1,11 @@
 // Package config reads the values of flags that the command line does not give, from the
-// environment and from the file that --config names. It reports the values in force, and turns
-// errors of the parser into usage errors.
+// environment, from the file that --config names and from a context. It reports the values in
+// force, and turns errors of the parser into usage errors.
 package config
 
 import (
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/alecthomas/kong"
@@ -39,7 +40,11 @@ func (s *Settings) loadFile(kctx *kong.Context) error {
 	if path == "" {
 		return nil
 	}
-	file, err := readFile(path)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("--config: %w; give a readable file, or leave it out", err)
+	}
+	file, err := parseFile(path, text)
 	if err != nil {
 		return err
 	}

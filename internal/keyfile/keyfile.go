@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"gorewind/internal/newfile"
 	"gorewind/server"
 )
 
@@ -34,16 +35,12 @@ func Generate(name string) (public string, err error) {
 
 // create writes a new file.
 func create(name string, mode fs.FileMode, text string) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	err := newfile.Write(name, []byte(text), mode)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s already exists; choose another name, or remove it if it is not in use", name)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write a key: %w; choose another directory", err)
-	}
-	_, err = f.WriteString(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("cannot write a key: %w; choose another directory", err), os.Remove(name))
 	}
 	return nil
 }
