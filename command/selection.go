@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -11,11 +12,11 @@ import (
 
 // selection holds the flags that select events for query and follow.
 type selection struct {
-	Stream    string   `arg:"" optional:"" help:"Name of the stream; with --prefix the beginning of names, with --glob a pattern."`
-	Prefix    bool     `env:"-" xor:"match" help:"Select the streams whose names begin with STREAM; without STREAM, all. Default: false."`
-	Glob      bool     `env:"-" xor:"match" help:"Select the streams that match the pattern STREAM: * is one or more bytes other than the separator, ** one or more of any. Default: false."`
-	Also      []string `env:"-" sep:"none" placeholder:"GLOB" help:"With --prefix or --glob, also select the streams that match this pattern. May be given several times. Default: none."`
-	Separator string   `env:"-" placeholder:"BYTE" help:"Byte that separates the parts of names in patterns. Default: /."`
+	Stream string   `arg:"" optional:"" help:"Name of the stream; with --prefix the beginning of names, with --glob a pattern."`
+	Prefix bool     `env:"-" xor:"match" help:"Select the streams whose names begin with STREAM; without STREAM, all. Default: false."`
+	Glob   bool     `env:"-" xor:"match" help:"Select the streams that match the pattern STREAM: * is one or more bytes other than the separator, ** one or more of any. Default: false."`
+	Also   []string `env:"-" sep:"none" placeholder:"GLOB" help:"With --prefix or --glob, also select the streams that match this pattern. May be given several times. Default: none."`
+	separator
 
 	After *id `env:"-" placeholder:"ID" help:"Only events after this id or, with --prefix or --glob, this position. Default: from the first."`
 	limit
@@ -42,8 +43,6 @@ func (s *selection) check() error {
 		return fmt.Errorf("--also is given %d times; the limit is %d", len(s.Also), wire.MaxAlso)
 	case s.Separator != "" && !s.Glob && len(s.Also) == 0:
 		return errors.New("--separator needs --glob or --also")
-	case len(s.Separator) > 1:
-		return fmt.Errorf("--separator has %d bytes; give a single one", len(s.Separator))
 	case s.Consumer != "" && s.After != nil:
 		return errors.New("--consumer and --after both say where to start; give one")
 	case len(s.Consumer) > wire.MaxConsumer:
@@ -51,7 +50,7 @@ func (s *selection) check() error {
 	case s.Store != "" && !storeForm.MatchString(s.Store):
 		return fmt.Errorf("--store %s is not ID.GENERATION; gorewind info prints both", s.Store)
 	}
-	if err := s.checkLimit(); err != nil {
+	if err := cmp.Or(s.checkSeparator(), s.checkLimit()); err != nil {
 		return err
 	}
 	for _, glob := range s.Also {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,11 +19,11 @@ import (
 
 type streamsCmd struct {
 	connection
-	Name      string `arg:"" optional:"" name:"prefix" help:"Beginning of the names; with --glob, a pattern for them. Default: all streams."`
-	Prefix    bool   `env:"-" xor:"match" help:"Take PREFIX as the beginning of names; this is the default. Default: false."`
-	Glob      bool   `env:"-" xor:"match" help:"Take PREFIX as a pattern: * is one or more bytes other than the separator, ** one or more of any. Default: false."`
-	Separator string `env:"-" placeholder:"BYTE" help:"Byte that separates the parts of names in patterns. Default: /."`
-	After     string `env:"-" placeholder:"NAME" help:"Only names after this one, which need not exist. Default: from the first."`
+	Name   string `arg:"" optional:"" name:"prefix" help:"Beginning of the names; with --glob, a pattern for them. Default: all streams."`
+	Prefix bool   `env:"-" xor:"match" help:"Take PREFIX as the beginning of names; this is the default. Default: false."`
+	Glob   bool   `env:"-" xor:"match" help:"Take PREFIX as a pattern: * is one or more bytes other than the separator, ** one or more of any. Default: false."`
+	separator
+	After string `env:"-" placeholder:"NAME" help:"Only names after this one, which need not exist. Default: from the first."`
 	limit
 	output
 }
@@ -48,13 +49,9 @@ func (c *streamsCmd) Validate() error {
 		return fmt.Errorf("--after has %d bytes; the limit is %d", len(c.After), wire.MaxStream)
 	case c.Separator != "" && !c.Glob:
 		return errors.New("--separator needs --glob")
-	case len(c.Separator) > 1:
-		return fmt.Errorf("--separator has %d bytes; give a single one", len(c.Separator))
 	}
-	if _, err := c.selected(); err != nil {
-		return err
-	}
-	return c.checkLimit()
+	_, err := c.selected()
+	return cmp.Or(c.checkSeparator(), err, c.checkLimit())
 }
 
 // selected returns the selection of streams to list.
@@ -62,11 +59,7 @@ func (c *streamsCmd) selected() (*store.Selection, error) {
 	if !c.Glob {
 		return store.Prefix([]byte(c.Name)), nil
 	}
-	separator := byte(wire.DefaultSeparator)
-	if c.Separator != "" {
-		separator = c.Separator[0]
-	}
-	s, err := store.Glob(separator, []byte(c.Name))
+	s, err := store.Glob(c.separates(), []byte(c.Name))
 	if err != nil {
 		return nil, errors.New(flagged.Replace(fmt.Sprintf("%q is not a valid glob: %v", c.Name, err)))
 	}
@@ -75,13 +68,8 @@ func (c *streamsCmd) selected() (*store.Selection, error) {
 
 // names yields the selected streams. The daemon selects only by prefix, so the rest of a pattern is
 // matched here.
-func (c *streamsCmd) names(ctx context.Context, cl *client.Client) iter.Seq2[client.Stream, error] {
+func (c *streamsCmd) names(ctx context.Context, cl *client.Client, s *store.Selection) iter.Seq2[client.Stream, error] {
 	return func(yield func(client.Stream, error) bool) {
-		s, err := c.selected()
-		if err != nil {
-			yield(client.Stream{}, err)
-			return
-		}
 		for _, prefix := range s.Prefixes() {
 			for stream, err := range cl.Streams(ctx, string(prefix), c.After) {
 				if (err != nil || s.Matches([]byte(stream.Name))) && !yield(stream, err) {
@@ -104,11 +92,15 @@ func (c *streamsCmd) tellNothing(stdout, stderr io.Writer) {
 
 // Run lists streams.
 func (c *streamsCmd) Run(kctx *kong.Context, stderr io.Writer) error {
+	selected, err := c.selected()
+	if err != nil {
+		return err
+	}
 	return c.withClient(nil, func(ctx context.Context, cl *client.Client) (err error) {
 		p := c.printer(kctx.Stdout)
 		defer func() { err = p.Flush(err) }()
 		shown := uint64(0)
-		for s, err := range c.names(ctx, cl) {
+		for s, err := range c.names(ctx, cl, selected) {
 			if err != nil {
 				return err
 			}
