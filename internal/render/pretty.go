@@ -20,17 +20,17 @@ type Pretty struct {
 
 // appendEvent implements Form. Data of a single line follows on the same line. Other data stands
 // below, indented, so that it cannot pass for another event.
-func (h Pretty) appendEvent(b []byte, e client.Event) []byte {
+func (p Pretty) appendEvent(b []byte, e client.Event) []byte {
 	if !e.Time.IsZero() {
-		b = h.Paint(b, term.Dim, []byte(e.Time.Format(wire.TimeForm)))
+		b = p.Paint(b, term.Dim, []byte(e.Time.Format(wire.TimeForm)))
 		b = append(b, "  "...)
-		b = h.Paint(b, term.Dim, fmt.Appendf(nil, "%*d", len("position"), e.Position))
+		b = p.Paint(b, term.Dim, fmt.Appendf(nil, "%*d", len("position"), e.Position))
 		b = append(b, "  "...)
 	}
-	b = h.Paint(b, term.Cyan, term.AppendEscaped(nil, []byte(e.Stream)))
+	b = p.Paint(b, term.Cyan, term.AppendEscaped(nil, []byte(e.Stream)))
 	b = append(b, "  "...)
-	b = h.Paint(b, term.Yellow, strconv.AppendUint(nil, e.ID, 10))
-	if h.Compact {
+	b = p.Paint(b, term.Yellow, strconv.AppendUint(nil, e.ID, 10))
+	if p.Compact {
 		return appendCompact(b, e.Data)
 	}
 	if text, ok := indentedJSON(e.Data); ok {
@@ -64,22 +64,22 @@ func appendCompact(b []byte, data []byte) []byte {
 
 // eventHead returns the header of the columns of events. Broadcasts have neither time nor
 // position.
-func (h Pretty) eventHead(e client.Event) string {
+func (p Pretty) eventHead(e client.Event) string {
 	head := "stream  id  data"
 	if !e.Time.IsZero() {
 		head = fmt.Sprintf("%-*s  position  %s", len(wire.TimeForm), "time", head)
 	}
-	return h.Text(term.Dim, head) + "\n"
+	return p.Text(term.Dim, head) + "\n"
 }
 
 // streamHead and streamRow return the rows of a table of streams. The id is first: it has 20
 // digits at most, while a name may be wider than the screen.
-func (h Pretty) streamHead() []string {
-	return []string{h.Text(term.Dim, "last id"), h.Text(term.Dim, "stream")}
+func (p Pretty) streamHead() []string {
+	return []string{p.Text(term.Dim, "last id"), p.Text(term.Dim, "stream")}
 }
 
-func (h Pretty) streamRow(s client.Stream) []string {
-	return []string{h.Text(term.Yellow, strconv.FormatUint(s.Last, 10)), h.Text(term.Cyan, s.Name)}
+func (p Pretty) streamRow(s client.Stream) []string {
+	return []string{p.Text(term.Yellow, strconv.FormatUint(s.Last, 10)), p.Text(term.Cyan, s.Name)}
 }
 
 // indentedJSON returns a JSON object or array with a line for each value, and false for other

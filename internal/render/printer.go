@@ -28,9 +28,9 @@ func NewPrinter(w io.Writer, form Form) *Printer {
 // Event prints an event.
 func (p *Printer) Event(e client.Event) error {
 	p.text = p.text[:0]
-	if h, ok := p.form.(Pretty); ok && !p.headed {
+	if pretty, ok := p.form.(Pretty); ok && !p.headed {
 		p.headed = true
-		p.text = append(p.text, h.eventHead(e)...)
+		p.text = append(p.text, pretty.eventHead(e)...)
 	}
 	p.text = p.form.appendEvent(p.text, e)
 	_, err := p.w.Write(p.text)
@@ -39,8 +39,8 @@ func (p *Printer) Event(e client.Event) error {
 
 // Stream prints a stream and the id of its last event.
 func (p *Printer) Stream(s client.Stream) error {
-	if h, ok := p.form.(Pretty); ok {
-		return p.row(h, s)
+	if pretty, ok := p.form.(Pretty); ok {
+		return p.row(pretty, s)
 	}
 	p.text = p.form.(lineForm).appendStream(p.text[:0], s)
 	_, err := p.w.Write(p.text)
@@ -48,14 +48,14 @@ func (p *Printer) Stream(s client.Stream) error {
 }
 
 // row adds a stream to the table.
-func (p *Printer) row(h Pretty, s client.Stream) error {
+func (p *Printer) row(pretty Pretty, s client.Stream) error {
 	if p.streams == nil {
 		p.streams = term.NewTable(p.w, term.Right, term.Left)
-		if err := p.streams.Row(h.streamHead()...); err != nil {
+		if err := p.streams.Row(pretty.streamHead()...); err != nil {
 			return err
 		}
 	}
-	return p.streams.Row(h.streamRow(s)...)
+	return p.streams.Row(pretty.streamRow(s)...)
 }
 
 // Flush writes what is buffered. It returns err if that is not nil, else its own error.
