@@ -32,9 +32,9 @@ type Source interface {
 // Nothing is locked, so events are exported as they are when they are read. An
 // event replaced during the export may already have its new data. An event deleted
 // during the export may be missing, while its deletion comes after the end of the
-// export. That deletion also covers all earlier events of the stream, and whoever
-// makes a store from the export deletes those (see restorer). The end of the export
-// is fixed at its beginning.
+// export. That deletion also covers all earlier events of the stream: a restore
+// from the export deletes those (see restorer). The end of the export is fixed at its
+// beginning.
 type exporter struct {
 	source Source
 	w      *Writer

@@ -129,7 +129,7 @@ func openPart(path string, compress bool) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(lock(f, syscall.LOCK_EX), f.Chmod(0o600)); err != nil { // whoever created it
+	if err := errors.Join(lock(f, syscall.LOCK_EX), f.Chmod(0o600)); err != nil { // even if another user created it
 		return nil, errors.Join(err, f.Close())
 	}
 	return &part{f, compress}, nil

@@ -196,7 +196,7 @@ func TestExportOfAnOlderCopy(t *testing.T) {
 	}
 }
 
-// TestPartIsForItsOwner: the file is readable by its owner only, whoever created
+// TestPartIsForItsOwner: the file is readable by its owner only, even if another user created
 // it, and never a link to another file.
 func TestPartIsForItsOwner(t *testing.T) {
 	s := open(t, t.TempDir())

@@ -62,13 +62,13 @@ func (c *completeCmd) Run(kctx *kong.Context) error {
 }
 
 const (
-	completionTime  = time.Second // for which a shell waits at most
-	completionNames = 200         // which are more than anybody reads
+	completionTime  = time.Second // longest time that a shell waits
+	completionNames = 200         // nobody reads more
 )
 
-// streamsOf returns the names of streams that begin with prefix, from the daemon of which the
-// command line so far, the environment and the file tell. Where none answers there are none:
-// a shell that completes has nowhere to say why.
+// streamsOf returns the names of streams that begin with prefix. It asks the daemon that the
+// command line so far, the environment, the file and the context name. If none answers, it
+// returns nothing: a shell that completes has nowhere to print an error.
 func streamsOf(line []string, prefix string) (found []complete.Word) {
 	parser, _, err := newParser(io.Discard, io.Discard, func(int) {})
 	if err != nil {
